@@ -1,0 +1,37 @@
+"""onlinemode: a statistical-physics simulator of online learning with hierarchical modes.
+
+Import it as ``import onlinemode as om``; the public names are listed in ``__all__``.  Importing the
+package imports neither Numba nor Matplotlib: names are loaded when they are first used.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Problem": "onlinemode.problem",
+    "LearningRates": "onlinemode.problem",
+    "Weights": "onlinemode.state",
+    "OrderParameters": "onlinemode.state",
+    "simulate": "onlinemode.simulation",
+    "repeat": "onlinemode.simulation",
+    "Trajectory": "onlinemode.trajectory",
+    "Status": "onlinemode.trajectory",
+    "load": "onlinemode.trajectory",
+    "OnlineModeError": "onlinemode.errors",
+}
+_MODULES = ("initial", "observables", "plotting", "errors")
+
+__all__ = [*_HOME, *_MODULES, "__version__"]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if name in _MODULES:
+        return import_module(f"onlinemode.{name}")
+    raise AttributeError(f"module 'onlinemode' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,66 @@
+"""Checks of arguments; each raises one clear error and returns the value in its final type."""
+
+import math
+import numbers
+
+import numpy as np
+
+from onlinemode.errors import ParameterError, ShapeError
+
+
+def integer(name, value, minimum, maximum=None):
+    """A whole number of at least ``minimum`` (and at most ``maximum``)."""
+    rule = f"{name} must be a whole number ≥ {minimum}" + ("" if maximum is None else f" and ≤ {maximum}")
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole and isinstance(value, numbers.Real) and float(value).is_integer() and not isinstance(value, bool):
+        value, whole = int(value), True  # 1e6 is a whole number to a physicist
+    if not whole or value < minimum or (maximum is not None and value > maximum):
+        raise ParameterError(f"{rule}; got {value!r}")
+    return int(value)
+
+
+def number(name, value, minimum=None, *, above=None, maximum=None):
+    """A finite number, ``≥ minimum``, ``> above`` and ``≤ maximum`` where these are given."""
+    rule = f"{name} must be a finite number"
+    if minimum is not None:
+        rule += f" ≥ {minimum:g}"
+    if above is not None:
+        rule += f" > {above:g}"
+    if maximum is not None:
+        rule += f" ≤ {maximum:g}"
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if (not real or not math.isfinite(value) or (minimum is not None and value < minimum)
+            or (above is not None and value <= above) or (maximum is not None and value > maximum)):
+        raise ParameterError(f"{rule}; got {value!r}")
+    return float(value)
+
+
+def choice(name, value, allowed):
+    """One of the names in ``allowed``."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ParameterError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
+    return value
+
+
+def array(name, value, shape=None, *, symbols=""):
+    """A finite, read-only float64 copy; ``shape`` may hold None for a free length.
+
+    ``symbols`` names the shape in the message, for example ``"(K, P)"``.
+    """
+    try:
+        result = np.array(value, dtype=np.float64, order="C")
+    except (TypeError, ValueError):
+        raise ShapeError(f"{name} must be an array of numbers; got {value!r:.80}") from None
+    if shape is not None:
+        fits = result.ndim == len(shape) and all(
+            want is None or want == have for want, have in zip(shape, result.shape))
+        if not fits:
+            wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
+            raise ShapeError(f"{name} must have shape {symbols + ' = ' if symbols else ''}{wanted}; got {result.shape}")
+    if 0 in result.shape:
+        raise ShapeError(f"{name} must not be empty; got shape {result.shape}")
+    if not np.all(np.isfinite(result)):
+        position = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
+        raise ParameterError(f"{name} must be finite; entry {position} is {result[position]}")
+    result.flags.writeable = False
+    return result

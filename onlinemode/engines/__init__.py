@@ -1,0 +1,24 @@
+"""The engines: each turns a problem and a start into a Trajectory.
+
+An engine is a module with a function ``run`` and a tuple ``OPTIONS`` of the keywords that only it
+understands; it is imported when it is first asked for.
+"""
+
+from importlib import import_module
+
+from onlinemode.errors import EngineError
+
+ENGINES = ("micro", "ode")
+
+
+def get_engine(name):
+    """The engine module of this name.
+
+    Raises
+    ------
+    EngineError
+        If there is none.
+    """
+    if name not in ENGINES:
+        raise EngineError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}")
+    return import_module(f"onlinemode.engines.{name}")

@@ -1,0 +1,49 @@
+"""The saved times, as every engine understands ``save_at``."""
+
+import numpy as np
+
+from onlinemode import checks
+from onlinemode.errors import ParameterError
+
+SHORTEST = 1e-4  # first saved time over the last, where there is no step to set it
+
+
+def save_times(save_at, alpha, N=None):
+    """The saved values of α, and the steps at which they fall where N is given.
+
+    Parameters
+    ----------
+    save_at : int or array
+        A count (α = 0, then log-spaced from one step to ``alpha``; at least 2), or ascending values
+        of α in [0, alpha], kept as given.
+    alpha : float
+        The last time.
+    N : int, optional
+        Given: every time is rounded to a whole number of steps; duplicates are dropped from a
+        count and kept in an array.
+
+    Returns
+    -------
+    alphas : array (n,)
+    steps : int array (n,) or None
+
+    Raises
+    ------
+    ParameterError
+    """
+    if np.ndim(save_at) == 0:
+        count = checks.integer("save_at", save_at, 2)
+        first = min(alpha, 1.0 / N) if N else SHORTEST * alpha
+        times = np.concatenate(([0.0], np.geomspace(first, alpha, count - 1))) if count > 2 else np.array([0.0, alpha])
+        times[-1] = alpha
+    else:
+        times = np.array(checks.array("save_at", save_at, (None,)))
+        if np.any(np.diff(times) < 0.0) or times[0] < 0.0 or times[-1] > alpha:
+            raise ParameterError(f"save_at must hold ascending times between 0 and alpha = {alpha:g}; got "
+                                 f"{times[0]:g} ... {times[-1]:g}")
+    if N is None:
+        return times, None
+    steps = np.rint(times * N).astype(np.int64)
+    if np.ndim(save_at) == 0:
+        steps = np.unique(steps)
+    return steps / N, steps

@@ -1,0 +1,144 @@
+"""Engine ``ode``: the mean-field equations (N → ∞), integrated by SciPy."""
+
+import time
+
+import numpy as np
+
+from onlinemode import checks
+from onlinemode.engines.grid import save_times
+from onlinemode.engines.progress import Progress
+from onlinemode.errors import EngineError, ParameterError
+from onlinemode.state import Weights
+from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift, generalization_error
+from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
+from onlinemode.trajectory import Status, Trajectory
+
+OPTIONS = ("method", "rtol", "atol", "nodes", "node_seed")
+METHODS = ("LSODA", "DOP853", "RK45", "Radau", "BDF")
+
+CONVERGED_ERROR = 1e-12  # past it the solver works for nothing
+SECONDS_BETWEEN_REPORTS = 0.2
+
+
+def default_rtol(activation):
+    """1e-9; 1e-5 for relu, whose right-hand side is not smooth (docs/theory.md, section 2.6)."""
+    return 1e-5 if activation == "relu" else 1e-9
+
+
+def run(problem, start, *, alpha, N, seed, replicas, save_at, progress, method="LSODA", rtol=None, atol=None,
+        nodes=DEFAULT_NODES, node_seed=NODE_SEED):
+    """Integrate the mean-field equations; see :func:`onlinemode.simulate` for the common arguments.
+
+    Parameters
+    ----------
+    method : {"LSODA", "DOP853", "RK45", "Radau", "BDF"}, default "LSODA"
+        The solver of SciPy.
+    rtol, atol : float, optional
+        Tolerances a step; by default rtol = 1e-9 (relu: 1e-5) and atol = rtol/1000.
+    nodes : int, default 2^14
+        Quadrature nodes for relu and tanh, a power of 2.
+    node_seed : int
+        Another seed gives an independent set of nodes: the difference shows the quadrature's error.
+    """
+    from scipy import integrate
+
+    if replicas != 1:
+        raise EngineError(f"engine ode is deterministic and has one replica; got replicas = {replicas}: leave it out")
+    checks.choice("method", method, METHODS)
+    rtol = default_rtol(problem.activation) if rtol is None else checks.number("rtol", rtol, above=0.0, maximum=0.1)
+    atol = 1e-3 * rtol if atol is None else checks.number("atol", atol, above=0.0)
+    nodes = checks.integer("nodes", nodes, 64, 2**24)
+    if nodes & (nodes - 1):
+        raise ParameterError(f"nodes must be a power of 2; got {nodes}")
+    overlaps = start.order_parameters() if isinstance(start, Weights) else start
+    alphas, _ = save_times(save_at, alpha)
+    if np.ndim(save_at) == 0 and N is not None:
+        alphas, _ = save_times(np.concatenate(([0.0], np.geomspace(min(1.0 / N, alpha), alpha, int(save_at) - 1))),
+                               alpha)
+
+    began = time.perf_counter()
+    drift = MeanFieldDrift(problem, overlaps, nodes, node_seed)
+    drift.at_start()
+    compiled_at = time.perf_counter()
+    states = np.full((len(alphas), drift.layout.size), np.nan)
+    states[:] = drift.full
+    moving = np.full((len(alphas), drift.active.size), np.nan)
+    if drift.active.size:
+        outcome = _integrate(getattr(integrate, method), drift, alphas, rtol, atol, moving, progress)
+        states[:, drift.active] = moving
+        states[np.isnan(moving).any(1)] = np.nan
+    else:
+        outcome = Status.COMPLETED, "nothing is trained: the state is constant", 0
+    status, message, evaluations = outcome
+    ended = time.perf_counter()
+
+    G, S, strengths, xi_out, readout = (np.ascontiguousarray(value)[None] for value in drift.layout.unpack(states))
+    quadrature = {} if problem.activation in CLOSED_FORM else {"nodes": nodes, "node_seed": node_seed}
+    return Trajectory(
+        alpha=alphas, G=G, S=S, strengths=strengths, xi_out=xi_out, readout=readout, problem=problem,
+        initial=overlaps, status=[status], message=[message],
+        meta={"N": N, "device": "cpu", "precision": "float64", "steps": [0], "method": method, "rtol": rtol,
+              "atol": atol, "evaluations": evaluations, **quadrature,
+              "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
+
+
+def _integrate(solver_class, drift, alphas, rtol, atol, moving, progress):
+    """Fill the rows of ``moving``; returns status, message and the number of evaluations."""
+    from onlinemode.kernels.rule import DIVERGENCE_LIMIT
+
+    saved = int(np.searchsorted(alphas, 0.0, side="right"))
+    moving[:saved] = drift.full[drift.active]
+    last = alphas[-1]
+    if drift.last_error < CONVERGED_ERROR:
+        return _converged(moving, saved, moving[0] if saved else drift.full[drift.active], 0.0, 0)
+    if saved == len(alphas):
+        return Status.COMPLETED, "reached the last α", 0
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        solver = solver_class(lambda _, y: drift(y), 0.0, drift.full[drift.active], last, rtol=rtol, atol=atol)
+        reported = time.perf_counter()
+        try:
+            while solver.status == "running":
+                problem = solver.step()
+                if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
+                    return _broken(solver, drift, problem)
+                reached = int(np.searchsorted(alphas, solver.t, side="right"))
+                if reached > saved:
+                    moving[saved:reached] = solver.dense_output()(alphas[saved:reached]).T
+                    saved = reached
+                if not drift.last_error < 0.5 * DIVERGENCE_LIMIT**2:
+                    return _broken(solver, drift, None)
+                if drift.last_error < CONVERGED_ERROR:
+                    return _converged(moving, saved, solver.y, solver.t, solver.nfev)
+                if progress is not None and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
+                    reported = time.perf_counter()
+                    progress(Progress(solver.t, solver.t / last, 0, drift.last_error))
+        except KeyboardInterrupt:
+            message = f"stopped by the user at α = {solver.t:.6g}; later times are NaN"
+            return Status.INTERRUPTED, message, solver.nfev
+    if progress is not None:
+        progress(Progress(last, 1.0, 0, drift.last_error))
+    return Status.COMPLETED, "reached the last α", solver.nfev
+
+
+def _converged(moving, saved, state, alpha, evaluations):
+    moving[saved:] = state
+    message = f"ε_g fell below {CONVERGED_ERROR:g} at α = {alpha:.6g}; the last state is held from there on"
+    return Status.CONVERGED, message, evaluations
+
+
+def _broken(solver, drift, problem):
+    """Divergence if the state left all bounds, else a failure of the solver."""
+    finite = np.all(np.isfinite(solver.y)) and np.isfinite(drift.last_error)
+    if problem is None or not finite or drift.last_error > 1e6:
+        message = f"diverged at α = {solver.t:.6g}: lower the learning rates; later times are NaN"
+        return Status.DIVERGED, message, solver.nfev
+    message = (f"the solver gave up at α = {solver.t:.6g} ({problem}): try another method or a larger rtol; "
+               "later times are NaN")
+    return Status.FAILED, message, solver.nfev
+
+
+def error_of(overlaps, activation):
+    """ε_g of given order parameters."""
+    o = overlaps
+    return float(generalization_error(activation, o.G, o.S, o.T, o.strengths, o.xi_out, o.readout, o.teacher_readout))

@@ -1,0 +1,289 @@
+"""Initial conditions: how a student and its teacher are drawn before learning.
+
+Every function returns :class:`~onlinemode.Weights` (real N-vectors), or with ``weights=False``
+:class:`~onlinemode.OrderParameters` drawn from the exact law of the overlaps of such vectors, at
+any N and without making a vector (docs/theory.md, section 5.5).  The two are different draws of
+one law.
+"""
+
+import math
+
+import numpy as np
+
+from onlinemode import checks
+from onlinemode.errors import ParameterError
+from onlinemode.state import OrderParameters, Weights, check_covariance, symmetric
+
+READOUTS = ("mean", "sum", "sqrt")
+TEACHERS = ("orthogonal", "random")
+MAX_N = 10**15
+
+
+def readout_vector(kind, units):
+    """The second layer of a committee: "mean" 1/K, "sum" 1, "sqrt" 1/√K for each of K units."""
+    checks.choice("readout", kind, READOUTS)
+    value = {"mean": 1.0 / units, "sum": 1.0, "sqrt": 1.0 / math.sqrt(units)}[kind]
+    return np.full(units, value)
+
+
+def from_overlaps(Q, R, T, readout="mean", teacher_readout=None):
+    """Order parameters of ordinary SGD on W from the overlaps Q, R, T of a paper's table.
+
+    Ordinary SGD is the special case P = K, A = I, s = 1, so G = Q and S = R.
+
+    Parameters
+    ----------
+    Q : array (K, K)
+    R : array (K, M)
+    T : array (M, M)
+    readout : {"mean", "sum", "sqrt"} or array (K,), default "mean"
+    teacher_readout : {"mean", "sum", "sqrt"} or array (M,), optional
+        By default the name given for ``readout``.
+
+    Returns
+    -------
+    OrderParameters
+
+    Raises
+    ------
+    ShapeError, OverlapError, ParameterError
+        If the arrays do not fit, are not symmetric or are no covariance.
+    """
+    Q = checks.array("Q", Q, (None, None), symbols="(K, K)")
+    K = Q.shape[0]
+    Q = checks.array("Q", Q, (K, K), symbols="(K, K)")
+    T = checks.array("T", T, (None, None), symbols="(M, M)")
+    M = T.shape[0]
+    T = checks.array("T", T, (M, M), symbols="(M, M)")
+    R = checks.array("R", R, (K, M), symbols="(K, M)")
+    if teacher_readout is None:
+        if not isinstance(readout, str):
+            raise ParameterError("teacher_readout must be given when readout is an array; got None")
+        teacher_readout = readout
+    v = readout_vector(readout, K) if isinstance(readout, str) else readout
+    v_star = readout_vector(teacher_readout, M) if isinstance(teacher_readout, str) else teacher_readout
+    Q, T = symmetric("Q", Q), symmetric("T", T)
+    check_covariance("[[Q, R], [Rᵀ, T]]", np.block([[Q, R], [R.T, T]]))
+    return OrderParameters(G=Q, S=R, T=T, strengths=np.ones(K), xi_out=np.eye(K), readout=v, teacher_readout=v_star)
+
+
+def paper(N, K=8, M=None, P=None, seed=0, readout="mean", weights=True):
+    """The setting of Li and Huang, figure 4: student and teacher share output modes and strengths.
+
+    Every entry of A, s, X and X* is drawn from N(0, 1)/(ln N)^(1/6); B = A diag(s) X*.
+
+    Parameters
+    ----------
+    N : int
+        Number of inputs, at least 3.
+    K : int, default 8
+        Hidden units of the student; the teacher, which shares A, has as many.
+    M : int, optional
+        Must equal K where given.
+    P : int, optional
+        Number of modes; by default ⌊ln N⌋.
+    seed : int, default 0
+    readout : {"mean", "sum", "sqrt"}, default "mean"
+    weights : bool, default True
+        False: overlaps alone, from their exact law; N up to 10^15, N ≥ 2P.
+
+    Returns
+    -------
+    Weights or OrderParameters
+
+    Raises
+    ------
+    ParameterError
+    """
+    N = checks.integer("N", N, 3, MAX_N)
+    K, M = _units(K, M)
+    _require_shared(K, M, "paper")
+    P = int(math.log(N)) if P is None else checks.integer("P", P, 1)
+    seed = checks.integer("seed", seed, 0)
+    generator = np.random.default_rng(seed)
+    scale = math.log(N) ** (-1.0 / 6.0)
+    xi_out = scale * generator.standard_normal((K, P))
+    strengths = scale * generator.standard_normal(P)
+    origin = {"name": "paper", "arguments": {"N": N, "K": K, "P": P, "seed": seed, "readout": readout}}
+    return _draw(generator, N, student_size=scale, teacher_modes=P, teacher_size=scale, orthogonal=False,
+                 teacher_map=xi_out * strengths, strengths=strengths, xi_out=xi_out, readout=readout,
+                 weights=weights, origin=origin)
+
+
+def committee(N, K=3, M=None, seed=0, teacher="orthogonal", student_size=0.1, readout="mean", weights=True):
+    """An ordinary soft committee machine: W itself is trained (P = K, A = I, s = 1).
+
+    Parameters
+    ----------
+    N : int
+        Number of inputs.
+    K : int, default 3
+        Hidden units of the student.
+    M : int, optional
+        Hidden units of the teacher; by default K.
+    seed : int, default 0
+    teacher : {"orthogonal", "random"}, default "orthogonal"
+        "orthogonal": T is the identity exactly; "random": entries of B are N(0, 1).
+    student_size : float, default 0.1
+        Standard deviation of the entries of X.
+    readout : {"mean", "sum", "sqrt"}, default "mean"
+    weights : bool, default True
+        False: overlaps alone, from their exact law; N up to 10^15, N ≥ K + M.
+
+    Returns
+    -------
+    Weights or OrderParameters
+
+    Raises
+    ------
+    ParameterError
+    """
+    K, M = _units(K, M)
+    checks.choice("teacher", teacher, TEACHERS)
+    origin = {"name": "committee", "arguments": {"N": N, "K": K, "M": M, "seed": seed, "teacher": teacher,
+                                                 "student_size": student_size, "readout": readout}}
+    return _committee(N, K, M, seed, np.ones(M), teacher == "orthogonal", student_size, readout, weights, origin)
+
+
+def graded(N, K=4, M=None, seed=0, teacher_norms=None, student_size=0.1, readout="mean", weights=True):
+    """A soft committee machine whose orthogonal teacher units differ in strength.
+
+    Parameters
+    ----------
+    N : int
+        Number of inputs.
+    K : int, default 4
+        Hidden units of the student.
+    M : int, optional
+        Hidden units of the teacher; by default K.
+    seed : int, default 0
+    teacher_norms : sequence of M floats, optional
+        T_mm, the squared norms over N of the teacher units; by default 4, 2, 1, 1/2, ...
+    student_size : float, default 0.1
+        Standard deviation of the entries of X.
+    readout : {"mean", "sum", "sqrt"}, default "mean"
+    weights : bool, default True
+        False: overlaps alone, from their exact law; N up to 10^15, N ≥ K + M.
+
+    Returns
+    -------
+    Weights or OrderParameters
+
+    Raises
+    ------
+    ParameterError, ShapeError
+    """
+    K, M = _units(K, M)
+    norms = 4.0 * 0.5 ** np.arange(M) if teacher_norms is None else checks.array(
+        "teacher_norms", teacher_norms, (M,), symbols="(M,)")
+    if norms.min() < 0.0:
+        raise ParameterError(f"teacher_norms must be ≥ 0; got {norms.tolist()}")
+    origin = {"name": "graded", "arguments": {"N": N, "K": K, "M": M, "seed": seed, "teacher_norms": norms.tolist(),
+                                              "student_size": student_size, "readout": readout}}
+    return _committee(N, K, M, seed, np.sqrt(norms), True, student_size, readout, weights, origin)
+
+
+def showcase(N, K=3, M=None, P=None, seed=0, student_size=0.3, mixing=0.1, readout="mean", weights=True):
+    """A mode-decomposed student that specializes unit by unit: the default of the command line.
+
+    As many modes as units; A is the identity plus Gaussian entries of size ``mixing`` and is shared
+    with the teacher, as are the strengths, which fall evenly from 2 to 1.  The teacher's modes X*
+    have entries N(0, 1), the student's N(0, student_size²).
+
+    Parameters
+    ----------
+    N : int
+        Number of inputs.
+    K : int, default 3
+        Hidden units of the student; the teacher, which shares A, has as many.
+    M, P : int, optional
+        Must equal K where given.
+    seed : int, default 0
+    student_size : float, default 0.3
+        Standard deviation of the entries of X.
+    mixing : float, default 0.1
+        Standard deviation of the entries of A − I.
+    readout : {"mean", "sum", "sqrt"}, default "mean"
+    weights : bool, default True
+        False: overlaps alone, from their exact law; N up to 10^15, N ≥ 2K.
+
+    Returns
+    -------
+    Weights or OrderParameters
+
+    Raises
+    ------
+    ParameterError
+    """
+    N = checks.integer("N", N, 1, MAX_N)
+    K, M = _units(K, M)
+    _require_shared(K, M, "showcase")
+    if P is not None and checks.integer("P", P, 1) != K:
+        raise ParameterError(f"the showcase start has as many modes as units: P must equal K = {K}; got {P}: "
+                             "leave P out, or use the paper start, where P is free")
+    seed = checks.integer("seed", seed, 0)
+    student_size = checks.number("student_size", student_size, 0.0)
+    mixing = checks.number("mixing", mixing, 0.0)
+    generator = np.random.default_rng(seed)
+    xi_out = np.eye(K) + mixing * generator.standard_normal((K, K))
+    strengths = np.linspace(2.0, 1.0, K)
+    origin = {"name": "showcase", "arguments": {"N": N, "K": K, "seed": seed, "student_size": student_size,
+                                                "mixing": mixing, "readout": readout}}
+    return _draw(generator, N, student_size=student_size, teacher_modes=K, teacher_size=1.0, orthogonal=False,
+                 teacher_map=xi_out * strengths, strengths=strengths, xi_out=xi_out, readout=readout,
+                 weights=weights, origin=origin)
+
+
+def _units(K, M):
+    K = checks.integer("K", K, 1)
+    return K, K if M is None else checks.integer("M", M, 1)
+
+
+def _require_shared(K, M, name):
+    if M != K:
+        raise ParameterError(f"in the {name} start the teacher shares the student's output modes, so M must equal "
+                             f"K = {K}; got {M}: leave M out, or use the committee start, where M is free")
+
+
+def _committee(N, K, M, seed, teacher_lengths, orthogonal, student_size, readout, weights, origin):
+    N = checks.integer("N", N, 1, MAX_N)
+    seed = checks.integer("seed", seed, 0)
+    student_size = checks.number("student_size", student_size, 0.0)
+    if orthogonal and M > N:
+        raise ParameterError(f"N must be at least M = {M} for {M} orthogonal teacher units; got {N}")
+    generator = np.random.default_rng(seed)
+    return _draw(generator, N, student_size=student_size, teacher_modes=M, teacher_size=1.0, orthogonal=orthogonal,
+                 teacher_map=np.diag(teacher_lengths), strengths=np.ones(K), xi_out=np.eye(K), readout=readout,
+                 weights=weights, origin=origin)
+
+
+def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal, teacher_map, strengths, xi_out,
+          readout, weights, origin):
+    """Student modes X and teacher modes Y, Gaussian rows (Y orthogonal on request); B = teacher_map Y."""
+    K, P = xi_out.shape
+    small = {"strengths": strengths, "xi_out": xi_out, "readout": readout_vector(readout, K),
+             "teacher_readout": readout_vector(readout, teacher_map.shape[0])}
+    if weights:
+        rows = generator.standard_normal((teacher_modes, N))
+        if orthogonal:
+            rows = math.sqrt(N) * np.linalg.qr(rows.T)[0].T
+        xi_in = student_size * generator.standard_normal((P, N))
+        return Weights(xi_in=xi_in, teacher=teacher_map @ (teacher_size * rows), origin=origin, **small)
+    if N < teacher_modes + P:
+        raise ParameterError(f"with weights=False, N must be at least {teacher_modes + P} (student plus teacher "
+                             f"modes); got {N}: use weights=True")
+    if orthogonal:
+        teacher_factor = math.sqrt(N) * np.eye(teacher_modes)
+    else:
+        teacher_factor = teacher_size * _bartlett(generator, teacher_modes, N)
+    along = student_size * generator.standard_normal((P, teacher_modes))
+    across = student_size * _bartlett(generator, P, N - teacher_modes)
+    B = teacher_map @ teacher_factor
+    return OrderParameters(G=(along @ along.T + across @ across.T) / N, S=along @ B.T / N, T=B @ B.T / N, **small)
+
+
+def _bartlett(generator, rows, dof):
+    """Lower triangular L with L Lᵀ ~ Wishart(I, dof): χ on the diagonal, normals below (Bartlett)."""
+    factor = np.tril(generator.standard_normal((rows, rows)), -1)
+    factor[np.diag_indices(rows)] = np.sqrt(generator.chisquare(dof - np.arange(rows)))
+    return factor

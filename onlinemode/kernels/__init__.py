@@ -1,0 +1,1 @@
+"""Numba code only: arrays and scalars in, arrays and scalars out."""

@@ -1,0 +1,300 @@
+"""Gaussian averages of the learning rule at given order parameters.
+
+For every activation the same six averages are needed (docs/theory.md, sections 2.2 to 2.5):
+
+    H_u = E[δ uᵀ]  (K, P)      H_ν = E[δ νᵀ]  (K, M)      V = E[δ δᵀ]  (K, K)
+    E[e g(λ)]  (K,)            ε_g = ½ E[e²] without label noise
+
+erf and linear have closed forms.  relu has closed forms for all but V; V of relu and everything of
+tanh are averages over fixed normal nodes, through the learning rule itself.
+
+h = (λ_1..λ_K, ν_1..ν_M) are the fields of all units, Z = Cov(h), w = (v, −v*), so e = Σ_i w_i g(h_i).
+``cross`` is Cov(h, (u, ν)), of shape (K+M, P+M); H_u and H_ν are the two column blocks of one H.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from onlinemode.kernels.arcsine import arcsine, fill_arcsines, weighted_arcsines
+from onlinemode.kernels.jit import compiled
+from onlinemode.kernels.rule import forward, make_workspace
+
+_CONTRACT = {"contract"}
+
+
+class Averages(NamedTuple):
+    """What the mean-field equations need to know about one sample."""
+
+    field: np.ndarray  # (K, P+M)  H = E[δ (u, ν)ᵀ]
+    delta: np.ndarray  # (K, K)    V = E[δ δᵀ], label noise included
+    activity: np.ndarray  # (K,)   E[e g(λ_k)]
+    error: np.ndarray  # (1,)      ε_g, label noise excluded
+
+
+@compiled
+def make_averages(K, M, P):
+    return Averages(np.zeros((K, P + M)), np.zeros((K, K)), np.zeros(K), np.zeros(1))
+
+
+@compiled
+def field_covariances(G, S, T, factors):
+    """Z = Cov(h), cross = Cov(h, (u, ν)) and w = (v, −v*) at the given order parameters."""
+    K, P = factors.xi_out.shape
+    M = T.shape[0]
+    Z = np.empty((K + M, K + M))
+    cross = np.empty((K + M, P + M))
+    w = np.empty(K + M)
+    for k in range(K):
+        for p in range(P):
+            total = 0.0
+            for q in range(P):
+                total += factors.xi_out[k, q] * factors.strengths[q] * G[q, p]
+            cross[k, p] = total
+        for m in range(M):
+            total = 0.0
+            for q in range(P):
+                total += factors.xi_out[k, q] * factors.strengths[q] * S[q, m]
+            cross[k, P + m] = total
+    for m in range(M):
+        for p in range(P):
+            cross[K + m, p] = S[p, m]
+        for j in range(M):
+            cross[K + m, P + j] = T[m, j]
+    for k in range(K):
+        for j in range(k + 1):
+            total = 0.0
+            for p in range(P):
+                total += cross[k, p] * factors.xi_out[j, p] * factors.strengths[p]
+            Z[k, j] = total
+            Z[j, k] = total
+        for m in range(M):
+            Z[k, K + m] = cross[k, P + m]
+            Z[K + m, k] = cross[k, P + m]
+    for m in range(M):
+        for j in range(M):
+            Z[K + m, K + j] = T[m, j]
+        w[K + m] = -factors.teacher_readout[m]
+    for k in range(K):
+        w[k] = factors.readout[k]
+    return Z, cross, w
+
+
+@compiled(fastmath=_CONTRACT)
+def _field_average(slope, diagonal, cross, out):
+    """H = slope · cross − diag(diagonal) · cross[:K], which is E[δ (u, ν)ᵀ] by Stein's lemma."""
+    K, n = slope.shape
+    for k in range(K):
+        for x in range(cross.shape[1]):
+            total = -diagonal[k] * cross[k, x]
+            for j in range(n):
+                total += slope[k, j] * cross[j, x]
+            out[k, x] = total
+
+
+@compiled(fastmath=_CONTRACT)
+def _erf_error(Z, w, arguments, weights):
+    """½ Σ_ij w_i w_j (2/π) asin(Z_ij / √((1+Z_ii)(1+Z_jj))), in the two scratch buffers."""
+    n = w.size
+    scale = np.empty(n)
+    for i in range(n):
+        scale[i] = 1.0 / np.sqrt(1.0 + Z[i, i])
+    count = 0
+    for i in range(n):
+        for j in range(i, n):
+            arguments[count] = Z[i, j] * scale[i] * scale[j]
+            weights[count] = w[i] * w[j] if i == j else 2.0 * w[i] * w[j]
+            count += 1
+    return weighted_arcsines(arguments, weights, count) / np.pi
+
+
+@compiled(fastmath=_CONTRACT)
+def erf_averages(Z, cross, w, K, noise, out):
+    """All averages for g(z) = erf(z/√2); docs/theory.md, section 2.3."""
+    n = w.size
+    pairs = n * (n + 1) // 2
+    arguments = np.empty(max(pairs, K * n))
+    weights = np.empty(pairs)
+    out.error[0] = _erf_error(Z, w, arguments, weights)
+
+    scale = np.empty(n)
+    for i in range(n):
+        scale[i] = 1.0 / np.sqrt(1.0 + Z[i, i])
+    for k in range(K):
+        for j in range(n):
+            arguments[k * n + j] = Z[k, j] * scale[k] * scale[j]
+    angles = np.empty(K * n)
+    fill_arcsines(arguments, angles)
+    slope = np.empty((K, n))
+    diagonal = np.empty(K)
+    for k in range(K):
+        out.activity[k] = 0.0
+        diagonal[k] = 0.0
+        one_plus = 1.0 + Z[k, k]
+        for j in range(n):
+            out.activity[k] += w[j] * angles[k * n + j] * 2.0 / np.pi
+            slope[k, j] = w[k] * w[j] * 2.0 / np.pi / np.sqrt(one_plus * (1.0 + Z[j, j]) - Z[k, j] ** 2)
+            diagonal[k] += slope[k, j] * Z[k, j] / one_plus
+    _field_average(slope, diagonal, cross, out.field)
+
+    # V_kl = v_k v_l J_kl (2 ε_g[Z̃] + σ²): g'(λ_k) g'(λ_l) tilts the Gaussian to the covariance Z̃
+    # (the pair weights are those of ε_g[Z] and stay)
+    for k in range(K):
+        for l in range(k + 1):
+            if k == l:
+                determinant = 1.0 + 2.0 * Z[k, k]
+                own, other, mixed = 2.0 / determinant, 0.0, 0.0
+            else:
+                determinant = (1.0 + Z[k, k]) * (1.0 + Z[l, l]) - Z[k, l] ** 2
+                own = (1.0 + Z[l, l]) / determinant
+                other = (1.0 + Z[k, k]) / determinant
+                mixed = Z[k, l] / determinant
+            for i in range(n):
+                a = own * Z[i, k] - mixed * Z[i, l]
+                b = other * Z[i, l] - mixed * Z[i, k]
+                scale[i] = 1.0 / np.sqrt(1.0 + Z[i, i] - a * Z[i, k] - b * Z[i, l])
+            count = 0
+            for i in range(n):
+                a = own * Z[i, k] - mixed * Z[i, l]
+                b = other * Z[i, l] - mixed * Z[i, k]
+                for j in range(i, n):
+                    tilted = Z[i, j] - a * Z[j, k] - b * Z[j, l]
+                    arguments[count] = tilted * scale[i] * scale[j]
+                    count += 1
+            squared_error = 2.0 / np.pi * weighted_arcsines(arguments, weights, count)
+            value = w[k] * w[l] * 2.0 / np.pi / np.sqrt(determinant) * (squared_error + noise**2)
+            out.delta[k, l] = value
+            out.delta[l, k] = value
+
+
+@compiled(fastmath=_CONTRACT)
+def linear_averages(Z, cross, w, K, noise, out):
+    """All averages for g(z) = z; docs/theory.md, section 2.4."""
+    n = w.size
+    squared_error = 0.0
+    for i in range(n):
+        total = 0.0
+        for j in range(n):
+            total += Z[i, j] * w[j]
+        squared_error += w[i] * total
+        if i < K:
+            out.activity[i] = total
+    for x in range(cross.shape[1]):
+        total = 0.0
+        for i in range(n):
+            total += w[i] * cross[i, x]
+        for k in range(K):
+            out.field[k, x] = w[k] * total
+    for k in range(K):
+        for l in range(K):
+            out.delta[k, l] = w[k] * w[l] * (squared_error + noise**2)
+    out.error[0] = 0.5 * squared_error
+
+
+@compiled
+def relu_averages(Z, cross, w, K, out):
+    """The averages of relu that have a closed form: all but V; docs/theory.md, section 2.5."""
+    n = w.size
+    squared_error = 0.0
+    slope = np.zeros((K, n))
+    diagonal = np.zeros(K)
+    out.activity[:] = 0.0
+    for i in range(n):
+        for j in range(n):
+            product = np.sqrt(Z[i, i] * Z[j, j])
+            if product <= 0.0:
+                continue
+            # aligned = π − θ, with θ the angle between the two units; area = √(Z_ii Z_jj) sin θ
+            aligned = np.pi / 2 + arcsine(Z[i, j] / product)
+            area = np.sqrt(max(Z[i, i] * Z[j, j] - Z[i, j] ** 2, 0.0))
+            second_moment = (area + aligned * Z[i, j]) / (2.0 * np.pi)
+            squared_error += w[i] * w[j] * second_moment
+            if i < K:
+                out.activity[i] += w[j] * second_moment
+                slope[i, j] = w[i] * w[j] * aligned / (2.0 * np.pi)
+                diagonal[i] -= w[i] * w[j] * area / (2.0 * np.pi * Z[i, i])
+    _field_average(slope, diagonal, cross, out.field)
+    out.error[0] = 0.5 * squared_error
+
+
+@compiled
+def student_factors(G, S, teacher_inverse):
+    """L_XB (P, r_B) and L_X (P, P) with S = L_XB L_Bᵀ and G = L_XB L_XBᵀ + L_X L_Xᵀ.
+
+    L_X is a Cholesky factor of what the teacher's span leaves of G; a pivot that is zero to
+    rounding gives a zero column, so input modes inside the span of the teacher are allowed.
+    """
+    P, M = S.shape
+    r_B = teacher_inverse.shape[0]
+    along = np.zeros((P, r_B))
+    for p in range(P):
+        for r in range(r_B):
+            for m in range(M):
+                along[p, r] += S[p, m] * teacher_inverse[r, m]
+    factor = np.zeros((P, P))
+    for j in range(P):
+        for p in range(j, P):
+            rest = G[p, j]
+            for r in range(r_B):
+                rest -= along[p, r] * along[j, r]
+            for i in range(j):
+                rest -= factor[p, i] * factor[j, i]
+            if p > j:
+                factor[p, j] = rest / factor[j, j]
+            elif rest > 1e-14 * G[j, j]:
+                factor[j, j] = np.sqrt(rest)
+            else:
+                break
+    return along, factor
+
+
+@compiled
+def node_averages(activation, G, S, teacher_factor, teacher_inverse, factors, noise, nodes, out):
+    """All averages of the learning rule over normal nodes; docs/theory.md, section 2.5.
+
+    ``nodes`` is (count, r_B + P), ``teacher_factor`` L_B (M, r_B) with T = L_B L_Bᵀ and
+    ``teacher_inverse`` its left inverse (r_B, M).
+    """
+    K, P = factors.xi_out.shape
+    M, r_B = teacher_factor.shape
+    along, across = student_factors(G, S, teacher_inverse)
+    work = make_workspace(K, M, P)
+    out.field[:] = 0.0
+    out.delta[:] = 0.0
+    out.activity[:] = 0.0
+    squared_error = 0.0
+    count = nodes.shape[0]
+    for i in range(count):
+        for m in range(M):
+            total = 0.0
+            for r in range(r_B):
+                total += teacher_factor[m, r] * nodes[i, r]
+            work.nu[m] = total
+        for p in range(P):
+            total = 0.0
+            for r in range(r_B):
+                total += along[p, r] * nodes[i, r]
+            for r in range(p + 1):
+                total += across[p, r] * nodes[i, r_B + r]
+            work.u[p] = total
+        error = forward(activation, factors, work, 0.0)
+        squared_error += error * error
+        for k in range(K):
+            delta = error * work.gain[k]
+            for p in range(P):
+                out.field[k, p] += delta * work.u[p]
+            for m in range(M):
+                out.field[k, P + m] += delta * work.nu[m]
+            for l in range(k + 1):
+                out.delta[k, l] += work.gain[k] * work.gain[l] * (error * error + noise * noise)
+            out.activity[k] += error * work.activity[k]
+    for k in range(K):
+        for l in range(k):
+            out.delta[l, k] = out.delta[k, l]
+    for k in range(K):
+        for x in range(P + M):
+            out.field[k, x] /= count
+        for l in range(K):
+            out.delta[k, l] /= count
+        out.activity[k] /= count
+    out.error[0] = 0.5 * squared_error / count

@@ -1,0 +1,138 @@
+"""The learning rule of one sample, in the space of the fields; every engine applies it from here.
+
+The rule (docs/theory.md, section 1.2) never needs the input vector itself: it takes the mode
+fields u and the teacher fields ν of a sample and gives the gradients of the small factors and the
+coefficients with which the input is added to the input modes.  How u and ν come about is the
+business of the engine: projections of real vectors, a Gaussian draw, quadrature nodes.
+
+Arrays are float64 and C-contiguous.  Nothing here allocates except :func:`make_workspace` and
+:func:`make_gradients`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from onlinemode.kernels.activations import activation_slope, activation_value
+from onlinemode.kernels.jit import compiled
+
+# An error beyond this is a run that will not come back; float32 weights are still finite there.
+DIVERGENCE_LIMIT = 1e12
+
+
+class Factors(NamedTuple):
+    """The small factors: trained ones change in place, ``teacher_readout`` never does."""
+
+    strengths: np.ndarray  # (P,)   s
+    xi_out: np.ndarray  # (K, P)    A
+    readout: np.ndarray  # (K,)     v
+    teacher_readout: np.ndarray  # (M,)     v*
+
+
+class Rates(NamedTuple):
+    """Learning rates of the four factors; 0 leaves a factor untouched."""
+
+    xi_in: float
+    strengths: float
+    xi_out: float
+    readout: float
+
+
+class Workspace(NamedTuple):
+    """What one sample passes from the forward to the backward half."""
+
+    u: np.ndarray  # (P,)   mode fields
+    nu: np.ndarray  # (M,)   teacher fields
+    scaled_u: np.ndarray  # (P,)   s∘u
+    activity: np.ndarray  # (K,)   g(λ)
+    gain: np.ndarray  # (K,)   v∘g'(λ), so that δ = e * gain
+    back: np.ndarray  # (P,)   a = Aᵀδ
+
+
+class Gradients(NamedTuple):
+    """Sums of the loss gradients over samples, of the factors that live in the small space."""
+
+    strengths: np.ndarray  # (P,)   u∘a
+    xi_out: np.ndarray  # (K, P)    δ (s∘u)ᵀ
+    readout: np.ndarray  # (K,)     e g(λ)
+
+
+@compiled
+def make_workspace(K, M, P):
+    return Workspace(np.zeros(P), np.zeros(M), np.zeros(P), np.zeros(K), np.zeros(K), np.zeros(P))
+
+
+@compiled
+def make_gradients(K, P):
+    return Gradients(np.zeros(P), np.zeros((K, P)), np.zeros(K))
+
+
+@compiled(forceinline=True)
+def forward(activation, factors, work, label_noise):
+    """Error e = f − y of the sample whose fields are ``work.u`` and ``work.nu``.
+
+    ``label_noise`` is σζ, already scaled.  Fills ``scaled_u``, ``activity`` and ``gain``.
+    """
+    K, P = factors.xi_out.shape
+    for p in range(P):
+        work.scaled_u[p] = factors.strengths[p] * work.u[p]
+    error = -label_noise
+    for k in range(K):
+        field = 0.0
+        for p in range(P):
+            field += factors.xi_out[k, p] * work.scaled_u[p]
+        value = activation_value(activation, field)
+        work.activity[k] = value
+        work.gain[k] = factors.readout[k] * activation_slope(activation, field, value)
+        error += factors.readout[k] * value
+    for m in range(factors.teacher_readout.size):
+        error -= factors.teacher_readout[m] * activation_value(activation, work.nu[m])
+    return error
+
+
+@compiled(forceinline=True)
+def backward(factors, work, error):
+    """Fill ``work.back`` with a = Aᵀδ, δ = e v∘g'(λ)."""
+    K, P = factors.xi_out.shape
+    for p in range(P):
+        total = 0.0
+        for k in range(K):
+            total += factors.xi_out[k, p] * work.gain[k]
+        work.back[p] = error * total
+
+
+@compiled(forceinline=True)
+def input_coefficient(factors, work, p):
+    """Gradient of mode p along the input: s_p a_p (the rule subtracts η/√N times it times x)."""
+    return factors.strengths[p] * work.back[p]
+
+
+@compiled(forceinline=True)
+def add_gradients(work, error, gradients):
+    """Add this sample's gradients of s, A and v."""
+    K, P = gradients.xi_out.shape
+    for p in range(P):
+        gradients.strengths[p] += work.u[p] * work.back[p]
+    for k in range(K):
+        delta = error * work.gain[k]
+        for p in range(P):
+            gradients.xi_out[k, p] += delta * work.scaled_u[p]
+        gradients.readout[k] += error * work.activity[k]
+
+
+@compiled(forceinline=True)
+def apply_gradients(factors, rates, gradients, scale):
+    """Subtract ``rate * scale * gradient`` from s, A and v, and set the gradients back to 0.
+
+    ``scale`` is 1/(N n) for a batch of n samples.
+    """
+    K, P = factors.xi_out.shape
+    for p in range(P):
+        factors.strengths[p] -= rates.strengths * scale * gradients.strengths[p]
+        gradients.strengths[p] = 0.0
+    for k in range(K):
+        for p in range(P):
+            factors.xi_out[k, p] -= rates.xi_out * scale * gradients.xi_out[k, p]
+            gradients.xi_out[k, p] = 0.0
+        factors.readout[k] -= rates.readout * scale * gradients.readout[k]
+        gradients.readout[k] = 0.0

@@ -1,0 +1,91 @@
+"""What is learned and how: the learning problem, without any size."""
+
+from dataclasses import asdict, dataclass, field
+
+from onlinemode import checks
+from onlinemode.errors import ParameterError
+
+ACTIVATIONS = ("erf", "linear", "relu", "tanh")
+
+
+@dataclass(frozen=True)
+class LearningRates:
+    """Learning rates of the four factors of the student; 0 leaves a factor untrained.
+
+    Parameters
+    ----------
+    xi_in : float, default 0
+        η, of the input modes X (P×N).
+    strengths : float, default 0
+        η_s, of the mode strengths s (P).
+    xi_out : float, default 0
+        η_A, of the output modes A (K×P).
+    readout : float, default 0
+        η_v, of the second layer v (K).
+
+    Raises
+    ------
+    ParameterError
+        If a rate is negative, NaN or infinite.
+
+    Notes
+    -----
+    One step changes X by η/√N and s, A, v by their rates over N (docs/theory.md, section 1.2), so
+    all four act on the same time scale α = steps/N.
+    """
+
+    xi_in: float = 0.0
+    strengths: float = 0.0
+    xi_out: float = 0.0
+    readout: float = 0.0
+
+    def __post_init__(self):
+        for name in ("xi_in", "strengths", "xi_out", "readout"):
+            object.__setattr__(self, name, checks.number(f"learning rate {name}", getattr(self, name), 0.0))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A student that learns from a teacher, one fresh sample (or mini-batch) a step.
+
+    Parameters
+    ----------
+    activation : {"erf", "linear", "relu", "tanh"}, default "erf"
+        g of both networks; "erf" is erf(z/√2).
+    noise : float, default 0
+        σ, the standard deviation of the Gaussian label noise (not its variance).
+    weight_decay : float, default 0
+        κ, decay of the input modes: X <- (1 − κ/N) X in each step.
+    batch : int, default 1
+        Samples a step; their gradients are averaged and α stays steps/N.
+    rates : LearningRates
+        Which factors are trained, and how fast.
+
+    Raises
+    ------
+    ParameterError
+        If a value is out of range or the activation is unknown.
+    """
+
+    activation: str = "erf"
+    noise: float = 0.0
+    weight_decay: float = 0.0
+    batch: int = 1
+    rates: LearningRates = field(default_factory=LearningRates)
+
+    def __post_init__(self):
+        checks.choice("activation", self.activation, ACTIVATIONS)
+        object.__setattr__(self, "noise", checks.number("noise", self.noise, 0.0))
+        object.__setattr__(self, "weight_decay", checks.number("weight_decay", self.weight_decay, 0.0))
+        object.__setattr__(self, "batch", checks.integer("batch", self.batch, 1))
+        if not isinstance(self.rates, LearningRates):
+            raise ParameterError(f"rates must be a LearningRates, for example LearningRates(xi_in=1.0); got {self.rates!r}")
+
+    def to_dict(self):
+        """All fields as plain numbers and names, as they are saved."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields):
+        """The inverse of :meth:`to_dict`."""
+        return cls(**{**fields, "rates": LearningRates(**fields["rates"])})

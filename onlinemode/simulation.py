@@ -1,0 +1,150 @@
+"""The one entry point: run a problem from a start with an engine, and repeat a saved run."""
+
+import platform
+from datetime import datetime, timezone
+
+import numpy as np
+
+from onlinemode import checks, initial
+from onlinemode.engines import get_engine
+from onlinemode.errors import EngineError, ParameterError, RepeatError
+from onlinemode.problem import Problem
+from onlinemode.state import OrderParameters, Weights
+
+MAX_SEED = 2**64 - 1
+
+
+def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=1, save_at=200, progress=None,
+             store_weights=False, **options):
+    """Let a student learn and return its trajectory.
+
+    Parameters
+    ----------
+    problem : Problem
+    start : Weights or OrderParameters
+        Weights may go to any engine.  OrderParameters go to "ode"; "micro" makes N-vectors that
+        have exactly these overlaps.
+    alpha : float
+        Last time, α = steps/N, > 0.
+    engine : {"micro", "ode"}, default "micro"
+        "micro": online SGD on N-vectors; "ode": the mean-field equations, N → ∞.
+    N : int, optional
+        Number of inputs; needed by "micro" from OrderParameters, otherwise that of the weights.
+    seed : int, default 0
+        Key of the random samples, 0 to 2^64 − 1.
+    replicas : int, default 1
+        Runs from the same start with different samples.
+    save_at : int or array, default 200
+        A count (α = 0, then log-spaced from one step to ``alpha``) or ascending values of α.
+    progress : callable, optional
+        Called now and then with a :class:`onlinemode.engines.progress.Progress`.
+    store_weights : bool, default False
+        Keep the initial weights in the trajectory (and its file).
+    **options
+        micro: ``precision`` ("float64" or "float32"), ``device`` ("cpu"), ``threads``;
+        ode: ``method``, ``rtol``, ``atol``, ``nodes``, ``node_seed`` (see :mod:`onlinemode.engines.ode`).
+
+    Returns
+    -------
+    Trajectory
+        A run that diverges or is interrupted (Ctrl-C) is returned as well, with its status, a
+        message and NaN from there on.
+
+    Raises
+    ------
+    ParameterError, EngineError
+        If an argument is out of range or not one that the engine understands.
+    """
+    if not isinstance(problem, Problem):
+        raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")
+    if not isinstance(start, (Weights, OrderParameters)):
+        raise ParameterError(f"start must be Weights or OrderParameters; got {type(start).__name__}")
+    module = get_engine(engine)
+    unknown = sorted(set(options) - set(module.OPTIONS))
+    if unknown:
+        raise EngineError(f"engine {engine} has no option {unknown[0]!r}; it has {', '.join(module.OPTIONS)}")
+    alpha = checks.number("alpha", alpha, above=0.0)
+    seed = checks.integer("seed", seed, 0, MAX_SEED)
+    replicas = checks.integer("replicas", replicas, 1)
+    if N is not None:
+        N = checks.integer("N", N, 1, initial.MAX_N)
+    if isinstance(start, Weights):
+        if N is not None and N != start.N:
+            raise ParameterError(f"N must be that of the weights, {start.N}; got {N}: leave it out")
+        N = start.N
+    if store_weights and not isinstance(start, Weights):
+        raise ParameterError("store_weights needs a start that is Weights; got OrderParameters, which are always stored")
+
+    run = module.run(problem, start, alpha=alpha, N=N, seed=seed, replicas=replicas, save_at=save_at,
+                     progress=progress, **options)
+    save_list = save_at if np.ndim(save_at) == 0 else np.asarray(save_at, dtype=float).tolist()
+    run.meta = {
+        "engine": engine, "seed": seed, **run.meta,
+        "call": {"alpha": alpha, "engine": engine, "N": N, "seed": seed, "replicas": replicas, "save_at": save_list,
+                 **options},
+        "start": _describe(start), "versions": _versions(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    if store_weights:
+        run.weights = start
+    return run
+
+
+def repeat(run, progress=None):
+    """Make a saved run again from what its file holds.
+
+    Parameters
+    ----------
+    run : Trajectory
+        For example ``onlinemode.load("run.npz")``.
+    progress : callable, optional
+
+    Returns
+    -------
+    Trajectory
+        With the same version of the package on the same kind of machine, equal to ``run`` to the bit.
+
+    Raises
+    ------
+    RepeatError
+        If the run began from the user's own weights and these were not stored.
+    """
+    call = dict(run.meta["call"])
+    return simulate(run.problem, _rebuild_start(run), progress=progress, store_weights=run.weights is not None,
+                    **{**call, "N": None if run.meta["start"]["kind"] == "weights" else call["N"]})
+
+
+def _rebuild_start(run):
+    start = run.meta["start"]
+    if start["kind"] == "overlaps":
+        return run.initial
+    if run.weights is not None:
+        return run.weights
+    if start["origin"] is None:
+        raise RepeatError(f"this run began from weights of your own (SHA-256 {start['fingerprint'][:16]}...) that its "
+                          "file does not hold, so it cannot be repeated; save such runs with store_weights=True")
+    make = getattr(initial, start["origin"]["name"])
+    weights = make(**start["origin"]["arguments"])
+    if weights.fingerprint() != start["fingerprint"]:
+        drawn = weights.order_parameters().covariance
+        if not np.allclose(drawn, run.initial.covariance, rtol=0.0, atol=1e-9 * np.abs(drawn).max()):
+            raise RepeatError(f"the recipe {start['origin']['name']} does not give the weights of this file on this "
+                              "installation; it was made with onlinemode "
+                              f"{run.meta['versions']['onlinemode']} and NumPy {run.meta['versions']['numpy']}")
+    return weights
+
+
+def _describe(start):
+    if isinstance(start, OrderParameters):
+        return {"kind": "overlaps"}
+    return {"kind": "weights", "origin": start.origin, "fingerprint": start.fingerprint()}
+
+
+def _versions():
+    import numba
+    import scipy
+
+    from onlinemode import __version__
+
+    return {"onlinemode": __version__, "python": platform.python_version(), "numpy": np.__version__,
+            "numba": numba.__version__, "scipy": scipy.__version__, "machine": platform.machine()}

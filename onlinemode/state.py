@@ -1,0 +1,226 @@
+"""The two descriptions of a student and its teacher: N-dimensional weights and N-free overlaps."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from onlinemode import checks
+from onlinemode.errors import OverlapError, ParameterError
+
+# Overlaps from a paper's table have about six digits; a covariance may miss positivity by as much.
+COVARIANCE_TOLERANCE = 1e-5
+
+
+class _Sizes:
+    """K, M and P, read from the arrays that both descriptions have."""
+
+    @property
+    def K(self):
+        """Number of hidden units of the student."""
+        return self.readout.size
+
+    @property
+    def M(self):
+        """Number of hidden units of the teacher."""
+        return self.teacher_readout.size
+
+    @property
+    def P(self):
+        """Number of modes."""
+        return self.strengths.size
+
+    def _check_factors(self):
+        """Validate and freeze strengths, xi_out and both readouts; returns K, M, P."""
+        set_field = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        set_field("xi_out", checks.array("xi_out", self.xi_out, (None, None), symbols="(K, P)"))
+        K, P = self.xi_out.shape
+        set_field("strengths", checks.array("strengths", self.strengths, (P,), symbols="(P,)"))
+        set_field("readout", checks.array("readout", self.readout, (K,), symbols="(K,)"))
+        set_field("teacher_readout", checks.array("teacher_readout", self.teacher_readout, (None,), symbols="(M,)"))
+        return K, self.teacher_readout.size, P
+
+
+@dataclass(frozen=True, eq=False)
+class Weights(_Sizes):
+    """Student and teacher as N-dimensional weights, W = xi_out diag(strengths) xi_in.
+
+    Parameters
+    ----------
+    xi_in : array (P, N)
+        Input modes X.
+    strengths : array (P,)
+        Mode strengths s.
+    xi_out : array (K, P)
+        Output modes A.
+    readout : array (K,)
+        Second layer v of the student.
+    teacher : array (M, N)
+        First layer B of the teacher.
+    teacher_readout : array (M,)
+        Second layer v* of the teacher.
+    origin : dict, optional
+        The recipe of :mod:`onlinemode.initial` that made the weights, so that a saved run can be
+        repeated without storing them.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If shapes disagree or an entry is not finite.
+    """
+
+    xi_in: np.ndarray
+    strengths: np.ndarray
+    xi_out: np.ndarray
+    readout: np.ndarray
+    teacher: np.ndarray
+    teacher_readout: np.ndarray
+    origin: dict | None = field(default=None, repr=False)
+
+    def __post_init__(self):
+        _, M, P = self._check_factors()
+        object.__setattr__(self, "xi_in", checks.array("xi_in", self.xi_in, (P, None), symbols="(P, N)"))
+        object.__setattr__(self, "teacher", checks.array("teacher", self.teacher, (M, self.N), symbols="(M, N)"))
+
+    @property
+    def N(self):
+        """Number of inputs."""
+        return self.xi_in.shape[1]
+
+    def order_parameters(self):
+        """The overlaps of these weights: G = XXᵀ/N, S = XBᵀ/N, T = BBᵀ/N, and the small factors.
+
+        Returns
+        -------
+        OrderParameters
+        """
+        return OrderParameters(
+            G=_row_products(self.xi_in, self.xi_in), S=_row_products(self.xi_in, self.teacher),
+            T=_row_products(self.teacher, self.teacher), strengths=self.strengths, xi_out=self.xi_out,
+            readout=self.readout, teacher_readout=self.teacher_readout)
+
+    def fingerprint(self):
+        """SHA-256 of all arrays, in hexadecimal."""
+        digest = hashlib.sha256()
+        for value in (self.xi_in, self.strengths, self.xi_out, self.readout, self.teacher, self.teacher_readout):
+            digest.update(repr(value.shape).encode())
+            digest.update(np.ascontiguousarray(value).data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class OrderParameters(_Sizes):
+    """The macroscopic state: everything that the generalization error depends on, for any N.
+
+    Parameters
+    ----------
+    G : array (P, P)
+        Overlaps of the input modes, XXᵀ/N.
+    S : array (P, M)
+        Overlaps of input modes and teacher, XBᵀ/N.
+    T : array (M, M)
+        Overlaps of the teacher, BBᵀ/N; may be rank-deficient.
+    strengths : array (P,)
+    xi_out : array (K, P)
+    readout : array (K,)
+    teacher_readout : array (M,)
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If shapes disagree or an entry is not finite.
+    OverlapError
+        If G or T is not symmetric, or if [[G, S], [Sᵀ, T]] has an eigenvalue below −1e-5 times its
+        largest one and so cannot be a covariance (published tables have about six digits).
+    """
+
+    G: np.ndarray
+    S: np.ndarray
+    T: np.ndarray
+    strengths: np.ndarray
+    xi_out: np.ndarray
+    readout: np.ndarray
+    teacher_readout: np.ndarray
+
+    def __post_init__(self):
+        _, M, P = self._check_factors()
+        G = symmetric("G", checks.array("G", self.G, (P, P), symbols="(P, P)"))
+        T = symmetric("T", checks.array("T", self.T, (M, M), symbols="(M, M)"))
+        object.__setattr__(self, "G", G)
+        object.__setattr__(self, "T", T)
+        object.__setattr__(self, "S", checks.array("S", self.S, (P, M), symbols="(P, M)"))
+        check_covariance("[[G, S], [Sᵀ, T]]", self.covariance)
+
+    @property
+    def covariance(self):
+        """C = [[G, S], [Sᵀ, T]], the covariance of mode fields and teacher fields, (P+M)×(P+M)."""
+        return np.block([[self.G, self.S], [self.S.T, self.T]])
+
+    @property
+    def Q(self):
+        """Overlaps of the student's hidden units, Q = A diag(s) G diag(s) Aᵀ, (K, K)."""
+        scaled = self.xi_out * self.strengths
+        return scaled @ self.G @ scaled.T
+
+    @property
+    def R(self):
+        """Overlaps of student and teacher units, R = A diag(s) S, (K, M)."""
+        return (self.xi_out * self.strengths) @ self.S
+
+
+def check_covariance(name, C):
+    """Raise OverlapError unless the symmetric array ``C`` is positive semidefinite to the tolerance."""
+    eigenvalues = np.linalg.eigvalsh(C)
+    if eigenvalues[0] < -COVARIANCE_TOLERANCE * max(eigenvalues[-1], 0.0):
+        raise OverlapError(
+            f"the overlaps {name} must be a covariance (no negative eigenvalue, tolerance "
+            f"{COVARIANCE_TOLERANCE:g} of the largest); the smallest eigenvalue is {eigenvalues[0]:.6g}, "
+            f"the largest {eigenvalues[-1]:.6g}: check Q, R and T against each other")
+
+
+def symmetric(name, value):
+    """``value`` made exactly symmetric; an asymmetry beyond rounding of a printed table is an error."""
+    scale = np.abs(value).max()
+    difference = np.abs(value - value.T)
+    if difference.max() > COVARIANCE_TOLERANCE * max(scale, 1e-300):
+        i, j = (int(n) for n in np.unravel_index(difference.argmax(), value.shape))
+        raise OverlapError(f"{name} must be symmetric; got {name}[{i},{j}] = {value[i, j]:.6g} but "
+                           f"{name}[{j},{i}] = {value[j, i]:.6g}")
+    result = 0.5 * (value + value.T)
+    result.flags.writeable = False
+    return result
+
+
+def _row_products(a, b):
+    """a bᵀ / N with pairwise sums, so that the bits do not depend on a number of BLAS threads."""
+    return np.array([[np.sum(x * y) for y in b] for x in a]) / a.shape[1]
+
+
+def weights_from_overlaps(overlaps, N, seed):
+    """N-dimensional weights that have exactly the given overlaps (docs/theory.md, section 5.6).
+
+    Parameters
+    ----------
+    overlaps : OrderParameters
+    N : int
+        At least the rank of the covariance [[G, S], [Sᵀ, T]].
+    seed : int
+        Seed of the random orthonormal frame in which the vectors lie.
+
+    Raises
+    ------
+    ParameterError
+        If N is below the rank.
+    """
+    eigenvalues, vectors = np.linalg.eigh(overlaps.covariance)
+    kept = eigenvalues > 1e-12 * max(eigenvalues[-1], 0.0)
+    rank = int(kept.sum())
+    if N < rank:
+        raise ParameterError(f"N must be at least {rank}, the rank of the overlaps; got {N}: no {N}-dimensional "
+                             "vectors have these overlaps")
+    factor = vectors[:, kept] * np.sqrt(eigenvalues[kept])
+    generator = np.random.default_rng([seed, 1])
+    frame = np.linalg.qr(generator.standard_normal((N, rank)))[0].T
+    rows = np.sqrt(N) * factor @ frame
+    return Weights(xi_in=rows[:overlaps.P], strengths=overlaps.strengths, xi_out=overlaps.xi_out,
+                   readout=overlaps.readout, teacher=rows[overlaps.P:], teacher_readout=overlaps.teacher_readout)

@@ -1,0 +1,96 @@
+"""Files: written whole or not at all, read with a clear error or not at all.
+
+An archive is an .npz of plain arrays plus one JSON text under the key ``header``; no pickle.
+"""
+
+import json
+import os
+import tempfile
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from onlinemode.errors import FileError
+
+
+@contextmanager
+def replacing(path, mode="wb"):
+    """Write to a temporary file beside ``path`` and rename it when the block ends without an error."""
+    path = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    except OSError as problem:
+        raise FileError(_cannot_write(path, problem)) from None
+    try:
+        with os.fdopen(handle, mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": ""})) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException as problem:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+        if isinstance(problem, OSError):
+            raise FileError(_cannot_write(path, problem)) from None
+        raise
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _cannot_write(path, problem):
+    return f"cannot write {path}: {problem.strerror or problem}; give another place with --out or another path"
+
+
+def check_writable(path):
+    """Raise FileError unless a file can be made beside ``path``, before any work is done."""
+    path = Path(path)
+    if path.is_dir():
+        raise FileError(f"cannot write {path}: it is a folder; give a file name")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as problem:
+        raise FileError(_cannot_write(path, problem)) from None
+
+
+def write_archive(path, kind, header, arrays):
+    """Write an archive of one kind (a word that says what the file holds)."""
+    text = json.dumps({"onlinemode": kind, **header}, allow_nan=True)
+    with replacing(path) as file:
+        np.savez(file, header=np.array(text), **arrays)
+
+
+def read_archive(path, kind):
+    """Header (dict) and arrays (dict) of an archive of this kind.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, truncated, not an .npz, or an archive of something else.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if "header" not in archive.files:
+                raise FileError(f"{path} is not an onlinemode {kind}: it is an .npz without a header; give a file "
+                                "that onlinemode wrote")
+            header = json.loads(str(archive["header"]))
+            arrays = {name: archive[name] for name in archive.files if name != "header"}
+    except FileNotFoundError:
+        raise FileError(f"cannot read {path}: there is no such file") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError, TypeError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem).splitlines()[0]
+        raise FileError(f"cannot read {path}: truncated or not an onlinemode {kind} ({reason})") from None
+    found = header.pop("onlinemode", None) if isinstance(header, dict) else None
+    if found != kind:
+        raise FileError(f"{path} is not an onlinemode {kind}; it holds {found or 'something else'}")
+    return header, arrays

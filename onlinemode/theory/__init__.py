@@ -1,0 +1,1 @@
+"""Theory of the N → ∞ limit, on plain arrays."""

@@ -1,0 +1,173 @@
+"""The mean-field equations of motion, and the generalization error at given order parameters.
+
+Equations and derivations: docs/theory.md, sections 2.2 to 2.5.
+"""
+
+import numpy as np
+
+from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED, normal_nodes, teacher_factor
+
+CLOSED_FORM = ("erf", "linear")  # activations whose equations of motion need no nodes
+
+
+class StateLayout:
+    """Order of the entries of a full state vector: upper triangle of G, S, strengths, xi_out, readout."""
+
+    def __init__(self, K, M, P):
+        self.K, self.M, self.P = K, M, P
+        self.upper = np.triu_indices(P)
+        sizes = (len(self.upper[0]), P * M, P, K * P, K)
+        ends = np.cumsum(sizes)
+        self.G, self.S, self.strengths, self.xi_out, self.readout = (
+            slice(int(end - size), int(end)) for end, size in zip(ends, sizes))
+        self.size = int(ends[-1])
+        self.full_G = np.empty((P, P), np.intp)  # where each entry of the symmetric G stands
+        self.full_G[self.upper] = np.arange(sizes[0])
+        self.full_G.T[self.upper] = np.arange(sizes[0])
+
+    def pack(self, G, S, strengths, xi_out, readout):
+        """One full state vector."""
+        return np.concatenate([G[self.upper], S.ravel(), strengths, xi_out.ravel(), readout])
+
+    def unpack(self, states):
+        """G, S, strengths, xi_out and readout from states of shape (..., size)."""
+        lead = states.shape[:-1]
+        return (states[..., self.full_G], states[..., self.S].reshape(lead + (self.P, self.M)), states[..., self.strengths],
+                states[..., self.xi_out].reshape(lead + (self.K, self.P)), states[..., self.readout])
+
+
+class MeanFieldDrift:
+    """The right-hand side d/dα of the order parameters that move, as a compiled callable.
+
+    Parameters
+    ----------
+    problem : Problem
+    overlaps : OrderParameters
+        Fixes the sizes, the teacher, and the values of everything that is not trained.
+    nodes : int, default 2^14
+        Quadrature nodes, for relu and tanh.
+    node_seed : int
+        Seed of the nodes' scrambling.
+
+    Attributes
+    ----------
+    layout : StateLayout
+    full : array
+        The full state of ``overlaps``.
+    active : int array
+        Which entries of the full state move; ``drift(y)`` takes and returns these.
+    """
+
+    def __init__(self, problem, overlaps, nodes=DEFAULT_NODES, node_seed=NODE_SEED):
+        from onlinemode.kernels import drift
+        from onlinemode.kernels.activations import ACTIVATION_CODES
+
+        rates = problem.rates
+        self.layout = StateLayout(overlaps.K, overlaps.M, overlaps.P)
+        self.full = self.layout.pack(overlaps.G, overlaps.S, overlaps.strengths, overlaps.xi_out, overlaps.readout)
+        moves = np.zeros(self.layout.size, bool)
+        moves[self.layout.G] = moves[self.layout.S] = rates.xi_in > 0.0 or problem.weight_decay > 0.0
+        moves[self.layout.strengths] = rates.strengths > 0.0
+        moves[self.layout.xi_out] = rates.xi_out > 0.0
+        moves[self.layout.readout] = rates.readout > 0.0
+        self.active = np.flatnonzero(moves)
+        parameters = np.array([rates.xi_in, rates.strengths, rates.xi_out, rates.readout,
+                               problem.weight_decay, problem.noise, problem.batch], dtype=float)
+        self._error = np.empty(1)
+        # The state in the arrays that the kernel reads; copies, since kernels are compiled for writable arrays.
+        self._state = self.full.copy()
+        self._G, S, *factors = self.layout.unpack(self._state)
+        self._arguments = (self._G, S, *factors, np.array(overlaps.T), np.array(overlaps.teacher_readout),
+                           parameters, self._error)
+        if problem.activation in CLOSED_FORM:
+            self._kernel = drift.erf_drift if problem.activation == "erf" else drift.linear_drift
+        else:
+            factor, inverse = teacher_factor(overlaps.T)
+            points = normal_nodes(factor.shape[1] + overlaps.P, nodes, node_seed)
+            self._kernel = drift.node_drift
+            self._arguments += (factor, inverse, points, ACTIVATION_CODES[problem.activation])
+
+    def __call__(self, y):
+        self._state[self.active] = y
+        self._state.take(self.layout.full_G, out=self._G, mode="clip")
+        return self._kernel(*self._arguments)[self.active]
+
+    @property
+    def last_error(self):
+        """ε_g at the state of the last call."""
+        return float(self._error[0])
+
+    def at_start(self):
+        """d/dα of all order parameters at the initial state.
+
+        Returns
+        -------
+        tuple of arrays
+            dG (P, P), dS (P, M), dstrengths (P,), dxi_out (K, P), dreadout (K,).
+        """
+        derivative = np.zeros(self.layout.size)
+        if self.active.size:
+            derivative[self.active] = self(self.full[self.active])
+        return self.layout.unpack(derivative)
+
+
+def generalization_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout):
+    """ε_g = ½ E[(f − y)²] without label noise, for a row of states.
+
+    Parameters
+    ----------
+    activation : {"erf", "linear", "relu", "tanh"}
+    G : array (..., P, P)
+    S : array (..., P, M)
+    T : array (M, M)
+    strengths : array (..., P)
+    xi_out : array (..., K, P)
+    readout : array (..., K)
+    teacher_readout : array (M,)
+
+    Returns
+    -------
+    array (...)
+        Closed forms (erf, linear, relu) have an absolute floor of about 1e-16 and are clipped at 0;
+        tanh is an average over 2^14 nodes.  NaN where a state is NaN.
+
+    Notes
+    -----
+    docs/theory.md, sections 2.3 to 2.5 and 6.1.
+    """
+    if activation == "tanh":
+        return _node_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout)
+    scaled = xi_out * strengths[..., None, :]
+    R = scaled @ S
+    Q = scaled @ G @ np.swapaxes(scaled, -1, -2)
+    T = np.broadcast_to(T, R.shape[:-2] + T.shape)
+    Z = np.concatenate([np.concatenate([Q, R], -1), np.concatenate([np.swapaxes(R, -1, -2), T], -1)], -2)
+    w = np.concatenate([readout, np.broadcast_to(-teacher_readout, readout.shape[:-1] + teacher_readout.shape)], -1)
+    diagonal = np.diagonal(Z, axis1=-2, axis2=-1)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        if activation == "linear":
+            moments = Z
+        elif activation == "erf":
+            scale = np.sqrt(1.0 + diagonal)
+            moments = 2.0 / np.pi * np.arcsin(np.clip(Z / (scale[..., :, None] * scale[..., None, :]), -1.0, 1.0))
+        else:
+            product = np.sqrt(diagonal[..., :, None] * diagonal[..., None, :])
+            cosine = np.where(product > 0.0, np.clip(Z / product, -1.0, 1.0), 0.0)
+            moments = product / (2.0 * np.pi) * (np.sqrt(1.0 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine)
+            moments = np.where(np.isnan(Z), np.nan, moments)
+        error = 0.5 * np.einsum("...i,...ij,...j->...", w, moments, w)
+    return np.where(error < 0.0, 0.0, error)
+
+
+def _node_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout):
+    from onlinemode.kernels.activations import ACTIVATION_CODES
+    from onlinemode.kernels.drift import node_errors
+
+    lead, (K, P), M = readout.shape[:-1], xi_out.shape[-2:], len(T)
+    factor, inverse = teacher_factor(T)
+    flat = [np.array(value, dtype=float).reshape((-1,) + shape) for value, shape in (
+        (G, (P, P)), (S, (P, M)), (strengths, (P,)), (xi_out, (K, P)), (readout, (K,)))]
+    out = np.empty(flat[0].shape[0])
+    node_errors(ACTIVATION_CODES[activation], *flat, np.array(teacher_readout, dtype=float), factor, inverse,
+                normal_nodes(factor.shape[1] + P), out)
+    return out.reshape(lead)

@@ -1,0 +1,223 @@
+"""The result of every engine: order parameters at the saved times, with all that made them."""
+
+import csv
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+
+import numpy as np
+
+from onlinemode import observables
+from onlinemode.errors import FileError
+from onlinemode.problem import Problem
+from onlinemode.state import OrderParameters, Weights
+from onlinemode.storage import read_archive, replacing, write_archive
+from onlinemode.theory.meanfield import generalization_error
+
+KIND = "trajectory"
+_PATHS = ("G", "S", "strengths", "xi_out", "readout")
+_WEIGHTS = ("xi_in", "strengths", "xi_out", "readout", "teacher", "teacher_readout")
+_OVERLAPS = ("G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")
+
+
+class Status(Enum):
+    """How a replica ended; ``message`` says what to do about it."""
+
+    COMPLETED = "completed"  # reached the last α
+    CONVERGED = "converged"  # ε_g fell below the floor; the last state is held to the last α
+    DIVERGED = "diverged"  # left all bounds; NaN from there on
+    INTERRUPTED = "interrupted"  # stopped by the user; NaN from there on
+    FAILED = "failed"  # the integrator gave up; NaN from there on
+
+
+@dataclass(eq=False)
+class Trajectory:
+    """Order parameters of one or more replicas at the saved times.
+
+    All engines return this, with the same shapes; ``n`` is the number of saved times.
+
+    Attributes
+    ----------
+    alpha : array (n,)
+        The saved times α = steps/N.
+    G : array (replicas, n, P, P)
+    S : array (replicas, n, P, M)
+    strengths : array (replicas, n, P)
+    xi_out : array (replicas, n, K, P)
+    readout : array (replicas, n, K)
+    problem : Problem
+    initial : OrderParameters
+        The common start of all replicas.
+    status : list of Status
+        One a replica.
+    message : list of str
+        One a replica.
+    meta : dict
+        N, seed, engine, device, precision, versions, seconds to compile and to run, steps, and the
+        arguments of the call, so that :func:`onlinemode.repeat` can make the run again.
+    weights : Weights, optional
+        The initial weights, where storing them was asked for.
+    """
+
+    alpha: np.ndarray
+    G: np.ndarray
+    S: np.ndarray
+    strengths: np.ndarray
+    xi_out: np.ndarray
+    readout: np.ndarray
+    problem: Problem
+    initial: OrderParameters
+    status: list
+    message: list
+    meta: dict
+    weights: Weights | None = field(default=None, repr=False)
+
+    @property
+    def T(self):
+        """Teacher overlaps, (M, M), constant."""
+        return self.initial.T
+
+    @property
+    def teacher_readout(self):
+        """v*, (M,), constant."""
+        return self.initial.teacher_readout
+
+    @property
+    def replicas(self):
+        """Number of replicas."""
+        return self.G.shape[0]
+
+    @property
+    def N(self):
+        """Number of inputs; None for a mean-field run from overlaps."""
+        return self.meta.get("N")
+
+    @property
+    def _scaled(self):
+        return self.xi_out * self.strengths[..., None, :]
+
+    @cached_property
+    def Q(self):
+        """Overlaps of the student's units, Q = A diag(s) G diag(s) Aᵀ, (replicas, n, K, K)."""
+        return self._scaled @ self.G @ np.swapaxes(self._scaled, -1, -2)
+
+    @cached_property
+    def R(self):
+        """Overlaps of student and teacher units, R = A diag(s) S, (replicas, n, K, M)."""
+        return self._scaled @ self.S
+
+    @cached_property
+    def generalization_error(self):
+        """ε_g = ½ E[(f − y)²] without label noise, from the overlaps, (replicas, n)."""
+        return generalization_error(self.problem.activation, self.G, self.S, self.T, self.strengths, self.xi_out,
+                                    self.readout, self.teacher_readout)
+
+    @property
+    def signed(self):
+        """Whether matching uses ρ itself; |ρ| where the signs of the readout are trained."""
+        return self.problem.rates.readout == 0.0
+
+    @cached_property
+    def rho(self):
+        """Normalized overlaps ρ_km = R_km/√(Q_kk T_mm), (replicas, n, K, M)."""
+        return observables.normalized_overlaps(self.Q, self.R, self.T)
+
+    @cached_property
+    def specialization(self):
+        """Normalized specialization (docs/theory.md, section 6.2), (replicas, n)."""
+        return observables.specialization(self.Q, self.R, self.T, self.signed)
+
+    @cached_property
+    def unit_margins(self):
+        """Matched ρ minus the largest other |ρ| of each unit, (replicas, n, K)."""
+        return observables.unit_margins(self.Q, self.R, self.T, self.signed)
+
+    @cached_property
+    def mode_residuals(self):
+        """r_p = |X_p − X*_p|²/|X*_p|², (replicas, n, P); None where not defined (section 6.3)."""
+        rates = self.problem.rates
+        if rates.strengths > 0.0 or rates.xi_out > 0.0:
+            return None
+        return observables.mode_residuals(self.G, self.S, self.T, self.initial.strengths, self.initial.xi_out)
+
+    def plateaus(self, replica=0, **options):
+        """Plateaus of ε_g of one replica; options of :func:`onlinemode.observables.find_plateaus`.
+
+        Simulated curves are smoothed over 0.1 decades of α unless ``smoothing`` is given.
+        """
+        options.setdefault("smoothing", 0.0 if self.meta["engine"] == "ode" else 0.1)
+        return observables.find_plateaus(self.alpha, self.generalization_error[replica], **options)
+
+    def specialization_steps(self, replica=0, **options):
+        """Times at which the specialization of one replica rises fastest."""
+        return observables.specialization_steps(self.alpha, self.specialization[replica], **options)
+
+    def save(self, path):
+        """Write the run to an .npz file (no pickle), whole or not at all.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written.
+        """
+        header = {"problem": self.problem.to_dict(), "status": [s.value for s in self.status],
+                  "message": list(self.message), "meta": self.meta}
+        arrays = {"alpha": self.alpha, **{name: getattr(self, name) for name in _PATHS}}
+        arrays |= {f"initial_{name}": getattr(self.initial, name) for name in _OVERLAPS}
+        if self.weights is not None:
+            arrays |= {f"weights_{name}": getattr(self.weights, name) for name in _WEIGHTS}
+        write_archive(path, KIND, header, arrays)
+
+    def to_csv(self, path):
+        """Write one row a replica and saved time: α, ε_g, specialization, Q, R, readout.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written.
+        """
+        K, M = self.R.shape[-2:]
+        names = ["replica", "alpha", "generalization_error", "specialization"]
+        names += [f"Q_{k}_{l}" for k in range(K) for l in range(K)]
+        names += [f"R_{k}_{m}" for k in range(K) for m in range(M)]
+        names += [f"readout_{k}" for k in range(K)]
+        with replacing(path, "w") as file:
+            writer = csv.writer(file)
+            writer.writerow(names)
+            for r in range(self.replicas):
+                for i, alpha in enumerate(self.alpha):
+                    values = (alpha, self.generalization_error[r, i], self.specialization[r, i], *self.Q[r, i].flat,
+                              *self.R[r, i].flat, *self.readout[r, i])
+                    writer.writerow([r] + [repr(float(value)) for value in values])
+
+
+def load(path):
+    """Read a run that :meth:`Trajectory.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    Trajectory
+
+    Raises
+    ------
+    FileError
+        If the file is missing, truncated, or not a trajectory.
+    """
+    header, arrays = read_archive(path, KIND)
+    try:
+        weights = None
+        if "weights_xi_in" in arrays:
+            weights = Weights(**{name: arrays[f"weights_{name}"] for name in _WEIGHTS},
+                              origin=header["meta"]["start"].get("origin"))
+        return Trajectory(
+            alpha=arrays["alpha"], **{name: arrays[name] for name in _PATHS},
+            problem=Problem.from_dict(header["problem"]),
+            initial=OrderParameters(**{name: arrays[f"initial_{name}"] for name in _OVERLAPS}),
+            status=[Status(name) for name in header["status"]], message=header["message"],
+            meta=header["meta"], weights=weights)
+    except (KeyError, TypeError, ValueError) as problem:
+        raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None
