@@ -55,7 +55,8 @@ def array(name, value, shape=None, *, symbols=""):
         fits = result.ndim == len(shape) and all(
             want is None or want == have for want, have in zip(shape, result.shape))
         if not fits:
-            wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
+            sizes = ", ".join("any" if n is None else str(n) for n in shape)
+            wanted = f"({sizes},)" if len(shape) == 1 else f"({sizes})"
             raise ShapeError(f"{name} must have shape {symbols + ' = ' if symbols else ''}{wanted}; got {result.shape}")
     if 0 in result.shape:
         raise ShapeError(f"{name} must not be empty; got shape {result.shape}")

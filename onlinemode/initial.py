@@ -183,7 +183,7 @@ def graded(N, K=4, M=None, seed=0, teacher_norms=None, student_size=0.1, readout
     return _committee(N, K, M, seed, np.sqrt(norms), True, student_size, readout, weights, origin)
 
 
-def showcase(N, K=3, M=None, P=None, seed=0, student_size=0.3, mixing=0.1, readout="mean", weights=True):
+def showcase(N, K=3, M=None, P=None, seed=0, student_size=0.3, mixing=0.05, readout="mean", weights=True):
     """A mode-decomposed student that specializes unit by unit: the default of the command line.
 
     As many modes as units; A is the identity plus Gaussian entries of size ``mixing`` and is shared
@@ -201,7 +201,7 @@ def showcase(N, K=3, M=None, P=None, seed=0, student_size=0.3, mixing=0.1, reado
     seed : int, default 0
     student_size : float, default 0.3
         Standard deviation of the entries of X.
-    mixing : float, default 0.1
+    mixing : float, default 0.05
         Standard deviation of the entries of A − I.
     readout : {"mean", "sum", "sqrt"}, default "mean"
     weights : bool, default True

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+START = 0.1  # a run has left its start once ε_g has fallen by this share
 PARALLEL_TEACHER = 1e-6  # below this, 1 − mean |ρ^T| counts as zero and is replaced by 1
 
 
@@ -179,7 +180,8 @@ def find_plateaus(alpha, error, slope=0.1, decades=0.3, smoothing=0.0):
     """Plateaus of ε_g: maximal intervals with |d ln ε_g / d ln α| < slope.
 
     A plateau spans at least ``decades`` decades of α and ends in a fall; a final noise floor is
-    none.  An interval that touches the first sample is the start of the run, not a plateau.
+    none.  An interval that touches the first sample, or on which ε_g has not yet fallen by
+    ``START`` of its first value, is the start of the run, not a plateau.
 
     Parameters
     ----------
@@ -210,9 +212,11 @@ def find_plateaus(alpha, error, slope=0.1, decades=0.3, smoothing=0.0):
         last = end - 1
         long_enough = grid[last] - grid[begin] >= decades * np.log(10.0)
         ends_in_fall = end < grid.size and steepness[end] < 0.0
-        if begin > 0 and long_enough and ends_in_fall:
+        level = curve[begin:end].mean()
+        has_fallen = begin > 0 and level < curve[0] + np.log(1.0 - START)
+        if has_fallen and long_enough and ends_in_fall:
             found.append(Plateau(float(np.exp(grid[begin])), float(np.exp(grid[last])),
-                                 float(np.exp(curve[begin:end].mean()))))
+                                 float(np.exp(level))))
     return found
 
 
@@ -244,3 +248,21 @@ def specialization_steps(alpha, values, smoothing=0.1, height=0.1):
     rate = _smooth(np.gradient(_smooth(curve, width), step), width)
     peaks, _ = find_peaks(rate, height=height, prominence=0.2 * max(rate.max(), height))
     return np.exp(grid[peaks])
+
+
+def overlap_deviation(Q, R, Q_theory, R_theory):
+    """Root mean square difference of the entries of (Q, R), along a run.
+
+    Parameters
+    ----------
+    Q : array (..., K, K)
+    R : array (..., K, M)
+    Q_theory, R_theory : arrays of the same (or a broadcastable) shape
+
+    Returns
+    -------
+    array (...)
+        It falls as N^(−1/2) against the mean-field equations (docs/theory.md, section 6.5).
+    """
+    squares = ((Q - Q_theory) ** 2).sum((-2, -1)) + ((R - R_theory) ** 2).sum((-2, -1))
+    return np.sqrt(squares / (Q.shape[-1] * Q.shape[-2] + R.shape[-1] * R.shape[-2]))

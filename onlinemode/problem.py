@@ -79,7 +79,7 @@ class Problem:
         object.__setattr__(self, "weight_decay", checks.number("weight_decay", self.weight_decay, 0.0))
         object.__setattr__(self, "batch", checks.integer("batch", self.batch, 1))
         if not isinstance(self.rates, LearningRates):
-            raise ParameterError(f"rates must be a LearningRates, for example LearningRates(xi_in=1.0); got {self.rates!r}")
+            raise ParameterError(f"rates must be a LearningRates, such as LearningRates(xi_in=1.0); got {self.rates!r}")
 
     def to_dict(self):
         """All fields as plain numbers and names, as they are saved."""

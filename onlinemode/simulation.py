@@ -1,7 +1,7 @@
 """The one entry point: run a problem from a start with an engine, and repeat a saved run."""
 
 import platform
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -37,7 +37,8 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
     save_at : int or array, default 200
         A count (α = 0, then log-spaced from one step to ``alpha``) or ascending values of α.
     progress : callable, optional
-        Called now and then with a :class:`onlinemode.engines.progress.Progress`.
+        Called with a :class:`onlinemode.engines.progress.Progress`: once when the arguments have been
+        checked, before anything is compiled, and then several times a second.
     store_weights : bool, default False
         Keep the initial weights in the trajectory (and its file).
     **options
@@ -73,7 +74,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
             raise ParameterError(f"N must be that of the weights, {start.N}; got {N}: leave it out")
         N = start.N
     if store_weights and not isinstance(start, Weights):
-        raise ParameterError("store_weights needs a start that is Weights; got OrderParameters, which are always stored")
+        raise ParameterError("store_weights needs a start that is Weights; got OrderParameters (always stored)")
 
     run = module.run(problem, start, alpha=alpha, N=N, seed=seed, replicas=replicas, save_at=save_at,
                      progress=progress, **options)
@@ -83,7 +84,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         "call": {"alpha": alpha, "engine": engine, "N": N, "seed": seed, "replicas": replicas, "save_at": save_list,
                  **options},
         "start": _describe(start), "versions": _versions(),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     if store_weights:
         run.weights = start

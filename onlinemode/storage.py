@@ -78,6 +78,8 @@ def read_archive(path, kind):
         If the file is missing, truncated, not an .npz, or an archive of something else.
     """
     path = Path(path)
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise FileError(f"cannot read {path}: truncated or not an onlinemode {kind} (it is no .npz archive)")
     try:
         with np.load(path, allow_pickle=False) as archive:
             if "header" not in archive.files:

@@ -48,6 +48,8 @@ def run(problem, start, *, alpha, N, seed, replicas, save_at, progress, precisio
         initial = start.order_parameters()
     N = start.N
     alphas, steps = save_times(save_at, alpha, N)
+    if progress is not None:
+        progress(Progress(0.0, 0.0, 0, float("nan")))
 
     began = time.perf_counter()
     simulation = _Simulation(problem, start, steps, seed, precision)

@@ -9,7 +9,7 @@ from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.state import Weights
-from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift, generalization_error
+from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
 from onlinemode.trajectory import Status, Trajectory
 
@@ -34,7 +34,7 @@ def run(problem, start, *, alpha, N, seed, replicas, save_at, progress, method="
     method : {"LSODA", "DOP853", "RK45", "Radau", "BDF"}, default "LSODA"
         The solver of SciPy.
     rtol, atol : float, optional
-        Tolerances a step; by default rtol = 1e-9 (relu: 1e-5) and atol = rtol/1000.
+        Tolerances a step; by default rtol = 1e-9 (relu: 1e-5) and atol = 1e-12.
     nodes : int, default 2^14
         Quadrature nodes for relu and tanh, a power of 2.
     node_seed : int
@@ -46,7 +46,7 @@ def run(problem, start, *, alpha, N, seed, replicas, save_at, progress, method="
         raise EngineError(f"engine ode is deterministic and has one replica; got replicas = {replicas}: leave it out")
     checks.choice("method", method, METHODS)
     rtol = default_rtol(problem.activation) if rtol is None else checks.number("rtol", rtol, above=0.0, maximum=0.1)
-    atol = 1e-3 * rtol if atol is None else checks.number("atol", atol, above=0.0)
+    atol = 1e-12 if atol is None else checks.number("atol", atol, above=0.0)
     nodes = checks.integer("nodes", nodes, 64, 2**24)
     if nodes & (nodes - 1):
         raise ParameterError(f"nodes must be a power of 2; got {nodes}")
@@ -55,6 +55,8 @@ def run(problem, start, *, alpha, N, seed, replicas, save_at, progress, method="
     if np.ndim(save_at) == 0 and N is not None:
         alphas, _ = save_times(np.concatenate(([0.0], np.geomspace(min(1.0 / N, alpha), alpha, int(save_at) - 1))),
                                alpha)
+    if progress is not None:
+        progress(Progress(0.0, 0.0, 0, float("nan")))
 
     began = time.perf_counter()
     drift = MeanFieldDrift(problem, overlaps, nodes, node_seed)
@@ -90,7 +92,7 @@ def _integrate(solver_class, drift, alphas, rtol, atol, moving, progress):
     moving[:saved] = drift.full[drift.active]
     last = alphas[-1]
     if drift.last_error < CONVERGED_ERROR:
-        return _converged(moving, saved, moving[0] if saved else drift.full[drift.active], 0.0, 0)
+        return _converged(moving, saved, moving[0] if saved else drift.full[drift.active], 0.0, 0, drift.last_error)
     if saved == len(alphas):
         return Status.COMPLETED, "reached the last α", 0
 
@@ -109,7 +111,7 @@ def _integrate(solver_class, drift, alphas, rtol, atol, moving, progress):
                 if not drift.last_error < 0.5 * DIVERGENCE_LIMIT**2:
                     return _broken(solver, drift, None)
                 if drift.last_error < CONVERGED_ERROR:
-                    return _converged(moving, saved, solver.y, solver.t, solver.nfev)
+                    return _converged(moving, saved, solver.y, solver.t, solver.nfev, drift.last_error)
                 if progress is not None and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
                     reported = time.perf_counter()
                     progress(Progress(solver.t, solver.t / last, 0, drift.last_error))
@@ -121,9 +123,13 @@ def _integrate(solver_class, drift, alphas, rtol, atol, moving, progress):
     return Status.COMPLETED, "reached the last α", solver.nfev
 
 
-def _converged(moving, saved, state, alpha, evaluations):
+def _converged(moving, saved, state, alpha, evaluations, error):
     moving[saved:] = state
-    message = f"ε_g fell below {CONVERGED_ERROR:g} at α = {alpha:.6g}; the last state is held from there on"
+    if error > -CONVERGED_ERROR:
+        message = f"ε_g fell below {CONVERGED_ERROR:g} at α = {alpha:.6g}; the last state is held from there on"
+    else:  # ε_g cannot be negative: what is left of it is the error of the integration
+        message = (f"ε_g fell below the integration error at α = {alpha:.6g}; the last state is held from there on: "
+                   "a smaller rtol and atol follow it further")
     return Status.CONVERGED, message, evaluations
 
 
@@ -136,9 +142,3 @@ def _broken(solver, drift, problem):
     message = (f"the solver gave up at α = {solver.t:.6g} ({problem}): try another method or a larger rtol; "
                "later times are NaN")
     return Status.FAILED, message, solver.nfev
-
-
-def error_of(overlaps, activation):
-    """ε_g of given order parameters."""
-    o = overlaps
-    return float(generalization_error(activation, o.G, o.S, o.T, o.strengths, o.xi_out, o.readout, o.teacher_readout))

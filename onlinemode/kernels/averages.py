@@ -141,14 +141,10 @@ def erf_averages(Z, cross, w, K, noise, out):
     # (the pair weights are those of ε_g[Z] and stay)
     for k in range(K):
         for l in range(k + 1):
-            if k == l:
-                determinant = 1.0 + 2.0 * Z[k, k]
-                own, other, mixed = 2.0 / determinant, 0.0, 0.0
-            else:
-                determinant = (1.0 + Z[k, k]) * (1.0 + Z[l, l]) - Z[k, l] ** 2
-                own = (1.0 + Z[l, l]) / determinant
-                other = (1.0 + Z[k, k]) / determinant
-                mixed = Z[k, l] / determinant
+            determinant = (1.0 + Z[k, k]) * (1.0 + Z[l, l]) - Z[k, l] ** 2
+            own = (1.0 + Z[l, l]) / determinant
+            other = (1.0 + Z[k, k]) / determinant
+            mixed = Z[k, l] / determinant
             for i in range(n):
                 a = own * Z[i, k] - mixed * Z[i, l]
                 b = other * Z[i, l] - mixed * Z[i, k]

@@ -32,8 +32,9 @@ class StateLayout:
     def unpack(self, states):
         """G, S, strengths, xi_out and readout from states of shape (..., size)."""
         lead = states.shape[:-1]
-        return (states[..., self.full_G], states[..., self.S].reshape(lead + (self.P, self.M)), states[..., self.strengths],
-                states[..., self.xi_out].reshape(lead + (self.K, self.P)), states[..., self.readout])
+        return (states[..., self.full_G], states[..., self.S].reshape(lead + (self.P, self.M)),
+                states[..., self.strengths], states[..., self.xi_out].reshape(lead + (self.K, self.P)),
+                states[..., self.readout])
 
 
 class MeanFieldDrift:

@@ -1,0 +1,64 @@
+"""The command ``onlinemode``: finds the subcommand, and turns every error into one line."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from onlinemode import __version__
+from onlinemode.errors import OnlineModeError
+
+COMMANDS = ("simulate", "ode", "compare", "plot", "repeat")
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    """Subcommands, each in a module of its own that is imported when it is needed."""
+
+    def list_commands(self, context):
+        return list(COMMANDS)
+
+    def get_command(self, context, name):
+        if name not in COMMANDS:
+            return None
+        return import_module(f"onlinemode.cli.{name}").command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="onlinemode %(version)s")
+def onlinemode():
+    """Online learning of a mode-decomposed student, at finite N and in the mean-field limit.
+
+    \b
+    onlinemode simulate --N 10000           SGD, with the theory drawn through it
+    onlinemode ode --init graded --K 4      the mean-field equations alone
+    onlinemode compare --N 4000             both, with their deviation in units of N^-1/2
+    onlinemode plot run.npz other.npz       draw saved runs again
+    onlinemode repeat run.npz               make a saved run again, from its file
+    """
+
+
+def main(arguments=None):
+    """Run the command line; returns only by SystemExit."""
+    try:
+        code = onlinemode.main(args=arguments, prog_name="onlinemode", standalone_mode=False)
+    except click.UsageError as problem:
+        code = _complain(problem.format_message(), problem.ctx)
+    except click.ClickException as problem:
+        code = _complain(problem.format_message())
+    except OnlineModeError as problem:
+        code = _complain(str(problem))
+    except (KeyboardInterrupt, click.Abort):
+        print("onlinemode: stopped before there was a result; nothing was written", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(message, context=None):
+    command = context.command_path if context is not None else "onlinemode"
+    print(f"{command}: {' '.join(message.split())}", file=sys.stderr)
+    return BAD_INPUT

@@ -1,0 +1,57 @@
+"""``onlinemode ode``: the mean-field equations alone."""
+
+import click
+
+from onlinemode.cli.options import ODE, OUTPUT, PROBLEM, START, resolve, shared_options
+from onlinemode.cli.running import ProgressBar, announce, chosen, describe, make_problem, make_start, result_path
+
+_OUTPUT = tuple(name for name in OUTPUT if name != "store_weights")
+
+
+@click.command("ode", short_help="The mean-field equations, N to infinity.")
+@shared_options(*START, "alpha", *PROBLEM, *ODE, *_OUTPUT)
+def command(**given):
+    """Integrate the mean-field equations from the overlaps of a start of finite N.
+
+    N fixes the initial overlaps alone: an exactly symmetric start would never leave its plateau.
+    Writes one .npz and one .png, prints a table, and says where the files are.
+    """
+    from onlinemode import simulate
+    from onlinemode.cli import report
+
+    settings = resolve(given)
+    path = result_path(settings, "ode")
+    problem = make_problem(settings)
+    start = make_start(settings, vectors=False)
+    bar = ProgressBar(settings["quiet"] or settings["json"])
+    reports = []
+
+    def progress(state):
+        if not reports:  # the arguments are right
+            announce(settings, describe(settings, start))
+        reports.append(state)
+        bar(state)
+
+    try:
+        run = simulate(problem, start, settings["alpha"], "ode", N=settings["N"], seed=settings["seed"],
+                       save_at=settings["save_at"], progress=progress, **chosen(settings, ODE))
+    finally:
+        bar.close()
+    files = {"result": path}
+    run.save(path)
+    if settings["csv"]:
+        files["curves"] = path.with_suffix(".csv")
+        run.to_csv(files["curves"])
+    if settings["plot"]:
+        from onlinemode import plotting
+
+        files["picture"] = path.with_suffix(".png")
+        plotting.save_figure(plotting.overview([run], describe(settings, start)), files["picture"])
+    report.print_status(run)
+    if settings["json"]:
+        report.print_json(report.summary("ode", run, files))
+    elif not settings["quiet"]:
+        report.print_table(run)
+        report.print_stages(run)
+        report.print_files(files)
+    return 130 if run.status[0].value == "interrupted" else 0

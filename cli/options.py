@@ -1,0 +1,180 @@
+"""The options that the commands share, and how their values are found.
+
+Command line beats configuration file beats preset.  Every option is declared once, in ``OPTIONS``;
+a TOML key is the option's name with underscores.
+"""
+
+import difflib
+import tomllib
+
+import click
+
+from onlinemode.errors import ConfigError, FileError
+
+PRESETS = {
+    "showcase": {"init": "showcase", "N": 10_000, "K": 3, "alpha": 80.0, "eta": 3.0},
+    "paper": {"init": "paper", "N": 30, "K": 8, "alpha": 10_000.0, "eta": 5.0},
+}
+COMMON = {"activation": "erf", "noise": 0.0, "weight_decay": 0.0, "batch": 1, "eta_strengths": 0.0, "eta_xi_out": 0.0,
+          "eta_readout": 0.0, "readout": "mean", "seed": 0, "save_at": 200, "replicas": 1, "precision": "float64",
+          "device": "cpu", "plot": True}
+
+
+class SaveAt(click.ParamType):
+    """A count, or comma-separated times."""
+
+    name = "COUNT|TIMES"
+
+    def convert(self, value, parameter, context):
+        if not isinstance(value, str):
+            return value
+        try:
+            return [float(part) for part in value.split(",")] if "," in value else int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a count nor a comma-separated list of times")
+
+
+class WholeNumber(click.ParamType):
+    """An int that may be written as 1e4."""
+
+    name = "INTEGER"
+
+    def convert(self, value, parameter, context):
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            pass
+        try:
+            if float(value).is_integer():
+                return int(float(value))
+        except (TypeError, ValueError, OverflowError):
+            pass
+        self.fail(f"{value!r} is not a whole number")
+
+
+WHOLE = WholeNumber()
+
+OPTIONS = {
+    "N": click.option("--N", "N", type=WHOLE, help="Number of inputs.  [showcase: 10000; paper: 30]"),
+    "K": click.option("--K", "K", type=WHOLE, help="Hidden units of the student.  [showcase: 3; paper: 8]"),
+    "M": click.option("--M", "M", type=WHOLE, help="Hidden units of the teacher.  [K]"),
+    "P": click.option("--P", "P", type=WHOLE, help="Number of modes.  [showcase: K; paper: the integer part of ln N]"),
+    "alpha": click.option("--alpha", type=float, help="Last time, in steps/N.  [showcase: 80; paper: 10000]"),
+    "eta": click.option("--eta", type=float, help="Learning rate of the input modes.  [showcase: 3; paper: 5]"),
+    "eta_strengths": click.option("--eta-strengths", type=float, help="Learning rate of the strengths.  [0]"),
+    "eta_xi_out": click.option("--eta-xi-out", type=float, help="Learning rate of the output modes.  [0]"),
+    "eta_readout": click.option("--eta-readout", type=float, help="Learning rate of the second layer.  [0]"),
+    "activation": click.option("--activation", help="erf, linear, relu or tanh.  [erf]"),
+    "noise": click.option("--noise", type=float, help="Standard deviation of the label noise.  [0]"),
+    "weight_decay": click.option("--weight-decay", type=float, help="Decay of the input modes.  [0]"),
+    "batch": click.option("--batch", type=WHOLE, help="Samples a step.  [1]"),
+    "init": click.option("--init", help="Initial condition: showcase, paper, committee or graded.  [the preset's]"),
+    "readout": click.option("--readout", help="Second layers: mean (1/K), sum (1) or sqrt (1/√K).  [mean]"),
+    "student_size": click.option("--student-size", type=float,
+                                 help="Size of the student's initial modes.  [showcase: 0.3; committee, graded: 0.1]"),
+    "preset": click.option("--preset", help="A set of defaults: showcase or paper.  [showcase]"),
+    "device": click.option("--device", help="Where SGD runs: cpu.  [cpu]"),
+    "precision": click.option("--precision", help="Of the weights: float64 or float32.  [float64]"),
+    "replicas": click.option("--replicas", type=WHOLE, help="Runs from one start with different samples.  [1]"),
+    "threads": click.option("--threads", type=WHOLE, help="Replicas that run at the same time.  [all cores]"),
+    "method": click.option("--method", help="ODE solver: LSODA, DOP853, RK45, Radau or BDF.  [LSODA]"),
+    "rtol": click.option("--rtol", type=float, help="Relative tolerance of the ODE.  [1e-9; relu 1e-5]"),
+    "atol": click.option("--atol", type=float, help="Absolute tolerance of the ODE.  [1e-12]"),
+    "nodes": click.option("--nodes", type=WHOLE, help="Quadrature nodes for tanh and relu.  [16384]"),
+    "seed": click.option("--seed", type=WHOLE, help="Of the initial weights and of the samples.  [0]"),
+    "save_at": click.option("--save-at", type=SaveAt(), help="How many times to save (log-spaced), or which.  [200]"),
+    "store_weights": click.option("--store-weights", is_flag=True, default=None,
+                                  help="Keep the initial weights in the result file."),
+    "out": click.option("--out", type=click.Path(), help="Result file (.npz).  [a new name in this folder]"),
+    "csv": click.option("--csv", is_flag=True, default=None, help="Write the curves as .csv, too."),
+    "plot": click.option("--plot/--no-plot", "plot", default=None, help="Write a picture (.png).  [plot]"),
+    "json": click.option("--json", is_flag=True, default=None, help="Print the summary as JSON, for scripts."),
+    "quiet": click.option("--quiet", "-q", is_flag=True, default=None, help="No progress bar, no table."),
+}
+PROBLEM = ("activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weight_decay", "batch")
+START = ("init", "N", "K", "M", "P", "readout", "student_size", "seed")
+OUTPUT = ("save_at", "store_weights", "out", "csv", "plot", "json", "quiet")
+MICRO = ("replicas", "precision", "device", "threads")
+ODE = ("method", "rtol", "atol", "nodes")
+
+
+def shared_options(*names):
+    """Decorator: the named options, ``--preset`` and ``--config``."""
+    config = click.option("--config", type=click.Path(), help="TOML file of options (names with underscores).")
+
+    def decorate(function):
+        for decorator in reversed([OPTIONS[name] for name in ("preset", *names)] + [config]):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def resolve(given):
+    """All settings of a command: defaults, then the preset's, the file's and the command line's.
+
+    Parameters
+    ----------
+    given : dict
+        Option values as click hands them over; None means not given.
+
+    Returns
+    -------
+    dict
+        Every option of the command except ``config`` and ``preset``; None where nothing is set.
+
+    Raises
+    ------
+    FileError, ConfigError, click.UsageError
+    """
+    known = [name for name in given if name != "config"]
+    file = _read_config(given["config"], known) if given.get("config") else {}
+    typed = {name: value for name, value in given.items() if value is not None}
+    preset = typed.get("preset", file.get("preset", "showcase"))
+    if preset not in PRESETS:
+        raise click.UsageError(f"--preset must be one of {', '.join(PRESETS)}; got {preset!r}")
+    settings = {**COMMON, **PRESETS[preset], **file, **typed}
+    return {name: settings.get(name) for name in known if name != "preset"}
+
+
+def _read_config(path, known):
+    try:
+        with open(path, "rb") as file:
+            values = tomllib.load(file)
+    except OSError as problem:
+        raise FileError(f"cannot read {path}: {problem.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path} is not valid TOML: {problem}") from None
+    for name, value in values.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
+            raise ConfigError(f"{path}: unknown key {name!r}; {hint}")
+        values[name] = _from_toml(path, name, value)
+    return values
+
+
+def _from_toml(path, name, value):
+    """The value through the same conversion that the command line applies."""
+    parameter = _parameter(name)
+    flag = isinstance(value, bool)
+    if flag != bool(parameter.is_flag):
+        raise ConfigError(f"{path}: {name} must be {'true or false' if parameter.is_flag else 'a value, not a flag'}; "
+                          f"got {value!r}")
+    if flag:
+        return value
+    if isinstance(parameter.type, SaveAt) and isinstance(value, list):
+        return value
+    try:
+        return parameter.type.convert(value, parameter, None)
+    except click.BadParameter as problem:
+        raise ConfigError(f"{path}: {name}: {problem.message}") from None
+
+
+def _parameter(name):
+    """The click parameter of an option."""
+    def function():
+        pass
+
+    OPTIONS[name](function)
+    return function.__click_params__[0]

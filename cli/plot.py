@@ -1,0 +1,33 @@
+"""``onlinemode plot``: draw saved runs, one or several on top of each other."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("plot", short_help="Draw saved runs, overlaid.")
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.option("--out", type=click.Path(), help="Picture (.png).  [the first file's name]")
+@click.option("--theory/--no-theory", default=True,
+              help="Draw the mean-field equations through the first simulation, where no ode run is given.  [theory]")
+@click.option("--csv", is_flag=True, help="Write the curves of every run as .csv beside its file, too.")
+def command(files, out, theory, csv):
+    """Draw one saved run, or several on top of each other, of any engine."""
+    from onlinemode import load, plotting, simulate
+    from onlinemode.storage import check_writable
+
+    picture = Path(out) if out else Path(files[0]).with_suffix(".png")
+    if picture.suffix != ".png":
+        picture = picture.with_name(picture.name + ".png")
+    runs = [load(name) for name in files]
+    check_writable(picture)
+    if theory and not any(plotting.is_theory(run) for run in runs):
+        runs.append(simulate(runs[0].problem, runs[0].initial, float(runs[0].alpha[-1]), "ode",
+                             save_at=runs[0].alpha))
+    plotting.save_figure(plotting.overview(runs), picture)
+    print(f"picture: {picture}")
+    if csv:
+        for name, run in zip(files, runs):
+            curves = Path(name).with_suffix(".csv")
+            run.to_csv(curves)
+            print(f"curves: {curves}")

@@ -1,0 +1,141 @@
+"""From settings to a run: problem, start, file names, progress bar."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+VECTORS_UP_TO = 10**8  # entries of all weight vectors; beyond, an ode start draws the overlaps alone
+
+
+def make_problem(settings):
+    """The Problem of these settings."""
+    from onlinemode import LearningRates, Problem
+
+    rates = LearningRates(xi_in=settings["eta"], strengths=settings["eta_strengths"],
+                          xi_out=settings["eta_xi_out"], readout=settings["eta_readout"])
+    return Problem(activation=settings["activation"], noise=settings["noise"], weight_decay=settings["weight_decay"],
+                   batch=settings["batch"], rates=rates)
+
+
+def make_start(settings, vectors=True):
+    """Weights (or, for a large N with ``vectors=False``, OrderParameters) of these settings."""
+    from onlinemode import checks, initial
+
+    name = settings["init"]
+    makers = {"showcase": initial.showcase, "paper": initial.paper, "committee": initial.committee,
+              "graded": initial.graded}
+    checks.choice("init", name, makers)
+    arguments = {"N": settings["N"], "K": settings["K"], "M": settings["M"], "seed": settings["seed"],
+                 "readout": settings["readout"]}
+    if name in ("showcase", "paper"):
+        arguments["P"] = settings["P"]
+    elif settings["P"] is not None and settings["P"] != settings["K"]:
+        raise click.UsageError(f"the {name} start trains W itself, so P is K = {settings['K']}; "
+                               f"got {settings['P']}: leave --P out")
+    if settings["student_size"] is not None:
+        if name == "paper":
+            raise click.UsageError("the paper start fixes the size of the student; leave --student-size out")
+        arguments["student_size"] = settings["student_size"]
+    N, K = (checks.integer(key, settings[key], 1) for key in ("N", "K"))
+    if not vectors and N * 4 * K > VECTORS_UP_TO:
+        return makers[name](weights=False, **arguments)
+    return makers[name](**arguments)
+
+
+def chosen(settings, names):
+    """The named settings that have a value, as keyword arguments."""
+    return {name: settings[name] for name in names if settings.get(name) is not None}
+
+
+def result_path(settings, command):
+    """The .npz to write: ``--out``, or a new name in the current folder."""
+    from onlinemode.storage import check_writable
+
+    if settings["out"]:
+        path = Path(settings["out"])
+        if path.suffix != ".npz":
+            path = path.with_name(path.name + ".npz")
+    else:
+        stem = f"{command}_{settings['init']}_N{settings['N']}_seed{settings['seed']}"
+        path, number = Path(f"{stem}.npz"), 1
+        while path.exists() or path.with_suffix(".png").exists():
+            number += 1
+            path = Path(f"{stem}_{number}.npz")
+    check_writable(path)
+    return path
+
+
+class ProgressBar:
+    """One line on stderr: share, α, ε_g, steps/s, time left.  Silent unless stderr is a terminal."""
+
+    WIDTH = 24
+
+    def __init__(self, quiet):
+        self.shown = not quiet and sys.stderr.isatty()
+        self.began = None
+        self.length = 0
+
+    def __call__(self, progress):
+        now = time.perf_counter()
+        if self.began is None:
+            self.began = now, progress.fraction, progress.steps
+        if not self.shown:
+            return
+        began, fraction, steps = self.began
+        seconds = now - began
+        filled = int(self.WIDTH * progress.fraction)
+        line = f"[{'#' * filled}{'.' * (self.WIDTH - filled)}] {progress.fraction:4.0%}  α = {progress.alpha:.4g}"
+        if progress.error == progress.error:
+            line += f"  ε_g = {progress.error:.3e}"
+        if seconds > 0.5 and progress.fraction > fraction:
+            if progress.steps:
+                line += f"  {(progress.steps - steps) / seconds:,.0f} steps/s"
+            line += f"  {_clock(seconds * (1.0 - progress.fraction) / (progress.fraction - fraction))} left"
+        sys.stderr.write("\r" + line.ljust(self.length))
+        sys.stderr.flush()
+        self.length = len(line)
+
+    def close(self):
+        if self.shown and self.length:
+            sys.stderr.write("\r" + " " * self.length + "\r")
+            sys.stderr.flush()
+
+
+def _clock(seconds):
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def about(seconds):
+    """A duration in words, for an estimate."""
+    return "about a second" if seconds < 2 else f"about {_clock(seconds)}"
+
+
+def announce(settings, text):
+    """Say on stderr what will be done."""
+    if not settings["quiet"] and not settings["json"]:
+        print(text, file=sys.stderr, flush=True)
+
+
+def describe(settings, start):
+    """One line: sizes, activation, rates, start."""
+    rates = [("η", settings["eta"]), ("η_s", settings["eta_strengths"]), ("η_A", settings["eta_xi_out"]),
+             ("η_v", settings["eta_readout"])]
+    words = [f"N = {settings['N']:,}, K = {start.K}, M = {start.M}, P = {start.P}", settings["activation"]]
+    words += [f"{symbol} = {value:g}" for symbol, value in rates if value or symbol == "η"]
+    words += [f"{symbol} = {settings[name]:g}" for symbol, name in (("σ", "noise"), ("κ", "weight_decay"))
+              if settings[name]]
+    if settings["batch"] > 1:
+        words.append(f"batch {settings['batch']}")
+    return f"{settings['init']}: " + ", ".join(words)
+
+
+def estimated_seconds(settings, start):
+    """A rough forecast of the time of a micro run: normals, and one fused operation a vector."""
+    samples = settings["alpha"] * settings["N"] * settings["batch"] * settings["replicas"]
+    return samples * (settings["N"] * (1.8e-9 + 0.25e-9 * (start.P + start.M)) + 0.4e-6)

@@ -1,0 +1,363 @@
+"""Pictures of trajectories: functions that take an Axes and return it, and two whole figures.
+
+Simulations are markers, theory is lines; colours are those of Okabe and Ito, which stay apart for
+colour-blind readers.
+"""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+GREY = "#777777"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+MARKERS_A_CURVE = 32
+MOST_DRAWS = 5  # replicas that are drawn one by one
+DECADES_SHOWN = 4.5
+
+
+def is_theory(run):
+    """Whether a run is drawn as lines."""
+    return run.meta["engine"] == "ode"
+
+
+def name_of(run):
+    """A short name for legends: engine and N."""
+    if is_theory(run):
+        return r"ODE, $N\to\infty$"
+    kind = {"micro": "SGD"}.get(run.meta["engine"], run.meta["engine"])
+    return f"{kind}, $N = {_thousands(run.N)}$" + (f", {run.replicas} draws" if run.replicas > 1 else "")
+
+
+def _thousands(number):
+    return f"{number:,}".replace(",", r"\,")
+
+
+def _marked(alpha):
+    """Indices of about MARKERS_A_CURVE log-spaced times over the decades shown."""
+    positive = np.flatnonzero(alpha > 0.0)
+    if positive.size == 0:
+        return positive
+    last = alpha[positive[-1]]
+    targets = np.geomspace(max(alpha[positive[0]], last * 10.0**-DECADES_SHOWN), last, MARKERS_A_CURVE)
+    return np.unique(positive[np.abs(np.log(alpha[positive][:, None] / targets)).argmin(0)])
+
+
+def _draw(ax, run, values, colour, marker="o", linestyle="-", alpha_value=1.0):
+    """One curve: markers for a simulation, a line for theory; ``values`` is (n,)."""
+    if is_theory(run):
+        shown = run.alpha > 0.0
+        ax.plot(run.alpha[shown], values[shown], linestyle, color=colour, lw=1.4, alpha=alpha_value)
+    else:
+        shown = _marked(run.alpha)
+        ax.plot(run.alpha[shown], values[shown], marker, color=colour, ms=4.0, mfc="none", mew=1.0,
+                alpha=alpha_value)
+
+
+def _draws(run):
+    return range(min(run.replicas, MOST_DRAWS))
+
+
+def _time_axis(ax, runs):
+    last = max(run.alpha[-1] for run in runs)
+    first = min(run.alpha[run.alpha > 0.0].min() for run in runs)
+    ax.set_xscale("log")
+    ax.set_xlim(max(first, last * 10.0**-DECADES_SHOWN), last * 1.15)
+    ax.set_xlabel(r"time $\alpha$ = steps / $N$")
+
+
+def _shade_plateaus(ax, run):
+    for plateau in run.plateaus():
+        ax.axvspan(plateau.start, plateau.stop, color="#DDDDDD", lw=0.0, zorder=0)
+
+
+def plot_error(ax, runs):
+    """ε_g against α, log-log; plateaus of the first theory (else of the first run) are shaded.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    runs : list of Trajectory
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    handles = []
+    simulations = [run for run in runs if not is_theory(run)]
+    for run in runs:
+        theory = is_theory(run)
+        number = simulations.index(run) if not theory else 0
+        colour = "black" if theory else COLOURS[number % len(COLOURS)]
+        marker = MARKERS[number % len(MARKERS)]
+        for r in _draws(run):
+            _draw(ax, run, np.where(run.generalization_error[r] > 0.0, run.generalization_error[r], np.nan),
+                  colour, marker)
+        handles.append(Line2D([], [], color=colour, ls="-" if theory else "", marker="" if theory else marker,
+                              mfc="none", ms=4.0, label=name_of(run)))
+    reference = next((run for run in runs if is_theory(run)), runs[0])
+    if reference.plateaus():
+        _shade_plateaus(ax, reference)
+        handles.append(Line2D([], [], color="#DDDDDD", lw=6, label="plateau"))
+    ax.set_yscale("log")
+    _time_axis(ax, runs)
+    ax.set_ylabel(r"generalization error $\epsilon_g$")
+    ax.legend(handles=handles, frameon=False, fontsize="small", loc="lower left")
+    return ax
+
+
+def plot_overlaps(ax, runs):
+    """Q_kk and the matched R_kπ(k) against α, one colour a student unit.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    runs : list of Trajectory
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    matching = _final_matching(runs)
+    for run in runs:
+        for r in _draws(run):
+            for k, m in enumerate(matching):
+                colour = COLOURS[k % len(COLOURS)]
+                _draw(ax, run, run.Q[r, :, k, k], colour, "s", "--")
+                if m >= 0:
+                    _draw(ax, run, run.R[r, :, k, m], colour, "o", "-")
+    _time_axis(ax, runs)
+    ax.set_ylabel(r"overlaps $Q_{kk}$, $R_{k\pi(k)}$")
+    _kind_legend(ax, runs, [("o", "-", r"$R_{k\pi(k)}$"), ("s", "--", r"$Q_{kk}$")])
+    return ax
+
+
+def plot_matched(ax, runs):
+    """Matched ρ_kπ(k) (and the largest other |ρ|, thin) against α, one colour a student unit.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    runs : list of Trajectory
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    matching = _final_matching(runs)
+    for run in runs:
+        for r in _draws(run):
+            for k, m in enumerate(matching):
+                if m >= 0:
+                    _draw(ax, run, run.rho[r, :, k, m], COLOURS[k % len(COLOURS)], "o", "-")
+    _time_axis(ax, runs)
+    ax.set_ylim(min(-0.05, ax.get_ylim()[0]), 1.05)
+    ax.set_ylabel(r"matched overlap $\rho_{k\pi(k)}$")
+    handles = [Line2D([], [], color=COLOURS[k % len(COLOURS)], marker="o", mfc="none", ms=4.0,
+                      label=rf"unit {k + 1} $\to$ teacher {m + 1}")
+               for k, m in enumerate(matching) if m >= 0]
+    if len(handles) <= 8:
+        ax.legend(handles=handles, frameon=False, fontsize="small", loc="upper left")
+    return ax
+
+
+def plot_specialization(ax, runs):
+    """Normalised specialization against α, with the plateau shaded and its steps marked.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    runs : list of Trajectory
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    simulations = [run for run in runs if not is_theory(run)]
+    for run in runs:
+        number = simulations.index(run) if not is_theory(run) else 0
+        colour = "black" if is_theory(run) else COLOURS[number % len(COLOURS)]
+        for r in _draws(run):
+            _draw(ax, run, run.specialization[r], colour, MARKERS[number % len(MARKERS)])
+    reference = next((run for run in runs if is_theory(run)), runs[0])
+    _shade_plateaus(ax, reference)
+    for i, step in enumerate(reference.specialization_steps()):
+        ax.axvline(step, color=GREY, ls=":", lw=1.0, label="fastest rise" if i == 0 else None)
+    ax.axhline(1.0, color=GREY, lw=0.8)
+    ax.axhline(0.0, color=GREY, lw=0.8)
+    _time_axis(ax, runs)
+    ax.set_ylabel("specialization")
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(frameon=False, fontsize="small", loc="center left")
+    return ax
+
+
+def plot_overlap_map(ax, run, alpha, replica=0):
+    """Heat map of R at the saved time nearest to ``alpha``.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    run : Trajectory
+    alpha : float
+    replica : int, default 0
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The image is ``ax.images[0]``; its colour scale is symmetric about 0 and common to all times.
+    """
+    usable = np.isfinite(run.R[replica]).all((-2, -1))
+    index = np.flatnonzero(usable)[np.abs(run.alpha[usable] - alpha).argmin()]
+    R = run.R[replica, index]
+    largest = np.nanmax(np.abs(run.R[replica]))
+    ax.imshow(R, cmap="PuOr_r", vmin=-largest, vmax=largest, aspect="equal")
+    K, M = R.shape
+    ax.set_xticks(range(M), range(1, M + 1))
+    ax.set_yticks(range(K), range(1, K + 1))
+    ax.set_xlabel("teacher unit $m$")
+    ax.set_ylabel("student unit $k$")
+    ax.set_title(rf"$\alpha = {_short(run.alpha[index])}$", fontsize="medium")
+    if K * M <= 36:
+        for k in range(K):
+            for m in range(M):
+                ax.text(m, k, f"{R[k, m]:.2f}", ha="center", va="center", fontsize="x-small",
+                        color="white" if abs(R[k, m]) > 0.65 * largest else "black")
+    return ax
+
+
+def plot_deviation(ax, run, theory):
+    """√N times the root mean square deviation of (Q, R) from the mean-field equations, against α.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    run, theory : Trajectory
+        On the same saved times, from the same overlaps.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    from onlinemode.observables import overlap_deviation
+
+    deviation = overlap_deviation(run.Q, run.R, theory.Q, theory.R) * np.sqrt(run.N)
+    shown = run.alpha >= max(run.alpha[-1] * 10.0**-DECADES_SHOWN, 0.5 / run.N)
+    for r in _draws(run):
+        ax.plot(run.alpha[shown], deviation[r, shown], color=COLOURS[0], lw=1.0)
+    _shade_plateaus(ax, theory)
+    ax.set_yscale("log")
+    _time_axis(ax, [run])
+    ax.set_ylabel(r"$\sqrt{N}$ × rms deviation of $(Q, R)$")
+    return ax
+
+
+def overview(runs, title=None):
+    """The whole picture of one or several runs of the same problem.
+
+    ε_g, specialization, matched overlaps and Q, R against α; below, R at four times of the first run.
+
+    Parameters
+    ----------
+    runs : list of Trajectory
+        Of the same K and M where several are given (otherwise only ε_g and specialization are drawn).
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    first = runs[0]
+    same = all(run.R.shape[-2:] == first.R.shape[-2:] for run in runs)
+    figure = Figure(figsize=(11.0, 8.6) if same else (11.0, 4.2), layout="constrained")
+    if title:
+        figure.suptitle(title, fontsize="medium")
+    if not same:
+        left, right = figure.subplots(1, 2)
+        plot_error(left, runs)
+        plot_specialization(right, runs)
+        return figure
+    top, bottom = figure.subfigures(2, 1, height_ratios=(2.35, 1.0))
+    axes = top.subplots(2, 2)
+    plot_error(axes[0, 0], runs)
+    plot_specialization(axes[0, 1], runs)
+    plot_matched(axes[1, 0], runs)
+    plot_overlaps(axes[1, 1], runs)
+    times = map_times(next((run for run in runs if is_theory(run)), first))
+    maps = bottom.subplots(1, len(times))
+    for ax, time in zip(maps, times):
+        plot_overlap_map(ax, first, time)
+    for ax in maps[1:]:
+        ax.set_ylabel("")
+    bottom.colorbar(maps[0].images[0], ax=list(maps), label="$R_{km}$", shrink=0.9)
+    return figure
+
+
+def map_times(run):
+    """Four telling times: start, middle of the plateau (geometric), fastest rise, end."""
+    last = run.alpha[np.isfinite(run.generalization_error[0])][-1]
+    plateaus, steps = run.plateaus(), run.specialization_steps()
+    middle = np.sqrt(plateaus[0].start * plateaus[0].stop) if plateaus else last * 0.03
+    later = [step for step in steps if step > 1.2 * middle]
+    rise = later[0] if later else np.sqrt(middle * last)
+    return [run.alpha[0], middle, rise, last]
+
+
+def comparison(run, theory, title=None):
+    """The overview of a simulation with its theory, and below it their deviation in units of N^(−1/2).
+
+    Parameters
+    ----------
+    run, theory : Trajectory
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(11.0, 8.2), layout="constrained")
+    if title:
+        figure.suptitle(title, fontsize="medium")
+    axes = figure.subplots(2, 2)
+    plot_error(axes[0, 0], [run, theory])
+    plot_matched(axes[0, 1], [run, theory])
+    plot_overlaps(axes[1, 0], [run, theory])
+    plot_deviation(axes[1, 1], run, theory)
+    return figure
+
+
+def save_figure(figure, path):
+    """Write a figure as PNG, whole or not at all.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from onlinemode.storage import replacing
+
+    with replacing(path) as file:
+        FigureCanvasAgg(figure).print_png(file)
+
+
+def _final_matching(runs):
+    """Partner π(k) of each student unit, at the last finite time of the first theory, else of the first run."""
+    from onlinemode.observables import match_units
+
+    run = next((run for run in runs if is_theory(run)), runs[0])
+    finite = np.flatnonzero(np.isfinite(run.rho[0]).all((-2, -1)))
+    return match_units(run.rho[0, finite[-1]], run.signed)
+
+
+def _kind_legend(ax, runs, kinds):
+    simulated = any(not is_theory(run) for run in runs)
+    theory = any(is_theory(run) for run in runs)
+    handles = [Line2D([], [], color=GREY, marker=marker if simulated else "", ls=line if theory else "", mfc="none",
+                      ms=4.0, label=label) for marker, line, label in kinds]
+    ax.legend(handles=handles, frameon=False, fontsize="small", loc="upper left")
+
+
+def _short(number):
+    return f"{number:.3g}"

@@ -1,0 +1,193 @@
+"""The blocked kernel of N-dimensional SGD against a plain NumPy loop over the same samples."""
+
+import math
+
+import numpy as np
+import pytest
+
+from onlinemode.kernels.activations import ACTIVATION_CODES
+from onlinemode.kernels.micro_cpu import advance, tile_shape, to_tiles, vector_overlaps
+from onlinemode.kernels.normals import single_normal
+from onlinemode.kernels.philox import STREAM_LABEL_NOISE
+from onlinemode.kernels.rule import DIVERGENCE_LIMIT, Factors, Rates
+
+SEED = 987654321
+STEPS = 203  # no multiple of any block length below
+ALL = Rates(0.7, 0.3, 0.5, 0.2)
+G = {"erf": lambda z: np.array([math.erf(a / math.sqrt(2.0)) for a in z]), "linear": lambda z: z,
+     "relu": lambda z: np.maximum(z, 0.0), "tanh": np.tanh}
+SLOPE = {"erf": lambda z: math.sqrt(2.0 / math.pi) * np.exp(-z**2 / 2.0), "linear": np.ones_like,
+         "relu": lambda z: (z > 0.0).astype(float), "tanh": lambda z: 1.0 - np.tanh(z) ** 2}
+
+
+@pytest.fixture
+def sequential(input_vector):
+    """The rule of docs/theory.md, sections 1.2 and 1.3, one step after the other."""
+
+    def run(weights, rates, kappa, sigma, activation, batch, first, steps, replica):
+        X, s, A, v = (np.array(value) for value in (weights.xi_in, weights.strengths, weights.xi_out, weights.readout))
+        B, v_star, N = weights.teacher, weights.teacher_readout, weights.N
+        g, slope = G[activation], SLOPE[activation]
+        for sample in range(first * batch, (first + steps) * batch, batch):
+            dX, ds, dA, dv = np.zeros_like(X), np.zeros_like(s), np.zeros_like(A), np.zeros_like(v)
+            for number in range(sample, sample + batch):
+                x = input_vector(N, number, SEED, replica)
+                u, nu = X @ x / math.sqrt(N), B @ x / math.sqrt(N)
+                lam = A @ (s * u)
+                y = v_star @ g(nu) + sigma * single_normal(STREAM_LABEL_NOISE, replica, number, SEED)
+                e = v @ g(lam) - y
+                delta = e * v * slope(lam)
+                a = A.T @ delta
+                dX += np.outer(s * a, x) / math.sqrt(N)
+                ds += u * a / N
+                dA += np.outer(delta, s * u) / N
+                dv += e * g(lam) / N
+            X = (1.0 - kappa / N) * X - rates.xi_in * dX / batch
+            s = s - rates.strengths * ds / batch
+            A = A - rates.xi_out * dA / batch
+            v = v - rates.readout * dv / batch
+        return X, s, A, v
+
+    return run
+
+
+class Run:
+    """State of the kernel: tiles and factors, advanced in place."""
+
+    def __init__(self, weights, precision="float64"):
+        self.N = weights.N
+        self.xi_in, self.teacher = to_tiles(weights.xi_in, precision), to_tiles(weights.teacher, precision)
+        self.factors = Factors(*(np.array(value) for value in (
+            weights.strengths, weights.xi_out, weights.readout, weights.teacher_readout)))
+
+    def advance(self, rates=ALL, kappa=0.0, sigma=0.0, activation="erf", batch=1, block=4, first=0, steps=STEPS,
+                replica=0):
+        return advance(self.xi_in, self.teacher, self.factors, rates, kappa, sigma, ACTIVATION_CODES[activation],
+                       self.N, batch, block, first, steps, SEED, replica)
+
+    @property
+    def padded(self):
+        return self.xi_in.transpose(1, 0, 2).reshape(self.xi_in.shape[1], -1)
+
+    @property
+    def state(self):
+        return self.padded[:, :self.N], self.factors.strengths, self.factors.xi_out, self.factors.readout
+
+
+def assert_close(state, expected, rtol):
+    for value, reference in zip(state, expected):
+        assert np.all(np.isfinite(value))
+        assert np.abs(value - reference).max() <= rtol * np.abs(reference).max()
+
+
+def compare(sequential, weights, block=4, first=0, steps=STEPS, replica=0, rates=ALL, kappa=0.0, sigma=0.0,
+            activation="erf", batch=1):
+    run = Run(weights)
+    assert run.advance(rates, kappa, sigma, activation, batch, block, first, steps, replica) == steps
+    assert_close(run.state, sequential(weights, rates, kappa, sigma, activation, batch, first, steps, replica), 1e-12)
+    assert np.all(run.padded[:, run.N:] == 0.0)
+    return run
+
+
+@pytest.mark.parametrize("N", [1, 7, 37, 301, 1000])
+@pytest.mark.parametrize("block", range(1, 9))
+def test_sizes_and_blocks(sequential, random_weights, N, block):
+    compare(sequential, random_weights(N, 3, 2, 2, seed=N), block, kappa=0.9, sigma=0.2)
+
+
+@pytest.mark.parametrize("activation", list(ACTIVATION_CODES))
+@pytest.mark.parametrize("K, M, P", [(3, 2, 1), (3, 4, 3), (2, 3, 5), (1, 1, 1), (5, 1, 2)])
+def test_activations_and_shapes(sequential, random_weights, activation, K, M, P):
+    compare(sequential, random_weights(37, K, M, P, seed=1), sigma=0.3, activation=activation)
+
+
+@pytest.mark.parametrize("rates", [
+    Rates(0.7, 0.0, 0.0, 0.0), Rates(0.0, 0.3, 0.0, 0.0), Rates(0.0, 0.0, 0.5, 0.0), Rates(0.0, 0.0, 0.0, 0.2),
+    Rates(0.7, 0.3, 0.0, 0.0), Rates(0.0, 0.3, 0.5, 0.2), Rates(0.0, 0.0, 0.0, 0.0)])
+@pytest.mark.parametrize("kappa", [0.0, 2.5])
+def test_trained_factors(sequential, random_weights, rates, kappa):
+    weights = random_weights(37, 3, 2, 4, seed=2)
+    run = compare(sequential, weights, rates=rates, kappa=kappa, sigma=0.1)
+    start = (weights.xi_in, weights.strengths, weights.xi_out, weights.readout)
+    moves = (rates.xi_in > 0.0 or kappa > 0.0, *(rate > 0.0 for rate in rates[1:]))
+    for value, before, moved in zip(run.state, start, moves):
+        assert np.array_equal(value, before) != moved
+    assert np.array_equal(run.factors.teacher_readout, weights.teacher_readout)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 5])
+@pytest.mark.parametrize("block", [1, 2, 5])
+@pytest.mark.parametrize("kappa, sigma", [(0.0, 0.0), (0.9, 0.0), (0.0, 0.4), (0.9, 0.4)])
+def test_batches(sequential, random_weights, batch, block, kappa, sigma):
+    compare(sequential, random_weights(45, 2, 3, 2, seed=3), block, steps=61, batch=batch, kappa=kappa, sigma=sigma)
+
+
+def test_first_step_and_replica_choose_the_samples(sequential, random_weights):
+    weights = random_weights(37, 2, 2, 2, seed=4)
+    a = compare(sequential, weights, first=2**33, replica=5, steps=20, sigma=0.5, batch=3)
+    b = compare(sequential, weights, first=2**33, replica=6, steps=20, sigma=0.5, batch=3)
+    assert not np.allclose(a.padded, b.padded)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_chunked_calls_agree(random_weights, batch):
+    weights = random_weights(301, 3, 2, 4, seed=5)
+    whole, parts = Run(weights), Run(weights)
+    whole.advance(kappa=0.9, sigma=0.2, batch=batch)
+    assert parts.advance(kappa=0.9, sigma=0.2, batch=batch, steps=100) == 100
+    assert parts.advance(kappa=0.9, sigma=0.2, batch=batch, first=100, steps=103) == 103
+    assert_close(parts.state, whole.state, 1e-12)
+
+
+def test_no_steps_change_nothing(random_weights):
+    weights = random_weights(37, 3, 2, 4, seed=5)
+    run = Run(weights)
+    assert run.advance(kappa=0.9, steps=0) == 0
+    assert np.array_equal(run.padded[:, :37], weights.xi_in)
+
+
+@pytest.mark.parametrize("N", [37, 1000])
+@pytest.mark.parametrize("activation", ["erf", "linear", "tanh"])
+def test_float32_weights(random_weights, N, activation):
+    """203 steps; over 30 draws the largest relative difference was 3e-6."""
+    weights = random_weights(N, 3, 2, 4, seed=6)
+    single, double = Run(weights, "float32"), Run(weights)
+    for run in (single, double):
+        assert run.advance(kappa=0.9, sigma=0.2, activation=activation) == STEPS
+    assert single.xi_in.dtype == np.float32
+    assert_close(single.state, double.state, 1e-5)
+    assert not np.array_equal(single.state[1], double.state[1])
+    assert np.all(single.padded[:, N:] == 0.0)
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("block", [1, 4, 7])
+def test_divergence_stops_before_the_step(random_weights, precision, batch, block):
+    """Fewer steps come back, with the weights of the last step that was made."""
+    weights = random_weights(37, 2, 2, 2, seed=7)
+    options = {"rates": Rates(60.0, 0.0, 0.0, 0.0), "activation": "linear", "batch": batch, "block": block}
+    run = Run(weights, precision)
+    made = run.advance(steps=5000, **options)
+    assert 0 < made < 5000
+    assert all(np.all(np.isfinite(value)) for value in run.state)
+    assert np.all(run.padded[:, 37:] == 0.0)
+    again = Run(weights, precision)
+    assert again.advance(steps=made, **options) == made
+    assert_close(again.state, run.state, 1e-4 if precision == "float32" else 1e-10)
+    assert again.advance(first=made, steps=1, **options) == 0
+
+
+def test_divergence_limit_is_within_float32():
+    assert DIVERGENCE_LIMIT**2 < np.finfo(np.float32).max
+
+
+@pytest.mark.parametrize("N", [1, 7, 8, 37, 255, 256, 257, 301, 1000, 10_007])
+def test_tiles(N):
+    tiles, length = tile_shape(N)
+    assert length % 8 == 0
+    assert (tiles - 1) * length < N <= tiles * length
+    rng = np.random.default_rng(N)
+    a, b = rng.standard_normal((3, N)), rng.standard_normal((2, N))
+    overlaps = vector_overlaps(to_tiles(a, "float64"), to_tiles(b, "float64"), N)
+    assert np.allclose(overlaps, a @ b.T / N, rtol=0.0, atol=1e-14)
