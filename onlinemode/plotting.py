@@ -221,7 +221,7 @@ def plot_overlap_map(ax, run, alpha, replica=0):
     if K * M <= 36:
         for k in range(K):
             for m in range(M):
-                ax.text(m, k, f"{R[k, m]:.2f}", ha="center", va="center", fontsize="x-small",
+                ax.text(m, k, f"{R[k, m]:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize="x-small",
                         color="white" if abs(R[k, m]) > 0.65 * largest else "black")
     return ax
 

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 from scipy import special
-from scipy.integrate import DOP853
 
 import onlinemode as om
 from onlinemode.theory.meanfield import MeanFieldDrift, StateLayout, generalization_error

