@@ -79,7 +79,7 @@ OPTIONS = {
     "threads": click.option("--threads", type=WHOLE, help="Replicas that run at the same time.  [all cores]"),
     "method": click.option("--method", help="ODE solver: LSODA, DOP853, RK45, Radau or BDF.  [LSODA]"),
     "rtol": click.option("--rtol", type=float, help="Relative tolerance of the ODE.  [1e-9; relu 1e-5]"),
-    "atol": click.option("--atol", type=float, help="Absolute tolerance of the ODE.  [1e-12]"),
+    "atol": click.option("--atol", type=float, help="Absolute tolerance of the ODE.  [1e-12; relu 1e-7]"),
     "nodes": click.option("--nodes", type=WHOLE, help="Quadrature nodes for tanh and relu.  [16384]"),
     "seed": click.option("--seed", type=WHOLE, help="Of the initial weights and of the samples.  [0]"),
     "save_at": click.option("--save-at", type=SaveAt(), help="How many times to save (log-spaced), or which.  [200]"),

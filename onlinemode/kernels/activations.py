@@ -17,7 +17,7 @@ _SQRT_HALF = math.sqrt(0.5)
 _SQRT_2_OVER_PI = math.sqrt(2.0 / math.pi)
 
 
-@compiled(forceinline=True)
+@compiled(inner=True, forceinline=True)
 def activation_value(activation, z):
     """g(z): erf(z/√2), z, max(z, 0) or tanh(z)."""
     if activation == ERF:
@@ -29,7 +29,7 @@ def activation_value(activation, z):
     return math.tanh(z)
 
 
-@compiled(forceinline=True)
+@compiled(inner=True, forceinline=True)
 def activation_slope(activation, z, value):
     """g'(z), given z and g(z); the slope of relu at 0 is 0."""
     if activation == ERF:

@@ -16,11 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from onlinemode.kernels.activations import ERF, TANH
 from onlinemode.kernels.arcsine import arcsine, fill_arcsines, weighted_arcsines
 from onlinemode.kernels.jit import compiled
-from onlinemode.kernels.rule import forward, make_workspace
+from onlinemode.kernels.rule import Factors, forward, make_workspace
 
 _CONTRACT = {"contract"}
+ERF_LIKE_TANH = 1.2  # tanh(z) and erf(1.2 z/√2) differ by less than 0.02 everywhere
 
 
 class Averages(NamedTuple):
@@ -80,7 +82,7 @@ def field_covariances(G, S, T, factors):
     return Z, cross, w
 
 
-@compiled(fastmath=_CONTRACT)
+@compiled(inner=True, fastmath=_CONTRACT)
 def _field_average(slope, diagonal, cross, out):
     """H = slope · cross − diag(diagonal) · cross[:K], which is E[δ (u, ν)ᵀ] by Stein's lemma."""
     K, n = slope.shape
@@ -92,7 +94,7 @@ def _field_average(slope, diagonal, cross, out):
             out[k, x] = total
 
 
-@compiled(fastmath=_CONTRACT)
+@compiled(inner=True, fastmath=_CONTRACT)
 def _erf_error(Z, w, arguments, weights):
     """½ Σ_ij w_i w_j (2/π) asin(Z_ij / √((1+Z_ii)(1+Z_jj))), in the two scratch buffers."""
     n = w.size
@@ -244,6 +246,24 @@ def student_factors(G, S, teacher_inverse):
     return along, factor
 
 
+@compiled(inner=True)
+def _fields_at_node(node, teacher_factor, along, across, work):
+    """ν = L_B ω_B and u = L_XB ω_B + L_X ω_X, for a node (ω_B, ω_X)."""
+    M, r_B = teacher_factor.shape
+    for m in range(M):
+        total = 0.0
+        for r in range(r_B):
+            total += teacher_factor[m, r] * node[r]
+        work.nu[m] = total
+    for p in range(along.shape[0]):
+        total = 0.0
+        for r in range(r_B):
+            total += along[p, r] * node[r]
+        for r in range(p + 1):
+            total += across[p, r] * node[r_B + r]
+        work.u[p] = total
+
+
 @compiled
 def node_averages(activation, G, S, teacher_factor, teacher_inverse, factors, noise, nodes, out):
     """All averages of the learning rule over normal nodes; docs/theory.md, section 2.5.
@@ -252,7 +272,7 @@ def node_averages(activation, G, S, teacher_factor, teacher_inverse, factors, no
     ``teacher_inverse`` its left inverse (r_B, M).
     """
     K, P = factors.xi_out.shape
-    M, r_B = teacher_factor.shape
+    M = teacher_factor.shape[0]
     along, across = student_factors(G, S, teacher_inverse)
     work = make_workspace(K, M, P)
     out.field[:] = 0.0
@@ -261,18 +281,7 @@ def node_averages(activation, G, S, teacher_factor, teacher_inverse, factors, no
     squared_error = 0.0
     count = nodes.shape[0]
     for i in range(count):
-        for m in range(M):
-            total = 0.0
-            for r in range(r_B):
-                total += teacher_factor[m, r] * nodes[i, r]
-            work.nu[m] = total
-        for p in range(P):
-            total = 0.0
-            for r in range(r_B):
-                total += along[p, r] * nodes[i, r]
-            for r in range(p + 1):
-                total += across[p, r] * nodes[i, r_B + r]
-            work.u[p] = total
+        _fields_at_node(nodes[i], teacher_factor, along, across, work)
         error = forward(activation, factors, work, 0.0)
         squared_error += error * error
         for k in range(K):
@@ -294,3 +303,52 @@ def node_averages(activation, G, S, teacher_factor, teacher_inverse, factors, no
             out.delta[k, l] /= count
         out.activity[k] /= count
     out.error[0] = 0.5 * squared_error / count
+
+
+@compiled
+def tanh_averages(G, S, T, teacher_factor, teacher_inverse, factors, noise, nodes, out):
+    """All averages for g = tanh: over nodes, with erf(c z/√2) as control variate; section 2.5.
+
+    The nodes only average the difference between tanh and the erf that follows it closely, whose own
+    averages are known in closed form.
+    """
+    c = ERF_LIKE_TANH
+    K, P = factors.xi_out.shape
+    M = T.shape[0]
+    node_averages(TANH, G, S, teacher_factor, teacher_inverse, factors, noise, nodes, out)
+    # erf units see fields of c times the size: A -> cA, B -> cB
+    scaled = Factors(factors.strengths, c * factors.xi_out, factors.readout, factors.teacher_readout)
+    over_nodes = make_averages(K, M, P)
+    node_averages(ERF, G, c * S, c * teacher_factor, teacher_inverse / c, scaled, noise, nodes, over_nodes)
+    exact = make_averages(K, M, P)
+    Z, cross, w = field_covariances(G, c * S, c * c * T, scaled)
+    erf_averages(Z, cross, w, K, noise, exact)
+    for k in range(K):
+        for x in range(P + M):  # g' brings a factor c; the teacher fields of the scaled problem are cν
+            out.field[k, x] += (exact.field[k, x] - over_nodes.field[k, x]) * (c if x < P else 1.0)
+        for l in range(K):
+            out.delta[k, l] += (exact.delta[k, l] - over_nodes.delta[k, l]) * c * c
+        out.activity[k] += exact.activity[k] - over_nodes.activity[k]
+    out.error[0] += exact.error[0] - over_nodes.error[0]
+
+
+@compiled
+def tanh_error(G, S, T, teacher_factor, teacher_inverse, factors, nodes):
+    """ε_g for g = tanh: over nodes, with the same control variate."""
+    c = ERF_LIKE_TANH
+    K, P = factors.xi_out.shape
+    M = T.shape[0]
+    scaled = Factors(factors.strengths, c * factors.xi_out, factors.readout, factors.teacher_readout)
+    along, across = student_factors(G, S, teacher_inverse)
+    work = make_workspace(K, M, P)
+    difference = 0.0
+    for i in range(nodes.shape[0]):
+        _fields_at_node(nodes[i], teacher_factor, along, across, work)
+        error = forward(TANH, factors, work, 0.0)
+        for m in range(M):
+            work.nu[m] *= c
+        erf_error = forward(ERF, scaled, work, 0.0)
+        difference += error * error - erf_error * erf_error
+    Z, _, w = field_covariances(G, c * S, c * c * T, scaled)
+    pairs = w.size * (w.size + 1) // 2
+    return 0.5 * difference / nodes.shape[0] + _erf_error(Z, w, np.empty(pairs), np.empty(pairs))

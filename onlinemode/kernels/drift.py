@@ -14,12 +14,14 @@ from onlinemode.kernels.averages import (
     make_averages,
     node_averages,
     relu_averages,
+    tanh_averages,
+    tanh_error,
 )
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.rule import Factors
 
 
-@compiled
+@compiled(inner=True)
 def assemble_drift(averages, G, S, factors, parameters):
     """d/dα of the full state vector; docs/theory.md, section 2.2."""
     K, P = factors.xi_out.shape
@@ -94,27 +96,33 @@ def linear_drift(G, S, strengths, xi_out, readout, T, teacher_readout, parameter
 
 
 @compiled
-def node_drift(G, S, strengths, xi_out, readout, T, teacher_readout, parameters, error,
-               teacher_factor, teacher_inverse, nodes, activation):
-    """The same over normal nodes, for any activation; relu keeps only V from the nodes."""
+def relu_drift(G, S, strengths, xi_out, readout, T, teacher_readout, parameters, error,
+               teacher_factor, teacher_inverse, nodes):
+    """The same for relu: V over normal nodes, the rest in closed form."""
     factors = Factors(strengths, xi_out, readout, teacher_readout)
     K = readout.size
     averages = make_averages(K, T.shape[0], G.shape[0])
-    node_averages(activation, G, S, teacher_factor, teacher_inverse, factors, parameters[5], nodes, averages)
-    if activation == RELU:
-        Z, cross, w = field_covariances(G, S, T, factors)
-        relu_averages(Z, cross, w, K, averages)
+    node_averages(RELU, G, S, teacher_factor, teacher_inverse, factors, parameters[5], nodes, averages)
+    Z, cross, w = field_covariances(G, S, T, factors)
+    relu_averages(Z, cross, w, K, averages)
     error[0] = averages.error[0]
     return assemble_drift(averages, G, S, factors, parameters)
 
 
 @compiled
-def node_errors(activation, G, S, strengths, xi_out, readout, teacher_readout, teacher_factor,
-                teacher_inverse, nodes, out):
-    """Fill out[i] with ε_g of the i-th of a row of states, over normal nodes."""
-    K, P = xi_out.shape[1:]
-    averages = make_averages(K, S.shape[2], P)
+def tanh_drift(G, S, strengths, xi_out, readout, T, teacher_readout, parameters, error,
+               teacher_factor, teacher_inverse, nodes):
+    """The same for tanh, over normal nodes with an erf as control variate."""
+    factors = Factors(strengths, xi_out, readout, teacher_readout)
+    averages = make_averages(readout.size, T.shape[0], G.shape[0])
+    tanh_averages(G, S, T, teacher_factor, teacher_inverse, factors, parameters[5], nodes, averages)
+    error[0] = averages.error[0]
+    return assemble_drift(averages, G, S, factors, parameters)
+
+
+@compiled
+def tanh_errors(G, S, strengths, xi_out, readout, T, teacher_readout, teacher_factor, teacher_inverse, nodes, out):
+    """Fill out[i] with ε_g of the i-th of a row of states, for tanh."""
     for i in range(out.size):
         factors = Factors(strengths[i], xi_out[i], readout[i], teacher_readout)
-        node_averages(activation, G[i], S[i], teacher_factor, teacher_inverse, factors, 0.0, nodes, averages)
-        out[i] = averages.error[0]
+        out[i] = tanh_error(G[i], S[i], T, teacher_factor, teacher_inverse, factors, nodes)

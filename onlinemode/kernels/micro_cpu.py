@@ -50,7 +50,7 @@ def to_tiles(rows, kind):
     return np.ascontiguousarray(padded.reshape(vectors, tiles, length).transpose(1, 0, 2))
 
 
-@compiled(forceinline=True, fastmath=_SUMS)
+@compiled(inner=True, forceinline=True, fastmath=_SUMS)
 def _dot4(row, x0, x1, x2, x3):
     """Products of ``row`` with four inputs over one tile."""
     s0 = s1 = s2 = s3 = row.dtype.type(0)
@@ -63,7 +63,7 @@ def _dot4(row, x0, x1, x2, x3):
     return s0, s1, s2, s3
 
 
-@compiled
+@compiled(inner=True)
 def _project(rows, inputs, samples, out):
     """Add to out[r, j] the product of row r with input j over one tile."""
     for r in range(rows.shape[0]):
@@ -75,14 +75,14 @@ def _project(rows, inputs, samples, out):
             out[r, j + 3] += s3
 
 
-@compiled(forceinline=True, fastmath=_SUMS)
+@compiled(inner=True, forceinline=True, fastmath=_SUMS)
 def _add4(row, factor, c0, c1, c2, c3, x0, x1, x2, x3):
     """row <- factor * row + Σ_j c_j x_j over one tile."""
     for i in range(row.size):
         row[i] = factor * row[i] + c0 * x0[i] + c1 * x1[i] + c2 * x2[i] + c3 * x3[i]
 
 
-@compiled
+@compiled(inner=True)
 def _update(rows, inputs, samples, coefficients, decay):
     """rows[p] <- decay * rows[p] + Σ_j coefficients[p, j] * inputs[j] over one tile."""
     kind = rows.dtype.type
@@ -94,7 +94,7 @@ def _update(rows, inputs, samples, coefficients, decay):
                   inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3])
 
 
-@compiled
+@compiled(inner=True)
 def _draw(inputs, tile, N, seed, replica, first_sample, samples, normals, words):
     """Draw one tile of the inputs of ``samples`` samples; coordinates from N on are 0."""
     length = inputs.shape[1]
@@ -205,7 +205,7 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
     return made
 
 
-@compiled(fastmath=_SUMS)
+@compiled(inner=True, fastmath=_SUMS)
 def _dot(a, b):
     total = a.dtype.type(0)
     for i in range(a.size):

@@ -22,7 +22,7 @@ _WEYL_1 = np.uint64(0xBB67AE85)
 _STREAM_SHIFT = np.uint64(24)
 
 
-@compiled(forceinline=True)
+@compiled(inner=True, forceinline=True)
 def philox(c0, c1, c2, c3, k0, k1):
     """Four 32-bit words (as uint64) from a counter and a key of 32-bit words (as uint64)."""
     for _ in range(10):
@@ -37,7 +37,7 @@ def philox(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-@compiled(forceinline=True)
+@compiled(inner=True, forceinline=True)
 def stream_word(stream, replica):
     """The second counter word: the purpose in the top 8 bits, the replica in the others."""
     return (np.uint64(stream) << _STREAM_SHIFT) | np.uint64(replica)

@@ -67,7 +67,7 @@ def make_gradients(K, P):
     return Gradients(np.zeros(P), np.zeros((K, P)), np.zeros(K))
 
 
-@compiled(forceinline=True)
+@compiled(inner=True, forceinline=True)
 def forward(activation, factors, work, label_noise):
     """Error e = f − y of the sample whose fields are ``work.u`` and ``work.nu``.
 
@@ -90,7 +90,7 @@ def forward(activation, factors, work, label_noise):
     return error
 
 
-@compiled(forceinline=True)
+@compiled(inner=True, forceinline=True)
 def backward(factors, work, error):
     """Fill ``work.back`` with a = Aᵀδ, δ = e v∘g'(λ)."""
     K, P = factors.xi_out.shape
@@ -101,13 +101,13 @@ def backward(factors, work, error):
         work.back[p] = error * total
 
 
-@compiled(forceinline=True)
+@compiled(inner=True, forceinline=True)
 def input_coefficient(factors, work, p):
     """Gradient of mode p along the input: s_p a_p (the rule subtracts η/√N times it times x)."""
     return factors.strengths[p] * work.back[p]
 
 
-@compiled(forceinline=True)
+@compiled(inner=True, forceinline=True)
 def add_gradients(work, error, gradients):
     """Add this sample's gradients of s, A and v."""
     K, P = gradients.xi_out.shape
@@ -120,7 +120,7 @@ def add_gradients(work, error, gradients):
         gradients.readout[k] += error * work.activity[k]
 
 
-@compiled(forceinline=True)
+@compiled(inner=True, forceinline=True)
 def apply_gradients(factors, rates, gradients, scale):
     """Subtract ``rate * scale * gradient`` from s, A and v, and set the gradients back to 0.
 
