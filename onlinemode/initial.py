@@ -261,6 +261,8 @@ def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal
           readout, weights, origin):
     """Student modes X and teacher modes Y, Gaussian rows (Y orthogonal on request); B = teacher_map Y."""
     K, P = xi_out.shape
+    origin["arguments"] = {name: value.item() if isinstance(value, np.generic) else value
+                           for name, value in origin["arguments"].items()}
     small = {"strengths": strengths, "xi_out": xi_out, "readout": readout_vector(readout, K),
              "teacher_readout": readout_vector(readout, teacher_map.shape[0])}
     if weights:

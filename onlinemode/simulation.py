@@ -2,6 +2,7 @@
 
 import platform
 from datetime import UTC, datetime
+from importlib.metadata import version
 
 import numpy as np
 
@@ -78,11 +79,11 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
 
     run = module.run(problem, start, alpha=alpha, N=N, seed=seed, replicas=replicas, save_at=save_at,
                      progress=progress, **options)
-    save_list = save_at if np.ndim(save_at) == 0 else np.asarray(save_at, dtype=float).tolist()
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()}
     run.meta = {
         "engine": engine, "seed": seed, **run.meta,
-        "call": {"alpha": alpha, "engine": engine, "N": N, "seed": seed, "replicas": replicas, "save_at": save_list,
-                 **options},
+        "call": {"alpha": alpha, "engine": engine, "N": N, "seed": seed, "replicas": replicas,
+                 "save_at": np.asarray(save_at).tolist(), **plain},
         "start": _describe(start), "versions": _versions(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -142,10 +143,7 @@ def _describe(start):
 
 
 def _versions():
-    import numba
-    import scipy
-
     from onlinemode import __version__
 
-    return {"onlinemode": __version__, "python": platform.python_version(), "numpy": np.__version__,
-            "numba": numba.__version__, "scipy": scipy.__version__, "machine": platform.machine()}
+    return {"onlinemode": __version__, "python": platform.python_version(),
+            **{name: version(name) for name in ("numpy", "numba", "scipy")}, "machine": platform.machine()}

@@ -89,8 +89,10 @@ def read_archive(path, kind):
             arrays = {name: archive[name] for name in archive.files if name != "header"}
     except FileNotFoundError:
         raise FileError(f"cannot read {path}: there is no such file") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError, TypeError) as problem:
-        reason = getattr(problem, "strerror", None) or str(problem).splitlines()[0]
+    except FileError:
+        raise
+    except Exception as problem:  # a damaged archive makes the readers fail in every way there is
+        reason = getattr(problem, "strerror", None) or (str(problem).splitlines() or [type(problem).__name__])[0]
         raise FileError(f"cannot read {path}: truncated or not an onlinemode {kind} ({reason})") from None
     found = header.pop("onlinemode", None) if isinstance(header, dict) else None
     if found != kind:

@@ -8,8 +8,8 @@ from onlinemode.errors import ParameterError
 SHORTEST = 1e-4  # first saved time over the last, where there is no step to set it
 
 
-def save_times(save_at, alpha, N=None):
-    """The saved values of α, and the steps at which they fall where N is given.
+def save_times(save_at, alpha, N=None, whole_steps=True):
+    """The saved values of α, and the steps at which they fall.
 
     Parameters
     ----------
@@ -19,13 +19,15 @@ def save_times(save_at, alpha, N=None):
     alpha : float
         The last time.
     N : int, optional
-        Given: every time is rounded to a whole number of steps; duplicates are dropped from a
-        count and kept in an array.
+        Sets the length of a step, 1/N.
+    whole_steps : bool, default True
+        Given N, round every time to a whole number of steps; duplicates are dropped from a count and
+        kept in an array.
 
     Returns
     -------
     alphas : array (n,)
-    steps : int array (n,) or None
+    steps : int array (n,), or None without whole steps
 
     Raises
     ------
@@ -41,7 +43,7 @@ def save_times(save_at, alpha, N=None):
         if np.any(np.diff(times) < 0.0) or times[0] < 0.0 or times[-1] > alpha:
             raise ParameterError(f"save_at must hold ascending times between 0 and alpha = {alpha:g}; got "
                                  f"{times[0]:g} ... {times[-1]:g}")
-    if N is None:
+    if N is None or not whole_steps:
         return times, None
     steps = np.rint(times * N).astype(np.int64)
     if np.ndim(save_at) == 0:

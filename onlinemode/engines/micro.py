@@ -101,7 +101,7 @@ class _Simulation:
         problem = self.problem
         return self.kernel.advance(xi_in, self.teacher, factors, self.rates, problem.weight_decay, problem.noise,
                                    self.activation, self.N, problem.batch, self.steps_per_block, first_step, steps,
-                                   self.seed, replica)
+                                   np.uint64(self.seed), replica)
 
 
 class _Replica:
@@ -178,10 +178,11 @@ def _run_replicas(simulation, count, threads, progress, alphas):
                                replicas[-1])
                 made = sum(int(replica.steps_made) for replica in replicas)
                 progress(Progress(current.steps_made / simulation.N, made / total, made, current.error()))
-    except KeyboardInterrupt:
+    except BaseException as problem:
         stop.set()
-        for future in futures:
-            future.cancel()
+        pool.shutdown(wait=True, cancel_futures=True)
+        if not isinstance(problem, KeyboardInterrupt):  # an error in the callback is an error of the run
+            raise
     pool.shutdown(wait=True)
     for future in futures:
         if not future.cancelled():

@@ -52,10 +52,7 @@ def run(problem, start, *, alpha, N, seed, replicas, save_at, progress, method="
     if nodes & (nodes - 1):
         raise ParameterError(f"nodes must be a power of 2; got {nodes}")
     overlaps = start.order_parameters() if isinstance(start, Weights) else start
-    alphas, _ = save_times(save_at, alpha)
-    if np.ndim(save_at) == 0 and N is not None:
-        alphas, _ = save_times(np.concatenate(([0.0], np.geomspace(min(1.0 / N, alpha), alpha, int(save_at) - 1))),
-                               alpha)
+    alphas, _ = save_times(save_at, alpha, N, whole_steps=False)
     if progress is not None:
         progress(Progress(0.0, 0.0, 0, float("nan")))
 

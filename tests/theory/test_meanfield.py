@@ -97,7 +97,8 @@ def test_last_error_is_the_generalization_error(random_overlaps, activation, all
     o = random_overlaps(2, 3, 2, seed=1)
     drift = MeanFieldDrift(om.Problem(activation=activation, noise=0.4, rates=all_rates), o)
     drift.at_start()
-    assert drift.last_error == pytest.approx(error_of(activation, o), rel=1e-12)
+    own_error = 3e-4 if activation == "tanh" else 1e-12  # tanh: two sets of nodes
+    assert drift.last_error == pytest.approx(error_of(activation, o), rel=own_error)
 
 
 def test_drift_does_not_remember(random_overlaps, all_rates):
@@ -176,15 +177,15 @@ def test_perfect_student(random_weights, activation, units):
             assert all(np.abs(d).max() < 1e-6 for d in drift.at_start())
 
 
-def test_erf_at_overlaps_rounded_beyond_a_covariance():
-    """Cosines a little above 1, as solvers make them, give no NaN."""
-    Q = np.ones((1, 1))
-    for excess in (1e-16, 1e-12, 1e-6):
-        for activation in ("erf", "linear", "relu"):
-            error = generalization_error(activation, Q, Q * (1.0 + excess), Q, np.ones(1), np.ones((1, 1)), np.ones(1),
-                                         np.ones(1))
-            assert np.isfinite(error)
-            assert error >= 0.0
+@pytest.mark.parametrize("activation", ["erf", "linear", "relu"])
+@pytest.mark.parametrize("size", [1.0, 1e8, 1e17, 1e25])
+def test_overlaps_rounded_beyond_a_covariance(activation, size):
+    """Cosines a little above 1, as solvers make them, give no NaN and no negative ε_g."""
+    Q, one = np.full((1, 1), size), np.ones(1)
+    for excess in (0.0, 1e-16, 1e-12, 1e-6):
+        error = generalization_error(activation, Q, Q * (1.0 + excess), Q, one, np.ones((1, 1)), one, one)
+        assert np.isfinite(error)
+        assert error >= 0.0
 
 
 def test_relu_with_a_silent_unit(random_overlaps):

@@ -1,0 +1,65 @@
+"""The simulation approaches the mean-field equations as N grows."""
+
+import numpy as np
+import pytest
+
+import onlinemode as om
+
+SIZES = np.array([250, 500, 1000, 2000, 4000])
+REPLICAS = [600, 400, 200, 128, 64]
+ALPHA = 1.0
+
+
+@pytest.fixture
+def committee():
+    """Ordinary SGD on W: P = K, X alone is trained."""
+    start = om.initial.committee(10**6, K=2, seed=1, student_size=0.5, teacher="random", readout="sqrt", weights=False)
+    return om.Problem(noise=0.1, rates=om.LearningRates(xi_in=1.0)), start
+
+
+@pytest.fixture
+def factors():
+    """P > K, all four factors trained."""
+    rng = np.random.default_rng(5)
+    weights = om.Weights(xi_in=0.5 * rng.standard_normal((3, 12)), strengths=rng.uniform(0.5, 1.0, 3),
+                         xi_out=rng.standard_normal((2, 3)) / np.sqrt(3.0), readout=np.full(2, 0.5),
+                         teacher=rng.standard_normal((2, 12)), teacher_readout=np.full(2, 0.5))
+    rates = om.LearningRates(xi_in=1.0, strengths=0.5, xi_out=0.5, readout=0.3)
+    return om.Problem(noise=0.1, rates=rates), weights.order_parameters()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["committee", "factors"])
+def test_deviation_falls_as_the_root_of_N(case, request):
+    """Log-log slope of the rms deviation of Q and R at a fixed α: -0.5 within 0.1.
+
+    Without a plateau (docs/theory.md, section 6.5).  The standard error of the fitted slope, over
+    eight other seeds, is 0.02: 1e-6 false alarms.
+    """
+    problem, start = request.getfixturevalue(case)
+    theory = om.simulate(problem, start, ALPHA, "ode", save_at=[ALPHA])
+    rms = []
+    for seed, (N, replicas) in enumerate(zip(SIZES, REPLICAS)):
+        run = om.simulate(problem, start, ALPHA, "micro", N=int(N), seed=1000 + seed, replicas=replicas,
+                          save_at=[ALPHA])
+        deviation = np.concatenate([(run.Q - theory.Q).ravel(), (run.R - theory.R).ravel()])
+        rms.append(np.sqrt(np.mean(deviation**2)))
+    assert abs(np.polyfit(np.log(SIZES), np.log(rms), 1)[0] + 0.5) < 0.1
+    assert rms[-1] < 0.03  # the limit is the theory, not something else
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
+@pytest.mark.parametrize("batch", [1, 4])
+def test_mean_over_replicas_is_the_theory(factors, activation, batch):
+    """Every entry of Q and R, mean of 200 replicas at N = 1000, within 5 standard errors and 5/N.
+
+    1e-5 false alarms a case; the second term is for the 1/N of the mean.
+    """
+    problem, start = factors
+    problem = om.Problem(activation=activation, noise=0.3, batch=batch, weight_decay=0.2, rates=problem.rates)
+    theory = om.simulate(problem, start, ALPHA, "ode", save_at=[ALPHA])
+    run = om.simulate(problem, start, ALPHA, "micro", N=1000, seed=77, replicas=200, save_at=[ALPHA])
+    for name in ("Q", "R", "G", "S", "strengths", "xi_out", "readout"):
+        values, expected = getattr(run, name)[:, 0], getattr(theory, name)[0, 0]
+        standard_error = values.std(0, ddof=1) / np.sqrt(200)
+        assert np.all(np.abs(values.mean(0) - expected) < 5.0 * standard_error + 5.0 / 1000), name

@@ -1,0 +1,255 @@
+"""Engine ode: against independent equations, solvers and tolerances; how it stops."""
+
+import math
+import signal
+
+import numpy as np
+import pytest
+from scipy import integrate
+
+import onlinemode as om
+from onlinemode.errors import EngineError, ParameterError
+
+COMMITTEE = om.Problem(rates=om.LearningRates(xi_in=1.5))
+
+
+@pytest.fixture
+def plateau_start():
+    return om.initial.committee(1000, K=2, seed=0, readout="sum")
+
+
+def error_of(problem, start, alpha, **options):
+    return om.simulate(problem, start, alpha, "ode", **options).generalization_error[0]
+
+
+def test_default_against_a_tight_solver(plateau_start):
+    """Through a plateau and its escape, to 1e-6 of ε_g; below ε_g = 1e-6 arcsines cancel: to 1e-12."""
+    times = np.linspace(0.0, 200.0, 401)
+    default = error_of(COMMITTEE, plateau_start, 200.0, save_at=times)
+    tight = error_of(COMMITTEE, plateau_start, 200.0, save_at=times, method="DOP853", rtol=1e-12, atol=1e-15)
+    assert tight[0] > 0.1
+    assert tight[-1] < 1e-8
+    assert om.observables.find_plateaus(times, tight)
+    large = tight > 1e-6
+    assert np.abs(default / tight - 1.0)[large].max() < 1e-6
+    assert np.abs(default - tight)[~large].max() < 1e-12
+
+
+def test_tolerances_converge(plateau_start):
+    times = np.linspace(0.0, 60.0, 61)
+    tight = error_of(COMMITTEE, plateau_start, 60.0, save_at=times, method="DOP853", rtol=1e-13, atol=1e-15)
+    worst = [np.abs(error_of(COMMITTEE, plateau_start, 60.0, save_at=times, rtol=rtol, atol=1e-3 * rtol) / tight
+                    - 1.0).max() for rtol in (1e-5, 1e-7, 1e-9)]
+    assert worst[1] < 0.1 * worst[0]
+    assert worst[2] < 0.1 * worst[1]
+
+
+@pytest.mark.parametrize("method", ["LSODA", "DOP853", "RK45", "Radau", "BDF"])
+def test_all_methods_agree(plateau_start, method):
+    times = [0.0, 1.0, 10.0, 40.0]
+    expected = error_of(COMMITTEE, plateau_start, 40.0, save_at=times, method="DOP853", rtol=1e-12, atol=1e-15)
+    found = error_of(COMMITTEE, plateau_start, 40.0, save_at=times, method=method, rtol=1e-8, atol=1e-11)
+    assert np.abs(found / expected - 1.0).max() < 1e-5
+
+
+def perceptron(_, state, eta):
+    """The two equations of Biehl and Schwarze (1995) for K = M = 1, T = 1."""
+    R, Q = state
+    root = math.sqrt(2.0 * (1.0 + Q) - R**2)
+    dR = 2.0 / math.pi * eta / (1.0 + Q) * ((1.0 + Q - R**2) / root - R / math.sqrt(1.0 + 2.0 * Q))
+    dQ = 4.0 / math.pi * eta / (1.0 + Q) * (R / root - Q / math.sqrt(1.0 + 2.0 * Q))
+    rest = 1.0 + 2.0 * Q - R**2
+    dQ += 4.0 / math.pi**2 * eta**2 / math.sqrt(1.0 + 2.0 * Q) * (
+        math.asin(Q / (1.0 + 3.0 * Q)) + math.asin((1.0 + 2.0 * (Q - R**2)) / (2.0 * rest))
+        - 2.0 * math.asin(R / (math.sqrt(2.0 * rest) * math.sqrt(1.0 + 3.0 * Q))))
+    return [dR, dQ]
+
+
+@pytest.mark.parametrize("eta", [0.5, 2.0])
+def test_perceptron(eta):
+    """K = M = 1 against the closed equations of the literature."""
+    start = om.initial.from_overlaps([[0.3]], [[0.1]], [[1.0]], readout="sum")
+    times = np.linspace(0.0, 8.0, 9)
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=eta)), start, 8.0, "ode", save_at=times)
+    exact = integrate.solve_ivp(perceptron, (0.0, 8.0), [0.1, 0.3], args=(eta,), t_eval=times, rtol=1e-11, atol=1e-13)
+    assert np.allclose(run.R[0, :, 0, 0], exact.y[0], rtol=0.0, atol=1e-8)
+    assert np.allclose(run.Q[0, :, 0, 0], exact.y[1], rtol=0.0, atol=1e-8)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_linear_unit(batch):
+    """K = M = 1, g(z) = z: R and ε_g are exponentials, with a floor from the label noise."""
+    eta, sigma = 0.8, 0.5
+    start = om.initial.from_overlaps([[0.3]], [[0.1]], [[1.0]], readout="sum")
+    problem = om.Problem("linear", noise=sigma, batch=batch, rates=om.LearningRates(xi_in=eta))
+    run = om.simulate(problem, start, 6.0, "ode", save_at=np.linspace(0.0, 6.0, 7))
+    rate = 2.0 * eta - eta**2 / batch
+    floor = eta**2 / batch * sigma**2 / rate
+    twice = (0.3 - 0.2 + 1.0 - floor) * np.exp(-rate * run.alpha) + floor
+    assert np.allclose(run.R[0, :, 0, 0], 1.0 - 0.9 * np.exp(-eta * run.alpha), rtol=0.0, atol=1e-8)
+    assert np.allclose(run.generalization_error[0], twice / 2.0, rtol=0.0, atol=1e-8)
+
+
+def test_early_convergence_keeps_the_grid(plateau_start):
+    """Past ε_g = 1e-12 the last state is held, to the last time."""
+    times = np.linspace(0.0, 600.0, 301)
+    run = om.simulate(COMMITTEE, plateau_start, 600.0, "ode", save_at=times)
+    assert run.status == [om.Status.CONVERGED]
+    assert np.array_equal(run.alpha, times)
+    when = float(run.message[0].split("α = ")[1].split(";")[0])
+    assert 200.0 < when < 400.0
+    assert "the last state is held from there on" in run.message[0]
+    held = times >= when
+    assert np.ptp(run.G[0, held], axis=0).max() == 0.0
+    assert np.all(run.generalization_error[0, held] < 1e-12)
+    assert np.all(run.generalization_error[0, times < 0.95 * when] > 1e-12)
+    assert np.all(np.isfinite(run.G))
+    assert np.abs(run.Q[0, -1] - np.eye(2)).max() < 1e-5
+
+
+@pytest.mark.parametrize("save_at", [20, [0.0, 1.0, 2.0], [2.0]])
+def test_a_perfect_student_has_converged(plateau_start, save_at):
+    perfect = om.initial.from_overlaps(np.eye(2), np.eye(2), np.eye(2))
+    run = om.simulate(COMMITTEE, perfect, 2.0, "ode", save_at=save_at)
+    assert run.status == [om.Status.CONVERGED]
+    assert np.array_equal(run.Q, np.broadcast_to(np.eye(2), run.Q.shape))
+    assert "at α = 0;" in run.message[0]
+
+
+def test_label_noise_prevents_convergence(plateau_start):
+    run = om.simulate(om.Problem(noise=0.1, rates=COMMITTEE.rates), plateau_start, 300.0, "ode", save_at=50)
+    assert run.status == [om.Status.COMPLETED]
+    assert run.generalization_error[0, -1] > 1e-4
+
+
+def test_divergence(plateau_start):
+    run = om.simulate(om.Problem("linear", rates=om.LearningRates(xi_in=30.0)), plateau_start, 50.0, "ode",
+                      save_at=np.linspace(0.0, 50.0, 501))
+    assert run.status == [om.Status.DIVERGED]
+    assert "lower the learning rates; later times are NaN" in run.message[0]
+    assert np.isnan(run.Q[0, -1]).all()
+    assert np.isfinite(run.Q[0, 0]).all()
+
+
+def test_nothing_trained(random_overlaps):
+    o = random_overlaps(3, 2, 2, seed=1)
+    run = om.simulate(om.Problem(noise=0.3), o, 5.0, "ode", save_at=4)
+    assert run.status == [om.Status.COMPLETED]
+    assert run.message == ["nothing is trained: the state is constant"]
+    for name in ("G", "S", "strengths", "xi_out", "readout"):
+        assert np.all(getattr(run, name)[0] == getattr(o, name))
+
+
+@pytest.mark.parametrize("activation", ["erf", "linear", "relu", "tanh"])
+def test_two_equal_teacher_units_are_one_of_twice_the_readout(activation):
+    """A rank-deficient T, in closed form and by nodes, against the teacher without redundancy."""
+    Q = np.array([[0.4, 0.1], [0.1, 0.3]])
+    R = np.array([0.2, -0.1])
+    two = om.initial.from_overlaps(Q, np.stack([R, R], 1), np.ones((2, 2)), [1.0, 0.5], [0.6, 0.6])
+    one = om.initial.from_overlaps(Q, R[:, None], np.ones((1, 1)), [1.0, 0.5], [1.2])
+    problem = om.Problem(activation, noise=0.1, rates=om.LearningRates(0.5, 0.2, 0.2, 0.1))
+    a, b = (om.simulate(problem, start, 5.0, "ode", save_at=6, nodes=2**10) for start in (two, one))
+    assert a.status == b.status == [om.Status.COMPLETED]
+    assert np.allclose(a.Q, b.Q, rtol=0.0, atol=1e-4 if activation == "relu" else 1e-7)
+    assert np.allclose(a.R, b.R[..., [0, 0]], rtol=0.0, atol=1e-4 if activation == "relu" else 1e-7)
+
+
+def test_from_overlaps_is_sgd_on_W(plateau_start):
+    o = plateau_start.order_parameters()
+    bare = om.initial.from_overlaps(o.Q, o.R, o.T, readout="sum")
+    a, b = (om.simulate(COMMITTEE, start, 20.0, "ode", save_at=[0.0, 5.0, 20.0]) for start in (plateau_start, bare))
+    assert np.allclose(a.Q, b.Q, rtol=0.0, atol=1e-10)
+    assert np.allclose(a.R, b.R, rtol=0.0, atol=1e-10)
+
+
+def test_gauge_of_the_modes(random_overlaps):
+    """X_p times b, s_p over b is the same student; with X alone trained, η_p scales as b²."""
+    o, b = random_overlaps(3, 2, 2, seed=3), 2.0
+    scaled = om.OrderParameters(G=b**2 * o.G, S=b * o.S, T=o.T, strengths=o.strengths / b, xi_out=o.xi_out,
+                                readout=o.readout, teacher_readout=o.teacher_readout)
+    a = om.simulate(om.Problem(noise=0.2, rates=om.LearningRates(0.5)), o, 5.0, "ode", save_at=5)
+    c = om.simulate(om.Problem(noise=0.2, rates=om.LearningRates(0.5 * b**2)), scaled, 5.0, "ode", save_at=5)
+    assert np.allclose(a.Q, c.Q, rtol=0.0, atol=1e-6)
+    assert np.allclose(a.R, c.R, rtol=0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["erf", "relu", "tanh"])
+def test_symmetric_start_stays_symmetric(activation):
+    """Equal student units never part: the plateau of the ODE has no end."""
+    start = om.initial.from_overlaps(np.full((2, 2), 0.1), np.full((2, 2), 0.05), np.eye(2), readout="sum")
+    alpha = 10.0 if activation == "relu" else 50.0  # with relu the rounding of the nodes grows faster
+    run = om.simulate(om.Problem(activation, rates=om.LearningRates(xi_in=0.5)), start, alpha, "ode", save_at=10,
+                      nodes=2**10)
+    assert np.ptp(run.Q[0].reshape(10, 4), axis=1).max() < 1e-9
+    assert np.ptp(run.R[0], axis=1).max() < 1e-9
+    if activation == "erf":  # nodes are not symmetric between teacher units, closed forms are
+        assert np.ptp(run.R[0].reshape(10, 4), axis=1).max() < 1e-9
+        assert np.abs(run.specialization).max() < 1e-8
+        assert run.generalization_error[0, -1] > 0.01
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_node_seed_shows_the_error_of_the_quadrature(plateau_start, activation):
+    """The spread over scramblings falls with the number of nodes."""
+    problem = om.Problem(activation, rates=om.LearningRates(xi_in=0.5))
+    spread = []
+    for nodes in (2**8, 2**13):
+        ends = [om.simulate(problem, plateau_start, 2.0, "ode", save_at=[2.0], nodes=nodes, node_seed=seed,
+                            rtol=1e-6, atol=1e-8).Q[0, 0] for seed in range(4)]
+        spread.append(np.std(ends, axis=0).max())
+    assert 0.0 < spread[1] < 0.3 * spread[0]
+
+
+def test_nodes_in_meta(plateau_start):
+    problem = om.Problem("tanh", rates=COMMITTEE.rates)
+    meta = om.simulate(problem, plateau_start, 0.1, "ode", nodes=256, node_seed=3).meta
+    assert (meta["nodes"], meta["node_seed"]) == (256, 3)
+    assert "nodes" not in om.simulate(COMMITTEE, plateau_start, 0.1, "ode").meta
+
+
+@pytest.mark.parametrize("options, error, message", [
+    ({"nodes": 1000}, ParameterError, "nodes must be a power of 2; got 1000"),
+    ({"nodes": 32}, ParameterError, "nodes must be a whole number ≥ 64 and ≤ 16777216; got 32"),
+    ({"method": "Euler"}, ParameterError, "method must be one of LSODA, DOP853, RK45, Radau, BDF; got 'Euler'"),
+    ({"rtol": 0.0}, ParameterError, "rtol must be a finite number > 0 ≤ 0.1; got 0.0"),
+    ({"atol": -1e-9}, ParameterError, "atol must be a finite number > 0; got -1e-09"),
+    ({"replicas": 2}, EngineError, "engine ode is deterministic and has one replica; got replicas = 2"),
+])
+def test_bad_options(plateau_start, options, error, message):
+    with pytest.raises(error) as caught:
+        om.simulate(COMMITTEE, plateau_start, 1.0, "ode", **options)
+    assert message in str(caught.value)
+
+
+def test_interrupt(plateau_start):
+    def progress(report):
+        if report.fraction > 0.0:
+            seen.append(report)
+            signal.raise_signal(signal.SIGINT)
+
+    seen = []
+    problem = om.Problem("tanh", rates=om.LearningRates(xi_in=1.0))
+    run = om.simulate(problem, plateau_start, 1000.0, "ode", nodes=2**17, progress=progress,
+                      save_at=np.concatenate([[0.0], np.geomspace(1e-6, 1000.0, 50)]))
+    assert len(seen) == 1
+    assert run.status == [om.Status.INTERRUPTED]
+    assert run.message[0].startswith("stopped by the user at α = ")
+    kept = np.isfinite(run.G[0]).all((-2, -1))
+    assert 1 <= kept.sum() < len(run.alpha)
+    assert run.alpha[kept][-1] <= seen[0].alpha < run.alpha[~kept][0]
+
+
+def test_a_solver_that_gives_up(plateau_start, monkeypatch):
+    class Tired(integrate.RK45):
+        def _step_impl(self):
+            if self.t > 0.5:
+                return False, "Required step size is less than spacing between numbers."
+            return super()._step_impl()
+
+    monkeypatch.setattr(integrate, "RK45", Tired)
+    run = om.simulate(COMMITTEE, plateau_start, 5.0, "ode", method="RK45", save_at=np.linspace(0.0, 5.0, 51))
+    assert run.status == [om.Status.FAILED]
+    assert run.message[0].startswith("the solver gave up at α = 0.5")
+    assert "Required step size" in run.message[0]
+    assert np.all(np.isfinite(run.G[0, :6]))
+    assert np.all(np.isnan(run.G[0, 10:]))

@@ -1,0 +1,163 @@
+"""Who imports whom: downward only, heavy packages in their own places, nothing heavy at import."""
+
+import ast
+import configparser
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# Lowest first; names of one row may import each other, except where a test below says no.
+LAYERS = [
+    ["errors"], ["checks"], ["kernels"], ["theory"], ["problem"], ["state"], ["initial"], ["observables"], ["storage"],
+    ["trajectory"], ["engines"], ["simulation"], ["plotting"], ["cli"],
+]
+RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
+
+
+def modules():
+    """Dotted name of every module (onlinemode.cli from cli/) and its file."""
+    found = {}
+    for folder, prefix in ((ROOT / "onlinemode", "onlinemode"), (ROOT / "cli", "onlinemode.cli")):
+        for path in sorted(folder.rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            found[".".join((prefix, *parts)).removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(name):
+    """All dotted names that a module imports anywhere, in functions too; own modules in full."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} has a relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found.add(full if full in MODULES else node.module)
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("import_module", "__import__"):
+            if node.args and isinstance(node.args[0], ast.Constant):
+                found.add(node.args[0].value)
+    return found
+
+
+def layer(name):
+    return name.split(".")[1] if "." in name else ""
+
+
+def own(name):
+    return {other for other in imports(name) if other == "onlinemode" or other.startswith("onlinemode.")}
+
+
+def test_modules_are_found():
+    assert {"onlinemode", "onlinemode.cli.main", "onlinemode.kernels.rule", "onlinemode.engines.ode"} <= set(MODULES)
+    assert {layer(name) for name in MODULES} - {"", "__main__"} == set(RANK)
+    assert "onlinemode.kernels.rule" in imports("onlinemode.engines.ode")
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_go_downward(name):
+    assert name not in own(name)
+    if name in ("onlinemode", "onlinemode.__main__"):
+        return
+    for other in own(name):
+        if other == "onlinemode":  # the lazy package itself: its version, or its public names
+            assert layer(name) in ("simulation", "plotting", "cli")
+            continue
+        assert other in MODULES, f"{name} imports {other}, which does not exist"
+        assert RANK[layer(other)] <= RANK[layer(name)], f"{name} imports {other}"
+
+
+def test_no_import_cycles():
+    """Within a layer too."""
+    done, active = set(), []
+
+    def visit(name):
+        assert name not in active, f"cycle: {active[active.index(name):] + [name]}"
+        if name not in done:
+            active.append(name)
+            for other in own(name) - {"onlinemode"}:
+                visit(other)
+            active.pop()
+            done.add(name)
+
+    for name in MODULES:
+        if name != "onlinemode":
+            visit(name)
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(MODULES) if layer(name) == "kernels"])
+def test_kernels_import_kernels_alone(name):
+    assert all(other.startswith("onlinemode.kernels") for other in own(name))
+    allowed = {"numpy", "numba", "llvmlite", "math", "typing", "hashlib", "os", "tempfile", "pathlib"}
+    assert {other.split(".")[0] for other in imports(name) - own(name)} <= allowed
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(MODULES) if layer(name) == "engines"])
+def test_engines_do_not_import_each_other(name):
+    others = {other for other in own(name) if layer(other) == "engines"}
+    assert others <= {"onlinemode.engines.grid", "onlinemode.engines.progress"}
+
+
+@pytest.mark.parametrize("package, homes", [
+    ("numba", {"kernels"}), ("llvmlite", {"kernels"}), ("matplotlib", {"plotting"}), ("click", {"cli"})])
+def test_heavy_packages_stay_in_their_places(package, homes):
+    users = {name for name in MODULES if any(other.split(".")[0] == package for other in imports(name))}
+    assert {name for name in users if layer(name) not in homes} == set()
+
+
+def test_only_known_packages_are_imported():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    required = {line.split(">")[0].strip() for line in config["options"]["install_requires"].split("\n") if line}
+    used = {other.split(".")[0] for name in MODULES for other in imports(name)} - set(sys.stdlib_module_names)
+    assert used - {"llvmlite"} == required | {"onlinemode"}  # llvmlite comes with numba
+
+
+def loaded_after(statement):
+    code = f"import sys\n{statement}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    return set(result.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert loaded_after("import onlinemode").isdisjoint({"numba", "llvmlite", "matplotlib", "scipy", "numpy", "click"})
+
+
+def test_problem_and_starts_load_no_compiler():
+    loaded = loaded_after("import onlinemode as om; om.Problem(); om.initial.committee(10); om.simulate")
+    assert loaded.isdisjoint({"numba", "llvmlite", "matplotlib", "scipy"})
+
+
+def test_public_names():
+    import onlinemode as om
+
+    for name in om.__all__:
+        assert getattr(om, name) is not None
+    assert set(dir(om)) >= set(om.__all__)
+    with pytest.raises(AttributeError, match="module 'onlinemode' has no attribute 'nonsense'"):
+        om.nonsense  # noqa: B018
+
+
+def test_every_error_derives_from_one():
+    from onlinemode import errors
+
+    classes = [value for value in vars(errors).values() if isinstance(value, type)]
+    assert len(classes) > 5
+    assert all(issubclass(value, errors.OnlineModeError) for value in classes)
+
+
+def test_setup_lists_every_package():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    listed = set(config["options"]["packages"].split())
+    on_disk = {".".join(("onlinemode", *path.parent.relative_to(ROOT / "onlinemode").parts))
+               for path in (ROOT / "onlinemode").rglob("*.py")}
+    assert listed == on_disk | {"onlinemode.cli"}
+    assert config["options"]["package_dir"].split() == ["onlinemode.cli", "=", "cli"]

@@ -1,0 +1,313 @@
+"""Observables on overlaps made by hand, and plateaus of curves made by hand."""
+
+import numpy as np
+import pytest
+
+import onlinemode as om
+from onlinemode.observables import (
+    Plateau,
+    find_plateaus,
+    match_units,
+    mode_residuals,
+    normalized_overlaps,
+    overlap_deviation,
+    specialization,
+    specialization_steps,
+    unit_margins,
+)
+
+
+def overlaps(student, teacher):
+    N = student.shape[1]
+    return student @ student.T / N, student @ teacher.T / N, teacher @ teacher.T / N
+
+
+@pytest.fixture
+def correlated_teacher():
+    """Four teacher units that share a direction: cosines of about 0.5."""
+    rng = np.random.default_rng(3)
+    return rng.standard_normal((4, 500)) + 1.0 * rng.standard_normal(500)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [2, 0, 3, 1], [3, 2, 1, 0]])
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_perfect_student_has_specialization_one(correlated_teacher, order, signed):
+    """Also permuted, rescaled, and for a correlated teacher."""
+    Q, R, T = overlaps(correlated_teacher[order] * np.array([[0.5], [1.0], [2.0], [3.0]]), correlated_teacher)
+    cosine = T / np.sqrt(np.outer(np.diag(T), np.diag(T)))
+    assert np.abs(cosine[np.triu_indices(4, 1)]).min() > 0.3
+    assert specialization(Q, R, T, signed) == pytest.approx(1.0, rel=1e-12)
+    assert np.array_equal(match_units(normalized_overlaps(Q, R, T), signed), order)
+
+
+def test_flipped_units(correlated_teacher):
+    """Units of the other sign are matched by |ρ| alone; signed, they are as far off as can be."""
+    Q, R, T = overlaps(-correlated_teacher, correlated_teacher)
+    assert specialization(Q, R, T, signed=False) == pytest.approx(1.0, rel=1e-12)
+    assert specialization(Q, R, T, signed=True) < 0.0
+    assert np.array_equal(match_units(normalized_overlaps(Q, R, T), False), [0, 1, 2, 3])
+
+
+def test_unspecialized_student():
+    """All ρ equal and positive: 0."""
+    assert specialization(np.eye(3), np.full((3, 3), 0.4), np.eye(3)) == pytest.approx(0.0, abs=1e-15)
+
+
+def test_specialization_of_an_example():
+    """ρ = [[0.8, 0.1], [-0.3, 0.6]], ρ^T = 0.5: (0.7 − 0.2) / 0.5."""
+    Q, T = np.diag([4.0, 1.0]), np.array([[1.0, 1.0], [1.0, 4.0]])
+    R = np.array([[0.8, 0.1], [-0.3, 0.6]]) * np.sqrt(np.outer(np.diag(Q), np.diag(T)))
+    assert specialization(Q, R, T) == pytest.approx(1.0)
+    assert np.allclose(unit_margins(Q, R, T), [0.7, 0.3])
+    assert np.allclose(normalized_overlaps(Q, R, T), [[0.8, 0.1], [-0.3, 0.6]])
+
+
+def test_matching_is_optimal_not_greedy():
+    rho = np.array([[0.9, 0.8], [0.85, 0.1]])
+    assert np.array_equal(match_units(rho), [1, 0])
+    assert np.array_equal(match_units(np.array([[-0.9, 0.1], [0.1, 0.1]]), signed=True), [1, 0])
+    assert np.array_equal(match_units(np.array([[-0.9, 0.1], [0.1, 0.1]]), signed=False), [0, 1])
+
+
+def test_more_student_units_than_teacher_units():
+    rho = np.array([[0.1], [0.9], [0.3]])
+    assert np.array_equal(match_units(rho), [-1, 0, -1])
+    margins = unit_margins(np.eye(3), rho, np.eye(1))
+    assert margins[1] == pytest.approx(0.9)
+    assert np.isnan(margins[[0, 2]]).all()
+    assert specialization(np.eye(3), rho, np.eye(1)) == pytest.approx(0.9 - 0.2)
+
+
+def test_more_teacher_units_than_student_units():
+    rho = np.array([[0.1, 0.9, -0.3]])
+    assert np.array_equal(match_units(rho), [1])
+    assert unit_margins(np.eye(1), rho, np.eye(3))[0] == pytest.approx(0.6)
+    assert specialization(np.eye(1), rho, np.eye(3)) == pytest.approx(0.9 - 0.2)
+
+
+@pytest.mark.parametrize("rho", [0.3, -0.4])
+def test_one_unit_each(rho):
+    Q, R, T = np.array([[4.0]]), np.array([[6.0 * rho]]), np.array([[9.0]])
+    assert specialization(Q, R, T) == pytest.approx(rho)
+    assert specialization(Q, R, T, signed=False) == pytest.approx(abs(rho))
+    assert unit_margins(Q, R, T) == pytest.approx(rho)
+
+
+def test_parallel_teacher_units():
+    """The denominator would vanish and is replaced by 1."""
+    T = np.ones((2, 2))
+    assert specialization(np.eye(2), np.array([[0.9, 0.9], [0.2, 0.2]]), T) == pytest.approx(0.0, abs=1e-15)
+    almost = np.array([[1.0, 1.0 - 1e-9], [1.0 - 1e-9, 1.0]])
+    assert abs(specialization(np.eye(2), np.array([[0.9, 0.8], [0.2, 0.2]]), almost)) < 0.1
+    assert np.isfinite(specialization(T, T, T))
+
+
+@pytest.mark.parametrize("value", [0.0, -1e-18])
+def test_vanishing_units(value):
+    """Q_kk = 0 or T_mm = 0 (or below, by rounding) gives ρ = 0 there and no warning."""
+    Q, R, T = np.diag([1.0, value]), np.array([[0.5, 0.1], [0.0, 0.0]]), np.diag([1.0, 4.0])
+    assert np.allclose(normalized_overlaps(Q, R, T), [[0.5, 0.05], [0.0, 0.0]])
+    assert specialization(Q, R, T) == pytest.approx(0.25 - 0.025)
+    T = np.diag([1.0, value])
+    R = np.array([[0.5, 0.0], [0.1, 0.0]])
+    assert np.allclose(normalized_overlaps(np.eye(2), R, T), [[0.5, 0.0], [0.1, 0.0]])
+    assert np.isfinite(specialization(np.eye(2), R, T))
+
+
+def test_leading_axes_and_nan():
+    rng = np.random.default_rng(5)
+    student, teacher = rng.standard_normal((4, 5, 3, 20)), rng.standard_normal((2, 20))
+    Q, R, T = student @ np.swapaxes(student, -1, -2) / 20, student @ teacher.T / 20, teacher @ teacher.T / 20
+    Q[1, 2], R[1, 2] = np.nan, np.nan
+    value, margins = specialization(Q, R, T), unit_margins(Q, R, T)
+    assert value.shape == (4, 5)
+    assert margins.shape == (4, 5, 3)
+    assert np.isnan(value[1, 2])
+    assert np.isnan(margins[1, 2]).all()
+    assert np.isfinite(value).sum() == 19
+    assert np.array_equal(match_units(normalized_overlaps(Q, R, T))[1, 2], [-1, -1, -1])
+    for index in ((0, 0), (3, 4)):
+        assert value[index] == pytest.approx(float(specialization(Q[index], R[index], T)), rel=1e-14)
+        assert np.allclose(margins[index], unit_margins(Q[index], R[index], T), equal_nan=True)
+
+
+@pytest.fixture
+def shared_modes():
+    """X, X* and a student that shares A and s with its teacher; K = 5, P = 3."""
+    rng = np.random.default_rng(8)
+    return (rng.standard_normal((3, 40)), rng.standard_normal((3, 40)), rng.uniform(0.5, 2.0, 3),
+            rng.standard_normal((5, 3)))
+
+
+def test_mode_residuals_equal_those_of_the_vectors(shared_modes):
+    X, modes, s, A = shared_modes
+    B = (A * s) @ modes
+    exact = ((X - modes) ** 2).sum(1) / (modes**2).sum(1)
+    found = mode_residuals(X @ X.T / 40, X @ B.T / 40, B @ B.T / 40, s, A)
+    assert np.allclose(found, exact, rtol=1e-12)
+    rows = mode_residuals(np.stack([X @ X.T, modes @ modes.T]) / 40, np.stack([X @ B.T, modes @ B.T]) / 40,
+                          B @ B.T / 40, s, A)
+    assert np.allclose(rows[0], exact, rtol=1e-12)
+    assert np.abs(rows[1]).max() < 1e-13  # X = X*
+
+
+def test_mode_residuals_are_absent(shared_modes):
+    """P > K, a strength of 0, K ≠ M, a teacher with other output modes, a vanishing teacher mode."""
+    X, modes, s, A = shared_modes
+
+    def residuals(X, B, s, A):
+        return mode_residuals(X @ X.T / 40, X @ B.T / 40, B @ B.T / 40, s, A)
+
+    assert residuals(X, (A * s) @ modes, s, A) is not None
+    assert residuals(X, (A[:2] * s) @ modes, s, A[:2]) is None
+    zero = s * np.array([1.0, 0.0, 1.0])
+    assert residuals(X, (A * zero) @ modes, zero, A) is None
+    assert residuals(X, ((A * s) @ modes)[:4], s, A) is None
+    assert residuals(X, np.random.default_rng(1).standard_normal((5, 40)), s, A) is None
+    assert residuals(X, (A * s) @ (modes * np.array([[1.0], [0.0], [1.0]])), s, A) is None
+
+
+def test_mode_residuals_of_a_run():
+    """Present while A and s are fixed and fall to 0; absent where they are trained."""
+    start = om.initial.showcase(300, seed=1)
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=3.0)), start, 400.0, "ode", save_at=5)
+    modes = np.linalg.solve(start.xi_out * start.strengths, start.teacher)
+    exact = ((start.xi_in - modes) ** 2).sum(1) / (modes**2).sum(1)
+    assert np.allclose(run.mode_residuals[0, 0], exact, rtol=1e-10)
+    assert run.mode_residuals[0, -1].max() < 1e-3
+    for rates in (om.LearningRates(3.0, strengths=0.1), om.LearningRates(3.0, xi_out=0.1)):
+        assert om.simulate(om.Problem(rates=rates), start, 0.1, "ode", save_at=2).mode_residuals is None
+
+
+def test_matching_of_a_run_is_signed_unless_the_readout_is_trained():
+    start = om.initial.committee(50, K=2, seed=1)
+    for readout, signed in ((0.0, True), (0.1, False)):
+        run = om.simulate(om.Problem(rates=om.LearningRates(1.0, readout=readout)), start, 0.1, "ode", save_at=3)
+        assert run.signed == signed
+        assert np.array_equal(run.specialization, specialization(run.Q, run.R, run.T, signed))
+        assert np.array_equal(run.unit_margins, unit_margins(run.Q, run.R, run.T, signed), equal_nan=True)
+        assert np.array_equal(run.rho, normalized_overlaps(run.Q, run.R, run.T))
+
+
+def staircase(alpha, *pieces):
+    """exp of a piecewise linear function of ln α: (until α, slope) one after the other."""
+    x, log, begin = np.log(alpha), np.zeros(alpha.size), np.log(alpha[0])
+    for until, slope in pieces:
+        end = np.log(until)
+        log += slope * np.clip(x - begin, 0.0, end - begin)
+        begin = end
+    return np.exp(log)
+
+
+ALPHA = np.geomspace(0.1, 1e4, 400)
+STEP = np.log(ALPHA[1] / ALPHA[0])
+
+
+def test_one_plateau():
+    """A fall, a plateau from 10 to 100, a fall to the end."""
+    error = staircase(ALPHA, (10.0, -1.0), (100.0, -0.02), (1e4, -2.0))
+    (found,) = find_plateaus(ALPHA, error)
+    assert isinstance(found, Plateau)
+    assert found.start == pytest.approx(10.0, rel=2.0 * STEP)
+    assert found.stop == pytest.approx(100.0, rel=2.0 * STEP)
+    assert found.level == pytest.approx(0.01 * 10.0**-0.01, rel=0.01)
+
+
+def test_two_plateaus():
+    error = staircase(ALPHA, (1.0, -1.0), (10.0, 0.0), (30.0, -1.5), (500.0, 0.05), (1e4, -1.0))
+    first, second = find_plateaus(ALPHA, error)
+    assert (first.start, first.stop) == (pytest.approx(1.0, rel=2 * STEP), pytest.approx(10.0, rel=2 * STEP))
+    assert (second.start, second.stop) == (pytest.approx(30.0, rel=2 * STEP), pytest.approx(500.0, rel=2 * STEP))
+
+
+@pytest.mark.parametrize("pieces", [
+    [(10.0, 0.0), (1e4, -1.0)],  # the start of a run
+    [(0.12, -0.2), (10.0, 0.0), (1e4, -1.0)],  # the same, after a fall of 4 %
+    [(10.0, -1.0), (1e4, 0.0)],  # the floor at its end
+    [(10.0, -1.0), (100.0, 0.0), (1e4, 0.5)],  # ends in a rise
+    [(10.0, -1.0), (15.0, 0.0), (1e4, -1.0)],  # too short
+    [(10.0, -1.0), (100.0, -0.2), (1e4, -1.0)],  # too steep
+    [(1e4, -1.0)],
+])
+def test_no_plateau(pieces):
+    assert find_plateaus(ALPHA, staircase(ALPHA, *pieces)) == []
+
+
+def test_thresholds():
+    tilted = staircase(ALPHA, (10.0, -1.0), (100.0, -0.2), (1e4, -1.0))
+    assert len(find_plateaus(ALPHA, tilted, slope=0.3)) == 1
+    short = staircase(ALPHA, (10.0, -1.0), (15.0, 0.0), (1e4, -1.0))
+    assert len(find_plateaus(ALPHA, short, decades=0.1)) == 1
+
+
+def test_noisy_plateau_needs_smoothing():
+    rng = np.random.default_rng(4)
+    error = staircase(ALPHA, (10.0, -1.0), (300.0, -0.01), (1e4, -2.0)) * np.exp(0.01 * rng.standard_normal(400))
+    assert find_plateaus(ALPHA, error) == []
+    (found,) = find_plateaus(ALPHA, error, smoothing=0.2)
+    assert found.start == pytest.approx(10.0, rel=0.25)
+    assert found.stop == pytest.approx(300.0, rel=0.25)
+
+
+def test_curves_with_gaps():
+    """α = 0, duplicates, NaN and vanishing errors are left out; too few samples give nothing."""
+    error = staircase(ALPHA, (10.0, -1.0), (100.0, 0.0), (1e4, -2.0))
+    expected = find_plateaus(ALPHA, error)
+    alpha = np.concatenate([[0.0], ALPHA, [2e4, 3e4], ALPHA[-1:]])
+    values = np.concatenate([[0.7], error, [np.nan, 0.0], error[-1:]])
+    assert np.allclose(find_plateaus(alpha, values), expected, rtol=0.02)
+    assert find_plateaus(ALPHA[:7], error[:7]) == []
+    assert find_plateaus(ALPHA, np.full(400, np.nan)) == []
+    assert find_plateaus(ALPHA, np.zeros(400)) == []
+
+
+def test_sampling_does_not_matter():
+    """The same curve with few samples, unevenly spaced."""
+    alpha = np.sort(np.exp(np.random.default_rng(1).uniform(np.log(0.1), np.log(1e4), 120)))
+    (found,) = find_plateaus(alpha, staircase(alpha, (10.0, -1.0), (100.0, -0.02), (1e4, -2.0)))
+    assert found.start == pytest.approx(10.0, rel=0.3)
+    assert found.stop == pytest.approx(100.0, rel=0.3)
+
+
+def test_specialization_steps():
+    """Two sigmoids in ln α rise fastest at their centres."""
+    x = np.log(ALPHA)
+    values = 0.4 / (1.0 + np.exp(-6.0 * (x - np.log(5.0)))) + 0.5 / (1.0 + np.exp(-6.0 * (x - np.log(200.0))))
+    assert np.allclose(specialization_steps(ALPHA, values), [5.0, 200.0], rtol=0.05)
+    assert specialization_steps(ALPHA, 0.02 * values).size == 0  # below the least height
+    assert specialization_steps(ALPHA, np.full(400, 0.3)).size == 0
+    assert specialization_steps(ALPHA, 1.0 - values).size == 0  # a fall is no step
+    assert specialization_steps(ALPHA[:5], values[:5]).size == 0
+
+
+def test_plateaus_and_steps_of_a_run():
+    """Committee of two: a plateau, and the step that ends it."""
+    start = om.initial.committee(1000, K=2, seed=0, readout="sum")
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.5)), start, 200.0, "ode")
+    (found,) = run.plateaus()
+    (step,) = run.specialization_steps()
+    assert found.start < found.stop < step < 3.0 * found.stop
+    assert found.level == pytest.approx(0.038, abs=0.002)
+    assert run.specialization[0, 0] < 0.3
+    assert run.specialization[0, -1] > 0.999
+
+
+def test_plateau_of_a_simulation_is_that_of_the_theory():
+    start = om.initial.committee(1000, K=2, seed=0, readout="sum", student_size=0.01)
+    problem = om.Problem(rates=om.LearningRates(xi_in=0.5))
+    (theory,) = om.simulate(problem, start, 200.0, "ode").plateaus()
+    run = om.simulate(problem, start, 200.0, "micro", replicas=2, save_at=100)
+    for r in range(2):
+        (found,) = run.plateaus(r, smoothing=0.3)
+        assert found.start == pytest.approx(theory.start, rel=0.3)
+        assert found.stop == pytest.approx(theory.stop, rel=0.4)
+        assert found.level == pytest.approx(theory.level, rel=0.1)
+
+
+def test_overlap_deviation():
+    Q, R = np.zeros((3, 2, 2)), np.ones((3, 2, 1))
+    Q_theory, R_theory = np.array([[0.3, 0.0], [0.0, 0.0]]), np.array([[1.0], [1.4]])
+    deviation = overlap_deviation(Q, R, Q_theory, R_theory)
+    assert deviation.shape == (3,)
+    assert np.allclose(deviation, np.sqrt((0.3**2 + 0.4**2) / 6.0))
+    assert np.all(overlap_deviation(Q, R, Q, R) == 0.0)

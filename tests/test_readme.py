@@ -1,0 +1,53 @@
+"""Every command and every Python block of the README runs."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from onlinemode.cli.main import main
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+GUIDE = README.split("## Five minutes on the command line")[1].split("## Five minutes in Python")[0]
+COMMANDS = [line.split("#")[0].strip() for line in re.search(r"```\n(.*?)```", GUIDE, re.S)[1].splitlines()]
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
+
+
+def test_the_guide_has_commands():
+    assert len(COMMANDS) >= 6 and all(command.startswith("onlinemode ") for command in COMMANDS)
+    assert len(PYTHON) == 2
+
+
+def test_commands_of_the_guide(tmp_path, monkeypatch, capsys):
+    """In order, in one folder; long simulations with a smaller α, everything else as printed."""
+    monkeypatch.chdir(tmp_path)
+    for command in COMMANDS:
+        arguments = shlex.split(command)[1:]
+        if arguments[0] in ("simulate", "compare"):
+            arguments += ["--alpha", "2"]
+        with pytest.raises(SystemExit) as exit_info:
+            main(arguments)
+        assert exit_info.value.code == 0, f"{command}\n{capsys.readouterr().err}"
+
+
+def test_python_of_the_guide(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in PYTHON:
+        exec(compile(block, "README.md", "exec"), names)
+    assert (names["again"].G == names["run"].G).all()
+    assert names["ode"].status[0].value == "completed" or names["ode"].status[0].value == "converged"
+    assert names["sgd"].N == 500
+
+
+def test_numbers_of_the_default_run():
+    """The default run, in theory (SGD at N = 10,000 takes half a minute): what the README says it shows."""
+    import onlinemode as om
+
+    start = om.initial.showcase(N=10_000, K=3, seed=0)
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=3.0)), start, 80.0, "ode")
+    assert run.generalization_error[0, 0] / run.generalization_error[0, -1] > 10.0
+    assert run.specialization[0, -1] - run.specialization[0, 0] > 0.5
+    plateau, = run.plateaus()
+    assert 6.0 < plateau.start < 8.0 and 18.0 < plateau.stop < 22.0
