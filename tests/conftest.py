@@ -42,7 +42,7 @@ def input_vector():
     def vector(N, sample, seed, replica=0):
         counters = -(-N // 4)
         out, words = np.empty(4 * counters, np.float32), np.empty((4, counters), np.uint32)
-        fill_normals(out, 0, STREAM_INPUT, replica, sample, seed, words)
+        fill_normals(out, 0, STREAM_INPUT, replica, sample, np.uint64(seed), words)
         return out[:N].astype(np.float64)
 
     return vector

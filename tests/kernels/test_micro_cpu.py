@@ -11,7 +11,7 @@ from onlinemode.kernels.normals import single_normal
 from onlinemode.kernels.philox import STREAM_LABEL_NOISE
 from onlinemode.kernels.rule import DIVERGENCE_LIMIT, Factors, Rates
 
-SEED = 987654321
+SEED = np.uint64(987654321)
 STEPS = 203  # no multiple of any block length below
 ALL = Rates(0.7, 0.3, 0.5, 0.2)
 G = {"erf": lambda z: np.array([math.erf(a / math.sqrt(2.0)) for a in z]), "linear": lambda z: z,
