@@ -191,7 +191,7 @@ def find_plateaus(alpha, error, slope=0.1, decades=0.3, smoothing=0.0):
         0.3 suits the paper's own setting, whose plateaus are tilted.
     decades : float, default 0.3
     smoothing : float, default 0
-        Width, in decades of α, of a running mean over ln ε_g: use about 0.1 for noisy curves.
+        Width, in decades of α, of a running mean over ln ε_g: use about 0.3 for noisy curves.
 
     Returns
     -------

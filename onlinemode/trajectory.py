@@ -143,9 +143,9 @@ class Trajectory:
     def plateaus(self, replica=0, **options):
         """Plateaus of ε_g of one replica; options of :func:`onlinemode.observables.find_plateaus`.
 
-        Simulated curves are smoothed over 0.1 decades of α unless ``smoothing`` is given.
+        Simulated curves are smoothed over 0.3 decades of α unless ``smoothing`` is given.
         """
-        options.setdefault("smoothing", 0.0 if self.meta["engine"] == "ode" else 0.1)
+        options.setdefault("smoothing", 0.0 if self.meta["engine"] == "ode" else 0.3)
         return observables.find_plateaus(self.alpha, self.generalization_error[replica], **options)
 
     def specialization_steps(self, replica=0, **options):

@@ -17,7 +17,7 @@ def arcsine(x):
     size = abs(x)
     small = size < 0.5
     t = x * x if small else 0.5 * (1.0 - size)
-    t = t if t > 0.0 else 0.0
+    t = 0.0 if t < 0.0 else t
     root = size if small else np.sqrt(t)
     above = t * (1.66666666666666657415e-01 + t * (-3.25565818622400915405e-01
             + t * (2.01212532134862925881e-01 + t * (-4.00555345006794114027e-02

@@ -4,6 +4,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from onlinemode.errors import ParameterError
+
 DEFAULT_NODES = 2**14
 NODE_SEED = 20230208
 
@@ -25,7 +27,14 @@ def normal_nodes(dimension, count=DEFAULT_NODES, seed=NODE_SEED):
     -------
     array (count, dimension)
         Do not change it: it is shared.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer than twice as many nodes as dimensions.
     """
+    if count < 2 * dimension:
+        raise ParameterError(f"nodes must be at least {2 * dimension}, twice the number of dimensions; got {count}")
     from scipy.special import ndtri
     from scipy.stats import qmc
 
