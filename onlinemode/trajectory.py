@@ -57,6 +57,9 @@ class Trajectory:
         arguments of the call, so that :func:`onlinemode.repeat` can make the run again.
     weights : Weights, optional
         The initial weights, where storing them was asked for.
+    error : array (replicas, n), optional
+        ε_g where the engine knows it better than the overlaps do (chain: from the factors, right also
+        far below 1e-16).
     """
 
     alpha: np.ndarray
@@ -71,6 +74,7 @@ class Trajectory:
     message: list
     meta: dict
     weights: Weights | None = field(default=None, repr=False)
+    error: np.ndarray | None = None
 
     @property
     def T(self):
@@ -99,7 +103,8 @@ class Trajectory:
     @cached_property
     def Q(self):
         """Overlaps of the student's units, Q = A diag(s) G diag(s) Aᵀ, (replicas, n, K, K)."""
-        return self._scaled @ self.G @ np.swapaxes(self._scaled, -1, -2)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._scaled @ self.G @ np.swapaxes(self._scaled, -1, -2)
 
     @cached_property
     def R(self):
@@ -108,7 +113,9 @@ class Trajectory:
 
     @cached_property
     def generalization_error(self):
-        """ε_g = ½ E[(f − y)²] without label noise, from the overlaps, (replicas, n)."""
+        """ε_g = ½ E[(f − y)²] without label noise, (replicas, n)."""
+        if self.error is not None:
+            return self.error
         return generalization_error(self.problem.activation, self.G, self.S, self.T, self.strengths, self.xi_out,
                                     self.readout, self.teacher_readout)
 
@@ -164,6 +171,8 @@ class Trajectory:
                   "message": list(self.message), "meta": self.meta}
         arrays = {"alpha": self.alpha, **{name: getattr(self, name) for name in _PATHS}}
         arrays |= {f"initial_{name}": getattr(self.initial, name) for name in _OVERLAPS}
+        if self.error is not None:
+            arrays["error"] = self.error
         if self.weights is not None:
             arrays |= {f"weights_{name}": getattr(self.weights, name) for name in _WEIGHTS}
         write_archive(path, KIND, header, arrays)
@@ -218,6 +227,6 @@ def load(path):
             problem=Problem.from_dict(header["problem"]),
             initial=OrderParameters(**{name: arrays[f"initial_{name}"] for name in _OVERLAPS}),
             status=[Status(name) for name in header["status"]], message=header["message"],
-            meta=header["meta"], weights=weights)
+            meta=header["meta"], weights=weights, error=arrays.get("error"))
     except (KeyError, TypeError, ValueError) as problem:
         raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None

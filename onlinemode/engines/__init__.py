@@ -8,7 +8,7 @@ from importlib import import_module
 
 from onlinemode.errors import EngineError
 
-ENGINES = ("micro", "ode")
+ENGINES = ("micro", "chain", "ode")
 
 
 def get_engine(name):

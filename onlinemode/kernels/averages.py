@@ -203,8 +203,10 @@ def relu_averages(Z, cross, w, K, out):
             if product <= 0.0:
                 continue
             # aligned = π − θ, with θ the angle between the two units; area = √(Z_ii Z_jj) sin θ
-            aligned = np.pi / 2 + arcsine(Z[i, j] / product)
-            area = np.sqrt(max(Z[i, i] * Z[j, j] - Z[i, j] ** 2, 0.0))
+            # (both from the same rounded cosine, so that their errors cancel near convergence)
+            cosine = min(max(Z[i, j] / product, -1.0), 1.0)
+            aligned = np.pi / 2 + arcsine(cosine)
+            area = product * np.sqrt((1.0 - cosine) * (1.0 + cosine))
             second_moment = (area + aligned * Z[i, j]) / (2.0 * np.pi)
             squared_error += w[i] * w[j] * second_moment
             if i < K:
@@ -282,7 +284,7 @@ def node_averages(activation, G, S, teacher_factor, teacher_inverse, factors, no
     count = nodes.shape[0]
     for i in range(count):
         _fields_at_node(nodes[i], teacher_factor, along, across, work)
-        error = forward(activation, factors, work, 0.0)
+        error = forward((K, M, P), activation, factors, work, 0.0)
         squared_error += error * error
         for k in range(K):
             delta = error * work.gain[k]
@@ -344,11 +346,40 @@ def tanh_error(G, S, T, teacher_factor, teacher_inverse, factors, nodes):
     difference = 0.0
     for i in range(nodes.shape[0]):
         _fields_at_node(nodes[i], teacher_factor, along, across, work)
-        error = forward(TANH, factors, work, 0.0)
+        error = forward((K, M, P), TANH, factors, work, 0.0)
         for m in range(M):
             work.nu[m] *= c
-        erf_error = forward(ERF, scaled, work, 0.0)
+        erf_error = forward((K, M, P), ERF, scaled, work, 0.0)
         difference += error * error - erf_error * erf_error
     Z, _, w = field_covariances(G, c * S, c * c * T, scaled)
     pairs = w.size * (w.size + 1) // 2
     return 0.5 * difference / nodes.shape[0] + _erf_error(Z, w, np.empty(pairs), np.empty(pairs))
+
+
+@compiled
+def factor_errors(activation, along, across, strengths, xi_out, readout, teacher_readout, teacher_factor, nodes, out):
+    """Fill out[i] with ½ E[e²] over nodes, straight from the factors of the i-th of a row of states.
+
+    ``along`` is (states, r_B, P), ``across`` (states, columns, P).  The error of a node is a difference
+    of activations, so that ε_g keeps its relative accuracy down to about 1e-32.
+    """
+    K, P = xi_out.shape[1:]
+    M, r_B = teacher_factor.shape
+    work = make_workspace(K, M, P)
+    for state in range(out.size):
+        factors = Factors(strengths[state], xi_out[state], readout[state], teacher_readout)
+        total = 0.0
+        for i in range(nodes.shape[0]):
+            for m in range(M):
+                work.nu[m] = 0.0
+                for r in range(r_B):
+                    work.nu[m] += teacher_factor[m, r] * nodes[i, r]
+            for p in range(P):
+                work.u[p] = 0.0
+                for r in range(r_B):
+                    work.u[p] += along[state, r, p] * nodes[i, r]
+                for r in range(across.shape[1]):
+                    work.u[p] += across[state, r, p] * nodes[i, r_B + r]
+            error = forward((K, M, P), activation, factors, work, 0.0)
+            total += error * error
+        out[state] = 0.5 * total / nodes.shape[0]

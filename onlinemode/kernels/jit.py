@@ -36,8 +36,9 @@ def _find_cache_folder():
     for root in _candidate_roots():
         folder = root / name
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(exist_ok=True, mode=0o700)
+            if hasattr(os, "getuid") and {root.stat().st_uid, folder.stat().st_uid} != {os.getuid()}:
                 continue  # machine code in a folder of somebody else is not to be trusted
             with tempfile.TemporaryFile(dir=folder):
                 return folder

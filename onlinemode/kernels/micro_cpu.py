@@ -136,13 +136,14 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
     tiles, P, length = xi_in.shape
     M = teacher.shape[1]
     K = factors.readout.size
+    sizes = (K, M, P)
     most = -(-steps_per_block * batch // SAMPLE_GROUP) * SAMPLE_GROUP
     inputs = np.zeros((tiles, most, length), xi_in.dtype)
     normals = np.empty(length, np.float32)
     words = np.empty((4, length // 4), np.uint32)
     mode_fields = np.empty((P, most))
     teacher_fields = np.empty((M, most))
-    gram = np.zeros((most, most))
+    gram = np.zeros((most, most)) if steps_per_block > 1 else np.zeros((1, 1))  # inputs of one batch never meet
     coefficients = np.zeros((P, most))
     work = make_workspace(K, M, P)
     gradients = make_gradients(K, P)
@@ -160,14 +161,15 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
         first_sample = (first_step + made) * batch
         mode_fields[:] = 0.0
         teacher_fields[:] = 0.0
-        gram[:] = 0.0
+        if block > 1:
+            gram[:] = 0.0
         for tile in range(tiles):
             if pending > 0:
                 _update(xi_in[tile], inputs[tile], pending, coefficients, decay)
             _draw(inputs[tile], tile, N, seed, replica, first_sample, samples, normals, words)
             _project(xi_in[tile], inputs[tile], samples, mode_fields)
             _project(teacher[tile], inputs[tile], samples, teacher_fields)
-            if modes_move and block > 1:  # inputs of one batch never meet each other
+            if modes_move and block > 1:
                 _project(inputs[tile], inputs[tile], samples, gram)
 
         coefficients[:] = 0.0
@@ -185,10 +187,10 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
                 label_noise = 0.0
                 if noise != 0.0:
                     label_noise = noise * single_normal(STREAM_LABEL_NOISE, replica, first_sample + j, seed)
-                error = forward(activation, factors, work, label_noise)
+                error = forward(sizes, activation, factors, work, label_noise)
                 diverged |= not abs(error) < DIVERGENCE_LIMIT
-                backward(factors, work, error)
-                add_gradients(work, error, gradients)
+                backward(sizes, factors, work, error)
+                add_gradients(sizes, work, error, gradients)
                 for p in range(P):
                     coefficients[p, j] = -rates.xi_in * scale / batch * input_coefficient(factors, work, p)
             if diverged:  # this step is not made
@@ -198,7 +200,7 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
                 for i in range(earlier):
                     coefficients[p, i] *= step_decay
             decay *= step_decay
-            apply_gradients(factors, rates, gradients, 1.0 / (N * batch))
+            apply_gradients(sizes, factors, rates, gradients, 1.0 / (N * batch))
             made += 1
         pending = samples if modes_move else 0
         block = 0 if diverged else min(steps_per_block, steps - made)

@@ -11,8 +11,6 @@ from onlinemode.kernels.fused import fma
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.philox import philox, stream_word
 
-NORMALS_PER_COUNTER = 4
-
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
 _FLOAT = np.float32

@@ -10,6 +10,9 @@ from onlinemode.kernels.jit import compiled
 
 STREAM_INPUT = 0
 STREAM_LABEL_NOISE = 1
+STREAM_CHAIN_NORMAL = 2
+STREAM_CHAIN_CHI = 3
+STREAM_CHAIN_NOISE = 4
 
 MAX_REPLICAS = 2**24
 

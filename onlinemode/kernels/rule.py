@@ -5,6 +5,7 @@ fields u and the teacher fields ν of a sample and gives the gradients of the sm
 coefficients with which the input is added to the input modes.  How u and ν come about is the
 business of the engine: projections of real vectors, a Gaussian draw, quadrature nodes.
 
+``sizes`` is (K, M, P): compile-time constants where speed needs them, plain integers elsewhere.
 Arrays are float64 and C-contiguous.  Nothing here allocates except :func:`make_workspace` and
 :func:`make_gradients`.
 """
@@ -68,12 +69,12 @@ def make_gradients(K, P):
 
 
 @compiled(inner=True, forceinline=True)
-def forward(activation, factors, work, label_noise):
+def forward(sizes, activation, factors, work, label_noise):
     """Error e = f − y of the sample whose fields are ``work.u`` and ``work.nu``.
 
     ``label_noise`` is σζ, already scaled.  Fills ``scaled_u``, ``activity`` and ``gain``.
     """
-    K, P = factors.xi_out.shape
+    K, M, P = sizes
     for p in range(P):
         work.scaled_u[p] = factors.strengths[p] * work.u[p]
     error = -label_noise
@@ -85,15 +86,15 @@ def forward(activation, factors, work, label_noise):
         work.activity[k] = value
         work.gain[k] = factors.readout[k] * activation_slope(activation, field, value)
         error += factors.readout[k] * value
-    for m in range(factors.teacher_readout.size):
+    for m in range(M):
         error -= factors.teacher_readout[m] * activation_value(activation, work.nu[m])
     return error
 
 
 @compiled(inner=True, forceinline=True)
-def backward(factors, work, error):
+def backward(sizes, factors, work, error):
     """Fill ``work.back`` with a = Aᵀδ, δ = e v∘g'(λ)."""
-    K, P = factors.xi_out.shape
+    K, _, P = sizes
     for p in range(P):
         total = 0.0
         for k in range(K):
@@ -108,9 +109,9 @@ def input_coefficient(factors, work, p):
 
 
 @compiled(inner=True, forceinline=True)
-def add_gradients(work, error, gradients):
+def add_gradients(sizes, work, error, gradients):
     """Add this sample's gradients of s, A and v."""
-    K, P = gradients.xi_out.shape
+    K, _, P = sizes
     for p in range(P):
         gradients.strengths[p] += work.u[p] * work.back[p]
     for k in range(K):
@@ -121,12 +122,12 @@ def add_gradients(work, error, gradients):
 
 
 @compiled(inner=True, forceinline=True)
-def apply_gradients(factors, rates, gradients, scale):
+def apply_gradients(sizes, factors, rates, gradients, scale):
     """Subtract ``rate * scale * gradient`` from s, A and v, and set the gradients back to 0.
 
     ``scale`` is 1/(N n) for a batch of n samples.
     """
-    K, P = factors.xi_out.shape
+    K, _, P = sizes
     for p in range(P):
         factors.strengths[p] -= rates.strengths * scale * gradients.strengths[p]
         gradients.strengths[p] = 0.0

@@ -13,7 +13,7 @@ from onlinemode.errors import EngineError, ParameterError
 PATHS = ("G", "S", "strengths", "xi_out", "readout")
 
 
-@pytest.fixture(params=["micro", "ode"])
+@pytest.fixture(params=["micro", "chain", "ode"])
 def engine(request):
     return request.param
 
@@ -35,14 +35,14 @@ def assert_same(a, b):
 
 
 def test_the_list_of_engines_is_tested():
-    assert set(ENGINES) == {"micro", "ode"}
+    assert set(ENGINES) == {"micro", "chain", "ode"}
 
 
 @pytest.mark.parametrize("from_weights", [True, False])
 def test_shapes(engine, problem, start, from_weights):
-    K, M, P, replicas = 3, 2, 4, 3 if engine == "micro" else 1
+    K, M, P, replicas = 3, 2, 4, 1 if engine == "ode" else 3
     run = om.simulate(problem, start if from_weights else start.order_parameters(), 2.0, engine, N=41, save_at=9,
-                      **({"replicas": replicas} if engine == "micro" else {}))
+                      replicas=replicas)
     n = len(run.alpha)
     assert run.alpha.shape == (n,)
     assert n == 9
@@ -104,7 +104,7 @@ def test_save_at_a_count(engine, problem, start, count, from_weights):
 @pytest.mark.parametrize("times", [[0.0, 0.5, 0.5, 1.0], [0.26, 0.27, 0.9], [0.0], [1.0], [0.0, 0.0]])
 def test_save_at_an_array(engine, problem, start, times):
     run = om.simulate(problem, start, 1.0, engine, save_at=np.array(times))
-    kept = np.rint(np.array(times) * 41) / 41 if engine == "micro" else times
+    kept = np.rint(np.array(times) * 41) / 41 if engine != "ode" else times
     assert np.array_equal(run.alpha, kept)
     assert run.G.shape[1] == len(times)
     for i in range(1, len(times)):
@@ -166,7 +166,7 @@ def test_repeat_gives_the_same_bits(engine, problem, tmp_path):
 
 def test_a_run_called_with_numpy_numbers_can_be_saved(engine, problem, start, tmp_path):
     """Seeds and counts often come from arrays; a long run must not be lost for it."""
-    options = {"threads": np.int64(1)} if engine == "micro" else {"nodes": np.int64(1024), "rtol": np.float32(1e-6)}
+    options = {"threads": np.int64(1)} if engine != "ode" else {"nodes": np.int64(1024), "rtol": np.float32(1e-6)}
     run = om.simulate(problem, start, np.float32(1.0), engine, N=np.int64(41), seed=np.int64(3), replicas=np.int64(1),
                       save_at=np.int64(5), **options)
     run.save(tmp_path / "run.npz")
@@ -179,7 +179,7 @@ def test_meta(engine, problem, start):
     assert (meta["N"], meta["seed"]) == (41, 9)
     assert (meta["device"], meta["precision"]) == ("cpu", "float64")
     assert meta["versions"]["onlinemode"] == om.__version__
-    assert meta["steps"] == [41 if engine == "micro" else 0]
+    assert meta["steps"] == [0 if engine == "ode" else 41]
     assert meta["seconds_run"] >= 0.0
     assert meta["seconds_compile"] >= 0.0
     assert meta["start"]["fingerprint"] == start.fingerprint()
@@ -231,13 +231,13 @@ def test_bad_calls(engine, problem, start, arguments, error, message):
 
 
 def test_options_of_another_engine_are_refused(engine, problem, start):
-    other = {"micro": {"rtol": 1e-9}, "ode": {"precision": "float32"}}[engine]
+    other = {"micro": {"rtol": 1e-9}, "chain": {"rtol": 1e-9}, "ode": {"precision": "float32"}}[engine]
     with pytest.raises(EngineError, match=f"engine {engine} has no option"):
         om.simulate(problem, start, 1.0, engine, **other)
 
 
 def test_unknown_engine(problem, start):
-    with pytest.raises(EngineError, match="engine must be one of micro, ode.*; got 'macro'"):
+    with pytest.raises(EngineError, match="engine must be one of micro, chain, ode.*; got 'macro'"):
         om.simulate(problem, start, 1.0, "macro")
 
 
@@ -251,5 +251,5 @@ def test_progress_is_called_and_ends_at_one(engine, problem, start):
     om.simulate(problem, start, 5.0, engine, progress=seen.append)
     assert seen[-1].fraction == pytest.approx(1.0)
     assert seen[-1].alpha == pytest.approx(5.0)
-    assert seen[-1].steps == (205 if engine == "micro" else 0)
+    assert seen[-1].steps == (0 if engine == "ode" else 205)
     assert np.isfinite(seen[-1].error)

@@ -1,0 +1,122 @@
+"""What the engines that simulate have in common: replicas, each in a thread of its own."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import numpy as np
+
+from onlinemode import checks
+from onlinemode.engines.progress import Progress
+from onlinemode.theory.meanfield import generalization_error
+from onlinemode.trajectory import Status
+
+PATHS = ("G", "S", "strengths", "xi_out", "readout")
+
+
+def thread_count(threads):
+    """The given number of threads, or the number of cores that this process may use."""
+    if threads is not None:
+        return checks.integer("threads", threads, 1)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def small_factors(start):
+    """Fresh, writable copies of strengths, xi_out and both readouts, for the kernels."""
+    from onlinemode.kernels.rule import Factors
+
+    return Factors(*(np.array(getattr(start, name)) for name in Factors._fields))
+
+
+def kernel_rates(problem):
+    """The learning rates as the kernels take them."""
+    from onlinemode.kernels.rule import Rates
+
+    return Rates(*(getattr(problem.rates, name) for name in Rates._fields))
+
+
+class Replica:
+    """One trajectory in the making: order parameters at the saved times, NaN until they are known.
+
+    An engine derives from it and implements ``advance(stop)``, which fills the arrays, keeps
+    ``counts`` (steps made, times saved) current, returns early when ``stop[0]`` is set, and returns
+    whether the run diverged.
+    """
+
+    def __init__(self, number, overlaps, activation, N, times):
+        K, M, P = overlaps.K, overlaps.M, overlaps.P
+        self.number, self.overlaps, self.activation, self.N = number, overlaps, activation, N
+        self.G = np.full((times, P, P), np.nan)
+        self.S = np.full((times, P, M), np.nan)
+        self.strengths = np.full((times, P), np.nan)
+        self.xi_out = np.full((times, K, P), np.nan)
+        self.readout = np.full((times, K), np.nan)
+        self.counts = np.zeros(2, np.int64)
+        self.status, self.message = Status.INTERRUPTED, "stopped by the user before it began; all times are NaN"
+
+    @property
+    def steps_made(self):
+        return int(self.counts[0])
+
+    @property
+    def saved(self):
+        return int(self.counts[1])
+
+    def run(self, stop):
+        """Make the trajectory; executed in a thread."""
+        diverged = self.advance(stop)
+        alpha = self.steps_made / self.N
+        if diverged:
+            self.status = Status.DIVERGED
+            self.message = (f"diverged at α = {alpha:.6g}: lower the learning rates (or the size of the start); "
+                            "later times are NaN")
+        elif self.saved < len(self.G):
+            self.status = Status.INTERRUPTED
+            self.message = f"stopped by the user at α = {alpha:.6g}; later times are NaN"
+        else:
+            self.status, self.message = Status.COMPLETED, "reached the last α"
+
+    def last_error(self):
+        """ε_g at the last saved time, NaN before the first."""
+        return float(self.error_of(*self.state(self.saved - 1))) if self.saved else np.nan
+
+    def state(self, rows):
+        """G, S, strengths, xi_out and readout at one saved time or several."""
+        return tuple(getattr(self, name)[rows] for name in PATHS)
+
+    def error_of(self, G, S, strengths, xi_out, readout):
+        """ε_g from the overlaps."""
+        return generalization_error(self.activation, G, S, self.overlaps.T, strengths, xi_out, readout,
+                                    self.overlaps.teacher_readout)
+
+
+def run_in_threads(replicas, threads, progress, last_step):
+    """Run all replicas on a pool of threads; Ctrl-C stops them at their next look at the flag."""
+    stop = np.zeros(1, np.uint8)
+    total = max(int(last_step), 1) * len(replicas)
+    pool = ThreadPoolExecutor(max_workers=min(threads, len(replicas)))
+    futures = [pool.submit(replica.run, stop) for replica in replicas]
+    try:
+        pending = futures
+        while pending:
+            _, pending = wait(pending, timeout=0.2)
+            if progress is not None:
+                current = next((replica for replica, future in zip(replicas, futures) if not future.done()),
+                               replicas[-1])
+                made = sum(replica.steps_made for replica in replicas)
+                progress(Progress(current.steps_made / current.N, made / total, made, current.last_error()))
+    except BaseException as problem:
+        stop[0] = 1
+        pool.shutdown(wait=True, cancel_futures=True)
+        if not isinstance(problem, KeyboardInterrupt):  # an error in the callback is an error of the run
+            raise
+    pool.shutdown(wait=True)
+    for future in futures:
+        if not future.cancelled():
+            future.result()  # an error in a thread is an error of the run
+
+
+def collect(replicas):
+    """The fields of a Trajectory that come from the replicas."""
+    fields = {name: np.stack([getattr(replica, name) for replica in replicas]) for name in PATHS}
+    return {**fields, "status": [replica.status for replica in replicas],
+            "message": [replica.message for replica in replicas]}

@@ -1,0 +1,207 @@
+"""Linear-noise theory: fluctuations and the 1/N bias of the order parameters at finite N.
+
+The order parameters of a run at finite N are θ = θ̄(α) + N^(−1/2) ψ + m/N with the mean-field θ̄, a
+Gaussian ψ of covariance Λ and the bias m.  Equations and derivation: docs/theory.md, section 8.
+"""
+
+import numpy as np
+
+from onlinemode.errors import ParameterError
+from onlinemode.theory.meanfield import MeanFieldDrift, generalization_error
+from onlinemode.theory.quadrature import NODE_SEED, normal_nodes, teacher_factor
+
+FLUCTUATION_NODES = 2**14
+STEP = 1e-4  # of central differences, relative to the size of the state
+PATH_RTOL = 1e-6  # sets how densely the coefficients are sampled along the mean-field path
+
+
+class Fluctuations:
+    """Covariance and bias of the order parameters along the mean-field path.
+
+    Attributes
+    ----------
+    alpha : array (n,)
+    states : array (n, full state)
+        Mean-field order parameters in the layout of :class:`onlinemode.theory.meanfield.StateLayout`.
+    covariance : array (n, d, d)
+        Λ of the d order parameters that move; the covariance at finite N is Λ/N.
+    bias : array (n, d)
+        m; the mean over runs is θ̄ + m/N.
+    active : int array (d,)
+        Which entries of the full state move.
+    """
+
+    def __init__(self, alpha, states, covariance, bias, drift, overlaps, activation):
+        self.alpha, self.states, self.covariance, self.bias = alpha, states, covariance, bias
+        self.layout, self.active = drift.layout, drift.active
+        self._overlaps, self._activation = overlaps, activation
+
+    def standard_deviation(self, observable, N):
+        """Standard deviation of an observable at finite N, to leading order.
+
+        Parameters
+        ----------
+        observable : callable
+            Takes G, S, strengths, xi_out, readout with leading axes and returns an array whose
+            leading axes are the same; :meth:`Q`, :meth:`R` and :meth:`error` are such.
+        N : int
+
+        Returns
+        -------
+        array (n, ...)
+        """
+        gradient = self._gradient(observable)
+        variance = np.einsum("nd...,nde,ne...->n...", gradient, self.covariance, gradient)
+        return np.sqrt(np.maximum(variance, 0.0) / N)
+
+    def mean_shift(self, observable, N):
+        """Mean over runs at finite N minus the mean-field value of an observable, to order 1/N.
+
+        The bias of the order parameters and the curvature of the observable both enter.
+        """
+        gradient = self._gradient(observable)
+        shift = np.einsum("nd...,nd->n...", gradient, self.bias)
+        values, vectors = np.linalg.eigh(self.covariance)
+        centre = self._evaluate(observable, self.states[:, None])
+        h = self._step()[:, None, None]
+        directions = np.zeros((len(self.alpha), self.active.size, self.layout.size))
+        directions[..., self.active] = np.swapaxes(vectors, -1, -2)
+        second = (self._evaluate(observable, self.states[:, None] + h * directions)
+                  + self._evaluate(observable, self.states[:, None] - h * directions) - 2.0 * centre)
+        weights = values / self._step()[:, None] ** 2
+        return (shift + 0.5 * np.einsum("nd...,nd->n...", second, weights)) / N
+
+    def Q(self, G, S, strengths, xi_out, readout):
+        """Observable: the overlaps of the student's units."""
+        scaled = xi_out * strengths[..., None, :]
+        return scaled @ G @ np.swapaxes(scaled, -1, -2)
+
+    def R(self, G, S, strengths, xi_out, readout):
+        """Observable: the overlaps of student and teacher units."""
+        return (xi_out * strengths[..., None, :]) @ S
+
+    def error(self, G, S, strengths, xi_out, readout):
+        """Observable: ε_g."""
+        return generalization_error(self._activation, G, S, self._overlaps.T, strengths, xi_out, readout,
+                                    self._overlaps.teacher_readout)
+
+    def _step(self):
+        return STEP * np.maximum(np.abs(self.states).max(-1), 1e-3)
+
+    def _evaluate(self, observable, states):
+        return observable(*self.layout.unpack(states))
+
+    def _gradient(self, observable):
+        h = self._step()[:, None, None]
+        directions = np.eye(self.layout.size)[self.active]
+        above = self._evaluate(observable, self.states[:, None] + h * directions)
+        below = self._evaluate(observable, self.states[:, None] - h * directions)
+        return (above - below) / (2.0 * h.reshape((-1,) + (1,) * (above.ndim - 1)))
+
+
+def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
+    """Integrate the linear-noise equations from fixed initial overlaps.
+
+    Parameters
+    ----------
+    problem : Problem
+        With batch = 1.
+    overlaps : OrderParameters
+        Initial overlaps, common to all runs: Λ(0) = 0.
+    alpha : array (n,)
+        Ascending times.
+    nodes : int, default 2^14
+        Quadrature nodes for the covariance of the increments, a power of 2; the error of Λ is about
+        1.5 % at 2^14 and falls nearly as 1/nodes.
+
+    Returns
+    -------
+    Fluctuations
+
+    Raises
+    ------
+    ParameterError
+        If the problem has mini-batches or relu units, or if nothing is trained.
+    """
+    from scipy.integrate import solve_ivp
+    from scipy.interpolate import CubicSpline
+
+    if problem.activation == "relu":
+        raise ParameterError("the linear-noise theory needs a smooth activation (erf, linear or tanh); got relu, whose "
+                             "drift jumps at the quadrature nodes")
+    if problem.batch != 1:
+        raise ParameterError(f"the linear-noise theory needs batch = 1; got {problem.batch}")
+    drift = MeanFieldDrift(problem, overlaps)
+    d = drift.active.size
+    if d == 0:
+        raise ParameterError("nothing is trained, so nothing fluctuates; give a learning rate above 0")
+    alpha = np.asarray(alpha, dtype=float)
+    last = alpha[-1] if alpha[-1] > 0.0 else 1.0
+    start = drift.full[drift.active]
+    path = solve_ivp(lambda _, y: drift(y), (0.0, last), start, method="LSODA", rtol=PATH_RTOL, atol=1e-9,
+                     dense_output=True)
+    times = path.t
+    coefficients = _Coefficients(problem, overlaps, drift, nodes)
+    sampled = [coefficients.at(path.sol(time)) for time in times]
+    splines = [CubicSpline(times, np.array(values)) for values in zip(*sampled)]
+
+    def derivative(time, y):
+        J, omega, correction = (spline(time) for spline in splines)
+        covariance, bias = y[:d * d].reshape(d, d), y[d * d:]
+        growth = J @ covariance
+        curvature = coefficients.curvature(path.sol(time), covariance)
+        return np.concatenate([(growth + growth.T + omega).ravel(), J @ bias + curvature + correction])
+
+    solution = solve_ivp(derivative, (0.0, last), np.zeros(d * d + d), method="RK45", t_eval=alpha, rtol=1e-4,
+                         atol=1e-8)
+    if solution.status != 0:
+        raise ParameterError(f"the linear-noise equations could not be integrated: {solution.message}")
+    states = np.repeat(drift.full[None], len(alpha), 0)
+    states[:, drift.active] = path.sol(alpha).T
+    covariance = solution.y[:d * d].T.reshape(-1, d, d)
+    return Fluctuations(alpha, states, covariance, solution.y[d * d:].T, drift, overlaps, problem.activation)
+
+
+class _Coefficients:
+    """J, Ω and the fixed part of the bias equation at points of the mean-field path."""
+
+    def __init__(self, problem, overlaps, drift, nodes):
+        from onlinemode.kernels.activations import ACTIVATION_CODES
+
+        self.drift, self.d = drift, drift.active.size
+        self.activation = ACTIVATION_CODES[problem.activation]
+        self.factor, self.inverse = teacher_factor(overlaps.T)
+        self.nodes = normal_nodes(self.factor.shape[1] + overlaps.P + 1, nodes, NODE_SEED)
+        rates = problem.rates
+        self.parameters = np.array([rates.xi_in, rates.strengths, rates.xi_out, rates.readout,
+                                    problem.weight_decay, problem.noise, problem.batch], dtype=float)
+        self.teacher_readout = np.array(overlaps.teacher_readout)
+
+    def at(self, y):
+        """J (d, d), Ω (d, d) and f_1 − ½ J f (d,) at the state y."""
+        from onlinemode.kernels.increments import increment_moments
+
+        h = STEP * max(np.abs(y).max(), 1e-3)
+        J = np.array([(self.drift(y + h * e) - self.drift(y - h * e)) / (2.0 * h) for e in np.eye(self.d)]).T
+        state = self.drift.full.copy()
+        state[self.drift.active] = y
+        layout = self.drift.layout
+        mean, covariance = np.empty(self.d), np.empty((self.d, self.d))
+        correction = np.empty((layout.P, layout.P))
+        increment_moments(self.activation, *(np.ascontiguousarray(part) for part in layout.unpack(state)),
+                          self.teacher_readout, self.factor, self.inverse, self.parameters, self.nodes,
+                          self.drift.active, mean, covariance, correction)
+        full = np.zeros(layout.size)
+        full[layout.G] = correction[layout.upper]
+        return J, covariance, full[self.drift.active] - 0.5 * J @ self.drift(y)
+
+    def curvature(self, y, covariance):
+        """½ Σ_ij Λ_ij ∂_i ∂_j f, by second differences along the eigenvectors of Λ."""
+        h = STEP * max(np.abs(y).max(), 1e-3)
+        values, vectors = np.linalg.eigh(covariance)
+        centre = self.drift(y)
+        total = np.zeros(self.d)
+        for value, vector in zip(values, vectors.T):
+            if value > 1e-12 * values[-1]:
+                total += value * (self.drift(y + h * vector) + self.drift(y - h * vector) - 2.0 * centre)
+        return 0.5 * total / h**2

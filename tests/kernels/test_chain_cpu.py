@@ -1,0 +1,146 @@
+"""The chain's update, pathwise against real vectors; its random numbers; the rotation."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from onlinemode.kernels.chain_normals import fill_chain_normals, fill_chi
+
+COUNT = 200_000
+
+
+def chi(degrees, count=COUNT, seed=3):
+    out = np.empty(count)
+    fill_chi(out, np.full(count, float(degrees)), count, 0, 0, seed, np.empty(count))
+    return out
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 7, 100, 10**6])
+def test_chi(degrees):
+    """KS of 2e5 draws; false-alarm rate 1e-3 a case."""
+    assert stats.kstest(chi(degrees) ** 2, stats.chi2(degrees).cdf).pvalue > 1e-3
+
+
+def test_chi_of_no_and_of_huge_degrees():
+    assert np.all(chi(0, 100) == 0.0)
+    huge = (chi(10**12) ** 2 - 1e12) / np.sqrt(2e12)
+    assert abs(huge.mean()) < 5.0 / np.sqrt(COUNT)
+    assert huge.std() == pytest.approx(1.0, abs=0.01)
+
+
+def test_chi_does_not_depend_on_the_buffer():
+    whole, parts = chi(3, 1000), np.empty(1000)
+    for first in range(0, 1000, 64):
+        count = min(64, 1000 - first)
+        piece = np.empty(64)
+        fill_chi(piece, np.full(64, 3.0), count, 0, first, 3, np.empty(64))
+        parts[first:first + count] = piece[:count]
+    assert np.array_equal(parts, whole)
+
+
+def normals(rows, count, seed=1, first=0, replica=0):
+    out = np.empty((rows, count))
+    fill_chain_normals(out, count, 2, replica, first, seed)
+    return out
+
+
+def test_chain_normals():
+    """Moments to order 6 within 5 standard errors, KS at 1e-3, no correlations beyond 5 standard errors."""
+    values = normals(4, COUNT)
+    flat = values.ravel()
+    for order, moment, spread in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96), (6, 15, 10170)):
+        assert abs((flat**order).mean() - moment) < 5.0 * np.sqrt(spread / flat.size)
+    assert stats.kstest(flat, "norm").pvalue > 1e-3
+    assert np.abs(np.corrcoef(values) - np.eye(4)).max() < 5.0 / np.sqrt(COUNT)
+    for other in (normals(4, COUNT, seed=2), normals(4, COUNT, replica=1), normals(4, COUNT, first=1)):
+        assert np.abs(np.corrcoef(values, other)[:4, 4:]).max() < 5.0 / np.sqrt(COUNT)
+
+
+def test_chain_normals_do_not_depend_on_the_buffer():
+    assert np.array_equal(normals(6, 10, first=2**40 + 5), normals(6, 20, first=2**40)[:, 5:15])
+
+
+def orthonormal_to(rows, generator):
+    """A unit vector orthogonal to orthonormal rows."""
+    vector = generator.standard_normal(rows.shape[1])
+    for _ in range(2):
+        vector -= rows.T @ (rows @ vector)
+    return vector / np.linalg.norm(vector)
+
+
+def nearest_orthonormal(rows):
+    left, _, right = np.linalg.svd(rows, full_matrices=False)
+    return left @ right
+
+
+@pytest.mark.parametrize("N, K, M, P, batch", [(31, 3, 2, 2, 1), (40, 2, 3, 4, 1), (30, 2, 2, 2, 3), (9, 2, 3, 3, 1)])
+def test_pathwise_equal_to_real_vectors(N, K, M, P, batch, random_weights):
+    """400 steps: real N-vectors that have the chain's fields and lengths learn to the same overlaps.
+
+    The chain's normals and chi variates are components in its frame.  Here the frame is made of real
+    vectors, the input is put together from them, and ten lines of NumPy learn from it.
+    """
+    from scipy.special import erf
+
+    from onlinemode.engines.chain import ChainStart
+    from onlinemode.kernels.chain_cpu import ANY, make_advance, rotation_period
+    from onlinemode.kernels.rule import Factors, Rates
+
+    steps, seed, eta, eta_s, eta_A, eta_v, kappa = 400, 5, 1.2, 0.3, 0.4, 0.2, 0.3
+    start = random_weights(N, K=K, M=M, P=P, seed=N)
+    begin = ChainStart(start, N)
+    r_B, columns = len(begin.along), len(begin.across)
+    _, extra = rotation_period(batch)
+    rows = columns + extra
+    across = np.zeros((rows, P))
+    across[:columns] = begin.across
+    paths = tuple(np.full((steps + 1,) + shape, np.nan) for shape in ((r_B, P), (rows, P), (P,), (K, P), (K,)))
+    factors = Factors(*(np.array(getattr(start, name)) for name in Factors._fields))
+    make_advance(*[ANY] * 5)(
+        np.array(begin.along), across, columns, begin.teacher_factor, factors, Rates(eta, eta_s, eta_A, eta_v), kappa,
+        0.0, 0, float(N), float(begin.dof), batch, np.arange(steps + 1), np.zeros(2, np.int64), paths,
+        np.zeros(1, np.uint8), np.uint64(seed), 0)
+
+    samples = steps * batch
+    omega = np.empty((-(-(r_B + rows) // 2) * 2, samples))
+    fill_chain_normals(omega, samples, 2, 0, 0, np.uint64(seed))
+    generator = np.random.default_rng(1)
+    B, X = start.teacher, start.xi_in.copy()
+    s, A, v, v_star = start.strengths, start.xi_out, start.readout, start.teacher_readout
+    frame_B = np.linalg.lstsq(begin.teacher_factor, B / np.sqrt(N), rcond=None)[0]
+    frame_X = np.linalg.lstsq(begin.across.T, X / np.sqrt(N) - begin.along.T @ frame_B, rcond=None)[0]
+    frame = np.concatenate([frame_B, frame_X])
+    assert np.allclose(frame @ frame.T, np.eye(len(frame)), atol=1e-12)
+    for step in range(steps):
+        inputs = []
+        for j in range(batch):
+            t = step * batch + j
+            dof = N - len(frame)
+            length, new = np.empty(1), []
+            fill_chi(length, np.array([float(dof)]), 1, 0, t, np.uint64(seed), np.empty(1))
+            x = omega[:len(frame), t] @ frame
+            if dof > 0:
+                new = [orthonormal_to(frame, generator)]
+                x = x + length[0] * new[0]
+                frame = np.concatenate([frame, new])
+            inputs.append(x)
+        dX, ds, dA, dv = 0.0, 0.0, 0.0, 0.0
+        for x in inputs:
+            u, nu = X @ x / np.sqrt(N), B @ x / np.sqrt(N)
+            field = A @ (s * u)
+            error = v @ erf(field / np.sqrt(2)) - v_star @ erf(nu / np.sqrt(2))
+            delta = error * v * np.sqrt(2 / np.pi) * np.exp(-field**2 / 2)
+            a = A.T @ delta
+            dX, ds = dX + np.outer(s * a, x) / batch, ds + u * a / batch
+            dA, dv = dA + np.outer(delta, s * u) / batch, dv + error * erf(field / np.sqrt(2)) / batch
+        X = (1 - kappa / N) * X - eta / np.sqrt(N) * dX
+        s, A, v = s - eta_s / N * ds, A - eta_A / N * dA, v - eta_v / N * dv
+        along, now = paths[0][step + 1], paths[1][step + 1]
+        assert np.abs(along.T @ along + now.T @ now - X @ X.T / N).max() < 1e-12 * max(1.0, np.abs(X @ X.T / N).max())
+        assert np.abs(along.T @ begin.teacher_factor.T - X @ B.T / N).max() < 1e-12
+        for saved, value in zip(paths[2:], (s, A, v)):
+            assert np.abs(saved[step + 1] - value).max() < 1e-12
+        if (step + 1) * batch % extra == 0 and len(frame) > r_B + columns:  # the kernel has rotated its frame
+            before = (X / np.sqrt(N)) @ frame[r_B:].T
+            rotated = np.linalg.solve(now[:P].T, before) @ frame[r_B:]
+            frame = np.concatenate([frame_B, nearest_orthonormal(rotated)])
