@@ -2,49 +2,33 @@
 
 import click
 
-from onlinemode.cli.options import MICRO, ODE, OUTPUT, PROBLEM, START, resolve, shared_options
-from onlinemode.cli.running import describe, make_problem, make_start, result_path
-from onlinemode.cli.simulate import simulate_with_theory
+from onlinemode.cli.options import ODE, OUTPUT, PROBLEM, SIMULATION, START, resolve, shared_options
+from onlinemode.cli.running import describe, make_problem, make_start, result_paths
+from onlinemode.cli.simulate import ENGINE_OPTIONS, Theory, check_engine, finish, run_simulation
 
 
 @click.command("compare", short_help="SGD against theory, in units of N^-1/2.")
-@shared_options(*START, "alpha", *PROBLEM, *MICRO, *ODE, *OUTPUT)
-@click.option("--engine", default="micro,ode", help="Engines, comma-separated.  [micro,ode]")
-def command(engine, **given):
-    """Run SGD and the mean-field equations from the same overlaps and report their deviation.
+@shared_options(*START, "alpha", *PROBLEM, *SIMULATION, *ODE, *OUTPUT)
+@click.option("--engines", "--engine", default="micro,ode", help="Comma-separated; ode and at least one of micro, "
+              "chain.  [micro,ode]")
+def command(engines, **given):
+    """Run SGD (or the exact chain of its overlaps) and the mean-field equations from the same overlaps.
 
     Writes one .npz an engine and one .png, prints a table and the deviation of (Q, R), also in
     units of N^-1/2: for a theory that is right, that number does not grow with N.
     """
-    engines = engine.split(",")
-    if engines != ["micro", "ode"]:
-        raise click.UsageError(f"--engine must be micro,ode; got {engine}")
-    from onlinemode.cli import report
-
+    names = engines.split(",")
+    simulated = [name for name in names if name != "ode"]
+    if "ode" not in names or not simulated or set(simulated) - set(ENGINE_OPTIONS) or len(set(names)) < len(names):
+        raise click.UsageError(f"--engine must be ode and at least one of micro, chain, comma-separated; got {engines}")
     settings = resolve(given)
-    path = result_path(settings, "compare")
+    for name in simulated:
+        check_engine(settings, name)
+    *paths, theory_path = result_paths(settings, "compare", [f"_{name}" for name in (*simulated, "ode")])
     problem = make_problem(settings)
-    start = make_start(settings)
-    run, expected = simulate_with_theory(problem, start, settings)
-
-    files = {}
-    for name, result in (("micro", run), ("ode", expected)):
-        files[f"result {name}"] = path.with_name(f"{path.stem}_{name}.npz")
-        result.save(files[f"result {name}"])
-        if settings["csv"]:
-            files[f"curves {name}"] = files[f"result {name}"].with_suffix(".csv")
-            result.to_csv(files[f"curves {name}"])
-    if settings["plot"]:
-        from onlinemode import plotting
-
-        files["picture"] = path.with_suffix(".png")
-        figure = plotting.comparison(run, expected, describe(settings, start))
-        plotting.save_figure(figure, files["picture"])
-    report.print_status(run)
-    if settings["json"]:
-        report.print_json(report.summary("compare", run, files, expected))
-    elif not settings["quiet"]:
-        report.print_table(run, expected)
-        report.print_deviation(report.deviation(run, expected), run.N)
-        report.print_files(files)
-    return 130 if any(status.value == "interrupted" for status in run.status) else 0
+    start = make_start(settings, vectors="micro" in simulated)
+    mean_field = Theory(problem, start, settings)
+    results = []
+    for name, path in zip(simulated, paths):
+        results.append((run_simulation(problem, start, settings, name, mean_field), path))
+    return finish(settings, "compare", results, mean_field, describe(settings, start), theory_path)

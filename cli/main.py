@@ -43,6 +43,9 @@ def main(arguments=None):
     """Run the command line; returns only by SystemExit."""
     try:
         code = onlinemode.main(args=arguments, prog_name="onlinemode", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as problem:
+        print(problem.ctx.get_help())
+        code = BAD_INPUT
     except click.UsageError as problem:
         code = _complain(problem.format_message(), problem.ctx)
     except click.ClickException as problem:
@@ -50,8 +53,10 @@ def main(arguments=None):
     except OnlineModeError as problem:
         code = _complain(str(problem))
     except (KeyboardInterrupt, click.Abort):
-        print("onlinemode: stopped before there was a result; nothing was written", file=sys.stderr)
+        print("onlinemode: stopped by the user", file=sys.stderr)
         code = INTERRUPTED
+    except MemoryError as problem:
+        code = _complain(f"not enough memory for this run ({problem}); lower N or batch, or use --engine chain")
     except BrokenPipeError:
         sys.stderr.close()
         code = 1

@@ -3,7 +3,7 @@
 import click
 
 from onlinemode.cli.options import ODE, OUTPUT, PROBLEM, START, resolve, shared_options
-from onlinemode.cli.running import ProgressBar, announce, chosen, describe, make_problem, make_start, result_path
+from onlinemode.cli.running import ProgressBar, announce, chosen, describe, make_problem, make_start, result_paths
 
 _OUTPUT = tuple(name for name in OUTPUT if name != "store_weights")
 
@@ -20,7 +20,7 @@ def command(**given):
     from onlinemode.cli import report
 
     settings = resolve(given)
-    path = result_path(settings, "ode")
+    path, = result_paths(settings, "ode")
     problem = make_problem(settings)
     start = make_start(settings, vectors=False)
     bar = ProgressBar(settings["quiet"] or settings["json"])

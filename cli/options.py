@@ -17,7 +17,7 @@ PRESETS = {
 }
 COMMON = {"activation": "erf", "noise": 0.0, "weight_decay": 0.0, "batch": 1, "eta_strengths": 0.0, "eta_xi_out": 0.0,
           "eta_readout": 0.0, "readout": "mean", "seed": 0, "save_at": 200, "replicas": 1, "precision": "float64",
-          "device": "cpu", "plot": True}
+          "device": "cpu", "engine": "micro", "plot": True}
 
 
 class SaveAt(click.ParamType):
@@ -73,6 +73,7 @@ OPTIONS = {
     "student_size": click.option("--student-size", type=float,
                                  help="Size of the student's initial modes.  [showcase: 0.3; committee, graded: 0.1]"),
     "preset": click.option("--preset", help="A set of defaults: showcase or paper.  [showcase]"),
+    "engine": click.option("--engine", help="micro (N-vectors) or chain (exact overlaps, any N).  [micro]"),
     "device": click.option("--device", help="Where SGD runs: cpu.  [cpu]"),
     "precision": click.option("--precision", help="Of the weights: float64 or float32.  [float64]"),
     "replicas": click.option("--replicas", type=WHOLE, help="Runs from one start with different samples.  [1]"),
@@ -94,7 +95,7 @@ OPTIONS = {
 PROBLEM = ("activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weight_decay", "batch")
 START = ("init", "N", "K", "M", "P", "readout", "student_size", "seed")
 OUTPUT = ("save_at", "store_weights", "out", "csv", "plot", "json", "quiet")
-MICRO = ("replicas", "precision", "device", "threads")
+SIMULATION = ("replicas", "precision", "device", "threads")
 ODE = ("method", "rtol", "atol", "nodes")
 
 
@@ -128,7 +129,7 @@ def resolve(given):
     FileError, ConfigError, click.UsageError
     """
     known = [name for name in given if name != "config"]
-    file = _read_config(given["config"], known) if given.get("config") else {}
+    file = _read_config(given["config"]) if given.get("config") else {}
     typed = {name: value for name, value in given.items() if value is not None}
     preset = typed.get("preset", file.get("preset", "showcase"))
     if preset not in PRESETS:
@@ -137,7 +138,9 @@ def resolve(given):
     return {name: settings.get(name) for name in known if name != "preset"}
 
 
-def _read_config(path, known):
+def _read_config(path):
+    """All settings of a file; a key that is an option of another command is allowed, and not used."""
+    known = list(OPTIONS)
     try:
         with open(path, "rb") as file:
             values = tomllib.load(file)
@@ -169,6 +172,8 @@ def _from_toml(path, name, value):
         return parameter.type.convert(value, parameter, None)
     except click.BadParameter as problem:
         raise ConfigError(f"{path}: {name}: {problem.message}") from None
+    except (TypeError, ValueError):
+        raise ConfigError(f"{path}: {name} cannot be {value!r}") from None
 
 
 def _parameter(name):

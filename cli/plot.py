@@ -17,10 +17,10 @@ def command(files, out, theory, csv):
     from onlinemode.storage import check_writable
 
     picture = Path(out) if out else Path(files[0]).with_suffix(".png")
-    if picture.suffix != ".png":
+    if picture.name and picture.suffix != ".png" and not picture.is_dir():
         picture = picture.with_name(picture.name + ".png")
-    runs = [load(name) for name in files]
     check_writable(picture)
+    runs = [load(name) for name in files]
     if theory and not any(plotting.is_theory(run) for run in runs):
         runs.append(simulate(runs[0].problem, runs[0].initial, float(runs[0].alpha[-1]), "ode",
                              save_at=runs[0].alpha))

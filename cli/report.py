@@ -85,25 +85,46 @@ def _ends(values):
 
 
 def deviation(run, theory):
-    """How far a simulation is from the mean-field equations, plainly and in units of N^(−1/2)."""
+    """How far a simulation is from the mean-field equations, plainly and in units of N^(−1/2).
+
+    None where the two have no finite time in common but α = 0.
+    """
     from onlinemode.observables import overlap_deviation
 
     along = overlap_deviation(run.Q, run.R, theory.Q, theory.R)
-    finite = along[np.isfinite(along)]
-    errors = np.abs(run.generalization_error - theory.generalization_error)
-    finite_errors = errors[np.isfinite(errors)]
-    return {"rms_overlaps": float(np.sqrt(np.mean(finite**2))), "largest_overlaps": float(finite.max()),
-            "rms_overlaps_sqrt_N": float(np.sqrt(np.mean(finite**2) * run.N)),
-            "largest_overlaps_sqrt_N": float(finite.max() * np.sqrt(run.N)),
-            "largest_error": float(finite_errors.max())}
+    common = np.isfinite(along).any(0) & (run.alpha > 0.0)
+    if not common.any():
+        return None
+    along = along[:, common][np.isfinite(along[:, common])]
+    errors = np.abs(run.generalization_error - theory.generalization_error)[:, common]
+    rms, largest, root = float(np.sqrt(np.mean(along**2))), float(along.max()), float(np.sqrt(run.N))
+    return {"up_to_alpha": float(run.alpha[common][-1]), "rms_overlaps": rms, "largest_overlaps": largest,
+            "rms_overlaps_sqrt_N": rms * root, "largest_overlaps_sqrt_N": largest * root,
+            "largest_error": float(np.nanmax(errors))}
 
 
 def print_deviation(numbers, N):
     """The deviation in two lines."""
-    print(f"deviation of (Q, R) from the ODE, rms over entries: {numbers['rms_overlaps']:.3g} over the run, "
-          f"{numbers['largest_overlaps']:.3g} at most")
+    if numbers is None:
+        print("simulation and ODE have no finite time in common: no deviation to report")
+        return
+    print(f"deviation of (Q, R) from the ODE up to α = {numbers['up_to_alpha']:.4g}, rms over entries: "
+          f"{numbers['rms_overlaps']:.3g} over the run, {numbers['largest_overlaps']:.3g} at most")
     print(f"in units of N^-1/2 = {N**-0.5:.3g}: {numbers['rms_overlaps_sqrt_N']:.3g} over the run, "
           f"{numbers['largest_overlaps_sqrt_N']:.3g} at most")
+
+
+def print_run(run, theory, heading, with_deviation):
+    """Table, stages and deviation of one simulation."""
+    if heading:
+        print(f"{run.meta['engine']}:")
+    if run.replicas > 1:
+        print(f"(the first of {run.replicas} replicas)")
+    print_table(run, theory)
+    if with_deviation:
+        print_deviation(deviation(run, theory), run.N)
+    else:
+        print_stages(run if theory is None else theory)
 
 
 def print_json(value):

@@ -1,12 +1,13 @@
 """From settings to a run: problem, start, file names, progress bar."""
 
+import os
 import sys
 import time
 from pathlib import Path
 
 import click
 
-VECTORS_UP_TO = 10**8  # entries of all weight vectors; beyond, an ode start draws the overlaps alone
+VECTORS_UP_TO = 10**8  # entries of all weight vectors; beyond, ode and chain draw the overlaps alone
 
 
 def make_problem(settings):
@@ -49,22 +50,28 @@ def chosen(settings, names):
     return {name: settings[name] for name in names if settings.get(name) is not None}
 
 
-def result_path(settings, command):
-    """The .npz to write: ``--out``, or a new name in the current folder."""
-    from onlinemode.storage import check_writable
+def result_paths(settings, command, endings=("",)):
+    """The .npz files to write: ``--out`` or a new name in the current folder, with each ending before the suffix.
 
-    if settings["out"]:
-        path = Path(settings["out"])
-        if path.suffix != ".npz":
-            path = path.with_name(path.name + ".npz")
+    Returns
+    -------
+    list of Path
+    """
+    from onlinemode.storage import archive_path, check_writable
+
+    if settings["out"] is not None:
+        base = archive_path(settings["out"])
+        paths = [base.with_name(base.stem + ending + ".npz") for ending in endings]
     else:
-        stem = f"{command}_{settings['init']}_N{settings['N']}_seed{settings['seed']}"
-        path, number = Path(f"{stem}.npz"), 1
-        while path.exists() or path.with_suffix(".png").exists():
+        stem, number = f"{command}_{settings['init']}_N{settings['N']}_seed{settings['seed']}", 1
+        name = stem
+        while any(Path(name + tail).exists() for tail in (*(ending + ".npz" for ending in endings), ".png", ".csv")):
             number += 1
-            path = Path(f"{stem}_{number}.npz")
-    check_writable(path)
-    return path
+            name = f"{stem}_{number}"
+        paths = [Path(f"{name}{ending}.npz") for ending in endings]
+    for path in paths:
+        check_writable(path)
+    return paths
 
 
 class ProgressBar:
@@ -108,7 +115,9 @@ def _clock(seconds):
         return f"{seconds:.0f} s"
     if seconds < 6000:
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    if seconds < 360_000:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86_400:.3g} days"
 
 
 def about(seconds):
@@ -135,7 +144,16 @@ def describe(settings, start):
     return f"{settings['init']}: " + ", ".join(words)
 
 
-def estimated_seconds(settings, start):
-    """A rough forecast of the time of a micro run: normals, and one fused operation a vector."""
-    samples = settings["alpha"] * settings["N"] * settings["batch"] * settings["replicas"]
-    return samples * (settings["N"] * (1.8e-9 + 0.25e-9 * (start.P + start.M)) + 0.4e-6)
+def estimated_seconds(settings, start, engine):
+    """A rough forecast of the time of a simulation, replicas on all cores."""
+    replicas = settings["replicas"] / min(settings["replicas"], os.cpu_count())
+    samples = settings["alpha"] * settings["N"] * settings["batch"] * replicas
+    K, M, P = start.K, start.M, start.P
+    if engine == "micro":  # normals, and one fused operation a vector
+        return samples * (settings["N"] * (1.8e-9 + 0.25e-9 * (P + M)) + 0.4e-6)
+    return samples * (80e-9 + 15e-9 * (K + M) + 5e-9 * P * (P + M))
+
+
+def count(number):
+    """A number of steps for reading."""
+    return f"{number:,.0f}" if number < 1e15 else f"{number:.3g}"

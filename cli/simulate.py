@@ -1,26 +1,28 @@
-"""``onlinemode simulate``: online SGD at finite N, with the mean-field theory beside it."""
+"""``onlinemode simulate``: a simulation at finite N, with the mean-field theory beside it."""
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import click
 
-from onlinemode.cli.options import MICRO, ODE, OUTPUT, PROBLEM, START, resolve, shared_options
+from onlinemode.cli.options import COMMON, ODE, OUTPUT, PROBLEM, SIMULATION, START, resolve, shared_options
 from onlinemode.cli.running import (
     ProgressBar,
     about,
     announce,
     chosen,
+    count,
     describe,
     estimated_seconds,
     make_problem,
     make_start,
-    result_path,
+    result_paths,
 )
+
+ENGINE_OPTIONS = {"micro": ("precision", "device", "threads"), "chain": ("threads",)}
 
 
 @click.command("simulate", short_help="Online SGD at finite N, with the theory.")
-@shared_options(*START, "alpha", *PROBLEM, *MICRO, *ODE, *OUTPUT)
+@shared_options(*START, "alpha", *PROBLEM, "engine", *SIMULATION, *ODE, *OUTPUT)
 @click.option("--theory/--no-theory", default=True, help="Integrate the mean-field equations, too.  [theory]")
 def command(theory, **given):
     """Run online SGD at finite N and compare it with the mean-field equations.
@@ -28,76 +30,137 @@ def command(theory, **given):
     Without options: a student with three modes at N = 10,000 that leaves a plateau and specializes
     unit by unit.  Writes one .npz and one .png, prints a table, and says where the files are.
     """
-    from onlinemode.cli import report
-
     settings = resolve(given)
-    path = result_path(settings, "simulate")
+    engine = settings["engine"]
+    check_engine(settings, engine)
+    path, = result_paths(settings, "simulate")
     problem = make_problem(settings)
-    start = make_start(settings)
-    run, expected = simulate_with_theory(problem, start, settings, theory)
-
-    files = {"result": path}
-    run.save(path)
-    if settings["csv"]:
-        files["curves"] = path.with_suffix(".csv")
-        run.to_csv(files["curves"])
-    if settings["plot"]:
-        from onlinemode import plotting
-
-        files["picture"] = path.with_suffix(".png")
-        runs = [run] if expected is None else [run, expected]
-        plotting.save_figure(plotting.overview(runs, describe(settings, start)), files["picture"])
-    report.print_status(run)
-    if settings["json"]:
-        report.print_json(report.summary("simulate", run, files, expected))
-    elif not settings["quiet"]:
-        report.print_table(run, expected)
-        report.print_stages(expected if expected is not None else run)
-        report.print_files(files)
-    return 130 if any(status.value == "interrupted" for status in run.status) else 0
+    start = make_start(settings, vectors=engine == "micro")
+    mean_field = Theory(problem, start, settings) if theory else None
+    run = run_simulation(problem, start, settings, engine, mean_field)
+    return finish(settings, "simulate", [(run, path)], mean_field, describe(settings, start))
 
 
-def simulate_with_theory(problem, start, settings, theory=True):
-    """A micro run, and the ode from the same overlaps on the same times (None without theory).
+def check_engine(settings, engine):
+    """Raise UsageError for an engine that does not simulate, or an option that it does not have."""
+    if engine not in ENGINE_OPTIONS:
+        raise click.UsageError(f"--engine must be one of {', '.join(ENGINE_OPTIONS)}; got {engine!r}")
+    for name in ("precision", "device"):
+        if name not in ENGINE_OPTIONS[engine] and settings[name] != COMMON[name]:
+            raise click.UsageError(f"engine {engine} has no option --{name}; leave it out")
 
-    The equations are integrated in a second thread while the simulation keeps the first core busy.
+
+class Theory:
+    """The mean-field equations from the same overlaps, integrated in a second thread.
+
+    The simulation keeps the first core busy meanwhile.  Options are checked at once.
     """
+
+    def __init__(self, problem, start, settings):
+        from onlinemode.engines.ode import check_options
+
+        self._problem, self._start, self._settings = problem, start, settings
+        options = chosen(settings, ODE)
+        check_options(problem, **options)
+        self._options = options
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._future, self._stopped = None, False
+
+    def begin(self):
+        """Start the integration, once."""
+        if self._future is None:
+            self._future = self._pool.submit(self._integrate)
+
+    def _integrate(self):
+        from onlinemode import simulate
+        from onlinemode.engines.grid import save_times
+
+        settings = self._settings
+        times, _ = save_times(settings["save_at"], settings["alpha"], settings["N"])
+        return simulate(self._problem, self._start, settings["alpha"], "ode", N=settings["N"], save_at=times,
+                        progress=self._stop_if_asked, **self._options)
+
+    def _stop_if_asked(self, progress):
+        if self._stopped:
+            raise KeyboardInterrupt
+
+    def result(self):
+        """Wait for the trajectory; Ctrl-C ends the integration, which then returns what it has."""
+        self.begin()
+        try:
+            return self._future.result()
+        except KeyboardInterrupt:
+            self._stopped = True
+            return self._future.result()
+
+
+def run_simulation(problem, start, settings, engine, mean_field=None):
+    """One simulation with its announcement and progress bar; ``mean_field`` begins when it is under way."""
     from onlinemode import simulate
-    from onlinemode.cli import report
-    from onlinemode.engines.grid import save_times
 
-    alpha = settings["alpha"]
-    steps = (alpha or 0.0) * start.N * settings["replicas"]
+    reports = []
     bar = ProgressBar(settings["quiet"] or settings["json"])
-    pool = ThreadPoolExecutor(max_workers=1)
-    reports, pending = [], []
-
-    def integrate():
-        times, _ = save_times(settings["save_at"], alpha, start.N)
-        return simulate(problem, start, alpha, "ode", save_at=times, **chosen(settings, ODE))
 
     def progress(state):
         if not reports:  # the arguments are right
+            steps = settings["alpha"] * settings["N"] * settings["replicas"]
             announce(settings, describe(settings, start))
-            announce(settings, f"{steps:,.0f} steps of SGD, {about(estimated_seconds(settings, start))} "
+            announce(settings, f"{count(steps)} steps of {engine}, {about(estimated_seconds(settings, start, engine))} "
                                "(the first run compiles for some seconds more)")
-        elif theory and not pending:  # the kernel of the simulation is compiled and running
-            pending.append(pool.submit(integrate))
+        elif mean_field is not None:  # the kernel is compiled and running
+            mean_field.begin()
         reports.append(state)
         bar(state)
 
     try:
-        run = simulate(problem, start, alpha, "micro", progress=progress, replicas=settings["replicas"],
-                       store_weights=bool(settings["store_weights"]),
-                       seed=settings["seed"], save_at=settings["save_at"],
-                       **chosen(settings, ("precision", "device", "threads")))
+        return simulate(problem, start, settings["alpha"], engine, progress=progress, N=settings["N"],
+                        replicas=settings["replicas"], store_weights=bool(settings["store_weights"]),
+                        seed=settings["seed"], save_at=settings["save_at"],
+                        **chosen(settings, ENGINE_OPTIONS[engine]))
     finally:
         bar.close()
-    if not theory:
-        return run, None
-    if not pending:
-        pending.append(pool.submit(integrate))
-    expected = pending[0].result()
-    report.print_status(expected)
-    sys.stderr.flush()
-    return run, expected
+
+
+def finish(settings, command, results, mean_field, title, theory_path=None):
+    """Save simulations, wait for the theory, draw, print; returns the exit code.
+
+    ``results`` is a list of (Trajectory, path).  Simulations are on disk before anything else happens.
+    """
+    from onlinemode.cli import report
+
+    several = len(results) > 1 or theory_path is not None
+    files = {}
+
+    def keep(run, path):
+        label = f" {run.meta['engine']}" if several else ""
+        files[f"result{label}"] = path
+        run.save(path)
+        if settings["csv"]:
+            files[f"curves{label}"] = path.with_suffix(".csv")
+            run.to_csv(files[f"curves{label}"])
+
+    for run, path in results:
+        keep(run, path)
+        report.print_status(run)
+    runs = [run for run, _ in results]
+    theory = mean_field.result() if mean_field is not None else None
+    if theory is not None:
+        report.print_status(theory)
+        if theory_path is not None:
+            keep(theory, theory_path)
+    if settings["plot"]:
+        from onlinemode import plotting
+
+        path = results[0][1]
+        files["picture"] = path.with_name(path.stem.removesuffix(f"_{runs[0].meta['engine']}") + ".png")
+        figure = (plotting.comparison(runs, theory, title) if command == "compare" else
+                  plotting.overview(runs if theory is None else [*runs, theory], title))
+        plotting.save_figure(figure, files["picture"])
+    if settings["json"]:
+        summaries = [report.summary(command, run, files, theory) for run in runs]
+        report.print_json(summaries if len(summaries) > 1 else summaries[0])
+    elif not settings["quiet"]:
+        for run in runs:
+            report.print_run(run, theory, heading=len(runs) > 1, with_deviation=command == "compare")
+        report.print_files(files)
+    return 130 if any(status.value == "interrupted" for run in runs for status in run.status) else 0

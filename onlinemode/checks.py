@@ -27,7 +27,7 @@ def number(name, value, minimum=None, *, above=None, maximum=None):
     if above is not None:
         rule += f" > {above:g}"
     if maximum is not None:
-        rule += f" ≤ {maximum:g}"
+        rule += f" and ≤ {maximum:g}"
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if (not real or not math.isfinite(value) or (minimum is not None and value < minimum)
             or (above is not None and value <= above) or (maximum is not None and value > maximum)):

@@ -26,7 +26,13 @@ def name_of(run):
     if is_theory(run):
         return r"ODE, $N\to\infty$"
     kind = {"micro": "SGD"}.get(run.meta["engine"], run.meta["engine"])
-    return f"{kind}, $N = {_thousands(run.N)}$" + (f", {run.replicas} draws" if run.replicas > 1 else "")
+    return f"{kind}, $N = {_thousands(run.N)}$" + _draws_shown(run)
+
+
+def _draws_shown(run):
+    if run.replicas == 1:
+        return ""
+    return f", {run.replicas} draws" if run.replicas <= MOST_DRAWS else f", {MOST_DRAWS} of {run.replicas} draws"
 
 
 def _thousands(number):
@@ -43,15 +49,14 @@ def _marked(alpha):
     return np.unique(positive[np.abs(np.log(alpha[positive][:, None] / targets)).argmin(0)])
 
 
-def _draw(ax, run, values, colour, marker="o", linestyle="-", alpha_value=1.0):
+def _draw(ax, run, values, colour, marker="o", linestyle="-"):
     """One curve: markers for a simulation, a line for theory; ``values`` is (n,)."""
     if is_theory(run):
         shown = run.alpha > 0.0
-        ax.plot(run.alpha[shown], values[shown], linestyle, color=colour, lw=1.4, alpha=alpha_value)
+        ax.plot(run.alpha[shown], values[shown], linestyle, color=colour, lw=1.4)
     else:
         shown = _marked(run.alpha)
-        ax.plot(run.alpha[shown], values[shown], marker, color=colour, ms=4.0, mfc="none", mew=1.0,
-                alpha=alpha_value)
+        ax.plot(run.alpha[shown], values[shown], marker, color=colour, ms=4.0, mfc="none", mew=1.0)
 
 
 def _draws(run):
@@ -59,10 +64,10 @@ def _draws(run):
 
 
 def _time_axis(ax, runs):
-    last = max(run.alpha[-1] for run in runs)
-    first = min(run.alpha[run.alpha > 0.0].min() for run in runs)
-    ax.set_xscale("log")
-    ax.set_xlim(max(first, last * 10.0**-DECADES_SHOWN), last * 1.15)
+    positive = np.concatenate([run.alpha[run.alpha > 0.0] for run in runs])
+    if positive.size:
+        ax.set_xscale("log")
+        ax.set_xlim(max(positive.min(), positive.max() * 10.0**-DECADES_SHOWN) / 1.15, positive.max() * 1.15)
     ax.set_xlabel(r"time $\alpha$ = steps / $N$")
 
 
@@ -118,14 +123,14 @@ def plot_overlaps(ax, runs):
     -------
     matplotlib.axes.Axes
     """
-    matching = _final_matching(runs)
-    for run in runs:
+    for number, run in enumerate(runs):
+        circle, square = MARKERS[2 * number % len(MARKERS)], MARKERS[(2 * number + 1) % len(MARKERS)]
         for r in _draws(run):
-            for k, m in enumerate(matching):
+            for k, m in enumerate(_final_matching(run, runs)):
                 colour = COLOURS[k % len(COLOURS)]
-                _draw(ax, run, run.Q[r, :, k, k], colour, "s", "--")
+                _draw(ax, run, run.Q[r, :, k, k], colour, square, "--")
                 if m >= 0:
-                    _draw(ax, run, run.R[r, :, k, m], colour, "o", "-")
+                    _draw(ax, run, run.R[r, :, k, m], colour, circle, "-")
     _time_axis(ax, runs)
     ax.set_ylabel(r"overlaps $Q_{kk}$, $R_{k\pi(k)}$")
     _kind_legend(ax, runs, [("o", "-", r"$R_{k\pi(k)}$"), ("s", "--", r"$Q_{kk}$")])
@@ -133,7 +138,7 @@ def plot_overlaps(ax, runs):
 
 
 def plot_matched(ax, runs):
-    """Matched ρ_kπ(k) (and the largest other |ρ|, thin) against α, one colour a student unit.
+    """Matched ρ_kπ(k) against α, one colour a student unit; partners in the legend are the first run's.
 
     Parameters
     ----------
@@ -144,18 +149,17 @@ def plot_matched(ax, runs):
     -------
     matplotlib.axes.Axes
     """
-    matching = _final_matching(runs)
-    for run in runs:
+    for number, run in enumerate(runs):
         for r in _draws(run):
-            for k, m in enumerate(matching):
+            for k, m in enumerate(_final_matching(run, runs)):
                 if m >= 0:
-                    _draw(ax, run, run.rho[r, :, k, m], COLOURS[k % len(COLOURS)], "o", "-")
+                    _draw(ax, run, run.rho[r, :, k, m], COLOURS[k % len(COLOURS)], MARKERS[number % len(MARKERS)])
     _time_axis(ax, runs)
     ax.set_ylim(min(-0.05, ax.get_ylim()[0]), 1.05)
     ax.set_ylabel(r"matched overlap $\rho_{k\pi(k)}$")
     handles = [Line2D([], [], color=COLOURS[k % len(COLOURS)], marker="o", mfc="none", ms=4.0,
                       label=rf"unit {k + 1} $\to$ teacher {m + 1}")
-               for k, m in enumerate(matching) if m >= 0]
+               for k, m in enumerate(_final_matching(runs[0], runs)) if m >= 0]
     if len(handles) <= 8:
         ax.legend(handles=handles, frameon=False, fontsize="small", loc="upper left")
     return ax
@@ -226,13 +230,15 @@ def plot_overlap_map(ax, run, alpha, replica=0):
     return ax
 
 
-def plot_deviation(ax, run, theory):
+def plot_deviation(ax, runs, theory):
     """√N times the root mean square deviation of (Q, R) from the mean-field equations, against α.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    run, theory : Trajectory
+    runs : list of Trajectory
+        Simulations.
+    theory : Trajectory
         On the same saved times, from the same overlaps.
 
     Returns
@@ -241,13 +247,16 @@ def plot_deviation(ax, run, theory):
     """
     from onlinemode.observables import overlap_deviation
 
-    deviation = overlap_deviation(run.Q, run.R, theory.Q, theory.R) * np.sqrt(run.N)
-    shown = run.alpha >= max(run.alpha[-1] * 10.0**-DECADES_SHOWN, 0.5 / run.N)
-    for r in _draws(run):
-        ax.plot(run.alpha[shown], deviation[r, shown], color=COLOURS[0], lw=1.0)
+    for number, run in enumerate(runs):
+        deviation = overlap_deviation(run.Q, run.R, theory.Q, theory.R) * np.sqrt(run.N)
+        shown = run.alpha >= max(run.alpha[-1] * 10.0**-DECADES_SHOWN, 0.5 / run.N)
+        for r in _draws(run):
+            ax.plot(run.alpha[shown], deviation[r, shown], color=COLOURS[number % len(COLOURS)], lw=1.0,
+                    label=name_of(run) if r == 0 else None)
     _shade_plateaus(ax, theory)
     ax.set_yscale("log")
-    _time_axis(ax, [run])
+    _time_axis(ax, runs)
+    ax.legend(frameon=False, fontsize="small", loc="upper left")
     ax.set_ylabel(r"$\sqrt{N}$ × rms deviation of $(Q, R)$")
     return ax
 
@@ -303,12 +312,15 @@ def map_times(run):
     return [run.alpha[0], middle, rise, last]
 
 
-def comparison(run, theory, title=None):
-    """The overview of a simulation with its theory, and below it their deviation in units of N^(−1/2).
+def comparison(runs, theory, title=None):
+    """Simulations with their theory, and their deviation in units of N^(−1/2).
 
     Parameters
     ----------
-    run, theory : Trajectory
+    runs : list of Trajectory
+        Simulations from the same overlaps.
+    theory : Trajectory
+        On the same saved times.
     title : str, optional
 
     Returns
@@ -319,10 +331,10 @@ def comparison(run, theory, title=None):
     if title:
         figure.suptitle(title, fontsize="medium")
     axes = figure.subplots(2, 2)
-    plot_error(axes[0, 0], [run, theory])
-    plot_matched(axes[0, 1], [run, theory])
-    plot_overlaps(axes[1, 0], [run, theory])
-    plot_deviation(axes[1, 1], run, theory)
+    plot_error(axes[0, 0], [*runs, theory])
+    plot_matched(axes[0, 1], [*runs, theory])
+    plot_overlaps(axes[1, 0], [*runs, theory])
+    plot_deviation(axes[1, 1], runs, theory)
     return figure
 
 
@@ -342,13 +354,15 @@ def save_figure(figure, path):
         FigureCanvasAgg(figure).print_png(file)
 
 
-def _final_matching(runs):
-    """Partner π(k) of each student unit, at the last finite time of the first theory, else of the first run."""
+def _final_matching(run, runs):
+    """Partner π(k) of each student unit at the last finite time, of the theory from the same start if there is one."""
     from onlinemode.observables import match_units
 
-    run = next((run for run in runs if is_theory(run)), runs[0])
-    finite = np.flatnonzero(np.isfinite(run.rho[0]).all((-2, -1)))
-    return match_units(run.rho[0, finite[-1]], run.signed)
+    same = [other for other in runs if is_theory(other) and np.shape(other.initial.S) == np.shape(run.initial.S)
+            and np.allclose(other.initial.S, run.initial.S) and np.allclose(other.initial.G, run.initial.G)]
+    rho = (same or [run])[0].rho[0]
+    finite = np.flatnonzero(np.isfinite(rho).all((-2, -1)))
+    return match_units(rho[finite[-1]], run.signed)
 
 
 def _kind_legend(ax, runs, kinds):

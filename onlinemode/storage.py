@@ -5,6 +5,7 @@ An archive is an .npz of plain arrays plus one JSON text under the key ``header`
 
 import json
 import os
+import secrets
 import tempfile
 import zipfile
 from contextlib import contextmanager
@@ -19,35 +20,42 @@ from onlinemode.errors import FileError
 def replacing(path, mode="wb"):
     """Write to a temporary file beside ``path`` and rename it when the block ends without an error."""
     path = Path(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        file = open(temporary, mode.replace("w", "x"), **({} if "b" in mode else {"encoding": "utf-8", "newline": ""}))
     except OSError as problem:
         raise FileError(_cannot_write(path, problem)) from None
     try:
-        with os.fdopen(handle, mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": ""})) as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException as problem:
-        try:
-            os.unlink(temporary)
-        except OSError:
-            pass
+        temporary.unlink(missing_ok=True)
         if isinstance(problem, OSError):
             raise FileError(_cannot_write(path, problem)) from None
         raise
 
 
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _cannot_write(path, problem):
     return f"cannot write {path}: {problem.strerror or problem}; give another place with --out or another path"
+
+
+def archive_path(path):
+    """``path`` with the suffix .npz, added where it is missing.
+
+    Raises
+    ------
+    FileError
+        If it is no file name, or has the suffix of another kind of file.
+    """
+    path = Path(path)
+    if path.name in ("", "..") or path.is_dir():
+        raise FileError(f"cannot write {path}: it is a folder; give a file name")
+    if path.suffix.lower() in (".png", ".csv", ".json", ".toml"):
+        raise FileError(f"a result is an .npz file; got {path}: leave the suffix out, the picture takes the same name")
+    return path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
 
 
 def check_writable(path):

@@ -36,9 +36,50 @@ def test_simulate_writes_result_and_picture(run, tmp_path):
     assert (tmp_path / "simulate_showcase_N120_seed0.npz").is_file()
     assert (tmp_path / "simulate_showcase_N120_seed0.png").read_bytes().startswith(b"\x89PNG")
     assert "ε_g" in out and "theory" in out and "simulate_showcase_N120_seed0.npz" in out
-    assert "360 steps of SGD" in err
+    assert "360 steps of micro" in err
     run_ = om.load(tmp_path / "simulate_showcase_N120_seed0.npz")
     assert (run_.N, run_.alpha[-1]) == (120, 3.0)
+
+
+@pytest.mark.parametrize("N, alpha", [(30, 0.59), (1000, 33.3337), (7, 0.5)])
+def test_alpha_that_is_no_whole_number_of_steps(N, alpha, run):
+    code, out, err = run("simulate", "--engine", "chain", "--N", N, "--alpha", alpha, "--out", "x", "--no-plot")
+    assert code == 0, err
+    assert om.load("x.npz").alpha[-1] == round(alpha * N) / N
+
+
+def test_compare_does_not_overwrite(run, tmp_path):
+    run("compare", *SMALL, "--no-plot")
+    before = (tmp_path / "compare_showcase_N120_seed0_micro.npz").read_bytes()
+    assert run("compare", *SMALL, "--no-plot", "--eta", 1)[0] == 0
+    assert (tmp_path / "compare_showcase_N120_seed0_micro.npz").read_bytes() == before
+    assert (tmp_path / "compare_showcase_N120_seed0_2_micro.npz").is_file()
+
+
+def test_compare_says_when_there_is_nothing_to_compare(run):
+    code, out, _ = run("compare", "--N", 40, "--activation", "linear", "--eta", 1e4, "--alpha", 3, "--no-plot",
+                       "--save-at", "0,3")
+    assert code == 0 and "no finite time in common" in out
+
+
+def test_no_arguments_print_the_help(run):
+    code, out, err = run()
+    assert code == 2 and "Commands:" in out and err == ""
+
+
+def test_repeat_of_an_interrupted_run(run):
+    """Equal as far as the file goes."""
+    problem = om.Problem(rates=om.LearningRates(xi_in=1.0))
+
+    def stop(progress):
+        if progress.steps:
+            raise KeyboardInterrupt
+
+    part = om.simulate(problem, om.initial.committee(4000, seed=1), 3000.0, "chain", progress=stop, save_at=50)
+    assert part.status == [om.Status.INTERRUPTED]
+    part.save("part.npz")
+    code, out, _ = run("repeat", "part.npz")
+    assert code == 0 and "up to where the file ends" in out
 
 
 def test_a_second_run_does_not_overwrite_the_first(run, tmp_path):
@@ -78,6 +119,18 @@ def test_ode_and_compare_and_plot_and_repeat(run, tmp_path):
     code, out, _ = run("repeat", "both_micro.npz", "--out", "again")
     assert code == 0 and "equal to the file, to the bit" in out
     assert np.array_equal(om.load("again.npz").G, micro.G)
+
+
+def test_chain(run, tmp_path):
+    """Exact overlaps: at any N, and beside micro and ode in a comparison."""
+    code, out, _ = run("simulate", "--engine", "chain", "--N", "1e12", "--alpha", "1e-9", "--save-at", 5,
+                       "--out", "far")
+    assert code == 0 and om.load("far.npz").N == 10**12
+    code, out, _ = run("compare", *SMALL, "--engine", "micro,chain,ode", "--replicas", 3, "--out", "three")
+    assert code == 0 and "micro:" in out and "chain:" in out
+    for name in ("three_micro.npz", "three_chain.npz", "three_ode.npz", "three.png"):
+        assert (tmp_path / name).is_file()
+    assert run("repeat", "three_chain.npz")[0] == 0
 
 
 def test_config_between_preset_and_command_line(run, tmp_path):
@@ -125,10 +178,21 @@ BAD = {
     "device": (["simulate", "--device", "tpu"], "device must be one of cpu; got 'tpu'"),
     "descending times": (["ode", "--save-at", "2,1"], "save_at must hold ascending times"),
     "times": (["ode", "--save-at", "1,x"], "'1,x' is neither a count nor"),
-    "engine": (["compare", "--engine", "micro"], "--engine must be micro,ode; got micro"),
+    "engine": (["simulate", "--engine", "ode"], "--engine must be one of micro, chain; got 'ode'"),
+    "engines": (["compare", "--engine", "micro"], "--engine must be ode and at least one of micro, chain"),
+    "chain in float32": (["simulate", "--engine", "chain", "--precision", "float32"], "has no option --precision"),
     "P": (["simulate", "--init", "committee", "--P", "2"], "P is K = 3"),
     "size": (["simulate", "--preset", "paper", "--student-size", "1"], "leave --student-size out"),
     "nodes": (["ode", "--activation", "tanh", "--nodes", "1000"], "nodes must be a power of 2; got 1000"),
+    "solver": (["simulate", "--method", "euler"], "method must be one of LSODA, DOP853"),
+    "tolerance": (["simulate", "--rtol", "0"], "rtol must be a finite number > 0 and ≤ 0.1; got 0.0"),
+    "no step": (["simulate", "--N", "50", "--alpha", "0.001"], "makes 0.05 steps; it must be at least one"),
+    "endless": (["simulate", "--N", "10", "--alpha", "1e300"], "at most 2^62"),
+    "out is here": (["simulate", "--out", "."], "it is a folder; give a file name"),
+    "picture for a result": (["simulate", "--out", "x.png"], "a result is an .npz file; got x.png"),
+    "plot into a folder": (["plot", "whole.npz", "--out", "folder.npz"], "it is a folder"),
+    "number for a name": (["simulate", "--config", "number.toml"], "number.toml: "),
+    "table for a number": (["simulate", "--config", "table.toml"], "table.toml: eta cannot be"),
     "seed": (["ode", "--seed", "-1"], "seed must be a whole number ≥ 0; got -1"),
 }
 
@@ -141,6 +205,8 @@ def test_bad_input_is_one_line_and_writes_nothing(name, run, tmp_path):
     (tmp_path / "wrong.toml").write_text('eta = "fast"\n')
     (tmp_path / "flag.toml").write_text("N = true\n")
     (tmp_path / "broken.toml").write_text("N = = 3\n")
+    (tmp_path / "number.toml").write_text("out = 3\n")
+    (tmp_path / "table.toml").write_text("eta = {a = 1}\n")
     problem = om.Problem(rates=om.LearningRates(xi_in=1.0))
     om.simulate(problem, om.initial.committee(20, K=2), 1.0, "ode").save(tmp_path / "whole.npz")
     (tmp_path / "truncated.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:700])
@@ -181,7 +247,7 @@ def test_interrupt_keeps_what_there_is(tmp_path):
         [sys.executable, "-c", "from onlinemode.cli.main import main; main()", "simulate", "--N", "2000", "--alpha",
          "5000", "--no-plot", "--no-theory", "--out", "x.npz"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     line = ""
-    while "steps of SGD" not in line:
+    while "steps of micro" not in line:
         line = process.stderr.readline()
     time.sleep(4.0)
     process.send_signal(signal.SIGINT)

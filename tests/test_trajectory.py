@@ -270,3 +270,14 @@ def test_repeat_from_overlaps(random_overlaps, tmp_path):
         run = om.simulate(PROBLEM, random_overlaps(3, 2, 2, seed=1), 1.0, engine, N=20, seed=4, save_at=[0.0, 1.0])
         run.save(tmp_path / "run.npz")
         assert_bits(om.repeat(om.load(tmp_path / "run.npz")), run)
+
+
+def test_repeat_refuses_a_recipe_whose_weights_were_changed(tmp_path):
+    """dataclasses.replace keeps the recipe but not the weights."""
+    import dataclasses
+
+    changed = dataclasses.replace(om.initial.graded(40, K=2), readout=[1.0, 1.0])
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), changed, 1.0)
+    run.save(tmp_path / "run.npz")
+    with pytest.raises(RepeatError, match="does not give the weights of this file"):
+        om.repeat(om.load(tmp_path / "run.npz"))

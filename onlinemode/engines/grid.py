@@ -8,6 +8,9 @@ from onlinemode.errors import ParameterError
 SHORTEST = 1e-4  # first saved time over the last, where there is no step to set it
 
 
+MOST_STEPS = 2**62
+
+
 def save_times(save_at, alpha, N=None, whole_steps=True):
     """The saved values of α, and the steps at which they fall.
 
@@ -15,7 +18,8 @@ def save_times(save_at, alpha, N=None, whole_steps=True):
     ----------
     save_at : int or array
         A count (α = 0, then log-spaced from one step to ``alpha``; at least 2), or ascending values
-        of α in [0, alpha], kept as given.
+        of α in [0, alpha], kept as given; the last may lie up to half a step beyond ``alpha``, where
+        another engine's rounding may have put it.
     alpha : float
         The last time.
     N : int, optional
@@ -33,6 +37,10 @@ def save_times(save_at, alpha, N=None, whole_steps=True):
     ------
     ParameterError
     """
+    if N is not None and whole_steps and not 0.5 <= alpha * N <= MOST_STEPS:
+        raise ParameterError(f"alpha = {alpha:g} at N = {N:g} makes {alpha * N:.3g} steps; it must be at least one and "
+                             f"at most 2^62: choose another alpha")
+    latest = alpha * (1.0 + 1e-12) + (0.5 / N if N else 0.0)
     if np.ndim(save_at) == 0:
         count = checks.integer("save_at", save_at, 2)
         first = min(alpha, 1.0 / N) if N else SHORTEST * alpha
@@ -40,7 +48,7 @@ def save_times(save_at, alpha, N=None, whole_steps=True):
         times[-1] = alpha
     else:
         times = np.array(checks.array("save_at", save_at, (None,)))
-        if np.any(np.diff(times) < 0.0) or times[0] < 0.0 or times[-1] > alpha:
+        if np.any(np.diff(times) < 0.0) or times[0] < 0.0 or times[-1] > latest:
             raise ParameterError(f"save_at must hold ascending times between 0 and alpha = {alpha:g}; got "
                                  f"{times[0]:g} ... {times[-1]:g}")
     if N is None or not whole_steps:

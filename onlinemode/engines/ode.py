@@ -17,12 +17,25 @@ OPTIONS = ("method", "rtol", "atol", "nodes", "node_seed")
 METHODS = ("LSODA", "DOP853", "RK45", "Radau", "BDF")
 
 CONVERGED_ERROR = 1e-12  # past it the solver works for nothing
+MOST_EVALUATIONS = 2_000_000  # a solver that needs more is stuck
 SECONDS_BETWEEN_REPORTS = 0.2
 
 
 def default_tolerances(activation):
     """rtol and atol: 1e-9, 1e-12; for relu, whose right-hand side jumps, 1e-5, 1e-7 (theory.md, 2.6)."""
     return (1e-5, 1e-7) if activation == "relu" else (1e-9, 1e-12)
+
+
+def check_options(problem, method="LSODA", rtol=None, atol=None, nodes=DEFAULT_NODES):
+    """Raise ParameterError for a bad option; returns rtol, atol and nodes with their defaults filled in."""
+    checks.choice("method", method, METHODS)
+    usual_rtol, usual_atol = default_tolerances(problem.activation)
+    rtol = usual_rtol if rtol is None else checks.number("rtol", rtol, above=0.0, maximum=0.1)
+    atol = usual_atol if atol is None else checks.number("atol", atol, above=0.0)
+    nodes = checks.integer("nodes", nodes, 64, 2**24)
+    if nodes & (nodes - 1):
+        raise ParameterError(f"nodes must be a power of 2; got {nodes}")
+    return rtol, atol, nodes
 
 
 def run(problem, start, *, alpha, N, seed, replicas, save_at, progress, method="LSODA", rtol=None, atol=None,
@@ -44,13 +57,7 @@ def run(problem, start, *, alpha, N, seed, replicas, save_at, progress, method="
 
     if replicas != 1:
         raise EngineError(f"engine ode is deterministic and has one replica; got replicas = {replicas}: leave it out")
-    checks.choice("method", method, METHODS)
-    usual_rtol, usual_atol = default_tolerances(problem.activation)
-    rtol = usual_rtol if rtol is None else checks.number("rtol", rtol, above=0.0, maximum=0.1)
-    atol = usual_atol if atol is None else checks.number("atol", atol, above=0.0)
-    nodes = checks.integer("nodes", nodes, 64, 2**24)
-    if nodes & (nodes - 1):
-        raise ParameterError(f"nodes must be a power of 2; got {nodes}")
+    rtol, atol, nodes = check_options(problem, method, rtol, atol, nodes)
     overlaps = start.order_parameters() if isinstance(start, Weights) else start
     alphas, _ = save_times(save_at, alpha, N, whole_steps=False)
     if progress is not None:
@@ -60,11 +67,10 @@ def run(problem, start, *, alpha, N, seed, replicas, save_at, progress, method="
     drift = MeanFieldDrift(problem, overlaps, nodes, node_seed)
     drift.at_start()
     compiled_at = time.perf_counter()
-    states = np.full((len(alphas), drift.layout.size), np.nan)
-    states[:] = drift.full
+    states = np.repeat(drift.full[None], len(alphas), 0)
     moving = np.full((len(alphas), drift.active.size), np.nan)
     if drift.active.size:
-        outcome = _integrate(getattr(integrate, method), drift, alphas, rtol, atol, moving, progress)
+        outcome = _integrate(getattr(integrate, method), problem, drift, alphas, rtol, atol, moving, progress)
         states[:, drift.active] = moving
         states[np.isnan(moving).any(1)] = np.nan
     else:
@@ -82,14 +88,15 @@ def run(problem, start, *, alpha, N, seed, replicas, save_at, progress, method="
               "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
 
 
-def _integrate(solver_class, drift, alphas, rtol, atol, moving, progress):
+def _integrate(solver_class, problem, drift, alphas, rtol, atol, moving, progress):
     """Fill the rows of ``moving``; returns status, message and the number of evaluations."""
     from onlinemode.kernels.rule import DIVERGENCE_LIMIT
 
     saved = int(np.searchsorted(alphas, 0.0, side="right"))
     moving[:saved] = drift.full[drift.active]
     last = alphas[-1]
-    if drift.last_error < CONVERGED_ERROR:
+    may_converge = problem.noise == 0.0 and problem.weight_decay == 0.0  # else ε_g = 0 is no fixed point
+    if may_converge and drift.last_error < CONVERGED_ERROR:
         return _converged(moving, saved, moving[0] if saved else drift.full[drift.active], 0.0, 0, drift.last_error)
     if saved == len(alphas):
         return Status.COMPLETED, "reached the last α", 0
@@ -99,16 +106,18 @@ def _integrate(solver_class, drift, alphas, rtol, atol, moving, progress):
         reported = time.perf_counter()
         try:
             while solver.status == "running":
-                problem = solver.step()
+                complaint = solver.step()
                 if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
-                    return _broken(solver, drift, problem)
+                    return _broken(solver, drift, complaint)
+                if solver.nfev > MOST_EVALUATIONS:
+                    return _broken(solver, drift, f"more than {MOST_EVALUATIONS:,} evaluations")
                 reached = int(np.searchsorted(alphas, solver.t, side="right"))
                 if reached > saved:
                     moving[saved:reached] = solver.dense_output()(alphas[saved:reached]).T
                     saved = reached
                 if not drift.last_error < 0.5 * DIVERGENCE_LIMIT**2:
                     return _broken(solver, drift, None)
-                if drift.last_error < CONVERGED_ERROR:
+                if may_converge and drift.last_error < CONVERGED_ERROR:
                     return _converged(moving, saved, solver.y, solver.t, solver.nfev, drift.last_error)
                 if progress is not None and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
                     reported = time.perf_counter()
@@ -131,12 +140,12 @@ def _converged(moving, saved, state, alpha, evaluations, error):
     return Status.CONVERGED, message, evaluations
 
 
-def _broken(solver, drift, problem):
+def _broken(solver, drift, complaint):
     """Divergence if the state left all bounds, else a failure of the solver."""
     finite = np.all(np.isfinite(solver.y)) and np.isfinite(drift.last_error)
-    if problem is None or not finite or drift.last_error > 1e6:
+    if complaint is None or not finite or drift.last_error > 1e6:
         message = f"diverged at α = {solver.t:.6g}: lower the learning rates; later times are NaN"
         return Status.DIVERGED, message, solver.nfev
-    message = (f"the solver gave up at α = {solver.t:.6g} ({problem}): try another method or a larger rtol; "
-               "later times are NaN")
+    message = (f"the solver gave up at α = {solver.t:.6g} ({complaint}): try another method, a larger rtol or lower "
+               "learning rates; later times are NaN")
     return Status.FAILED, message, solver.nfev

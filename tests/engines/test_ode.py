@@ -211,7 +211,7 @@ def test_nodes_in_meta(plateau_start):
     ({"nodes": 1000}, ParameterError, "nodes must be a power of 2; got 1000"),
     ({"nodes": 32}, ParameterError, "nodes must be a whole number ≥ 64 and ≤ 16777216; got 32"),
     ({"method": "Euler"}, ParameterError, "method must be one of LSODA, DOP853, RK45, Radau, BDF; got 'Euler'"),
-    ({"rtol": 0.0}, ParameterError, "rtol must be a finite number > 0 ≤ 0.1; got 0.0"),
+    ({"rtol": 0.0}, ParameterError, "rtol must be a finite number > 0 and ≤ 0.1; got 0.0"),
     ({"atol": -1e-9}, ParameterError, "atol must be a finite number > 0; got -1e-09"),
     ({"replicas": 2}, EngineError, "engine ode is deterministic and has one replica; got replicas = 2"),
 ])
@@ -253,3 +253,30 @@ def test_a_solver_that_gives_up(plateau_start, monkeypatch):
     assert "Required step size" in run.message[0]
     assert np.all(np.isfinite(run.G[0, :6]))
     assert np.all(np.isnan(run.G[0, 10:]))
+
+
+def test_noise_and_decay_have_no_fixed_point_at_zero_error():
+    """A perfect student at σ > 0 or κ > 0 leaves ε_g = 0; a run must not be held there."""
+    start = om.initial.from_overlaps(np.eye(2), np.eye(2), np.eye(2), "sum")
+    for fields in ({"noise": 0.3}, {"weight_decay": 0.1}):
+        run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=0.5), **fields), start, 50.0, "ode")
+        assert run.status == [om.Status.COMPLETED]
+        assert run.generalization_error[0, 0] < 1e-12 < 1e-4 < run.generalization_error[0, -1]
+
+
+def test_a_stuck_solver_gives_up(monkeypatch):
+    monkeypatch.setattr("onlinemode.engines.ode.MOST_EVALUATIONS", 50)
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), om.initial.committee(100), 50.0, "ode")
+    assert run.status == [om.Status.FAILED]
+    assert "more than 50 evaluations" in run.message[0] and "later times are NaN" in run.message[0]
+
+
+def test_relu_error_near_a_perfect_student():
+    """Area and angle come from the same rounded cosine: the drift's ε_g stays at rounding, not at its root."""
+    from onlinemode.theory.meanfield import MeanFieldDrift
+
+    near = np.eye(2) * (1.0 + 1e-8)
+    start = om.initial.from_overlaps(near**2, near, np.eye(2), "sum")
+    drift = MeanFieldDrift(om.Problem("relu", rates=om.LearningRates(xi_in=1.0)), start)
+    drift.at_start()
+    assert abs(drift.last_error) < 1e-15
