@@ -1,0 +1,51 @@
+"""What does a step of the chain cost, at which N, and against micro?
+
+    python benchmarks/chain_speed.py
+
+One core, erf, X trained, random committee starts.  The law of the chain is the business of the tests.
+"""
+
+from common import machine, median_seconds
+
+import onlinemode as om
+from onlinemode.engines import chain
+
+STEPS = 1_000_000
+
+
+def main():
+    print(machine())
+    problem = om.Problem(rates=om.LearningRates(xi_in=1.5))
+    chain.STEPS_WORTH_COMPILING = 0  # the kernels for these sizes, as in runs that are long enough
+    print(f"{'K = M = P':>10} {'N':>8} {'ns a step':>10}")
+    for K in (4, 8):
+        for exponent in (3, 6, 12):
+            N = 10**exponent
+            start = om.initial.committee(N, K=K, weights=False)
+
+            def run(start=start, N=N):
+                om.simulate(problem, start, STEPS / N, "chain", N=N, save_at=2)
+
+            run()
+            print(f"{K:10} {f'10^{exponent}':>8} {median_seconds({'chain': run})['chain'] / STEPS * 1e9:10.0f}")
+    print(f"{'N':>8} {'micro, µs a step':>17} {'chain, µs a step':>17} {'ratio':>7}   (K = M = P = 4)")
+    for N in (1_000, 10_000, 100_000):
+        start = om.initial.committee(N, K=4)
+        counts = {"micro": max(100, int(3e7 / N)), "chain": STEPS}
+        tasks = {name: (lambda name=name, N=N, start=start, counts=counts:
+                        om.simulate(problem, start, counts[name] / N, name, save_at=2)) for name in counts}
+        for task in tasks.values():
+            task()
+        seconds = median_seconds(tasks, 3)
+        each = {name: seconds[name] / counts[name] * 1e6 for name in counts}
+        print(f"{N:8,} {each['micro']:17.1f} {each['chain']:17.3f} {each['micro'] / each['chain']:7.0f}")
+    overlaps = om.initial.committee(10**4, K=4, weights=False)
+    tasks = {f"{threads} threads": (lambda threads=threads: om.simulate(
+        problem, overlaps, 100.0, "chain", N=10**4, replicas=4, threads=threads, save_at=2)) for threads in (1, 2)}
+    seconds = median_seconds(tasks, 3)
+    print(f"4 replicas of 10^6 steps: 1 thread {seconds['1 threads']:.2f} s, 2 threads {seconds['2 threads']:.2f} s, "
+          f"ratio {seconds['1 threads'] / seconds['2 threads']:.2f}")
+
+
+if __name__ == "__main__":
+    main()
