@@ -4,6 +4,7 @@ import click
 
 from onlinemode.cli.options import ODE, OUTPUT, PROBLEM, START, resolve, shared_options
 from onlinemode.cli.running import ProgressBar, announce, chosen, describe, make_problem, make_start, result_paths
+from onlinemode.cli.simulate import finish
 
 _OUTPUT = tuple(name for name in OUTPUT if name != "store_weights")
 
@@ -17,7 +18,6 @@ def command(**given):
     Writes one .npz and one .png, prints a table, and says where the files are.
     """
     from onlinemode import simulate
-    from onlinemode.cli import report
 
     settings = resolve(given)
     path, = result_paths(settings, "ode")
@@ -37,21 +37,4 @@ def command(**given):
                        save_at=settings["save_at"], progress=progress, **chosen(settings, ODE))
     finally:
         bar.close()
-    files = {"result": path}
-    run.save(path)
-    if settings["csv"]:
-        files["curves"] = path.with_suffix(".csv")
-        run.to_csv(files["curves"])
-    if settings["plot"]:
-        from onlinemode import plotting
-
-        files["picture"] = path.with_suffix(".png")
-        plotting.save_figure(plotting.overview([run], describe(settings, start)), files["picture"])
-    report.print_status(run)
-    if settings["json"]:
-        report.print_json(report.summary("ode", run, files))
-    elif not settings["quiet"]:
-        report.print_table(run)
-        report.print_stages(run)
-        report.print_files(files)
-    return 130 if run.status[0].value == "interrupted" else 0
+    return finish(settings, "ode", [(run, path)], None, describe(settings, start))

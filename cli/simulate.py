@@ -122,9 +122,9 @@ def run_simulation(problem, start, settings, engine, mean_field=None):
 
 
 def finish(settings, command, results, mean_field, title, theory_path=None):
-    """Save simulations, wait for the theory, draw, print; returns the exit code.
+    """Save runs, wait for the theory, draw, print; returns the exit code.
 
-    ``results`` is a list of (Trajectory, path).  Simulations are on disk before anything else happens.
+    ``results`` is a list of (Trajectory, path); they are on disk before anything else happens.
     """
     from onlinemode.cli import report
 
@@ -151,8 +151,10 @@ def finish(settings, command, results, mean_field, title, theory_path=None):
     if settings["plot"]:
         from onlinemode import plotting
 
-        path = results[0][1]
-        files["picture"] = path.with_name(path.stem.removesuffix(f"_{runs[0].meta['engine']}") + ".png")
+        stem = results[0][1].stem
+        if several:  # one picture of all, without the engine's name
+            stem = stem.removesuffix(f"_{runs[0].meta['engine']}")
+        files["picture"] = results[0][1].with_name(stem + ".png")
         figure = (plotting.comparison(runs, theory, title) if command == "compare" else
                   plotting.overview(runs if theory is None else [*runs, theory], title))
         plotting.save_figure(figure, files["picture"])

@@ -59,6 +59,14 @@ def _draw(ax, run, values, colour, marker="o", linestyle="-"):
         ax.plot(run.alpha[shown], values[shown], marker, color=colour, ms=4.0, mfc="none", mew=1.0)
 
 
+def _look(run, runs):
+    """Colour and marker of a whole run: theory is black, simulations go through the lists."""
+    if is_theory(run):
+        return "black", ""
+    number = [other for other in runs if not is_theory(other)].index(run)
+    return COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+
+
 def _draws(run):
     return range(min(run.replicas, MOST_DRAWS))
 
@@ -89,16 +97,13 @@ def plot_error(ax, runs):
     matplotlib.axes.Axes
     """
     handles = []
-    simulations = [run for run in runs if not is_theory(run)]
     for run in runs:
         theory = is_theory(run)
-        number = simulations.index(run) if not theory else 0
-        colour = "black" if theory else COLOURS[number % len(COLOURS)]
-        marker = MARKERS[number % len(MARKERS)]
+        colour, marker = _look(run, runs)
         for r in _draws(run):
             _draw(ax, run, np.where(run.generalization_error[r] > 0.0, run.generalization_error[r], np.nan),
                   colour, marker)
-        handles.append(Line2D([], [], color=colour, ls="-" if theory else "", marker="" if theory else marker,
+        handles.append(Line2D([], [], color=colour, ls="-" if theory else "", marker=marker,
                               mfc="none", ms=4.0, label=name_of(run)))
     reference = next((run for run in runs if is_theory(run)), runs[0])
     if reference.plateaus():
@@ -177,12 +182,9 @@ def plot_specialization(ax, runs):
     -------
     matplotlib.axes.Axes
     """
-    simulations = [run for run in runs if not is_theory(run)]
     for run in runs:
-        number = simulations.index(run) if not is_theory(run) else 0
-        colour = "black" if is_theory(run) else COLOURS[number % len(COLOURS)]
         for r in _draws(run):
-            _draw(ax, run, run.specialization[r], colour, MARKERS[number % len(MARKERS)])
+            _draw(ax, run, run.specialization[r], *_look(run, runs))
     reference = next((run for run in runs if is_theory(run)), runs[0])
     _shade_plateaus(ax, reference)
     for i, step in enumerate(reference.specialization_steps()):

@@ -48,6 +48,12 @@ def test_alpha_that_is_no_whole_number_of_steps(N, alpha, run):
     assert om.load("x.npz").alpha[-1] == round(alpha * N) / N
 
 
+def test_the_picture_has_the_name_of_the_result(run, tmp_path):
+    for command, name in (("simulate", "my_micro"), ("ode", "my_ode")):
+        assert run(command, *SMALL, "--out", name)[0] == 0
+        assert (tmp_path / f"{name}.png").is_file()
+
+
 def test_compare_does_not_overwrite(run, tmp_path):
     run("compare", *SMALL, "--no-plot")
     before = (tmp_path / "compare_showcase_N120_seed0_micro.npz").read_bytes()
