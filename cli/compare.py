@@ -14,8 +14,10 @@ from onlinemode.cli.simulate import ENGINE_OPTIONS, Theory, check_engine, finish
 def command(engines, **given):
     """Run SGD (or the exact chain of its overlaps) and the mean-field equations from the same overlaps.
 
-    Writes one .npz an engine and one .png, prints a table and the deviation of (Q, R), also in
-    units of N^-1/2: for a theory that is right, that number does not grow with N.
+    Writes one .npz an engine and one .png. Prints, at a few times, the generalization error beside
+    what theory expects of it at this N (mean with its 1/N shift, standard deviation) as a z-score, and
+    the deviation of (Q, R), also in units of N^-1/2: for a theory that is right, that number does
+    not grow with N.
     """
     names = engines.split(",")
     simulated = [name for name in names if name != "ode"]
@@ -27,7 +29,7 @@ def command(engines, **given):
     *paths, theory_path = result_paths(settings, "compare", [f"_{name}" for name in (*simulated, "ode")])
     problem = make_problem(settings)
     start = make_start(settings, vectors="micro" in simulated)
-    mean_field = Theory(problem, start, settings)
+    mean_field = Theory(problem, start, settings, with_noise=True)
     results = []
     for name, path in zip(simulated, paths):
         results.append((run_simulation(problem, start, settings, name, mean_field), path))

@@ -16,8 +16,8 @@ PRESETS = {
     "paper": {"init": "paper", "N": 30, "K": 8, "alpha": 10_000.0, "eta": 5.0},
 }
 COMMON = {"activation": "erf", "noise": 0.0, "weight_decay": 0.0, "batch": 1, "eta_strengths": 0.0, "eta_xi_out": 0.0,
-          "eta_readout": 0.0, "readout": "mean", "seed": 0, "save_at": 200, "replicas": 1, "precision": "float64",
-          "device": "cpu", "engine": "micro", "plot": True}
+          "eta_readout": 0.0, "readout": "mean", "seed": 0, "save_at": 200, "replicas": 1, "keep": "all",
+          "precision": "float64", "device": "cpu", "engine": "micro", "plot": True}
 
 
 class SaveAt(click.ParamType):
@@ -76,7 +76,10 @@ OPTIONS = {
     "engine": click.option("--engine", help="micro (N-vectors) or chain (exact overlaps, any N).  [micro]"),
     "device": click.option("--device", help="Where SGD runs: cpu.  [cpu]"),
     "precision": click.option("--precision", help="Of the weights: float64 or float32.  [float64]"),
-    "replicas": click.option("--replicas", type=WHOLE, help="Runs from one start with different samples.  [1]"),
+    "replicas": click.option("--replicas", type=WHOLE, help="Runs with different samples, from one start.  [1]"),
+    "fresh_students": click.option("--fresh-students", is_flag=True, default=None,
+                                   help="Draw another student for every replica, from the same teacher."),
+    "keep": click.option("--keep", help="all: every replica; summary: five of them, and means and quantiles.  [all]"),
     "threads": click.option("--threads", type=WHOLE, help="Replicas that run at the same time.  [all cores]"),
     "method": click.option("--method", help="ODE solver: LSODA, DOP853, RK45, Radau or BDF.  [LSODA]"),
     "rtol": click.option("--rtol", type=float, help="Relative tolerance of the ODE.  [1e-9; relu 1e-5]"),
@@ -95,7 +98,7 @@ OPTIONS = {
 PROBLEM = ("activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weight_decay", "batch")
 START = ("init", "N", "K", "M", "P", "readout", "student_size", "seed")
 OUTPUT = ("save_at", "store_weights", "out", "csv", "plot", "json", "quiet")
-SIMULATION = ("replicas", "precision", "device", "threads")
+SIMULATION = ("replicas", "fresh_students", "keep", "precision", "device", "threads")
 ODE = ("method", "rtol", "atol", "nodes")
 
 

@@ -32,6 +32,9 @@ def command(file, out, quiet):
         print(f"result: {out}")
     names = ("alpha", "G", "S", "strengths", "xi_out", "readout")
     pairs = [(getattr(run, name), getattr(again, name)) for name in names]
+    if run.summary is not None:
+        statistics = run.summary.to_arrays(), again.summary.to_arrays()
+        pairs += [(statistics[0][name], statistics[1][name]) for name in statistics[0]]
     if all(np.array_equal(old, new, equal_nan=True) for old, new in pairs):
         print("the repeated run is equal to the file, to the bit")
         return 0

@@ -1,5 +1,6 @@
 """What the commands print and write: tables, summaries, files."""
 
+import itertools
 import json
 import sys
 
@@ -52,7 +53,7 @@ def print_status(run):
             print(f"{run.meta['engine']}: {which}{message}", file=sys.stderr)
 
 
-def summary(command, run, files, theory=None):
+def summary(command, run, files, theory=None, noise=None):
     """The numbers of a run that a script may want, as plain JSON types."""
     out = {
         "command": command, "engine": run.meta["engine"], "N": run.N, "K": run.initial.K, "M": run.initial.M,
@@ -72,6 +73,8 @@ def summary(command, run, files, theory=None):
             "plateaus": [plateau._asdict() for plateau in theory.plateaus()],
             "specialization_steps": [float(step) for step in theory.specialization_steps()]}
         out["deviation"] = deviation(run, theory)
+    if noise is not None:
+        out["z_scores"] = z_summary(run, noise)
     return out
 
 
@@ -91,12 +94,12 @@ def deviation(run, theory):
     """
     from onlinemode.observables import overlap_deviation
 
-    along = overlap_deviation(run.Q, run.R, theory.Q, theory.R)
+    along = overlap_deviation(run.Q, run.R, theory.Q[:run.draws], theory.R[:run.draws])
     common = np.isfinite(along).any(0) & (run.alpha > 0.0)
     if not common.any():
         return None
     along = along[:, common][np.isfinite(along[:, common])]
-    errors = np.abs(run.generalization_error - theory.generalization_error)[:, common]
+    errors = np.abs(run.generalization_error - theory.generalization_error[:run.draws])[:, common]
     rms, largest, root = float(np.sqrt(np.mean(along**2))), float(along.max()), float(np.sqrt(run.N))
     return {"up_to_alpha": float(run.alpha[common][-1]), "rms_overlaps": rms, "largest_overlaps": largest,
             "rms_overlaps_sqrt_N": rms * root, "largest_overlaps_sqrt_N": largest * root,
@@ -114,17 +117,95 @@ def print_deviation(numbers, N):
           f"{numbers['largest_overlaps_sqrt_N']:.3g} at most")
 
 
-def print_run(run, theory, heading, with_deviation):
-    """Table, stages and deviation of one simulation."""
-    if heading:
-        print(f"{run.meta['engine']}:")
+def print_run(run, theory):
+    """Table and stages of one simulation."""
     if run.replicas > 1:
         print(f"(the first of {run.replicas} replicas)")
     print_table(run, theory)
-    if with_deviation:
+    print_stages(run if theory is None else theory)
+
+
+def print_comparison(runs, theory, noise, reason):
+    """For each simulation a table against theory and the deviation; then simulations against each other.
+
+    ``noise`` is the linear-noise theory, or None for the ``reason`` given.
+    """
+    for run in runs:
+        if len(runs) > 1 or run.replicas > 1:
+            print(f"{run.meta['engine']}{f', mean over {run.replicas} replicas' if run.replicas > 1 else ''}:")
+        if noise is None:
+            print_table(run, theory)
+        else:
+            _print_z_table(run, theory, noise)
         print_deviation(deviation(run, theory), run.N)
-    else:
-        print_stages(run if theory is None else theory)
+    if noise is None and reason is not None:
+        print(f"no z-scores: {reason}")
+    for one, other in itertools.combinations(runs, 2):
+        _print_between(one, other, noise)
+
+
+def _print_z_table(run, theory, noise):
+    from onlinemode import agreement
+
+    name = "generalization_error"
+    expected = agreement.predicted(noise, run.N, name)
+    z = agreement.z_scores(run, noise)
+    trusted = agreement.trusted(noise, run.N)
+    several = run.replicas > 1
+    print(f"{'α':>10}  {'ε_g':>10}  {'ODE':>10}  {'ODE + 1/N':>10}  {'sd, theory':>10}"
+          + (f"  {'sd, draws':>10}" if several else "") + f"  {'z':>6}")
+    for i in _rows(run):
+        line = (f"{run.alpha[i]:10.4g}  {run.ensemble.mean[name][i]:10.3e}  {theory.generalization_error[0, i]:10.3e}  "
+                f"{expected.mean[i]:10.3e}  {expected.standard_deviation[i]:10.2e}")
+        if several:
+            line += f"  {run.ensemble.standard_deviation[name][i]:10.2e}"
+        print(line + (f"  {z[i]:+6.2f}" if np.isfinite(z[i]) else f"  {'-':>6}") + ("" if trusted[i] else "  *"))
+    if not trusted[_rows(run)].all():
+        print(f"* linear noise does not hold here: its spread or shift of ε_g is above {agreement.TRUSTED:.0%} (a run "
+              "leaves a plateau at a random time)")
+    numbers = z_summary(run, noise)
+    if numbers is not None:
+        print(f"z of Q and R up to α = {numbers['up_to_alpha']:.3g}: rms {numbers['rms']:.2f} (1 expected), largest "
+              f"{numbers['largest']:.1f}")
+
+
+def z_summary(run, noise):
+    """Root mean square and largest z-score of the entries of Q and R, up to where linear noise can be trusted.
+
+    Returns
+    -------
+    dict or None
+        None where there is no such time.
+    """
+    from onlinemode import agreement
+
+    holds = np.logical_and.accumulate(agreement.trusted(noise, run.N))
+    if run.starts is not None or not holds.any():
+        return None
+    z = np.concatenate([agreement.z_scores(run, noise, name)[holds].ravel() for name in ("Q", "R")])
+    z = z[np.isfinite(z)]
+    if z.size == 0:
+        return None
+    return {"up_to_alpha": float(run.alpha[holds][-1]), "rms": float(np.sqrt(np.mean(z**2))),
+            "largest": float(np.abs(z).max())}
+
+
+def _print_between(one, other, noise):
+    from onlinemode import agreement
+
+    if noise is None and min(one.replicas, other.replicas) < 2:
+        return
+    values = {name: agreement.z_between(one, other, noise, name) for name in ("generalization_error", "Q", "R")}
+    if noise is not None:
+        holds = np.logical_and.accumulate(agreement.trusted(noise, one.N))
+        values = {name: z[holds] for name, z in values.items()}
+    finite = {name: z[np.isfinite(z)] for name, z in values.items()}
+    if min(z.size for z in finite.values()) == 0:
+        return
+    words = [f"{label} rms {np.sqrt(np.mean(finite[name]**2)):.2f}, largest {np.abs(finite[name]).max():.1f}"
+             for name, label in (("generalization_error", "ε_g"), ("Q", "Q"), ("R", "R"))]
+    print(f"{one.meta['engine']} against {other.meta['engine']}, z of the difference (rms 1 expected): "
+          + "; ".join(words))
 
 
 def print_json(value):

@@ -21,7 +21,10 @@ def make_problem(settings):
 
 
 def make_start(settings, vectors=True):
-    """Weights (or, for a large N with ``vectors=False``, OrderParameters) of these settings."""
+    """Weights (or, for a large N with ``vectors=False``, OrderParameters) of these settings.
+
+    With ``--fresh-students`` a function that draws them for one replica.
+    """
     from onlinemode import checks, initial
 
     name = settings["init"]
@@ -40,9 +43,15 @@ def make_start(settings, vectors=True):
             raise click.UsageError("the paper start fixes the size of the student; leave --student-size out")
         arguments["student_size"] = settings["student_size"]
     N, K = (checks.integer(key, settings[key], 1) for key in ("N", "K"))
-    if not vectors and N * 4 * K > VECTORS_UP_TO:
-        return makers[name](weights=False, **arguments)
+    arguments["weights"] = vectors or N * 4 * K <= VECTORS_UP_TO
+    if settings.get("fresh_students"):
+        return lambda replica: makers[name](**arguments, student_seed=replica)
     return makers[name](**arguments)
+
+
+def first_start(start):
+    """The start of replica 0, whose sizes are those of all."""
+    return start(0) if callable(start) else start
 
 
 def chosen(settings, names):
@@ -133,6 +142,7 @@ def announce(settings, text):
 
 def describe(settings, start):
     """One line: sizes, activation, rates, start."""
+    start = first_start(start)
     rates = [("η", settings["eta"]), ("η_s", settings["eta_strengths"]), ("η_A", settings["eta_xi_out"]),
              ("η_v", settings["eta_readout"])]
     words = [f"N = {settings['N']:,}, K = {start.K}, M = {start.M}, P = {start.P}", settings["activation"]]
@@ -141,12 +151,15 @@ def describe(settings, start):
               if settings[name]]
     if settings["batch"] > 1:
         words.append(f"batch {settings['batch']}")
+    if settings.get("fresh_students"):
+        words.append("fresh students")
     return f"{settings['init']}: " + ", ".join(words)
 
 
 def estimated_seconds(settings, start, engine):
     """A rough forecast of the time of a simulation, replicas on all cores."""
     replicas = settings["replicas"] / min(settings["replicas"], os.cpu_count())
+    start = first_start(start)
     samples = settings["alpha"] * settings["N"] * settings["batch"] * replicas
     K, M, P = start.K, start.M, start.P
     if engine == "micro":  # normals, and one fused operation a vector

@@ -54,15 +54,26 @@ class Theory:
     """The mean-field equations from the same overlaps, integrated in a second thread.
 
     The simulation keeps the first core busy meanwhile.  Options are checked at once.
+
+    Parameters
+    ----------
+    problem : Problem
+    start : Weights, OrderParameters or callable
+    settings : dict
+    with_noise : bool, default False
+        Follow the linear-noise theory, too: then ``noise`` is a Fluctuations, or None for the
+        ``reason`` given.
     """
 
-    def __init__(self, problem, start, settings):
+    def __init__(self, problem, start, settings, with_noise=False):
         from onlinemode.engines.ode import check_options
 
         self._problem, self._start, self._settings = problem, start, settings
         options = chosen(settings, ODE)
         check_options(problem, **options)
         self._options = options
+        self._with_noise = with_noise
+        self.noise, self.reason = None, None
         self._pool = ThreadPoolExecutor(max_workers=1)
         self._future, self._stopped = None, False
 
@@ -77,8 +88,27 @@ class Theory:
 
         settings = self._settings
         times, _ = save_times(settings["save_at"], settings["alpha"], settings["N"])
-        return simulate(self._problem, self._start, settings["alpha"], "ode", N=settings["N"], save_at=times,
-                        progress=self._stop_if_asked, **self._options)
+        replicas = settings["replicas"] if callable(self._start) else 1
+        theory = simulate(self._problem, self._start, settings["alpha"], "ode", N=settings["N"], save_at=times,
+                          replicas=replicas, keep=settings["keep"], progress=self._stop_if_asked, **self._options)
+        if self._with_noise and not self._stopped:
+            self._add_noise(theory)
+        return theory
+
+    def _add_noise(self, theory):
+        from onlinemode import fluctuations
+        from onlinemode.errors import ParameterError
+
+        if callable(self._start):
+            self.reason = "replicas began from different students"
+            return
+        if theory.status[0].value not in ("completed", "converged"):
+            self.reason = "the mean-field equations do not reach the last α"
+            return
+        try:
+            self.noise = fluctuations(self._problem, self._start, theory.alpha)
+        except ParameterError as problem:
+            self.reason = str(problem)
 
     def _stop_if_asked(self, progress):
         if self._stopped:
@@ -88,7 +118,11 @@ class Theory:
         """Wait for the trajectory; Ctrl-C ends the integration, which then returns what it has."""
         self.begin()
         try:
-            return self._future.result()
+            try:
+                return self._future.result(timeout=1.0)
+            except TimeoutError:
+                announce(self._settings, "waiting for the theory ...")
+                return self._future.result()
         except KeyboardInterrupt:
             self._stopped = True
             return self._future.result()
@@ -114,8 +148,8 @@ def run_simulation(problem, start, settings, engine, mean_field=None):
 
     try:
         return simulate(problem, start, settings["alpha"], engine, progress=progress, N=settings["N"],
-                        replicas=settings["replicas"], store_weights=bool(settings["store_weights"]),
-                        seed=settings["seed"], save_at=settings["save_at"],
+                        replicas=settings["replicas"], keep=settings["keep"], seed=settings["seed"],
+                        store_weights=bool(settings["store_weights"]), save_at=settings["save_at"],
                         **chosen(settings, ENGINE_OPTIONS[engine]))
     finally:
         bar.close()
@@ -138,12 +172,16 @@ def finish(settings, command, results, mean_field, title, theory_path=None):
         if settings["csv"]:
             files[f"curves{label}"] = path.with_suffix(".csv")
             run.to_csv(files[f"curves{label}"])
+            if run.replicas > 1:
+                files[f"statistics{label}"] = path.with_name(path.stem + "_ensemble.csv")
+                run.ensemble.to_csv(files[f"statistics{label}"])
 
     for run, path in results:
         keep(run, path)
         report.print_status(run)
     runs = [run for run, _ in results]
     theory = mean_field.result() if mean_field is not None else None
+    noise = mean_field.noise if mean_field is not None else None
     if theory is not None:
         report.print_status(theory)
         if theory_path is not None:
@@ -155,14 +193,17 @@ def finish(settings, command, results, mean_field, title, theory_path=None):
         if several:  # one picture of all, without the engine's name
             stem = stem.removesuffix(f"_{runs[0].meta['engine']}")
         files["picture"] = results[0][1].with_name(stem + ".png")
-        figure = (plotting.comparison(runs, theory, title) if command == "compare" else
+        figure = (plotting.comparison(runs, theory, title, noise) if command == "compare" else
                   plotting.overview(runs if theory is None else [*runs, theory], title))
         plotting.save_figure(figure, files["picture"])
     if settings["json"]:
-        summaries = [report.summary(command, run, files, theory) for run in runs]
+        summaries = [report.summary(command, run, files, theory, noise) for run in runs]
         report.print_json(summaries if len(summaries) > 1 else summaries[0])
     elif not settings["quiet"]:
-        for run in runs:
-            report.print_run(run, theory, heading=len(runs) > 1, with_deviation=command == "compare")
+        if command == "compare":
+            report.print_comparison(runs, theory, noise, mean_field.reason)
+        else:
+            for run in runs:
+                report.print_run(run, theory)
         report.print_files(files)
     return 130 if any(status.value == "interrupted" for run in runs for status in run.status) else 0

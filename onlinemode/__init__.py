@@ -18,9 +18,10 @@ _HOME = {
     "Trajectory": "onlinemode.trajectory",
     "Status": "onlinemode.trajectory",
     "load": "onlinemode.trajectory",
+    "fluctuations": "onlinemode.theory.fluctuations",
     "OnlineModeError": "onlinemode.errors",
 }
-_MODULES = ("initial", "observables", "plotting", "errors")
+_MODULES = ("initial", "observables", "agreement", "plotting", "errors")
 
 __all__ = [*_HOME, *_MODULES, "__version__"]
 

@@ -4,6 +4,9 @@ Every function returns :class:`~onlinemode.Weights` (real N-vectors), or with ``
 :class:`~onlinemode.OrderParameters` drawn from the exact law of the overlaps of such vectors, at
 any N and without making a vector (docs/theory.md, section 5.5).  The two are different draws of
 one law.
+
+``student_seed`` draws another student for the same teacher: ``lambda r: paper(30, student_seed=r)``
+is a start that :func:`onlinemode.simulate` calls once a replica.
 """
 
 import math
@@ -67,7 +70,7 @@ def from_overlaps(Q, R, T, readout="mean", teacher_readout=None):
     return OrderParameters(G=Q, S=R, T=T, strengths=np.ones(K), xi_out=np.eye(K), readout=v, teacher_readout=v_star)
 
 
-def paper(N, K=8, M=None, P=None, seed=0, readout="mean", weights=True):
+def paper(N, K=8, M=None, P=None, seed=0, readout="mean", weights=True, student_seed=None):
     """The setting of Li and Huang, figure 4: student and teacher share output modes and strengths.
 
     Every entry of A, s, X and X* is drawn from N(0, 1)/(ln N)^(1/6); B = A diag(s) X*.
@@ -86,6 +89,8 @@ def paper(N, K=8, M=None, P=None, seed=0, readout="mean", weights=True):
     readout : {"mean", "sum", "sqrt"}, default "mean"
     weights : bool, default True
         False: overlaps alone, from their exact law; N up to 10^15, N ≥ 2P.
+    student_seed : int, optional
+        Draws the student's input modes from a generator of their own; everything else stays that of ``seed``.
 
     Returns
     -------
@@ -107,10 +112,11 @@ def paper(N, K=8, M=None, P=None, seed=0, readout="mean", weights=True):
     origin = {"name": "paper", "arguments": {"N": N, "K": K, "P": P, "seed": seed, "readout": readout}}
     return _draw(generator, N, student_size=scale, teacher_modes=P, teacher_size=scale, orthogonal=False,
                  teacher_map=xi_out * strengths, strengths=strengths, xi_out=xi_out, readout=readout,
-                 weights=weights, origin=origin)
+                 weights=weights, student_seed=student_seed, origin=origin)
 
 
-def committee(N, K=3, M=None, seed=0, teacher="orthogonal", student_size=0.1, readout="mean", weights=True):
+def committee(N, K=3, M=None, seed=0, teacher="orthogonal", student_size=0.1, readout="mean", weights=True,
+              student_seed=None):
     """An ordinary soft committee machine: W itself is trained (P = K, A = I, s = 1).
 
     Parameters
@@ -129,6 +135,8 @@ def committee(N, K=3, M=None, seed=0, teacher="orthogonal", student_size=0.1, re
     readout : {"mean", "sum", "sqrt"}, default "mean"
     weights : bool, default True
         False: overlaps alone, from their exact law; N up to 10^15, N ≥ K + M.
+    student_seed : int, optional
+        Draws the student's input modes from a generator of their own; everything else stays that of ``seed``.
 
     Returns
     -------
@@ -142,10 +150,12 @@ def committee(N, K=3, M=None, seed=0, teacher="orthogonal", student_size=0.1, re
     checks.choice("teacher", teacher, TEACHERS)
     origin = {"name": "committee", "arguments": {"N": N, "K": K, "M": M, "seed": seed, "teacher": teacher,
                                                  "student_size": student_size, "readout": readout}}
-    return _committee(N, K, M, seed, np.ones(M), teacher == "orthogonal", student_size, readout, weights, origin)
+    return _committee(N, K, M, seed, np.ones(M), teacher == "orthogonal", student_size, readout, weights, student_seed,
+                      origin)
 
 
-def graded(N, K=4, M=None, seed=0, teacher_norms=None, student_size=0.1, readout="mean", weights=True):
+def graded(N, K=4, M=None, seed=0, teacher_norms=None, student_size=0.1, readout="mean", weights=True,
+           student_seed=None):
     """A soft committee machine whose orthogonal teacher units differ in strength.
 
     Parameters
@@ -164,6 +174,8 @@ def graded(N, K=4, M=None, seed=0, teacher_norms=None, student_size=0.1, readout
     readout : {"mean", "sum", "sqrt"}, default "mean"
     weights : bool, default True
         False: overlaps alone, from their exact law; N up to 10^15, N ≥ K + M.
+    student_seed : int, optional
+        Draws the student's input modes from a generator of their own; everything else stays that of ``seed``.
 
     Returns
     -------
@@ -180,10 +192,11 @@ def graded(N, K=4, M=None, seed=0, teacher_norms=None, student_size=0.1, readout
         raise ParameterError(f"teacher_norms must be ≥ 0; got {norms.tolist()}")
     origin = {"name": "graded", "arguments": {"N": N, "K": K, "M": M, "seed": seed, "teacher_norms": norms.tolist(),
                                               "student_size": student_size, "readout": readout}}
-    return _committee(N, K, M, seed, np.sqrt(norms), True, student_size, readout, weights, origin)
+    return _committee(N, K, M, seed, np.sqrt(norms), True, student_size, readout, weights, student_seed, origin)
 
 
-def showcase(N, K=3, M=None, P=None, seed=0, student_size=0.3, mixing=0.05, readout="mean", weights=True):
+def showcase(N, K=3, M=None, P=None, seed=0, student_size=0.3, mixing=0.05, readout="mean", weights=True,
+             student_seed=None):
     """A mode-decomposed student that specializes unit by unit: the default of the command line.
 
     As many modes as units; A is the identity plus Gaussian entries of size ``mixing`` and is shared
@@ -206,6 +219,8 @@ def showcase(N, K=3, M=None, P=None, seed=0, student_size=0.3, mixing=0.05, read
     readout : {"mean", "sum", "sqrt"}, default "mean"
     weights : bool, default True
         False: overlaps alone, from their exact law; N up to 10^15, N ≥ 2K.
+    student_seed : int, optional
+        Draws the student's input modes from a generator of their own; everything else stays that of ``seed``.
 
     Returns
     -------
@@ -231,7 +246,7 @@ def showcase(N, K=3, M=None, P=None, seed=0, student_size=0.3, mixing=0.05, read
                                                 "mixing": mixing, "readout": readout}}
     return _draw(generator, N, student_size=student_size, teacher_modes=K, teacher_size=1.0, orthogonal=False,
                  teacher_map=xi_out * strengths, strengths=strengths, xi_out=xi_out, readout=readout,
-                 weights=weights, origin=origin)
+                 weights=weights, student_seed=student_seed, origin=origin)
 
 
 def _units(K, M):
@@ -245,7 +260,7 @@ def _require_shared(K, M, name):
                              f"K = {K}; got {M}: leave M out, or use the committee start, where M is free")
 
 
-def _committee(N, K, M, seed, teacher_lengths, orthogonal, student_size, readout, weights, origin):
+def _committee(N, K, M, seed, teacher_lengths, orthogonal, student_size, readout, weights, student_seed, origin):
     N = checks.integer("N", N, 1, MAX_N)
     seed = checks.integer("seed", seed, 0)
     student_size = checks.number("student_size", student_size, 0.0)
@@ -254,13 +269,18 @@ def _committee(N, K, M, seed, teacher_lengths, orthogonal, student_size, readout
     generator = np.random.default_rng(seed)
     return _draw(generator, N, student_size=student_size, teacher_modes=M, teacher_size=1.0, orthogonal=orthogonal,
                  teacher_map=np.diag(teacher_lengths), strengths=np.ones(K), xi_out=np.eye(K), readout=readout,
-                 weights=weights, origin=origin)
+                 weights=weights, student_seed=student_seed, origin=origin)
 
 
 def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal, teacher_map, strengths, xi_out,
-          readout, weights, origin):
+          readout, weights, student_seed, origin):
     """Student modes X and teacher modes Y, Gaussian rows (Y orthogonal on request); B = teacher_map Y."""
     K, P = xi_out.shape
+    of_student = generator
+    if student_seed is not None:
+        student_seed = checks.integer("student_seed", student_seed, 0)
+        of_student = np.random.default_rng([student_seed, origin["arguments"]["seed"], 2])
+        origin["arguments"]["student_seed"] = student_seed
     origin["arguments"] = {name: value.item() if isinstance(value, np.generic) else value
                            for name, value in origin["arguments"].items()}
     small = {"strengths": strengths, "xi_out": xi_out, "readout": readout_vector(readout, K),
@@ -269,7 +289,7 @@ def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal
         rows = generator.standard_normal((teacher_modes, N))
         if orthogonal:
             rows = math.sqrt(N) * np.linalg.qr(rows.T)[0].T
-        xi_in = student_size * generator.standard_normal((P, N))
+        xi_in = student_size * of_student.standard_normal((P, N))
         return Weights(xi_in=xi_in, teacher=teacher_map @ (teacher_size * rows), origin=origin, **small)
     if N < teacher_modes + P:
         raise ParameterError(f"with weights=False, N must be at least {teacher_modes + P} (student plus teacher "
@@ -278,8 +298,8 @@ def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal
         teacher_factor = math.sqrt(N) * np.eye(teacher_modes)
     else:
         teacher_factor = teacher_size * _bartlett(generator, teacher_modes, N)
-    along = student_size * generator.standard_normal((P, teacher_modes))
-    across = student_size * _bartlett(generator, P, N - teacher_modes)
+    along = student_size * of_student.standard_normal((P, teacher_modes))
+    across = student_size * _bartlett(of_student, P, N - teacher_modes)
     B = teacher_map @ teacher_factor
     return OrderParameters(G=(along @ along.T + across @ across.T) / N, S=along @ B.T / N, T=B @ B.T / N, **small)
 

@@ -3,11 +3,14 @@
 Arrays in, arrays out; leading axes (replicas, times) are kept.  docs/theory.md, section 6.
 """
 
+import itertools
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 START = 0.1  # a run has left its start once ε_g has fallen by this share
+FEW_ASSIGNMENTS = 24  # up to so many are all tried, beyond them the Hungarian method is faster
 PARALLEL_TEACHER = 1e-6  # below this, 1 − mean |ρ^T| counts as zero and is replaced by 1
 
 
@@ -47,15 +50,36 @@ def match_units(rho, signed=True):
         Teacher unit π(k) of each student unit; −1 for units without a partner (K > M) and where ρ
         is not finite.
     """
-    from scipy.optimize import linear_sum_assignment
-
     rho = np.asarray(rho, dtype=float)
     gain = rho if signed else np.abs(rho)
+    K, M = rho.shape[-2:]
+    if math.perm(max(K, M), min(K, M)) <= FEW_ASSIGNMENTS:
+        return _best_of_all(gain)
+    from scipy.optimize import linear_sum_assignment
+
     out = np.full(rho.shape[:-1], -1)
     for index in np.ndindex(rho.shape[:-2]):
         if np.all(np.isfinite(gain[index])):
             rows, columns = linear_sum_assignment(-gain[index])
             out[index][rows] = columns
+    return out
+
+
+def _best_of_all(gain):
+    """The best assignment by trying each one on all matrices at once: fast for long paths of a few units."""
+    K, M = gain.shape[-2:]
+    best = np.full(gain.shape[:-2], -np.inf)
+    out = np.full(gain.shape[:-1], -1)
+    for chosen in itertools.permutations(range(max(K, M)), min(K, M)):
+        rows, columns = (range(K), chosen) if K <= M else (chosen, range(M))
+        with np.errstate(invalid="ignore"):
+            total = sum(gain[..., k, m] for k, m in zip(rows, columns))
+        better = total > best
+        best = np.where(better, total, best)
+        partners = np.full(K, -1)
+        partners[list(rows)] = columns
+        out[better] = partners
+    out[~np.isfinite(gain).all((-2, -1))] = -1
     return out
 
 

@@ -1,18 +1,22 @@
 """Pictures of trajectories: functions that take an Axes and return it, and two whole figures.
 
-Simulations are markers, theory is lines; colours are those of Okabe and Ito, which stay apart for
-colour-blind readers.
+One simulation is markers, theory is lines.  Of several replicas a few are drawn one by one as thin
+lines, never their average alone: stage times differ from draw to draw.  From BANDS_FROM replicas on,
+bands hold 50 % and 95 % of them.  Dotted lines are the linear-noise theory, ±2 standard deviations of
+a run at that N.  Colours are those of Okabe and Ito, which stay apart for colour-blind readers.
 """
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 GREY = "#777777"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 MARKERS_A_CURVE = 32
 MOST_DRAWS = 5  # replicas that are drawn one by one
+BANDS_FROM = 20  # replicas: fewer have no 2.5 % quantile to speak of
 DECADES_SHOWN = 4.5
 
 
@@ -32,7 +36,13 @@ def name_of(run):
 def _draws_shown(run):
     if run.replicas == 1:
         return ""
-    return f", {run.replicas} draws" if run.replicas <= MOST_DRAWS else f", {MOST_DRAWS} of {run.replicas} draws"
+    shown = min(run.draws, MOST_DRAWS)
+    return f", {run.replicas} draws" if run.replicas <= shown else f", {shown} of {_thousands(run.replicas)} draws"
+
+
+def has_bands(run):
+    """Whether quantile bands are drawn for a run."""
+    return run.replicas >= BANDS_FROM and not is_theory(run)
 
 
 def _thousands(number):
@@ -49,14 +59,43 @@ def _marked(alpha):
     return np.unique(positive[np.abs(np.log(alpha[positive][:, None] / targets)).argmin(0)])
 
 
-def _draw(ax, run, values, colour, marker="o", linestyle="-"):
-    """One curve: markers for a simulation, a line for theory; ``values`` is (n,)."""
+def _draw(ax, run, name, entry, colour, marker="o", linestyle="-"):
+    """One observable of a run, the entry (k, m) or () of it: its draws, and bands where there are many."""
+    pick = (slice(None), slice(None), *entry)
+    positive = run.alpha > 0.0
+    if has_bands(run):
+        low, lower, _, upper, high = run.ensemble.quantiles[name][pick][:, positive]
+        ax.fill_between(run.alpha[positive], low, high, color=colour, alpha=0.15, lw=0.0)
+        ax.fill_between(run.alpha[positive], lower, upper, color=colour, alpha=0.25, lw=0.0)
+    for values in getattr(run, name)[pick][:MOST_DRAWS]:
+        if is_theory(run):
+            ax.plot(run.alpha[positive], values[positive], linestyle, color=colour, lw=1.4)
+        elif run.replicas == 1:
+            shown = _marked(run.alpha)
+            ax.plot(run.alpha[shown], values[shown], marker, color=colour, ms=4.0, mfc="none", mew=1.0)
+        else:
+            ax.plot(run.alpha[positive], values[positive], linestyle, color=colour, lw=0.6, alpha=0.8)
+
+
+def _draw_noise(ax, runs, noise, name, entry, colour):
+    """The linear-noise theory's ±2 standard deviations at the N of the simulations, within the axes as they are."""
+    if noise is None:
+        return
+    limits = ax.get_ylim()
+    positive = noise.alpha > 0.0
+    for N in sorted({run.N for run in runs if not is_theory(run)}):
+        for edge in noise.band(name, N):
+            ax.plot(noise.alpha[positive], edge[(slice(None), *entry)][positive], ":", color=colour, lw=1.0)
+    ax.set_ylim(limits)
+
+
+def _handle(run, colour, marker):
+    """What stands for a run in a legend."""
     if is_theory(run):
-        shown = run.alpha > 0.0
-        ax.plot(run.alpha[shown], values[shown], linestyle, color=colour, lw=1.4)
-    else:
-        shown = _marked(run.alpha)
-        ax.plot(run.alpha[shown], values[shown], marker, color=colour, ms=4.0, mfc="none", mew=1.0)
+        return Line2D([], [], color=colour, lw=1.4, label=name_of(run))
+    if run.replicas == 1:
+        return Line2D([], [], color=colour, ls="", marker=marker, mfc="none", ms=4.0, label=name_of(run))
+    return Line2D([], [], color=colour, lw=0.8, label=name_of(run))
 
 
 def _look(run, runs):
@@ -65,10 +104,6 @@ def _look(run, runs):
         return "black", ""
     number = [other for other in runs if not is_theory(other)].index(run)
     return COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-
-
-def _draws(run):
-    return range(min(run.replicas, MOST_DRAWS))
 
 
 def _time_axis(ax, runs):
@@ -84,45 +119,49 @@ def _shade_plateaus(ax, run):
         ax.axvspan(plateau.start, plateau.stop, color="#DDDDDD", lw=0.0, zorder=0)
 
 
-def plot_error(ax, runs):
+def plot_error(ax, runs, noise=None):
     """ε_g against α, log-log; plateaus of the first theory (else of the first run) are shaded.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     runs : list of Trajectory
+    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+        Draws the predicted ±2 standard deviations at the N of the simulations.
 
     Returns
     -------
     matplotlib.axes.Axes
     """
+    ax.set_yscale("log", nonpositive="mask")
     handles = []
     for run in runs:
-        theory = is_theory(run)
         colour, marker = _look(run, runs)
-        for r in _draws(run):
-            _draw(ax, run, np.where(run.generalization_error[r] > 0.0, run.generalization_error[r], np.nan),
-                  colour, marker)
-        handles.append(Line2D([], [], color=colour, ls="-" if theory else "", marker=marker,
-                              mfc="none", ms=4.0, label=name_of(run)))
+        _draw(ax, run, "generalization_error", (), colour, marker)
+        handles.append(_handle(run, colour, marker))
+    if any(has_bands(run) for run in runs):
+        handles.append(Patch(color=GREY, alpha=0.3, lw=0.0, label="50 % and 95 % of the draws"))
+    if noise is not None:
+        _draw_noise(ax, runs, noise, "generalization_error", (), "black")
+        handles.append(Line2D([], [], color="black", ls=":", lw=1.0, label="linear noise, ±2 sd"))
     reference = next((run for run in runs if is_theory(run)), runs[0])
     if reference.plateaus():
         _shade_plateaus(ax, reference)
         handles.append(Line2D([], [], color="#DDDDDD", lw=6, label="plateau"))
-    ax.set_yscale("log")
     _time_axis(ax, runs)
     ax.set_ylabel(r"generalization error $\epsilon_g$")
     ax.legend(handles=handles, frameon=False, fontsize="small", loc="lower left")
     return ax
 
 
-def plot_overlaps(ax, runs):
+def plot_overlaps(ax, runs, noise=None):
     """Q_kk and the matched R_kπ(k) against α, one colour a student unit.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     runs : list of Trajectory
+    noise : onlinemode.theory.fluctuations.Fluctuations, optional
 
     Returns
     -------
@@ -130,35 +169,41 @@ def plot_overlaps(ax, runs):
     """
     for number, run in enumerate(runs):
         circle, square = MARKERS[2 * number % len(MARKERS)], MARKERS[(2 * number + 1) % len(MARKERS)]
-        for r in _draws(run):
-            for k, m in enumerate(_final_matching(run, runs)):
-                colour = COLOURS[k % len(COLOURS)]
-                _draw(ax, run, run.Q[r, :, k, k], colour, square, "--")
-                if m >= 0:
-                    _draw(ax, run, run.R[r, :, k, m], colour, circle, "-")
+        for k, m in enumerate(_final_matching(run, runs)):
+            colour = COLOURS[k % len(COLOURS)]
+            _draw(ax, run, "Q", (k, k), colour, square, "--")
+            if m >= 0:
+                _draw(ax, run, "R", (k, m), colour, circle, "-")
+    for k, m in enumerate(_final_matching(runs[-1], runs)):
+        _draw_noise(ax, runs, noise, "Q", (k, k), COLOURS[k % len(COLOURS)])
+        if m >= 0:
+            _draw_noise(ax, runs, noise, "R", (k, m), COLOURS[k % len(COLOURS)])
     _time_axis(ax, runs)
     ax.set_ylabel(r"overlaps $Q_{kk}$, $R_{k\pi(k)}$")
     _kind_legend(ax, runs, [("o", "-", r"$R_{k\pi(k)}$"), ("s", "--", r"$Q_{kk}$")])
     return ax
 
 
-def plot_matched(ax, runs):
+def plot_matched(ax, runs, noise=None):
     """Matched ρ_kπ(k) against α, one colour a student unit; partners in the legend are the first run's.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     runs : list of Trajectory
+    noise : onlinemode.theory.fluctuations.Fluctuations, optional
 
     Returns
     -------
     matplotlib.axes.Axes
     """
     for number, run in enumerate(runs):
-        for r in _draws(run):
-            for k, m in enumerate(_final_matching(run, runs)):
-                if m >= 0:
-                    _draw(ax, run, run.rho[r, :, k, m], COLOURS[k % len(COLOURS)], MARKERS[number % len(MARKERS)])
+        for k, m in enumerate(_final_matching(run, runs)):
+            if m >= 0:
+                _draw(ax, run, "rho", (k, m), COLOURS[k % len(COLOURS)], MARKERS[number % len(MARKERS)])
+    for k, m in enumerate(_final_matching(runs[-1], runs)):
+        if m >= 0:
+            _draw_noise(ax, runs, noise, "rho", (k, m), COLOURS[k % len(COLOURS)])
     _time_axis(ax, runs)
     ax.set_ylim(min(-0.05, ax.get_ylim()[0]), 1.05)
     ax.set_ylabel(r"matched overlap $\rho_{k\pi(k)}$")
@@ -170,21 +215,22 @@ def plot_matched(ax, runs):
     return ax
 
 
-def plot_specialization(ax, runs):
+def plot_specialization(ax, runs, noise=None):
     """Normalised specialization against α, with the plateau shaded and its steps marked.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     runs : list of Trajectory
+    noise : onlinemode.theory.fluctuations.Fluctuations, optional
 
     Returns
     -------
     matplotlib.axes.Axes
     """
     for run in runs:
-        for r in _draws(run):
-            _draw(ax, run, run.specialization[r], *_look(run, runs))
+        _draw(ax, run, "specialization", (), *_look(run, runs))
+    _draw_noise(ax, runs, noise, "specialization", (), "black")
     reference = next((run for run in runs if is_theory(run)), runs[0])
     _shade_plateaus(ax, reference)
     for i, step in enumerate(reference.specialization_steps()):
@@ -232,16 +278,18 @@ def plot_overlap_map(ax, run, alpha, replica=0):
     return ax
 
 
-def plot_deviation(ax, runs, theory):
+def plot_deviation(ax, runs, theory, noise=None):
     """√N times the root mean square deviation of (Q, R) from the mean-field equations, against α.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     runs : list of Trajectory
-        Simulations.
+        Simulations; of several replicas a few are drawn, and the root mean square over all.
     theory : Trajectory
         On the same saved times, from the same overlaps.
+    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+        Draws what the linear-noise theory expects of it.
 
     Returns
     -------
@@ -249,18 +297,43 @@ def plot_deviation(ax, runs, theory):
     """
     from onlinemode.observables import overlap_deviation
 
+    last, sizes = max(run.alpha[-1] for run in runs), sorted({run.N for run in runs})
     for number, run in enumerate(runs):
-        deviation = overlap_deviation(run.Q, run.R, theory.Q, theory.R) * np.sqrt(run.N)
-        shown = run.alpha >= max(run.alpha[-1] * 10.0**-DECADES_SHOWN, 0.5 / run.N)
-        for r in _draws(run):
-            ax.plot(run.alpha[shown], deviation[r, shown], color=COLOURS[number % len(COLOURS)], lw=1.0,
+        colour = COLOURS[number % len(COLOURS)]
+        shown = run.alpha >= max(last * 10.0**-DECADES_SHOWN, 0.5 / run.N)
+        each = np.sqrt(run.N) * overlap_deviation(run.Q, run.R, theory.Q[:run.draws], theory.R[:run.draws])
+        for r, deviation in enumerate(each[:MOST_DRAWS]):
+            ax.plot(run.alpha[shown], deviation[shown], color=colour, lw=1.0 if run.replicas == 1 else 0.6,
                     label=name_of(run) if r == 0 else None)
+        if run.replicas > 1 and run.starts is None:
+            ax.plot(run.alpha[shown], np.sqrt(run.N) * _rms_deviation(run, theory)[shown], color=colour, lw=2.0,
+                    label=f"rms over {_thousands(run.replicas)} draws")
+    if noise is not None:
+        shown = (noise.alpha > 0.0) & (noise.alpha >= last * 10.0**-DECADES_SHOWN)
+        for N in sizes:
+            variance = [noise.standard_deviation(name, N) ** 2 + noise.mean_shift(name, N) ** 2 for name in ("Q", "R")]
+            ax.plot(noise.alpha[shown], np.sqrt(N * _entries_mean(*variance))[shown], "k:", lw=1.4,
+                    label="linear noise" if N == sizes[0] else None)
     _shade_plateaus(ax, theory)
     ax.set_yscale("log")
     _time_axis(ax, runs)
     ax.legend(frameon=False, fontsize="small", loc="upper left")
     ax.set_ylabel(r"$\sqrt{N}$ × rms deviation of $(Q, R)$")
     return ax
+
+
+def _rms_deviation(run, theory):
+    """Root mean square over replicas and entries, from mean and standard deviation over the replicas, (n,)."""
+    ensemble = run.ensemble
+    share = ((ensemble.count - 1.0) / np.maximum(ensemble.count, 1))[:, None, None]
+    squares = [ensemble.standard_deviation[name] ** 2 * share
+               + (ensemble.mean[name] - getattr(theory, name)[0]) ** 2 for name in ("Q", "R")]
+    return np.sqrt(_entries_mean(*squares))
+
+
+def _entries_mean(*matrices):
+    """Mean over the entries of (n, ., .) matrices together, (n,)."""
+    return np.concatenate([matrix.reshape(len(matrix), -1) for matrix in matrices], axis=1).mean(1)
 
 
 def overview(runs, title=None):
@@ -314,7 +387,7 @@ def map_times(run):
     return [run.alpha[0], middle, rise, last]
 
 
-def comparison(runs, theory, title=None):
+def comparison(runs, theory, title=None, noise=None):
     """Simulations with their theory, and their deviation in units of N^(−1/2).
 
     Parameters
@@ -324,6 +397,8 @@ def comparison(runs, theory, title=None):
     theory : Trajectory
         On the same saved times.
     title : str, optional
+    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+        Draws the predicted ±2 standard deviations at the N of the simulations.
 
     Returns
     -------
@@ -333,10 +408,10 @@ def comparison(runs, theory, title=None):
     if title:
         figure.suptitle(title, fontsize="medium")
     axes = figure.subplots(2, 2)
-    plot_error(axes[0, 0], [*runs, theory])
-    plot_matched(axes[0, 1], [*runs, theory])
-    plot_overlaps(axes[1, 0], [*runs, theory])
-    plot_deviation(axes[1, 1], runs, theory)
+    plot_error(axes[0, 0], [*runs, theory], noise)
+    plot_matched(axes[0, 1], [*runs, theory], noise)
+    plot_overlaps(axes[1, 0], [*runs, theory], noise)
+    plot_deviation(axes[1, 1], runs, theory, noise)
     return figure
 
 

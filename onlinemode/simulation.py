@@ -8,34 +8,43 @@ import numpy as np
 
 from onlinemode import checks, initial
 from onlinemode.engines import get_engine
+from onlinemode.engines.parts import KEEP, Starts, run_in_parts
 from onlinemode.errors import EngineError, ParameterError, RepeatError
 from onlinemode.problem import Problem
-from onlinemode.state import OrderParameters, Weights
 
 MAX_SEED = 2**64 - 1
 SHORTEST_ALPHA = 1e-50  # the solvers of SciPy do not return from shorter times
 
 
-def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=1, save_at=200, progress=None,
-             store_weights=False, **options):
+def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=1, keep="all", save_at=200,
+             progress=None, store_weights=False, **options):
     """Let a student learn and return its trajectory.
 
     Parameters
     ----------
     problem : Problem
-    start : Weights or OrderParameters
-        Weights may go to any engine.  OrderParameters go to "ode"; "micro" makes N-vectors that
-        have exactly these overlaps.
+    start : Weights, OrderParameters or callable
+        Weights may go to any engine.  OrderParameters go to "ode" and "chain"; "micro" makes
+        N-vectors that have exactly these overlaps.  A callable is given the number of a replica, 0,
+        1, ..., and returns the start of that replica alone, always the same for the same number;
+        the teacher must be common, for example
+        ``lambda r: om.initial.paper(30, student_seed=r)``.
     alpha : float
         Last time, α = steps/N, > 0.
-    engine : {"micro", "ode"}, default "micro"
-        "micro": online SGD on N-vectors; "ode": the mean-field equations, N → ∞.
+    engine : {"micro", "chain", "ode"}, default "micro"
+        "micro": online SGD on N-vectors; "chain": the exact Markov chain of the overlaps; "ode": the
+        mean-field equations, N → ∞.
     N : int, optional
-        Number of inputs; needed by "micro" from OrderParameters, otherwise that of the weights.
+        Number of inputs; needed by "micro" and "chain" from OrderParameters, otherwise that of the
+        weights.
     seed : int, default 0
         Key of the random samples, 0 to 2^64 − 1.
     replicas : int, default 1
-        Runs from the same start with different samples.
+        Runs with different samples, from the same start unless ``start`` is a callable.  "ode" has
+        one replica a start.
+    keep : {"all", "summary"}, default "all"
+        "summary": keep the first five replicas one by one and of all the others only the statistics,
+        ``run.ensemble``; for large ensembles.
     save_at : int or array, default 200
         A count (α = 0, then log-spaced from one step to ``alpha``) or ascending values of α.
     progress : callable, optional
@@ -45,6 +54,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         Keep the initial weights in the trajectory (and its file).
     **options
         micro: ``precision`` ("float64" or "float32"), ``device`` ("cpu"), ``threads``;
+        chain: ``threads``;
         ode: ``method``, ``rtol``, ``atol``, ``nodes``, ``node_seed`` (see :mod:`onlinemode.engines.ode`).
 
     Returns
@@ -60,8 +70,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
     """
     if not isinstance(problem, Problem):
         raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")
-    if not isinstance(start, (Weights, OrderParameters)):
-        raise ParameterError(f"start must be Weights or OrderParameters; got {type(start).__name__}")
+    starts = Starts(start)
     module = get_engine(engine)
     unknown = sorted(set(options) - set(module.OPTIONS))
     if unknown:
@@ -71,23 +80,30 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         raise ParameterError(f"alpha must be at least {SHORTEST_ALPHA:g}; got {alpha!r}")
     seed = checks.integer("seed", seed, 0, MAX_SEED)
     replicas = checks.integer("replicas", replicas, 1)
+    if module.DETERMINISTIC and replicas > 1 and not starts.differ:
+        raise EngineError(f"engine {engine} is deterministic and has one replica a start; got replicas = {replicas}: "
+                          "leave it out")
+    checks.choice("keep", keep, KEEP)
     if N is not None:
         N = checks.integer("N", N, 1, initial.MAX_N)
-    if isinstance(start, Weights):
-        if N is not None and N != start.N:
-            raise ParameterError(f"N must be that of the weights, {start.N}; got {N}: leave it out")
-        N = start.N
-    if store_weights and not isinstance(start, Weights):
+    if starts.N is not None:
+        if N is not None and N != starts.N:
+            raise ParameterError(f"N must be that of the weights, {starts.N}; got {N}: leave it out")
+        N = starts.N
+    if store_weights and starts.N is None:
         raise ParameterError("store_weights needs a start that is Weights; got OrderParameters (always stored)")
+    if store_weights and starts.differ:
+        raise ParameterError("store_weights needs one start for all replicas; got a callable: leave it out, recipes of "
+                             "onlinemode.initial are stored anyway")
 
-    run = module.run(problem, start, alpha=alpha, N=N, seed=seed, replicas=replicas, save_at=save_at,
-                     progress=progress, **options)
+    call = dict(alpha=alpha, N=N, seed=seed, replicas=replicas, save_at=save_at, **options)
+    run = run_in_parts(module.run, problem, starts, keep, progress, call)
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()}
     run.meta = {
         "engine": engine, "seed": seed, **run.meta,
-        "call": {"alpha": alpha, "engine": engine, "N": N, "seed": seed, "replicas": replicas,
+        "call": {"alpha": alpha, "engine": engine, "N": N, "seed": seed, "replicas": replicas, "keep": keep,
                  "save_at": np.asarray(save_at).tolist(), **plain},
-        "start": _describe(start), "versions": _versions(),
+        "start": starts.describe(), "versions": _versions(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     if store_weights:
@@ -115,37 +131,40 @@ def repeat(run, progress=None):
         If the run began from the user's own weights and these were not stored.
     """
     call = dict(run.meta["call"])
-    return simulate(run.problem, _rebuild_start(run), progress=progress, store_weights=run.weights is not None,
-                    **{**call, "N": None if run.meta["start"]["kind"] == "weights" else call["N"]})
+    if run.meta["start"]["kind"] == "weights":
+        call["N"] = None
+    return simulate(run.problem, _rebuild_start(run), progress=progress, store_weights=run.weights is not None, **call)
 
 
 def _rebuild_start(run):
-    start = run.meta["start"]
-    if start["kind"] == "overlaps":
-        return run.initial
+    """The start of a saved run: Weights, OrderParameters, or a callable where replicas have their own."""
+    recorded = run.meta["start"]
+    if recorded["kind"] == "overlaps":
+        return run.initial if run.starts is None else run.start_of
     if run.weights is not None:
         return run.weights
-    if start["origin"] is None:
-        raise RepeatError(f"this run began from weights of your own (SHA-256 {start['fingerprint'][:16]}...) that its "
-                          "file does not hold, so it cannot be repeated; save such runs with store_weights=True")
-    make = getattr(initial, start["origin"]["name"])
-    weights = make(**start["origin"]["arguments"])
-    if weights.fingerprint() != start["fingerprint"]:
-        drawn = weights.order_parameters()
+    if run.starts is None:
+        return _rebuild_weights(run, recorded, 0)
+    return lambda replica: _rebuild_weights(run, {"origin": recorded["origins"][replica],
+                                                  "fingerprint": recorded["fingerprints"][replica]}, replica)
+
+
+def _rebuild_weights(run, recorded, replica):
+    if recorded["origin"] is None:
+        raise RepeatError(f"this run began from weights of your own (SHA-256 {recorded['fingerprint'][:16]}...) that "
+                          "its file does not hold, so it cannot be repeated; save such runs with store_weights=True")
+    make = getattr(initial, recorded["origin"]["name"])
+    weights = make(**recorded["origin"]["arguments"])
+    if weights.fingerprint() != recorded["fingerprint"]:
+        drawn, start = weights.order_parameters(), run.start_of(replica)
         names = ("G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")
-        if not all(np.allclose(getattr(drawn, name), getattr(run.initial, name), rtol=0.0, atol=1e-9)
-                   if getattr(drawn, name).shape == getattr(run.initial, name).shape else False for name in names):
-            raise RepeatError(f"the recipe {start['origin']['name']} does not give the weights of this file: they were "
-                              "changed after they were drawn, or drawn by another version (onlinemode "
+        if not all(np.allclose(getattr(drawn, name), getattr(start, name), rtol=0.0, atol=1e-9)
+                   if getattr(drawn, name).shape == getattr(start, name).shape else False for name in names):
+            raise RepeatError(f"the recipe {recorded['origin']['name']} does not give the weights of this file: they "
+                              "were changed after they were drawn, or drawn by another version (onlinemode "
                               f"{run.meta['versions']['onlinemode']}, NumPy {run.meta['versions']['numpy']}); "
                               "save such runs with store_weights=True")
     return weights
-
-
-def _describe(start):
-    if isinstance(start, OrderParameters):
-        return {"kind": "overlaps"}
-    return {"kind": "weights", "origin": start.origin, "fingerprint": start.fingerprint()}
 
 
 def _versions():

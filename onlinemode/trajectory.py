@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from onlinemode import observables
+from onlinemode.ensemble import OBSERVABLES, Ensemble, ensemble_of
 from onlinemode.errors import FileError
 from onlinemode.problem import Problem
 from onlinemode.state import OrderParameters, Weights
@@ -34,20 +35,21 @@ class Status(Enum):
 class Trajectory:
     """Order parameters of one or more replicas at the saved times.
 
-    All engines return this, with the same shapes; ``n`` is the number of saved times.
+    All engines return this, with the same shapes; ``n`` is the number of saved times.  ``draws`` is
+    the number of replicas kept one by one: all, or the first few of a run with ``keep="summary"``.
 
     Attributes
     ----------
     alpha : array (n,)
         The saved times α = steps/N.
-    G : array (replicas, n, P, P)
-    S : array (replicas, n, P, M)
-    strengths : array (replicas, n, P)
-    xi_out : array (replicas, n, K, P)
-    readout : array (replicas, n, K)
+    G : array (draws, n, P, P)
+    S : array (draws, n, P, M)
+    strengths : array (draws, n, P)
+    xi_out : array (draws, n, K, P)
+    readout : array (draws, n, K)
     problem : Problem
     initial : OrderParameters
-        The common start of all replicas.
+        The start of replica 0, common to all unless ``starts`` is there.
     status : list of Status
         One a replica.
     message : list of str
@@ -57,9 +59,14 @@ class Trajectory:
         arguments of the call, so that :func:`onlinemode.repeat` can make the run again.
     weights : Weights, optional
         The initial weights, where storing them was asked for.
-    error : array (replicas, n), optional
+    error : array (draws, n), optional
         ε_g where the engine knows it better than the overlaps do (chain: from the factors, right also
         far below 1e-16).
+    starts : dict of arrays (replicas, ...), optional
+        G, S, strengths, xi_out and readout of every replica's start, where replicas began from
+        different students.
+    summary : Ensemble, optional
+        Statistics over all replicas, where not all are kept; read them as ``ensemble``.
     """
 
     alpha: np.ndarray
@@ -75,6 +82,8 @@ class Trajectory:
     meta: dict
     weights: Weights | None = field(default=None, repr=False)
     error: np.ndarray | None = None
+    starts: dict | None = field(default=None, repr=False)
+    summary: Ensemble | None = field(default=None, repr=False)
 
     @property
     def T(self):
@@ -88,8 +97,27 @@ class Trajectory:
 
     @property
     def replicas(self):
-        """Number of replicas."""
+        """Number of replicas that were run."""
+        return len(self.status)
+
+    @property
+    def draws(self):
+        """Number of replicas that are kept one by one."""
         return self.G.shape[0]
+
+    @cached_property
+    def ensemble(self):
+        """Means, standard deviations and quantiles over all replicas, an :class:`onlinemode.ensemble.Ensemble`."""
+        if self.summary is not None:
+            return self.summary
+        return ensemble_of(self.alpha, {name: getattr(self, name) for name in OBSERVABLES})
+
+    def start_of(self, replica):
+        """The order parameters from which a replica began."""
+        if self.starts is None:
+            return self.initial
+        return OrderParameters(T=self.T, teacher_readout=self.teacher_readout,
+                               **{name: values[replica] for name, values in self.starts.items()})
 
     @property
     def N(self):
@@ -102,18 +130,18 @@ class Trajectory:
 
     @cached_property
     def Q(self):
-        """Overlaps of the student's units, Q = A diag(s) G diag(s) Aᵀ, (replicas, n, K, K)."""
+        """Overlaps of the student's units, Q = A diag(s) G diag(s) Aᵀ, (draws, n, K, K)."""
         with np.errstate(over="ignore", invalid="ignore"):
             return self._scaled @ self.G @ np.swapaxes(self._scaled, -1, -2)
 
     @cached_property
     def R(self):
-        """Overlaps of student and teacher units, R = A diag(s) S, (replicas, n, K, M)."""
+        """Overlaps of student and teacher units, R = A diag(s) S, (draws, n, K, M)."""
         return self._scaled @ self.S
 
     @cached_property
     def generalization_error(self):
-        """ε_g = ½ E[(f − y)²] without label noise, (replicas, n)."""
+        """ε_g = ½ E[(f − y)²] without label noise, (draws, n)."""
         if self.error is not None:
             return self.error
         return generalization_error(self.problem.activation, self.G, self.S, self.T, self.strengths, self.xi_out,
@@ -126,25 +154,27 @@ class Trajectory:
 
     @cached_property
     def rho(self):
-        """Normalized overlaps ρ_km = R_km/√(Q_kk T_mm), (replicas, n, K, M)."""
+        """Normalized overlaps ρ_km = R_km/√(Q_kk T_mm), (draws, n, K, M)."""
         return observables.normalized_overlaps(self.Q, self.R, self.T)
 
     @cached_property
     def specialization(self):
-        """Normalized specialization (docs/theory.md, section 6.2), (replicas, n)."""
+        """Normalized specialization (docs/theory.md, section 6.2), (draws, n)."""
         return observables.specialization(self.Q, self.R, self.T, self.signed)
 
     @cached_property
     def unit_margins(self):
-        """Matched ρ minus the largest other |ρ| of each unit, (replicas, n, K)."""
+        """Matched ρ minus the largest other |ρ| of each unit, (draws, n, K)."""
         return observables.unit_margins(self.Q, self.R, self.T, self.signed)
 
     @cached_property
     def mode_residuals(self):
-        """r_p = |X_p − X*_p|²/|X*_p|², (replicas, n, P); None where not defined (section 6.3)."""
+        """r_p = |X_p − X*_p|²/|X*_p|², (draws, n, P); None where not defined (section 6.3)."""
         rates = self.problem.rates
         if rates.strengths > 0.0 or rates.xi_out > 0.0:
             return None
+        if self.starts is not None and any(np.ptp(self.starts[name], 0).any() for name in ("strengths", "xi_out")):
+            return None  # replicas differ in their factors, so no common modes of the teacher
         return observables.mode_residuals(self.G, self.S, self.T, self.initial.strengths, self.initial.xi_out)
 
     def plateaus(self, replica=0, **options):
@@ -173,6 +203,10 @@ class Trajectory:
         arrays |= {f"initial_{name}": getattr(self.initial, name) for name in _OVERLAPS}
         if self.error is not None:
             arrays["error"] = self.error
+        if self.starts is not None:
+            arrays |= {f"starts_{name}": values for name, values in self.starts.items()}
+        if self.summary is not None:
+            arrays |= self.summary.to_arrays()
         if self.weights is not None:
             arrays |= {f"weights_{name}": getattr(self.weights, name) for name in _WEIGHTS}
         write_archive(path, KIND, header, arrays)
@@ -193,7 +227,7 @@ class Trajectory:
         with replacing(path, "w") as file:
             writer = csv.writer(file)
             writer.writerow(names)
-            for r in range(self.replicas):
+            for r in range(self.draws):
                 for i, alpha in enumerate(self.alpha):
                     values = (alpha, self.generalization_error[r, i], self.specialization[r, i], *self.Q[r, i].flat,
                               *self.R[r, i].flat, *self.readout[r, i])
@@ -227,6 +261,8 @@ def load(path):
             problem=Problem.from_dict(header["problem"]),
             initial=OrderParameters(**{name: arrays[f"initial_{name}"] for name in _OVERLAPS}),
             status=[Status(name) for name in header["status"]], message=header["message"],
-            meta=header["meta"], weights=weights, error=arrays.get("error"))
+            meta=header["meta"], weights=weights, error=arrays.get("error"),
+            starts={name: arrays[f"starts_{name}"] for name in _PATHS} if "starts_G" in arrays else None,
+            summary=Ensemble.from_arrays(arrays["alpha"], arrays))
     except (KeyError, TypeError, ValueError) as problem:
         raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None

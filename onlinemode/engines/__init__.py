@@ -1,7 +1,9 @@
 """The engines: each turns a problem and a start into a Trajectory.
 
-An engine is a module with a function ``run`` and a tuple ``OPTIONS`` of the keywords that only it
-understands; it is imported when it is first asked for.
+An engine is a module with a function ``run``, a tuple ``OPTIONS`` of the keywords that only it
+understands, and ``DETERMINISTIC``, whether replicas of one start would be equal; it is imported when
+it is first asked for.  ``run`` makes some of the replicas of a call: ``starts`` holds one start for
+each, ``first_replica`` is the number of the first, ``replicas`` the number in the whole call.
 """
 
 from importlib import import_module

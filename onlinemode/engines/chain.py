@@ -7,13 +7,22 @@ import numpy as np
 from onlinemode import checks
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
-from onlinemode.engines.replicas import Replica, collect, kernel_rates, run_in_threads, small_factors, thread_count
+from onlinemode.engines.replicas import (
+    Replica,
+    collect,
+    each_once,
+    kernel_rates,
+    run_in_threads,
+    small_factors,
+    thread_count,
+)
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.state import Weights
 from onlinemode.theory.quadrature import normal_nodes, teacher_factor
 from onlinemode.trajectory import Trajectory
 
 OPTIONS = ("threads",)
+DETERMINISTIC = False
 
 # Below this many steps of all replicas together the one kernel for all sizes is used: compiling one
 # for these sizes takes longer than it saves.  A count, not a look into the cache, so that the same
@@ -73,7 +82,7 @@ class ChainStart:
         self.dof = N - r_B - r_X
 
 
-def run(problem, start, *, alpha, N, seed, replicas, save_at, progress, threads=None):
+def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, threads=None):
     """Run the chain; see :func:`onlinemode.simulate` for the common arguments.
 
     Parameters
@@ -88,31 +97,31 @@ def run(problem, start, *, alpha, N, seed, replicas, save_at, progress, threads=
     if N is None:
         raise EngineError("engine chain needs N when it starts from overlaps; got None: give N=..., or Weights")
     alphas, steps = save_times(save_at, alpha, N)
-    factors = ChainStart(start, N)
+    factors = each_once(lambda start: ChainStart(start, N), starts)
     if progress is not None:
         progress(Progress(0.0, 0.0, 0, float("nan")))
 
     began = time.perf_counter()
-    simulation = _Simulation(problem, factors, N, steps, seed, replicas)
+    simulation = _Simulation(problem, factors[0], N, steps, seed, replicas)
     compiled_at = time.perf_counter()
-    results = [_ChainReplica(number, simulation) for number in range(replicas)]
+    results = [_ChainReplica(number, start, simulation) for number, start in enumerate(factors, first_replica)]
     run_in_threads(results, threads, progress, steps[-1])
     ended = time.perf_counter()
     return Trajectory(
-        alpha=alphas, **collect(results), problem=problem, initial=factors.overlaps,
+        alpha=alphas, **collect(results), problem=problem, initial=factors[0].overlaps,
         error=np.stack([result.error for result in results]),
         meta={"N": N, "device": "cpu", "precision": "float64", "steps": [result.steps_made for result in results],
               "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
 
 
 class _Simulation:
-    """What all replicas share: the initial factors, the saved steps, the compiled kernel."""
+    """What all replicas share: the problem, the saved steps, the compiled kernel."""
 
     def __init__(self, problem, start, N, steps, seed, replicas):
         from onlinemode.kernels.activations import ACTIVATION_CODES
         from onlinemode.kernels.chain_cpu import ANY, make_advance, rotation_period
 
-        self.problem, self.start, self.N, self.steps, self.seed = problem, start, N, steps, seed
+        self.problem, self.N, self.steps, self.seed = problem, N, steps, seed
         self.rates = kernel_rates(problem)
         self.activation = ACTIVATION_CODES[problem.activation]
         self.rows = len(start.across) + (rotation_period(problem.batch)[1] if start.dof else 0)
@@ -120,11 +129,11 @@ class _Simulation:
         constants = (o.K, o.M, o.P, len(start.along), self.activation)
         worth = float(steps[-1]) * replicas * problem.batch >= STEPS_WORTH_COMPILING
         self._kernel = make_advance(*(constants if worth else (ANY,) * 5))
-        state = _ChainState(self)
-        self.advance(state, np.zeros(0, np.int64), np.zeros(2, np.int64), np.zeros(1, np.uint8), 0)  # compiles
+        state = _ChainState(start, self.rows, len(steps))
+        self.advance(start, state, np.zeros(0, np.int64), np.zeros(2, np.int64), np.zeros(1, np.uint8), 0)  # compiles
 
-    def advance(self, state, save_steps, counts, stop, replica):
-        problem, start = self.problem, self.start
+    def advance(self, start, state, save_steps, counts, stop, replica):
+        problem = self.problem
         return self._kernel(state.along, state.across, len(start.across), start.teacher_factor, state.factors,
                             self.rates, problem.weight_decay, problem.noise, self.activation, float(self.N),
                             float(start.dof), problem.batch, save_steps, counts, state.paths, stop,
@@ -134,10 +143,10 @@ class _Simulation:
 class _ChainState:
     """The factors of one replica, which the kernel changes, and the arrays into which it saves them."""
 
-    def __init__(self, simulation):
-        start, o, times = simulation.start, simulation.start.overlaps, len(simulation.steps)
+    def __init__(self, start, rows, times):
+        o = start.overlaps
         self.along = np.array(start.along)
-        self.across = np.zeros((simulation.rows, o.P))
+        self.across = np.zeros((rows, o.P))
         self.across[:len(start.across)] = start.across
         self.factors = small_factors(o)
         self.paths = (np.full((times,) + self.along.shape, np.nan), np.full((times,) + self.across.shape, np.nan),
@@ -145,18 +154,17 @@ class _ChainState:
 
 
 class _ChainReplica(Replica):
-    def __init__(self, number, simulation):
-        super().__init__(number, simulation.start.overlaps, simulation.problem.activation, simulation.N,
-                         len(simulation.steps))
-        self.simulation = simulation
+    def __init__(self, number, start, simulation):
+        super().__init__(number, start.overlaps, simulation.problem.activation, simulation.N, len(simulation.steps))
+        self.start, self.simulation = start, simulation
         self.error = np.full(len(simulation.steps), np.nan)
         self.paths = None
 
     def advance(self, stop):
         simulation = self.simulation
-        state = _ChainState(simulation)
+        state = _ChainState(self.start, simulation.rows, len(simulation.steps))
         self.paths = state.paths
-        diverged = simulation.advance(state, simulation.steps, self.counts, stop, self.number)
+        diverged = simulation.advance(self.start, state, simulation.steps, self.counts, stop, self.number)
         self.G, self.S, self.strengths, self.xi_out, self.readout = self.state(slice(None))
         self.error[:self.saved] = self._errors()
         self.paths = None
@@ -168,7 +176,7 @@ class _ChainReplica(Replica):
             return super().state(rows)
         along, across, *factors = (path[rows] for path in self.paths)
         G = np.swapaxes(along, -1, -2) @ along + np.swapaxes(across, -1, -2) @ across
-        return (G, np.swapaxes(along, -1, -2) @ self.simulation.start.teacher_factor.T, *factors)
+        return (G, np.swapaxes(along, -1, -2) @ self.start.teacher_factor.T, *factors)
 
     def _errors(self):
         """ε_g at the saved times; from the factors where the closed form would show its floor."""
@@ -182,7 +190,7 @@ class _ChainReplica(Replica):
             o = self.overlaps
             exact = np.empty(len(small))
             factor_errors(self.simulation.activation, along, across, strengths, xi_out, readout,
-                          np.array(o.teacher_readout), self.simulation.start.teacher_factor,
+                          np.array(o.teacher_readout), self.start.teacher_factor,
                           normal_nodes(along.shape[1] + across.shape[1], ERROR_NODES), exact)
             errors[small] = exact
         return errors

@@ -7,13 +7,14 @@ import numpy as np
 from onlinemode import checks
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
-from onlinemode.errors import EngineError, ParameterError
+from onlinemode.errors import ParameterError
 from onlinemode.state import Weights
 from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
 from onlinemode.trajectory import Status, Trajectory
 
 OPTIONS = ("method", "rtol", "atol", "nodes", "node_seed")
+DETERMINISTIC = True
 METHODS = ("LSODA", "DOP853", "RK45", "Radau", "BDF")
 
 CONVERGED_ERROR = 1e-12  # past it the solver works for nothing
@@ -38,8 +39,8 @@ def check_options(problem, method="LSODA", rtol=None, atol=None, nodes=DEFAULT_N
     return rtol, atol, nodes
 
 
-def run(problem, start, *, alpha, N, seed, replicas, save_at, progress, method="LSODA", rtol=None, atol=None,
-        nodes=DEFAULT_NODES, node_seed=NODE_SEED):
+def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, method="LSODA", rtol=None,
+        atol=None, nodes=DEFAULT_NODES, node_seed=NODE_SEED):
     """Integrate the mean-field equations; see :func:`onlinemode.simulate` for the common arguments.
 
     Parameters
@@ -55,37 +56,50 @@ def run(problem, start, *, alpha, N, seed, replicas, save_at, progress, method="
     """
     from scipy import integrate
 
-    if replicas != 1:
-        raise EngineError(f"engine ode is deterministic and has one replica; got replicas = {replicas}: leave it out")
     rtol, atol, nodes = check_options(problem, method, rtol, atol, nodes)
-    overlaps = start.order_parameters() if isinstance(start, Weights) else start
+    overlaps = [start.order_parameters() if isinstance(start, Weights) else start for start in starts]
     alphas, _ = save_times(save_at, alpha, N, whole_steps=False)
     if progress is not None:
         progress(Progress(0.0, 0.0, 0, float("nan")))
 
     began = time.perf_counter()
-    drift = MeanFieldDrift(problem, overlaps, nodes, node_seed)
-    drift.at_start()
+    MeanFieldDrift(problem, overlaps[0], nodes, node_seed).at_start()
     compiled_at = time.perf_counter()
-    states = np.repeat(drift.full[None], len(alphas), 0)
-    moving = np.full((len(alphas), drift.active.size), np.nan)
-    if drift.active.size:
-        outcome = _integrate(getattr(integrate, method), problem, drift, alphas, rtol, atol, moving, progress)
-        states[:, drift.active] = moving
-        states[np.isnan(moving).any(1)] = np.nan
-    else:
-        outcome = Status.COMPLETED, "nothing is trained: the state is constant", 0
-    status, message, evaluations = outcome
+    paths, outcomes, evaluations = [], [], 0
+    for number, each in enumerate(overlaps):
+        if outcomes and outcomes[-1][0] is Status.INTERRUPTED:
+            outcomes.append((Status.INTERRUPTED, "stopped by the user before it began; all times are NaN"))
+            paths.append([np.full_like(part, np.nan) for part in paths[-1]])
+            continue
+        shown = None if progress is None else _share_of(progress, number, len(overlaps))
+        drift = MeanFieldDrift(problem, each, nodes, node_seed)
+        drift.at_start()
+        states = np.repeat(drift.full[None], len(alphas), 0)
+        moving = np.full((len(alphas), drift.active.size), np.nan)
+        status, message, used = Status.COMPLETED, "nothing is trained: the state is constant", 0
+        if drift.active.size:
+            status, message, used = _integrate(getattr(integrate, method), problem, drift, alphas, rtol, atol, moving,
+                                               shown)
+            states[:, drift.active] = moving
+            states[np.isnan(moving).any(1)] = np.nan
+        paths.append(drift.layout.unpack(states))
+        outcomes.append((status, message))
+        evaluations += used
     ended = time.perf_counter()
 
-    G, S, strengths, xi_out, readout = (np.ascontiguousarray(value)[None] for value in drift.layout.unpack(states))
+    G, S, strengths, xi_out, readout = (np.stack(part) for part in zip(*paths))
     quadrature = {} if problem.activation in CLOSED_FORM else {"nodes": nodes, "node_seed": node_seed}
     return Trajectory(
         alpha=alphas, G=G, S=S, strengths=strengths, xi_out=xi_out, readout=readout, problem=problem,
-        initial=overlaps, status=[status], message=[message],
-        meta={"N": N, "device": "cpu", "precision": "float64", "steps": [0], "method": method, "rtol": rtol,
-              "atol": atol, "evaluations": evaluations, **quadrature,
+        initial=overlaps[0], status=[status for status, _ in outcomes], message=[message for _, message in outcomes],
+        meta={"N": N, "device": "cpu", "precision": "float64", "steps": [0] * len(starts), "method": method,
+              "rtol": rtol, "atol": atol, "evaluations": evaluations, **quadrature,
               "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
+
+
+def _share_of(progress, number, count):
+    """A callback for one of several integrations that reports the share of all."""
+    return lambda report: progress(report._replace(fraction=(number + report.fraction) / count))
 
 
 def _integrate(solver_class, problem, drift, alphas, rtol, atol, moving, progress):

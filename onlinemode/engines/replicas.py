@@ -34,6 +34,15 @@ def kernel_rates(problem):
     return Rates(*(getattr(problem.rates, name) for name in Rates._fields))
 
 
+def each_once(function, items):
+    """``[function(item) for item in items]``, with one call for an item that stands there several times."""
+    results = {}
+    for item in items:
+        if id(item) not in results:
+            results[id(item)] = function(item)
+    return [results[id(item)] for item in items]
+
+
 class Replica:
     """One trajectory in the making: order parameters at the saved times, NaN until they are known.
 

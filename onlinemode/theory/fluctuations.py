@@ -6,13 +6,16 @@ Gaussian ψ of covariance Λ and the bias m.  Equations and derivation: docs/the
 
 import numpy as np
 
+from onlinemode import observables
 from onlinemode.errors import ParameterError
 from onlinemode.theory.meanfield import MeanFieldDrift, generalization_error
 from onlinemode.theory.quadrature import NODE_SEED, normal_nodes, teacher_factor
 
 FLUCTUATION_NODES = 2**14
 STEP = 1e-4  # of central differences, relative to the size of the state
+LARGEST_STATE = 1e8  # beyond it the mean-field path counts as diverged
 PATH_RTOL = 1e-6  # sets how densely the coefficients are sampled along the mean-field path
+RTOL, ATOL = 1e-8, 1e-14  # of Λ and m
 
 
 class Fluctuations:
@@ -31,26 +34,26 @@ class Fluctuations:
         Which entries of the full state move.
     """
 
-    def __init__(self, alpha, states, covariance, bias, drift, overlaps, activation):
+    def __init__(self, alpha, states, covariance, bias, drift, overlaps, problem):
         self.alpha, self.states, self.covariance, self.bias = alpha, states, covariance, bias
         self.layout, self.active = drift.layout, drift.active
-        self._overlaps, self._activation = overlaps, activation
+        self._overlaps, self._problem = overlaps, problem
 
     def standard_deviation(self, observable, N):
-        """Standard deviation of an observable at finite N, to leading order.
+        """Standard deviation of an observable over runs at finite N, to leading order.
 
         Parameters
         ----------
-        observable : callable
-            Takes G, S, strengths, xi_out, readout with leading axes and returns an array whose
-            leading axes are the same; :meth:`Q`, :meth:`R` and :meth:`error` are such.
+        observable : str or callable
+            "generalization_error", "Q", "R", "rho" or "specialization", or a function of G, S,
+            strengths, xi_out, readout with leading axes, whose result has the same leading axes.
         N : int
 
         Returns
         -------
         array (n, ...)
         """
-        gradient = self._gradient(observable)
+        gradient = self._gradient(self._function(observable))
         variance = np.einsum("nd...,nde,ne...->n...", gradient, self.covariance, gradient)
         return np.sqrt(np.maximum(variance, 0.0) / N)
 
@@ -59,6 +62,7 @@ class Fluctuations:
 
         The bias of the order parameters and the curvature of the observable both enter.
         """
+        observable = self._function(observable)
         gradient = self._gradient(observable)
         shift = np.einsum("nd...,nd->n...", gradient, self.bias)
         values, vectors = np.linalg.eigh(self.covariance)
@@ -71,19 +75,47 @@ class Fluctuations:
         weights = values / self._step()[:, None] ** 2
         return (shift + 0.5 * np.einsum("nd...,nd->n...", second, weights)) / N
 
-    def Q(self, G, S, strengths, xi_out, readout):
-        """Observable: the overlaps of the student's units."""
+    def mean_field(self, observable):
+        """The mean-field value of an observable, N → ∞, (n, ...)."""
+        return self._evaluate(self._function(observable), self.states)
+
+    def band(self, observable, N, width=2.0):
+        """Predicted mean over runs minus and plus ``width`` standard deviations of a run.
+
+        Returns
+        -------
+        low, high : array (n, ...)
+        """
+        centre = self.mean_field(observable) + self.mean_shift(observable, N)
+        half = width * self.standard_deviation(observable, N)
+        return centre - half, centre + half
+
+    def _function(self, observable):
+        if callable(observable):
+            return observable
+        known = {"generalization_error": self._error, "Q": self._Q, "R": self._R, "rho": self._rho,
+                 "specialization": self._specialization}
+        if observable not in known:
+            raise ParameterError(f"observable must be a function or one of {', '.join(known)}; got {observable!r}")
+        return known[observable]
+
+    def _Q(self, G, S, strengths, xi_out, readout):
         scaled = xi_out * strengths[..., None, :]
         return scaled @ G @ np.swapaxes(scaled, -1, -2)
 
-    def R(self, G, S, strengths, xi_out, readout):
-        """Observable: the overlaps of student and teacher units."""
+    def _R(self, G, S, strengths, xi_out, readout):
         return (xi_out * strengths[..., None, :]) @ S
 
-    def error(self, G, S, strengths, xi_out, readout):
-        """Observable: ε_g."""
-        return generalization_error(self._activation, G, S, self._overlaps.T, strengths, xi_out, readout,
+    def _error(self, G, S, strengths, xi_out, readout):
+        return generalization_error(self._problem.activation, G, S, self._overlaps.T, strengths, xi_out, readout,
                                     self._overlaps.teacher_readout)
+
+    def _rho(self, *state):
+        return observables.normalized_overlaps(self._Q(*state), self._R(*state), self._overlaps.T)
+
+    def _specialization(self, *state):
+        return observables.specialization(self._Q(*state), self._R(*state), self._overlaps.T,
+                                          self._problem.rates.readout == 0.0)
 
     def _step(self):
         return STEP * np.maximum(np.abs(self.states).max(-1), 1e-3)
@@ -106,8 +138,8 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
     ----------
     problem : Problem
         With batch = 1.
-    overlaps : OrderParameters
-        Initial overlaps, common to all runs: Λ(0) = 0.
+    overlaps : OrderParameters or Weights
+        The start, common to all runs: Λ(0) = 0.
     alpha : array (n,)
         Ascending times.
     nodes : int, default 2^14
@@ -121,7 +153,8 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
     Raises
     ------
     ParameterError
-        If the problem has mini-batches or relu units, or if nothing is trained.
+        If the problem has mini-batches or relu units, if nothing is trained, or if the mean-field
+        equations diverge.
     """
     from scipy.integrate import solve_ivp
     from scipy.interpolate import CubicSpline
@@ -131,6 +164,8 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
                              "drift jumps at the quadrature nodes")
     if problem.batch != 1:
         raise ParameterError(f"the linear-noise theory needs batch = 1; got {problem.batch}")
+    if hasattr(overlaps, "order_parameters"):
+        overlaps = overlaps.order_parameters()
     drift = MeanFieldDrift(problem, overlaps)
     d = drift.active.size
     if d == 0:
@@ -138,28 +173,39 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
     alpha = np.asarray(alpha, dtype=float)
     last = alpha[-1] if alpha[-1] > 0.0 else 1.0
     start = drift.full[drift.active]
-    path = solve_ivp(lambda _, y: drift(y), (0.0, last), start, method="LSODA", rtol=PATH_RTOL, atol=1e-9,
-                     dense_output=True)
+    with np.errstate(over="ignore", invalid="ignore"):
+        path = solve_ivp(lambda _, y: drift(y), (0.0, last), start, method="LSODA", rtol=PATH_RTOL, atol=1e-9,
+                         dense_output=True)
+    if path.status != 0 or not np.all(np.abs(path.y) < LARGEST_STATE):
+        raise ParameterError(f"the mean-field equations diverge before α = {last:g}, so nothing fluctuates about them; "
+                             "lower the learning rates, or alpha")
     times = path.t
     coefficients = _Coefficients(problem, overlaps, drift, nodes)
     sampled = [coefficients.at(path.sol(time)) for time in times]
-    splines = [CubicSpline(times, np.array(values)) for values in zip(*sampled)]
+    jacobian, omega, correction = (CubicSpline(times, np.array(values)) for values in zip(*sampled))
 
-    def derivative(time, y):
-        J, omega, correction = (spline(time) for spline in splines)
-        covariance, bias = y[:d * d].reshape(d, d), y[d * d:]
-        growth = J @ covariance
-        curvature = coefficients.curvature(path.sol(time), covariance)
-        return np.concatenate([(growth + growth.T + omega).ravel(), J @ bias + curvature + correction])
+    def covariance_rate(time, flat):
+        growth = jacobian(time) @ flat.reshape(d, d)
+        return (growth + growth.T + omega(time)).ravel()
 
-    solution = solve_ivp(derivative, (0.0, last), np.zeros(d * d + d), method="RK45", t_eval=alpha, rtol=1e-4,
-                         atol=1e-8)
-    if solution.status != 0:
-        raise ParameterError(f"the linear-noise equations could not be integrated: {solution.message}")
+    covariances = _solve(covariance_rate, last, np.zeros(d * d))
+    curvature = CubicSpline(times, [coefficients.curvature(path.sol(time), covariances(time).reshape(d, d))
+                                    for time in times])
+    biases = _solve(lambda time, bias: jacobian(time) @ bias + curvature(time) + correction(time), last, np.zeros(d))
     states = np.repeat(drift.full[None], len(alpha), 0)
     states[:, drift.active] = path.sol(alpha).T
-    covariance = solution.y[:d * d].T.reshape(-1, d, d)
-    return Fluctuations(alpha, states, covariance, solution.y[d * d:].T, drift, overlaps, problem.activation)
+    covariance = covariances(alpha).T.reshape(-1, d, d)
+    return Fluctuations(alpha, states, covariance, biases(alpha).T, drift, overlaps, problem)
+
+
+def _solve(rate, last, start):
+    """The solution of a linear equation on [0, last], as a function of α."""
+    from scipy.integrate import solve_ivp
+
+    solution = solve_ivp(rate, (0.0, last), start, method="DOP853", rtol=RTOL, atol=ATOL, dense_output=True)
+    if solution.status != 0:
+        raise ParameterError(f"the linear-noise equations could not be integrated: {solution.message}")
+    return solution.sol
 
 
 class _Coefficients:

@@ -213,7 +213,7 @@ def test_nodes_in_meta(plateau_start):
     ({"method": "Euler"}, ParameterError, "method must be one of LSODA, DOP853, RK45, Radau, BDF; got 'Euler'"),
     ({"rtol": 0.0}, ParameterError, "rtol must be a finite number > 0 and ≤ 0.1; got 0.0"),
     ({"atol": -1e-9}, ParameterError, "atol must be a finite number > 0; got -1e-09"),
-    ({"replicas": 2}, EngineError, "engine ode is deterministic and has one replica; got replicas = 2"),
+    ({"replicas": 2}, EngineError, "engine ode is deterministic and has one replica a start; got replicas = 2"),
 ])
 def test_bad_options(plateau_start, options, error, message):
     with pytest.raises(error) as caught:

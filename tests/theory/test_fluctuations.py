@@ -26,8 +26,8 @@ def test_standard_deviations_at_N_200(case):
     """Within 5 % for every entry of Q, R and ε_g; the Monte Carlo error is 0.8 % (8,000 replicas)."""
     problem, start, theory = case
     run = om.simulate(problem, start, TIMES[-1], "chain", N=200, replicas=REPLICAS, save_at=TIMES, seed=5)
-    for name, values in (("Q", run.Q), ("R", run.R), ("error", run.generalization_error)):
-        expected = theory.standard_deviation(getattr(theory, name), 200)[1:]
+    for name, values in (("Q", run.Q), ("R", run.R), ("generalization_error", run.generalization_error)):
+        expected = theory.standard_deviation(name, 200)[1:]
         assert np.abs(values[:, 1:].std(0) / expected - 1.0).max() < 0.05, name
 
 
@@ -40,7 +40,7 @@ def test_bias_at_N_60(case):
     for name, values, limit in (("Q", run.Q, ode.Q), ("R", run.R, ode.R)):
         measured = (values.mean(0) - limit[0])[1:]
         error = values.std(0)[1:] / np.sqrt(run.replicas)
-        expected = theory.mean_shift(getattr(theory, name), N)[1:]
+        expected = theory.mean_shift(name, N)[1:]
         assert np.abs(expected).max() > 8.0 * error.max(), "a bias that can be seen"
         assert np.all(np.abs(measured - expected) < 5.0 * error + 0.1 * np.abs(expected).max()), name
 

@@ -1,0 +1,111 @@
+"""Statistics over the replicas of a run at its saved times: means, standard deviations, quantiles."""
+
+import csv
+from dataclasses import dataclass
+
+import numpy as np
+
+from onlinemode.storage import replacing
+
+OBSERVABLES = ("generalization_error", "specialization", "Q", "R", "rho", "strengths", "readout")
+PROBABILITIES = (0.025, 0.25, 0.5, 0.75, 0.975)
+
+
+@dataclass(eq=False)
+class Ensemble:
+    """Statistics of the observables of :data:`OBSERVABLES` over replicas; ``n`` is the number of saved times.
+
+    A replica that diverged or was interrupted counts up to there.
+
+    Attributes
+    ----------
+    alpha : array (n,)
+    count : int array (n,)
+        Replicas that reached each time.
+    probabilities : array (q,)
+    mean, standard_deviation : dict of arrays (n, ...)
+        By name of the observable, for example ``mean["Q"]``; the standard deviation is that of one
+        replica (ddof 1), NaN for fewer than two.
+    quantiles : dict of arrays (q, n, ...)
+    """
+
+    alpha: np.ndarray
+    count: np.ndarray
+    probabilities: np.ndarray
+    mean: dict
+    standard_deviation: dict
+    quantiles: dict
+
+    def standard_error(self, name):
+        """Standard error of the mean of an observable, (n, ...)."""
+        deviation = self.standard_deviation[name]
+        return deviation / np.sqrt(self.count.reshape((-1,) + (1,) * (deviation.ndim - 1)))
+
+    def to_csv(self, path):
+        """Write one row a saved time: α, count, then mean, sd and quantiles of every entry.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written.
+        """
+        header, columns = ["alpha", "replicas"], [self.alpha, self.count]
+        statistics = [("mean", self.mean), ("sd", self.standard_deviation)]
+        statistics += [(f"q{100 * p:g}", {name: values[i] for name, values in self.quantiles.items()})
+                       for i, p in enumerate(self.probabilities)]
+        for name in OBSERVABLES:
+            for index in np.ndindex(self.mean[name].shape[1:]):
+                for label, values in statistics:
+                    header.append("_".join([name, *(str(i) for i in index), label]))
+                    columns.append(values[name][(slice(None), *index)])
+        with replacing(path, "w") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            writer.writerows([repr(value) for value in row] for row in zip(*(column.tolist() for column in columns)))
+
+    def to_arrays(self):
+        """The arrays of a file, names beginning with ``ensemble_``."""
+        arrays = {"ensemble_count": self.count, "ensemble_probabilities": self.probabilities}
+        for name in OBSERVABLES:
+            arrays[f"ensemble_mean_{name}"] = self.mean[name]
+            arrays[f"ensemble_sd_{name}"] = self.standard_deviation[name]
+            arrays[f"ensemble_quantiles_{name}"] = self.quantiles[name]
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, alpha, arrays):
+        """The inverse of :meth:`to_arrays`; None where the file holds no ensemble."""
+        if "ensemble_count" not in arrays:
+            return None
+        of = lambda kind: {name: arrays[f"ensemble_{kind}_{name}"] for name in OBSERVABLES}  # noqa: E731
+        return cls(alpha, arrays["ensemble_count"], arrays["ensemble_probabilities"], of("mean"), of("sd"),
+                   of("quantiles"))
+
+
+def ensemble_of(alpha, observables):
+    """Statistics over the first axis.
+
+    Parameters
+    ----------
+    alpha : array (n,)
+    observables : dict of arrays (replicas, n, ...)
+        NaN from where a replica ended early.
+
+    Returns
+    -------
+    Ensemble
+    """
+    finite = np.isfinite(observables["generalization_error"])
+    count = finite.sum(0)
+    mean, deviation, quantiles = {}, {}, {}
+    for name, values in observables.items():
+        shape = values.shape[1:]
+        mean[name], deviation[name] = np.full(shape, np.nan), np.full(shape, np.nan)
+        quantiles[name] = np.full((len(PROBABILITIES), *shape), np.nan)
+        for i in np.flatnonzero(count):
+            reached = values[finite[:, i], i]
+            mean[name][i] = reached.mean(0)
+            quantiles[name][:, i] = np.quantile(reached, PROBABILITIES, axis=0)
+            if count[i] > 1:
+                deviation[name][i] = reached.std(0, ddof=1)
+    return Ensemble(np.asarray(alpha), count, np.array(PROBABILITIES), mean, deviation, quantiles)
