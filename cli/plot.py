@@ -22,8 +22,10 @@ def command(files, out, theory, csv):
     check_writable(picture)
     runs = [load(name) for name in files]
     if theory and not any(plotting.is_theory(run) for run in runs):
-        runs.append(simulate(runs[0].problem, runs[0].initial, float(runs[0].alpha[-1]), "ode",
-                             save_at=runs[0].alpha))
+        first = runs[0]
+        start, replicas = (first.initial, 1) if first.starts is None else (first.start_of, first.draws)
+        runs.append(simulate(first.problem, start, float(first.alpha[-1]), "ode", replicas=replicas,
+                             save_at=first.alpha))
     plotting.save_figure(plotting.overview(runs), picture)
     print(f"picture: {picture}")
     if csv:
