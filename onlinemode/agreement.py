@@ -105,6 +105,41 @@ def z_between(one, other, noise=None, name="generalization_error"):
     return _ratio(one.ensemble.mean[name] - other.ensemble.mean[name], np.sqrt(variance))
 
 
+def rms_deviation(run, theory):
+    """Deviation of (Q, R) from a theory, root mean square over all replicas and entries.
+
+    Parameters
+    ----------
+    run, theory : Trajectory
+        On the same saved times, from one start.
+
+    Returns
+    -------
+    array (n,)
+    """
+    ensemble = run.ensemble
+    share = ((ensemble.count - 1.0) / np.maximum(ensemble.count, 1))[:, None, None]
+    squares = [ensemble.standard_deviation[name] ** 2 * share
+               + (ensemble.mean[name] - getattr(theory, name)[0]) ** 2 for name in ("Q", "R")]
+    return np.sqrt(_entries_mean(*squares))
+
+
+def expected_deviation(noise, N):
+    """What the linear-noise theory expects of :func:`rms_deviation` at this N.
+
+    Returns
+    -------
+    array (n,)
+    """
+    return np.sqrt(_entries_mean(*(noise.standard_deviation(name, N) ** 2 + noise.mean_shift(name, N) ** 2
+                                   for name in ("Q", "R"))))
+
+
+def _entries_mean(*matrices):
+    """Mean over the entries of (n, ., .) matrices together, (n,)."""
+    return np.concatenate([matrix.reshape(len(matrix), -1) for matrix in matrices], axis=1).mean(1)
+
+
 def _check(run, noise):
     if run.starts is not None:
         raise ParameterError("the linear-noise theory needs one start for all replicas; these began from different "

@@ -11,6 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from onlinemode import agreement
+from onlinemode.errors import ParameterError
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 GREY = "#777777"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
@@ -59,11 +62,11 @@ def _marked(alpha):
     return np.unique(positive[np.abs(np.log(alpha[positive][:, None] / targets)).argmin(0)])
 
 
-def _draw(ax, run, name, entry, colour, marker="o", linestyle="-"):
+def _draw(ax, run, name, entry, colour, marker="o", linestyle="-", bands=True):
     """One observable of a run, the entry (k, m) or () of it: its draws, and bands where there are many."""
     pick = (slice(None), slice(None), *entry)
     positive = run.alpha > 0.0
-    if has_bands(run):
+    if bands and has_bands(run):
         low, lower, _, upper, high = run.ensemble.quantiles[name][pick][:, positive]
         ax.fill_between(run.alpha[positive], low, high, color=colour, alpha=0.15, lw=0.0)
         ax.fill_between(run.alpha[positive], lower, upper, color=colour, alpha=0.25, lw=0.0)
@@ -210,7 +213,7 @@ def plot_matched(ax, runs, noise=None):
     handles = [Line2D([], [], color=COLOURS[k % len(COLOURS)], marker="o", mfc="none", ms=4.0,
                       label=rf"unit {k + 1} $\to$ teacher {m + 1}")
                for k, m in enumerate(_final_matching(runs[0], runs)) if m >= 0]
-    if len(handles) <= 8:
+    if len(handles) <= 4:
         ax.legend(handles=handles, frameon=False, fontsize="small", loc="upper left")
     return ax
 
@@ -241,6 +244,32 @@ def plot_specialization(ax, runs, noise=None):
     ax.set_ylabel("specialization")
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False, fontsize="small", loc="center left")
+    return ax
+
+
+def plot_residuals(ax, runs):
+    """Mode residuals r_p against α, one colour a mode: 1 unlearned, 0 found (docs/theory.md, section 6.3).
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    runs : list of Trajectory
+        Whose ``mode_residuals`` are defined.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    for number, run in enumerate(runs):
+        for p in range(run.initial.P):
+            _draw(ax, run, "mode_residuals", (p,), COLOURS[p % len(COLOURS)], MARKERS[number % len(MARKERS)],
+                  bands=False)
+    _time_axis(ax, runs)
+    ax.axhline(0.0, color=GREY, lw=0.8)
+    ax.set_ylabel(r"mode residuals $r_p = |X_p - X_p^*|^2 / |X_p^*|^2$")
+    handles = [Line2D([], [], color=COLOURS[p % len(COLOURS)], lw=1.4, label=rf"mode {p + 1}, $s = {strength:.2f}$")
+               for p, strength in enumerate(runs[0].initial.strengths)]
+    ax.legend(handles=handles, frameon=False, fontsize="small", loc="best")
     return ax
 
 
@@ -297,6 +326,10 @@ def plot_deviation(ax, runs, theory, noise=None):
     """
     from onlinemode.observables import overlap_deviation
 
+    for run in runs:
+        if len(run.alpha) != len(theory.alpha):
+            raise ParameterError(f"runs and theory must have the same times; got {len(run.alpha)} and "
+                                 f"{len(theory.alpha)} of them: simulate the theory with save_at=run.alpha")
     last, sizes = max(run.alpha[-1] for run in runs), sorted({run.N for run in runs})
     for number, run in enumerate(runs):
         colour = COLOURS[number % len(COLOURS)]
@@ -306,34 +339,20 @@ def plot_deviation(ax, runs, theory, noise=None):
             ax.plot(run.alpha[shown], deviation[shown], color=colour, lw=1.0 if run.replicas == 1 else 0.6,
                     label=name_of(run) if r == 0 else None)
         if run.replicas > 1 and run.starts is None:
-            ax.plot(run.alpha[shown], np.sqrt(run.N) * _rms_deviation(run, theory)[shown], color=colour, lw=2.0,
+            over_all = np.sqrt(run.N) * agreement.rms_deviation(run, theory)
+            ax.plot(run.alpha[shown], over_all[shown], color=colour, lw=2.0,
                     label=f"rms over {_thousands(run.replicas)} draws")
     if noise is not None:
         shown = (noise.alpha > 0.0) & (noise.alpha >= last * 10.0**-DECADES_SHOWN)
         for N in sizes:
-            variance = [noise.standard_deviation(name, N) ** 2 + noise.mean_shift(name, N) ** 2 for name in ("Q", "R")]
-            ax.plot(noise.alpha[shown], np.sqrt(N * _entries_mean(*variance))[shown], "k:", lw=1.4,
+            ax.plot(noise.alpha[shown], np.sqrt(N) * agreement.expected_deviation(noise, N)[shown], "k:", lw=1.4,
                     label="linear noise" if N == sizes[0] else None)
     _shade_plateaus(ax, theory)
     ax.set_yscale("log")
     _time_axis(ax, runs)
-    ax.legend(frameon=False, fontsize="small", loc="upper left")
+    ax.legend(frameon=False, fontsize="small", loc="best")
     ax.set_ylabel(r"$\sqrt{N}$ × rms deviation of $(Q, R)$")
     return ax
-
-
-def _rms_deviation(run, theory):
-    """Root mean square over replicas and entries, from mean and standard deviation over the replicas, (n,)."""
-    ensemble = run.ensemble
-    share = ((ensemble.count - 1.0) / np.maximum(ensemble.count, 1))[:, None, None]
-    squares = [ensemble.standard_deviation[name] ** 2 * share
-               + (ensemble.mean[name] - getattr(theory, name)[0]) ** 2 for name in ("Q", "R")]
-    return np.sqrt(_entries_mean(*squares))
-
-
-def _entries_mean(*matrices):
-    """Mean over the entries of (n, ., .) matrices together, (n,)."""
-    return np.concatenate([matrix.reshape(len(matrix), -1) for matrix in matrices], axis=1).mean(1)
 
 
 def overview(runs, title=None):
