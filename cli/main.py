@@ -8,7 +8,7 @@ import click
 from onlinemode import __version__
 from onlinemode.errors import OnlineModeError
 
-COMMANDS = ("simulate", "ode", "compare", "plot", "repeat")
+COMMANDS = ("simulate", "ode", "compare", "plot", "repeat", "benchmark")
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -36,6 +36,7 @@ def onlinemode():
     onlinemode compare --N 4000             both, with their deviation in units of N^-1/2
     onlinemode plot run.npz other.npz       draw saved runs again
     onlinemode repeat run.npz               make a saved run again, from its file
+    onlinemode benchmark                    time the engines on this machine
     """
 
 
