@@ -23,16 +23,17 @@ def factors():
 @pytest.mark.slow
 @pytest.mark.parametrize("case", range(3), ids=list(TRAINED))
 def test_deviation_falls_as_the_root_of_N(case):
-    """Log-log slope of the rms deviation of the chain's Q and R from the ODE at α = 0.5, N = 10² to 10⁴.
+    """Log-log slope of the rms deviation of the chain's Q and R from the ODE at α = 0.5, N = 10² to 10⁵.
 
     -0.5 within 0.03, without a plateau (docs/theory.md, section 6.5).  The standard error of the fitted slope is
-    0.004: 1e-12 false alarms.  benchmarks/chain_exactness.py goes to N = 10⁶.
+    0.0055: 1e-7 false alarms.  The mean over replicas at N = 10⁵ is that of the ODE within 5 standard errors: 1e-5
+    false alarms a case.  benchmarks/chain_exactness.py goes to N = 10⁶.
     """
     rates = list(TRAINED.values())[case]
-    rms, slope, error = limit(rates, [100, 1000, 10_000], [2000, 2000, 1000], 0.5, 1000 + 10 * case)
-    assert error < 0.005
+    _, slope, error, off = limit(rates, [100, 1000, 10_000, 100_000], [2000, 1000, 500, 150], 0.5, 1000 + 10 * case)
+    assert error < 0.006
     assert abs(slope + 0.5) < 0.03
-    assert rms[-1] < 0.002  # the limit is the theory, not something else
+    assert off < 5.0
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
