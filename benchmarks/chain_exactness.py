@@ -22,8 +22,8 @@ from onlinemode.theory.fluctuations import fluctuations
 
 TRAINED = {
     "X": om.LearningRates(xi_in=1.0),
-    "X+s": om.LearningRates(xi_in=1.0, strengths=0.5),
-    "X+s+A": om.LearningRates(xi_in=1.0, strengths=0.5, xi_out=0.5),
+    "X+s": om.LearningRates(xi_in=1.0, strengths=4.0),
+    "X+s+A": om.LearningRates(xi_in=1.0, strengths=4.0, xi_out=4.0),
 }
 DRIFT_CASES = {  # at N = 1,000, K = 2, M = 2, P = 3
     "X, κ = 0": om.Problem(noise=0.3, rates=TRAINED["X"]),
