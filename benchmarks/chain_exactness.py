@@ -148,7 +148,7 @@ def main():
         rms, slope, error, off = limit(rates, sizes, replicas, 0.5, 100 * (i + 1))
         show(f"slope of the rms deviation of (Q, R), N = 10² to 10⁶, {name} trained", f"{slope:.4f} ± {error:.4f}",
              "-0.50 ± 0.03", abs(slope + 0.5) < 0.03 and error < 0.01)
-        show("mean deviation at N = 10⁶ in standard errors, largest of 8 entries", f"{off:.1f}", "4", off < 4.0)
+        show("mean deviation at N = 10⁶ in standard errors, largest entry of Q and R", f"{off:.1f}", "4", off < 4.0)
         print(f"{'rms √N:':>82} " + ", ".join(f"{value:.4f}" for value in rms * np.sqrt(sizes)), flush=True)
     lap()
     times = np.array([0.0, 1.0, 2.0, 5.0])

@@ -4,15 +4,16 @@ The reference is the recursion of the overlaps themselves (docs/theory.md, secti
 
     G' = φ²G + φ/N (c uᵀ + u cᵀ) + c cᵀ |x|²/N²,      O' = φO + c ω_Bᵀ/N,      S = O L_Bᵀ,
 
-with c = −η s∘a, and the rule of section 1.2 for s, A and v.  It keeps no frame, adds no columns and rotates
-nothing.  All of it is in double-double (106 bits); only erf and exp are those of float64, of a rounded field.
-Numbers are those of the chain: its normals, its χ variates, its label noise.  The fields u come either
+with c = −η s∘a, and the rule of section 1.2 for s, A and v.  It updates no factor L_X and rotates nothing.  All of
+it is in double-double (106 bits); only erf and exp are those of float64, of a rounded field. Numbers are those of
+the chain: its normals, its χ variates, its label noise.  The fields u come either
 
 - from the chain's own factors: then nothing contracts, and every rounding error of the chain stays in the
   difference for ever, unless weight decay takes it out; or
-- from the reference: L_X is the Cholesky factor of G − O Oᵀ at every rotation.  Then it is a second chain with the
-  same noise, and the difference holds what the dynamics makes of the rounding errors.  The one thing it takes from
-  the chain is the sign of each frame vector (of each diagonal element of L_X), which is a convention.
+- from the reference: at every rotation L_X is the Cholesky factor of G − O Oᵀ, and is carried on to the next. Then
+  it is a second chain with the same noise, and the difference holds what the dynamics makes of the rounding errors.
+  The one thing it takes from the chain is the sign of each frame vector (of each diagonal element of L_X), which is
+  a convention.
 
 A double-double number is kept as a complex number, the high part real and the low part imaginary.
 """
