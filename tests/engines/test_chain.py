@@ -106,7 +106,7 @@ def test_dependent_vectors(rows):
 
 
 def test_noiseless_matched_student_converges_below_the_floor_of_the_arcsine():
-    """ε_g from the factors reaches 1e-28 without NaN, and what lies outside the teacher's span with it."""
+    """ε_g from the factors reaches 1e-28 without NaN."""
     start = om.initial.committee(100, K=2, seed=0)
     problem = om.Problem(rates=om.LearningRates(xi_in=3.0))
     run = om.simulate(problem, start, 2500.0, "chain", save_at=50)
