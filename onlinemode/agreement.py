@@ -9,6 +9,7 @@ from onlinemode.ensemble import OBSERVABLES
 from onlinemode.errors import ParameterError
 
 TRUSTED = 0.3  # where the linear-noise theory gives ε_g a relative spread or shift above this, it is not to be trusted
+RESOLVED = 1e-8  # below this share of the largest ε_g the error of its mean-field path shows
 
 
 class Prediction(NamedTuple):
@@ -39,12 +40,13 @@ def trusted(noise, N):
     """Whether the linear-noise theory holds at each time, as far as it can tell by itself, bool (n,).
 
     False where the predicted spread or shift of ε_g exceeds 30 % of ε_g: typically where a run leaves a
-    plateau, at a time that is itself random.
+    plateau, at a time that is itself random.  False, too, where ε_g is below 1e-8 of its largest value,
+    which the mean-field path does not resolve.
     """
     error = noise.mean_field("generalization_error")
     limit = TRUSTED * np.abs(error)
     return ((noise.standard_deviation("generalization_error", N) < limit)
-            & (np.abs(noise.mean_shift("generalization_error", N)) < limit))
+            & (np.abs(noise.mean_shift("generalization_error", N)) < limit) & (error > RESOLVED * error.max()))
 
 
 def z_scores(run, noise, name="generalization_error"):
@@ -100,8 +102,8 @@ def z_between(one, other, noise=None, name="generalization_error"):
     checks.choice("name", name, OBSERVABLES)
     _check_times("the two runs", one, other)
     if one.starts is not None and other.starts is not None and np.array_equal(one.starts["G"], other.starts["G"]):
-        raise ParameterError("the two runs share their different students, whose spread hides the difference; give runs "
-                             "from one start")
+        raise ParameterError("the two runs share their different students, whose spread hides the difference; give "
+                             "runs from one start")
     squared = 0.0
     for run in (one, other):
         if noise is not None:

@@ -8,7 +8,6 @@ from onlinemode import checks
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import NEVER_BEGUN
-from onlinemode.errors import ParameterError
 from onlinemode.state import Weights
 from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
@@ -35,10 +34,7 @@ def check_options(problem, method="LSODA", rtol=None, atol=None, nodes=DEFAULT_N
     usual_rtol, usual_atol = default_tolerances(problem.activation)
     rtol = usual_rtol if rtol is None else checks.number("rtol", rtol, above=0.0, maximum=0.1)
     atol = usual_atol if atol is None else checks.number("atol", atol, above=0.0)
-    nodes = checks.integer("nodes", nodes, 64, 2**24)
-    if nodes & (nodes - 1):
-        raise ParameterError(f"nodes must be a power of 2; got {nodes}")
-    return rtol, atol, nodes
+    return rtol, atol, checks.power_of_two("nodes", nodes, 64, 2**24)
 
 
 def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, method="LSODA",
