@@ -3,10 +3,12 @@
 import itertools
 import json
 import sys
+from collections import Counter
 
 import numpy as np
 
 ROWS = 9
+MOST_LINES = 5  # about single replicas
 
 
 def print_table(run, theory=None):
@@ -47,10 +49,15 @@ def print_stages(run):
 
 def print_status(run):
     """Say on stderr how replicas ended that did not simply complete."""
-    for number, (status, message) in enumerate(zip(run.status, run.message)):
-        if status.value != "completed":
-            which = f"replica {number}: " if run.replicas > 1 else ""
-            print(f"{run.meta['engine']}: {which}{message}", file=sys.stderr)
+    ended = [(number, message) for number, (status, message) in enumerate(zip(run.status, run.message))
+             if status.value != "completed"]
+    for number, message in ended[:MOST_LINES]:
+        which = f"replica {number}: " if run.replicas > 1 else ""
+        print(f"{run.meta['engine']}: {which}{message}", file=sys.stderr)
+    if len(ended) > MOST_LINES:
+        counts = Counter(run.status[number].value for number, _ in ended)
+        words = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        print(f"{run.meta['engine']}: and so on; of {run.replicas:,} replicas {words}", file=sys.stderr)
 
 
 def summary(command, run, files, theory=None, noise=None):
@@ -193,7 +200,7 @@ def z_summary(run, noise):
 def _print_between(one, other, noise):
     from onlinemode import agreement
 
-    if noise is None and min(one.replicas, other.replicas) < 2:
+    if one.starts is not None or (noise is None and min(one.replicas, other.replicas) < 2):
         return
     values = {name: agreement.z_between(one, other, noise, name) for name in ("generalization_error", "Q", "R")}
     if noise is not None:

@@ -63,21 +63,28 @@ def _marked(alpha):
 
 
 def _draw(ax, run, name, entry, colour, marker="o", linestyle="-", bands=True):
-    """One observable of a run, the entry (k, m) or () of it: its draws, and bands where there are many."""
-    pick = (slice(None), slice(None), *entry)
+    """One observable of a run, the entry (k, m) or () of it: its draws, and bands where there are many.
+
+    ``m`` may be an array, one a draw (-1: none); then there are no bands.
+    """
     positive = run.alpha > 0.0
-    if bands and has_bands(run):
-        low, lower, _, upper, high = run.ensemble.quantiles[name][pick][:, positive]
+    own = bool(entry) and np.ndim(entry[-1]) > 0
+    values = getattr(run, name)[(np.arange(run.draws), slice(None), *entry)]
+    if own:
+        values[entry[-1] < 0] = np.nan
+    if bands and has_bands(run) and not own:
+        low, lower, _, upper, high = run.ensemble.quantiles[name][(slice(None), slice(None), *entry)][:, positive]
         ax.fill_between(run.alpha[positive], low, high, color=colour, alpha=0.15, lw=0.0)
         ax.fill_between(run.alpha[positive], lower, upper, color=colour, alpha=0.25, lw=0.0)
-    for values in getattr(run, name)[pick][:MOST_DRAWS]:
+    for curve in values[:MOST_DRAWS]:
         if is_theory(run):
-            ax.plot(run.alpha[positive], values[positive], linestyle, color=colour, lw=1.4)
+            ax.plot(run.alpha[positive], curve[positive], linestyle, color=colour, lw=1.4 if run.draws == 1 else 0.8,
+                    alpha=1.0 if run.draws == 1 else 0.6)
         elif run.replicas == 1:
             shown = _marked(run.alpha)
-            ax.plot(run.alpha[shown], values[shown], marker, color=colour, ms=4.0, mfc="none", mew=1.0)
+            ax.plot(run.alpha[shown], curve[shown], marker, color=colour, ms=4.0, mfc="none", mew=1.0)
         else:
-            ax.plot(run.alpha[positive], values[positive], linestyle, color=colour, lw=0.6, alpha=0.8)
+            ax.plot(run.alpha[positive], curve[positive], linestyle, color=colour, lw=0.6, alpha=0.8)
 
 
 def _draw_noise(ax, runs, noise, name, entry, colour):
@@ -172,14 +179,14 @@ def plot_overlaps(ax, runs, noise=None):
     """
     for number, run in enumerate(runs):
         circle, square = MARKERS[2 * number % len(MARKERS)], MARKERS[(2 * number + 1) % len(MARKERS)]
-        for k, m in enumerate(_final_matching(run, runs)):
+        for k, m in enumerate(_partners(run, runs)):
             colour = COLOURS[k % len(COLOURS)]
             _draw(ax, run, "Q", (k, k), colour, square, "--")
-            if m >= 0:
+            if np.any(m >= 0):
                 _draw(ax, run, "R", (k, m), colour, circle, "-")
-    for k, m in enumerate(_final_matching(runs[-1], runs)):
+    for k, m in enumerate(_partners(runs[-1], runs)):
         _draw_noise(ax, runs, noise, "Q", (k, k), COLOURS[k % len(COLOURS)])
-        if m >= 0:
+        if np.any(m >= 0):
             _draw_noise(ax, runs, noise, "R", (k, m), COLOURS[k % len(COLOURS)])
     _time_axis(ax, runs)
     ax.set_ylabel(r"overlaps $Q_{kk}$, $R_{k\pi(k)}$")
@@ -201,18 +208,18 @@ def plot_matched(ax, runs, noise=None):
     matplotlib.axes.Axes
     """
     for number, run in enumerate(runs):
-        for k, m in enumerate(_final_matching(run, runs)):
-            if m >= 0:
+        for k, m in enumerate(_partners(run, runs)):
+            if np.any(m >= 0):
                 _draw(ax, run, "rho", (k, m), COLOURS[k % len(COLOURS)], MARKERS[number % len(MARKERS)])
-    for k, m in enumerate(_final_matching(runs[-1], runs)):
-        if m >= 0:
+    for k, m in enumerate(_partners(runs[-1], runs)):
+        if np.any(m >= 0):
             _draw_noise(ax, runs, noise, "rho", (k, m), COLOURS[k % len(COLOURS)])
     _time_axis(ax, runs)
     ax.set_ylim(min(-0.05, ax.get_ylim()[0]), 1.05)
     ax.set_ylabel(r"matched overlap $\rho_{k\pi(k)}$")
     handles = [Line2D([], [], color=COLOURS[k % len(COLOURS)], marker="o", mfc="none", ms=4.0,
-                      label=rf"unit {k + 1} $\to$ teacher {m + 1}")
-               for k, m in enumerate(_final_matching(runs[0], runs)) if m >= 0]
+                      label=rf"unit {k + 1} $\to$ " + (f"teacher {m + 1}" if np.ndim(m) == 0 else "its teacher"))
+               for k, m in enumerate(_partners(runs[0], runs)) if np.any(m >= 0)]
     if len(handles) <= 4:
         ax.legend(handles=handles, frameon=False, fontsize="small", loc="upper left")
     return ax
@@ -487,15 +494,28 @@ def save_figure(figure, path):
         FigureCanvasAgg(figure).print_png(file)
 
 
-def _final_matching(run, runs):
-    """Partner π(k) of each student unit at the last finite time, of the theory from the same start if there is one."""
+def _partners(run, runs):
+    """Partner π(k) of each student unit; of draws from different students an array for each unit, one a draw."""
+    if run.starts is None:
+        return _final_matching(run, runs, 0)
+    return np.stack([_final_matching(run, runs, draw) for draw in range(run.draws)], 1)
+
+
+def _final_matching(run, runs, draw):
+    """π(k) of a draw at the last finite time, of the theory from the same start if there is one; -1 for none."""
     from onlinemode.observables import match_units
 
-    same = [other for other in runs if is_theory(other) and np.shape(other.initial.S) == np.shape(run.initial.S)
-            and np.allclose(other.initial.S, run.initial.S) and np.allclose(other.initial.G, run.initial.G)]
-    rho = (same or [run])[0].rho[0]
+    start = run.start_of(draw)
+    rho = run.rho[draw]
+    for other in runs:
+        if is_theory(other):
+            same = other.start_of(min(draw, other.draws - 1))
+            if all(np.shape(getattr(same, name)) == np.shape(getattr(start, name))
+                   and np.allclose(getattr(same, name), getattr(start, name)) for name in ("S", "G")):
+                rho = other.rho[min(draw, other.draws - 1)]
+                break
     finite = np.flatnonzero(np.isfinite(rho).all((-2, -1)))
-    return match_units(rho[finite[-1]], run.signed)
+    return match_units(rho[finite[-1]], run.signed) if len(finite) else np.full(rho.shape[1], -1)
 
 
 def _kind_legend(ax, runs, kinds):

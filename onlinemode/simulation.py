@@ -97,7 +97,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
                              "onlinemode.initial are stored anyway")
 
     call = dict(alpha=alpha, N=N, seed=seed, replicas=replicas, save_at=save_at, **options)
-    run = run_in_parts(module.run, problem, starts, keep, progress, call)
+    run = run_in_parts(module, problem, starts, keep, progress, call)
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()}
     run.meta = {
         "engine": engine, "seed": seed, **run.meta,

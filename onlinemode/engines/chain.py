@@ -23,6 +23,7 @@ from onlinemode.trajectory import Trajectory
 
 OPTIONS = ("threads",)
 DETERMINISTIC = False
+MAKES_VECTORS = False
 
 # Below this many steps of all replicas together the one kernel for all sizes is used: compiling one
 # for these sizes takes longer than it saves.  A count, not a look into the cache, so that the same
@@ -82,7 +83,7 @@ class ChainStart:
         self.dof = N - r_B - r_X
 
 
-def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, threads=None):
+def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, threads=None):
     """Run the chain; see :func:`onlinemode.simulate` for the common arguments.
 
     Parameters
@@ -105,7 +106,7 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     simulation = _Simulation(problem, factors[0], N, steps, seed, replicas)
     compiled_at = time.perf_counter()
     results = [_ChainReplica(number, start, simulation) for number, start in enumerate(factors, first_replica)]
-    run_in_threads(results, threads, progress, steps[-1])
+    run_in_threads(results, threads, progress, stop, steps[-1])
     ended = time.perf_counter()
     return Trajectory(
         alpha=alphas, **collect(results), problem=problem, initial=factors[0].overlaps,

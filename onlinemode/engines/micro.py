@@ -22,6 +22,7 @@ from onlinemode.trajectory import Trajectory
 
 OPTIONS = ("precision", "device", "threads")
 DETERMINISTIC = False
+MAKES_VECTORS = True
 PRECISIONS = ("float64", "float32")
 DEVICES = ("cpu",)
 
@@ -31,7 +32,7 @@ SAMPLES_PER_BLOCK = 4
 WORK_PER_CALL = 4e8
 
 
-def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, precision="float64",
+def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, precision="float64",
         device="cpu", threads=None):
     """Run SGD; see :func:`onlinemode.simulate` for the common arguments.
 
@@ -61,7 +62,7 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     simulation = _Simulation(problem, vectors[0], N, steps, seed)
     compiled_at = time.perf_counter()
     results = [_MicroReplica(number, vector, simulation) for number, vector in enumerate(vectors, first_replica)]
-    run_in_threads(results, threads, progress, steps[-1])
+    run_in_threads(results, threads, progress, stop, steps[-1])
     ended = time.perf_counter()
     return Trajectory(
         alpha=alphas, **collect(results), problem=problem, initial=vectors[0].overlaps,

@@ -1,10 +1,9 @@
 """A call made in parts: groups of replicas that fit into memory, their starts, and what is kept of them."""
 
-import os
-
 import numpy as np
 
 from onlinemode.engines.grid import save_times
+from onlinemode.engines.replicas import NEVER_BEGUN, thread_count
 from onlinemode.ensemble import OBSERVABLES, ensemble_of
 from onlinemode.errors import ParameterError
 from onlinemode.state import OrderParameters, Weights
@@ -37,34 +36,43 @@ class Starts:
         self._make = start if self.differ else lambda replica: start
         self.first = self._checked(0)
         self.N = getattr(self.first, "N", None)
-        self._origins, self._fingerprints, self._overlaps = [], [], []
+        self._records = {}  # by replica: overlaps, and of Weights recipe and fingerprint
 
     def part(self, replicas):
-        """The starts of these replicas (ascending numbers), remembered for the file."""
+        """The starts of these replicas, remembered for the file."""
         if not self.differ:
             return [self.first] * len(replicas)
-        starts = [self.first if replica == 0 else self._checked(replica) for replica in replicas]
-        for start in starts:
-            weights = isinstance(start, Weights)
-            if weights:
-                self._origins.append(start.origin)
-                self._fingerprints.append(start.fingerprint())
-            self._overlaps.append(start.order_parameters() if weights else start)
+        starts = [self._checked(replica) if replica else self.first for replica in replicas]
+        for replica, start in zip(replicas, starts):
+            self._records[replica] = ((start, None, None) if self.N is None else
+                                      (start.order_parameters(), start.origin, start.fingerprint()))
         return starts
+
+    def complete(self, replicas):
+        """Make the starts of those among so many replicas that were never begun: a file knows every start."""
+        if self.differ:
+            for replica in range(replicas):
+                if replica not in self._records:
+                    self.part([replica])
 
     def arrays(self):
         """What Trajectory.starts holds: None for a common start."""
         if not self.differ:
             return None
-        return {name: np.stack([getattr(overlaps, name) for overlaps in self._overlaps]) for name in _PATHS}
+        overlaps, _, _ = self._columns()
+        return {name: np.stack([getattr(each, name) for each in overlaps]) for name in _PATHS}
 
     def describe(self):
         """The entry ``start`` of a trajectory's meta, from which the run can be repeated."""
         if self.N is None:
             return {"kind": "overlaps"}
         if self.differ:
-            return {"kind": "weights", "origins": self._origins, "fingerprints": self._fingerprints}
+            _, origins, fingerprints = self._columns()
+            return {"kind": "weights", "origins": origins, "fingerprints": fingerprints}
         return {"kind": "weights", "origin": self.first.origin, "fingerprint": self.first.fingerprint()}
+
+    def _columns(self):
+        return ([self._records[replica][column] for replica in sorted(self._records)] for column in range(3))
 
     def _checked(self, replica):
         start = self._make(replica)
@@ -92,13 +100,13 @@ def _words(kind, N, K, M, P):
     return f"{kind} with {'' if N is None else f'N = {N}, '}K = {K}, M = {M}, P = {P}"
 
 
-def run_in_parts(engine_run, problem, starts, keep, progress, call):
+def run_in_parts(engine, problem, starts, keep, progress, call):
     """Run an engine part by part and put the parts together.
 
     Parameters
     ----------
-    engine_run : callable
-        The ``run`` of an engine.
+    engine : module
+        See :mod:`onlinemode.engines`.
     problem : Problem
     starts : Starts
     keep : {"all", "summary"}
@@ -111,51 +119,50 @@ def run_in_parts(engine_run, problem, starts, keep, progress, call):
     Trajectory
     """
     replicas = call["replicas"]
-    length = _replicas_a_part(starts, keep, call)
+    length = _replicas_a_part(engine, starts, keep, call)
     if keep == "summary":
         _check_memory(starts.first, call)
-    parts, gathered, status, message = [], None, [], []
+    stop, parts, gathered, steps = np.zeros(1, np.uint8), [], {}, 0
     for first in range(0, replicas, length):
         numbers = range(first, min(first + length, replicas))
-        made = sum(sum(part.meta["steps"]) for part in parts)
-        shown = None if progress is None else _of_whole(progress, first, len(numbers), call, made)
-        part = engine_run(problem, starts.part(numbers), first_replica=first, progress=shown, **call)
-        status += part.status
-        message += part.message
-        if keep == "summary":
-            if gathered is None:
-                gathered = {name: np.full((replicas, *getattr(part, name).shape[1:]), np.nan) for name in OBSERVABLES}
-            for name in OBSERVABLES:
-                gathered[name][first:first + len(numbers)] = getattr(part, name)
-            part = _first_draws(part, max(0, KEPT_DRAWS - first))
-        parts.append(part)
-        if Status.INTERRUPTED in part.status and len(status) < replicas:
-            left = replicas - len(status)
-            starts.part(range(len(status), replicas))  # so that the file knows every start
-            status += [Status.INTERRUPTED] * left
-            message += ["stopped by the user before it began; all times are NaN"] * left
-            if keep == "all":
-                parts.append(_nothing(part, left))
+        shown = None if progress is None else _of_whole(progress, first, len(numbers), call, steps)
+        try:
+            part = engine.run(problem, starts.part(numbers), first_replica=first, progress=shown, stop=stop, **call)
+            if keep == "summary":
+                _gather(gathered, part, first, replicas)
+                part = _first_draws(part, max(0, KEPT_DRAWS - first))
+        except KeyboardInterrupt:  # between two runs of the engine: what the earlier parts made is kept
+            if not parts:
+                raise
+            for values in gathered.values():
+                values[first:] = np.nan
             break
+        parts.append(part)
+        steps += sum(part.meta["steps"])
+        if stop[0]:
+            break
+    begun = sum(len(part.status) for part in parts)
+    if begun < replicas:
+        starts.complete(replicas)
+        parts.append(_nothing(parts[0], replicas - begun, None if keep == "all" else max(0, KEPT_DRAWS - begun)))
     run = parts[0] if len(parts) == 1 else _together(parts)
-    run.status, run.message, run.starts = status, message, starts.arrays()
-    run.meta["steps"] += [0] * (replicas - len(run.meta["steps"]))
+    run.starts = starts.arrays()
     if keep == "summary":
         run.summary = ensemble_of(run.alpha, gathered)
     return run
 
 
-def _replicas_a_part(starts, keep, call):
-    """As many as fit into PART_BYTES; the number has no influence on the result."""
+def _replicas_a_part(engine, starts, keep, call):
+    """As many as fit into PART_BYTES, and one a thread; the number has no influence on the result."""
     o = starts.first
     bytes_each = 0.0
-    if starts.differ and starts.N is not None:  # weights as given and as the engine lays them out
-        bytes_each += 16.0 * starts.N * (o.P + o.M)
+    if starts.differ and (starts.N is not None or engine.MAKES_VECTORS):  # as given and as the engine lays them out
+        bytes_each += 16.0 * (call["N"] or 0) * (o.P + o.M)
     if keep == "summary":  # paths, of which little remains
         bytes_each += 16.0 * _times(call) * (o.P * (o.P + o.M) + o.K * (o.K + o.M + o.P))
     if bytes_each == 0.0:
         return call["replicas"]
-    return max(int(PART_BYTES / bytes_each), 2 * os.cpu_count())
+    return max(int(PART_BYTES / bytes_each), thread_count(call.get("threads")))
 
 
 def _times(call):
@@ -179,6 +186,15 @@ def _of_whole(progress, first, count, call, steps):
                                                    steps=steps + report.steps))
 
 
+def _gather(gathered, part, first, replicas):
+    """Copy the observables of a part to their place in arrays (replicas, n, ...); NaN elsewhere."""
+    for name in OBSERVABLES:
+        values = getattr(part, name)
+        if name not in gathered:
+            gathered[name] = np.full((replicas, *values.shape[1:]), np.nan)
+        gathered[name][first:first + len(values)] = values
+
+
 def _first_draws(part, count):
     """The first replicas of a part alone; their status stays with the whole run."""
     return Trajectory(
@@ -187,23 +203,25 @@ def _first_draws(part, count):
         error=None if part.error is None else part.error[:count].copy())
 
 
-def _nothing(part, count):
-    """Replicas that were never begun."""
-    empty = lambda values: np.full((count, *values.shape[1:]), np.nan)  # noqa: E731
+def _nothing(part, count, draws):
+    """Replicas that were never begun, of which ``draws`` are kept one by one (None: all)."""
+    kept = count if draws is None else min(count, draws)
+    empty = lambda values: np.full((kept, *values.shape[1:]), np.nan)  # noqa: E731
     return Trajectory(
         alpha=part.alpha, **{name: empty(getattr(part, name)) for name in _PATHS}, problem=part.problem,
-        initial=part.initial, status=[], message=[], error=None if part.error is None else empty(part.error),
-        meta={"steps": [0] * count, "seconds_compile": 0.0, "seconds_run": 0.0})
+        initial=part.initial, status=[Status.INTERRUPTED] * count, message=[NEVER_BEGUN] * count,
+        error=None if part.error is None else empty(part.error), meta={"steps": [0] * count})
 
 
 def _together(parts):
     first = parts[0]
-    meta = dict(first.meta)
-    meta["steps"] = [steps for part in parts for steps in part.meta["steps"]]
+    chained = lambda lists: [entry for entries in lists for entry in entries]  # noqa: E731
+    joined = lambda name: np.concatenate([getattr(part, name) for part in parts])  # noqa: E731
+    meta = {**first.meta, "steps": chained(part.meta["steps"] for part in parts)}
     for name in ("seconds_compile", "seconds_run", "evaluations"):
         if name in meta:
-            meta[name] = sum(part.meta[name] for part in parts)
-    joined = lambda name: np.concatenate([getattr(part, name) for part in parts])  # noqa: E731
+            meta[name] = sum(part.meta.get(name, 0) for part in parts)
     return Trajectory(
         alpha=first.alpha, **{name: joined(name) for name in _PATHS}, problem=first.problem, initial=first.initial,
-        status=[], message=[], meta=meta, error=None if first.error is None else joined("error"))
+        status=chained(part.status for part in parts), message=chained(part.message for part in parts), meta=meta,
+        error=None if first.error is None else joined("error"))

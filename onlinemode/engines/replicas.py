@@ -11,6 +11,7 @@ from onlinemode.theory.meanfield import generalization_error
 from onlinemode.trajectory import Status
 
 PATHS = ("G", "S", "strengths", "xi_out", "readout")
+NEVER_BEGUN = "stopped by the user before it began; all times are NaN"
 
 
 def thread_count(threads):
@@ -60,7 +61,7 @@ class Replica:
         self.xi_out = np.full((times, K, P), np.nan)
         self.readout = np.full((times, K), np.nan)
         self.counts = np.zeros(2, np.int64)
-        self.status, self.message = Status.INTERRUPTED, "stopped by the user before it began; all times are NaN"
+        self.status, self.message = Status.INTERRUPTED, NEVER_BEGUN
 
     @property
     def steps_made(self):
@@ -98,9 +99,8 @@ class Replica:
                                     self.overlaps.teacher_readout)
 
 
-def run_in_threads(replicas, threads, progress, last_step):
-    """Run all replicas on a pool of threads; Ctrl-C stops them at their next look at the flag."""
-    stop = np.zeros(1, np.uint8)
+def run_in_threads(replicas, threads, progress, stop, last_step):
+    """Run all replicas on a pool of threads; Ctrl-C stops them at their next look at the flag ``stop``."""
     total = max(int(last_step), 1) * len(replicas)
     pool = ThreadPoolExecutor(max_workers=min(threads, len(replicas)))
     futures = [pool.submit(replica.run, stop) for replica in replicas]
