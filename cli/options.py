@@ -132,13 +132,18 @@ def resolve(given):
     FileError, ConfigError, click.UsageError
     """
     known = [name for name in given if name != "config"]
-    file = _read_config(given["config"]) if given.get("config") else {}
-    typed = {name: value for name, value in given.items() if value is not None}
-    preset = typed.get("preset", file.get("preset", "showcase"))
+    values = typed_values(given)
+    preset = values.get("preset", "showcase")
     if preset not in PRESETS:
         raise click.UsageError(f"--preset must be one of {', '.join(PRESETS)}; got {preset!r}")
-    settings = {**COMMON, **PRESETS[preset], **file, **typed}
+    settings = {**COMMON, **PRESETS[preset], **values}
     return {name: settings.get(name) for name in known if name != "preset"}
+
+
+def typed_values(given):
+    """The options that the user gave, in the file or on the command line, which beats the file."""
+    file = _read_config(given["config"]) if given.get("config") else {}
+    return {**file, **{name: value for name, value in given.items() if value is not None and name != "config"}}
 
 
 def _read_config(path):

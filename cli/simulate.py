@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import click
 
+from onlinemode.cli.checkpoints import Keeper, resumed_settings
 from onlinemode.cli.options import COMMON, ODE, OUTPUT, PROBLEM, SIMULATION, START, resolve, shared_options
 from onlinemode.cli.running import (
     ProgressBar,
@@ -24,21 +25,27 @@ ENGINE_OPTIONS = {"micro": ("precision", "device", "threads"), "chain": ("thread
 @click.command("simulate", short_help="Online SGD at finite N, with the theory.")
 @shared_options(*START, "alpha", *PROBLEM, "engine", *SIMULATION, *ODE, *OUTPUT)
 @click.option("--theory/--no-theory", default=True, help="Integrate the mean-field equations, too.  [theory]")
-def command(theory, **given):
+@click.option("--checkpoint", type=click.Path(), help="Write the unfinished run to this file now and then.")
+@click.option("--every", type=float, help="Seconds between two checkpoints.  [300]")
+@click.option("--resume", type=click.Path(), help="Go on with the run of this checkpoint; its options are in the file.")
+def command(theory, checkpoint, every, resume, **given):
     """Run online SGD at finite N and compare it with the mean-field equations.
 
     Without options: a student with three modes at N = 10,000 that leaves a plateau and specializes
     unit by unit.  Writes one .npz and one .png, prints a table, and says where the files are.
     """
-    settings = resolve(given)
+    settings = resolve(given) if resume is None else resumed_settings(resume, given)
+    keeper = Keeper(checkpoint, every, resume)
     engine = settings["engine"]
     check_engine(settings, engine)
     path, = result_paths(settings, "simulate")
     problem = make_problem(settings)
     start = make_start(settings, vectors=engine == "micro")
     mean_field = Theory(problem, start, settings) if theory else None
-    run = run_simulation(problem, start, settings, engine, mean_field)
-    return finish(settings, "simulate", [(run, path)], mean_field, describe(settings, start))
+    with keeper:
+        run = run_simulation(problem, start, settings, engine, mean_field, keeper)
+        code = finish(settings, "simulate", [(run, path)], mean_field, describe(settings, start))
+    return keeper.end(code)
 
 
 def check_engine(settings, engine):
@@ -128,9 +135,9 @@ class Theory:
             return self._future.result()
 
 
-def run_simulation(problem, start, settings, engine, mean_field=None):
+def run_simulation(problem, start, settings, engine, mean_field=None, keeper=None):
     """One simulation with its announcement and progress bar; ``mean_field`` begins when it is under way."""
-    from onlinemode import simulate
+    from onlinemode import resume, simulate
 
     reports = []
     bar = ProgressBar(settings["quiet"] or settings["json"])
@@ -147,9 +154,13 @@ def run_simulation(problem, start, settings, engine, mean_field=None):
         bar(state)
 
     try:
+        if keeper is not None and keeper.resumed is not None:
+            return resume(keeper.resumed, progress, keeper.path, keeper.every)
+        checkpoint = None if keeper is None else keeper.checkpoint(settings)
         return simulate(problem, start, settings["alpha"], engine, progress=progress, N=settings["N"],
                         replicas=settings["replicas"], keep=settings["keep"], seed=settings["seed"],
                         store_weights=bool(settings["store_weights"]), save_at=settings["save_at"],
+                        checkpoint=checkpoint,
                         **chosen(settings, ENGINE_OPTIONS[engine]))
     finally:
         bar.close()

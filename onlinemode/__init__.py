@@ -15,6 +15,7 @@ _HOME = {
     "OrderParameters": "onlinemode.state",
     "simulate": "onlinemode.simulation",
     "repeat": "onlinemode.simulation",
+    "resume": "onlinemode.simulation",
     "Trajectory": "onlinemode.trajectory",
     "Status": "onlinemode.trajectory",
     "load": "onlinemode.trajectory",

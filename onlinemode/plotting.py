@@ -40,7 +40,7 @@ def _draws_shown(run):
     if run.replicas == 1:
         return ""
     shown = min(run.draws, MOST_DRAWS)
-    return f", {run.replicas} draws" if run.replicas <= shown else f", {shown} of {_thousands(run.replicas)} draws"
+    return f", {run.replicas} draws" if run.replicas <= shown else f", {shown} of ${_thousands(run.replicas)}$ draws"
 
 
 def has_bands(run):
@@ -348,7 +348,7 @@ def plot_deviation(ax, runs, theory, noise=None):
         if run.replicas > 1 and run.starts is None:
             over_all = np.sqrt(run.N) * agreement.rms_deviation(run, theory)
             ax.plot(run.alpha[shown], over_all[shown], color=colour, lw=2.0,
-                    label=f"rms over {_thousands(run.replicas)} draws")
+                    label=f"rms over ${_thousands(run.replicas)}$ draws")
     if noise is not None:
         shown = (noise.alpha > 0.0) & (noise.alpha >= last * 10.0**-DECADES_SHOWN)
         for N in sizes:
@@ -527,4 +527,4 @@ def _kind_legend(ax, runs, kinds):
 
 
 def _short(number):
-    return f"{number:.3g}"
+    return _thousands(round(number)) if abs(number) >= 1000.0 else f"{number:.3g}"

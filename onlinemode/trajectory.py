@@ -200,15 +200,11 @@ class Trajectory:
         header = {"problem": self.problem.to_dict(), "status": [s.value for s in self.status],
                   "message": list(self.message), "meta": self.meta}
         arrays = {"alpha": self.alpha, **{name: getattr(self, name) for name in _PATHS}}
-        arrays |= {f"initial_{name}": getattr(self.initial, name) for name in _OVERLAPS}
         if self.error is not None:
             arrays["error"] = self.error
-        if self.starts is not None:
-            arrays |= {f"starts_{name}": values for name, values in self.starts.items()}
         if self.summary is not None:
             arrays |= self.summary.to_arrays()
-        if self.weights is not None:
-            arrays |= {f"weights_{name}": getattr(self.weights, name) for name in _WEIGHTS}
+        arrays |= start_arrays(self.initial, self.starts, self.weights)
         write_archive(path, KIND, header, arrays)
 
     def to_csv(self, path):
@@ -234,6 +230,25 @@ class Trajectory:
                     writer.writerow([r] + [repr(float(value)) for value in values])
 
 
+def start_arrays(initial, starts, weights):
+    """The arrays of a file from which :func:`read_start` makes ``initial``, ``starts`` and ``weights`` again."""
+    arrays = {f"initial_{name}": getattr(initial, name) for name in _OVERLAPS}
+    if starts is not None:
+        arrays |= {f"starts_{name}": values for name, values in starts.items()}
+    if weights is not None:
+        arrays |= {f"weights_{name}": getattr(weights, name) for name in _WEIGHTS}
+    return arrays
+
+
+def read_start(arrays, origin):
+    """The fields ``initial``, ``starts`` and ``weights`` of a Trajectory; ``origin`` is the recipe of the weights."""
+    weights = None
+    if "weights_xi_in" in arrays:
+        weights = Weights(**{name: arrays[f"weights_{name}"] for name in _WEIGHTS}, origin=origin)
+    return {"initial": OrderParameters(**{name: arrays[f"initial_{name}"] for name in _OVERLAPS}), "weights": weights,
+            "starts": {name: arrays[f"starts_{name}"] for name in _PATHS} if "starts_G" in arrays else None}
+
+
 def load(path):
     """Read a run that :meth:`Trajectory.save` wrote.
 
@@ -252,17 +267,10 @@ def load(path):
     """
     header, arrays = read_archive(path, KIND)
     try:
-        weights = None
-        if "weights_xi_in" in arrays:
-            weights = Weights(**{name: arrays[f"weights_{name}"] for name in _WEIGHTS},
-                              origin=header["meta"]["start"].get("origin"))
         return Trajectory(
             alpha=arrays["alpha"], **{name: arrays[name] for name in _PATHS},
-            problem=Problem.from_dict(header["problem"]),
-            initial=OrderParameters(**{name: arrays[f"initial_{name}"] for name in _OVERLAPS}),
+            problem=Problem.from_dict(header["problem"]), **read_start(arrays, header["meta"]["start"].get("origin")),
             status=[Status(name) for name in header["status"]], message=header["message"],
-            meta=header["meta"], weights=weights, error=arrays.get("error"),
-            starts={name: arrays[f"starts_{name}"] for name in _PATHS} if "starts_G" in arrays else None,
-            summary=Ensemble.from_arrays(arrays["alpha"], arrays))
+            meta=header["meta"], error=arrays.get("error"), summary=Ensemble.from_arrays(arrays["alpha"], arrays))
     except (KeyError, TypeError, ValueError) as problem:
         raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None

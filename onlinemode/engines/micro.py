@@ -8,6 +8,7 @@ from onlinemode import checks
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import (
+    PATHS,
     Replica,
     collect,
     each_once,
@@ -32,8 +33,8 @@ SAMPLES_PER_BLOCK = 4
 WORK_PER_CALL = 4e8
 
 
-def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, precision="float64",
-        device="cpu", threads=None):
+def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, checkpoint=None,
+        precision="float64", device="cpu", threads=None):
     """Run SGD; see :func:`onlinemode.simulate` for the common arguments.
 
     Parameters
@@ -61,8 +62,9 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     began = time.perf_counter()
     simulation = _Simulation(problem, vectors[0], N, steps, seed)
     compiled_at = time.perf_counter()
-    results = [_MicroReplica(number, vector, simulation) for number, vector in enumerate(vectors, first_replica)]
-    run_in_threads(results, threads, progress, stop, steps[-1])
+    results = [_MicroReplica(number, vector, simulation, checkpoint)
+               for number, vector in enumerate(vectors, first_replica)]
+    run_in_threads(results, threads, progress, stop, steps[-1], checkpoint)
     ended = time.perf_counter()
     return Trajectory(
         alpha=alphas, **collect(results), problem=problem, initial=vectors[0].overlaps,
@@ -109,15 +111,18 @@ class _Simulation:
 
 
 class _MicroReplica(Replica):
-    def __init__(self, number, start, simulation):
-        super().__init__(number, start.overlaps, simulation.problem.activation, simulation.N, len(simulation.steps))
+    def __init__(self, number, start, simulation, checkpoint):
+        super().__init__(number, start.overlaps, simulation.problem.activation, simulation.N, len(simulation.steps),
+                         checkpoint)
         self.start, self.simulation = start, simulation
 
     def advance(self, stop):
         simulation = self.simulation
-        xi_in, factors = self.start.xi_in.copy(), small_factors(self.overlaps)
-        for i, target in enumerate(simulation.steps):
+        xi_in, factors = self._begin()
+        for i in range(self.saved, len(simulation.steps)):
+            target = simulation.steps[i]
             while self.steps_made < target:
+                self.look(lambda: self._copy(xi_in, factors))
                 if stop[0]:
                     return False
                 want = int(min(simulation.steps_per_call, target - self.steps_made))
@@ -129,6 +134,23 @@ class _MicroReplica(Replica):
             if not (np.all(np.isfinite(self.G[i])) and np.all(np.isfinite(self.xi_out[i]))):
                 return True
         return False
+
+    def _begin(self):
+        """Weights and factors: of the start, or of the snapshot."""
+        xi_in, factors = self.start.xi_in.copy(), small_factors(self.overlaps)
+        if self.snapshot is not None:
+            xi_in[...] = self.snapshot["xi_in"]
+            for name in ("strengths", "xi_out", "readout"):
+                getattr(factors, name)[...] = self.snapshot[name]
+            self.counts[:] = self.snapshot["counts"]
+            for name in PATHS:
+                getattr(self, name)[:self.saved] = self.snapshot[f"path_{name}"]
+        return xi_in, factors
+
+    def _copy(self, xi_in, factors):
+        paths = {f"path_{name}": getattr(self, name)[:self.saved].copy() for name in PATHS}
+        return {"xi_in": xi_in.copy(), "strengths": factors.strengths.copy(), "xi_out": factors.xi_out.copy(),
+                "readout": factors.readout.copy(), **paths}
 
     def _save(self, i, xi_in, factors):
         kernel = self.simulation.kernel

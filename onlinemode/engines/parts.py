@@ -55,6 +55,10 @@ class Starts:
                 if replica not in self._records:
                     self.part([replica])
 
+    def overlaps(self):
+        """Order parameters of the start of replica 0."""
+        return self.first.order_parameters() if isinstance(self.first, Weights) else self.first
+
     def arrays(self):
         """What Trajectory.starts holds: None for a common start."""
         if not self.differ:
@@ -100,7 +104,7 @@ def _words(kind, N, K, M, P):
     return f"{kind} with {'' if N is None else f'N = {N}, '}K = {K}, M = {M}, P = {P}"
 
 
-def run_in_parts(engine, problem, starts, keep, progress, call):
+def run_in_parts(engine, problem, starts, keep, progress, call, checkpoint=None):
     """Run an engine part by part and put the parts together.
 
     Parameters
@@ -113,6 +117,7 @@ def run_in_parts(engine, problem, starts, keep, progress, call):
     progress : callable or None
     call : dict
         The other arguments of the engine; ``replicas`` is the number in the whole call.
+    checkpoint : Checkpoint, optional
 
     Returns
     -------
@@ -122,34 +127,94 @@ def run_in_parts(engine, problem, starts, keep, progress, call):
     length = _replicas_a_part(engine, starts, keep, call)
     if keep == "summary":
         _check_memory(starts.first, call)
-    stop, parts, gathered, steps = np.zeros(1, np.uint8), [], {}, 0
-    for first in range(0, replicas, length):
-        numbers = range(first, min(first + length, replicas))
-        shown = None if progress is None else _of_whole(progress, first, len(numbers), call, steps)
+    if checkpoint is not None:
+        call = {**call, "checkpoint": checkpoint}
+    stop, made = np.zeros(1, np.uint8), _Finished(problem, starts, keep, replicas)
+    numbers = range(0, min(length, replicas))
+    if checkpoint is not None and checkpoint.restored_parts() is not None:
+        header, arrays, first, count = checkpoint.restored_parts()
+        made.restore(header, arrays)
+        numbers = range(first, first + count)
+    while len(numbers) > 0:
+        first = numbers.start
+        shown = None if progress is None else _of_whole(progress, first, len(numbers), call, made.steps)
+        if checkpoint is not None:
+            checkpoint.begin_part(first, len(numbers), *made.to_archive())
         try:
             part = engine.run(problem, starts.part(numbers), first_replica=first, progress=shown, stop=stop, **call)
-            if keep == "summary":
-                _gather(gathered, part, first, replicas)
-                part = _first_draws(part, max(0, KEPT_DRAWS - first))
+            made.add(part)
         except KeyboardInterrupt:  # between two runs of the engine: what the earlier parts made is kept
-            if not parts:
+            if made.run is None:
                 raise
-            for values in gathered.values():
-                values[first:] = np.nan
             break
-        parts.append(part)
-        steps += sum(part.meta["steps"])
         if stop[0]:
             break
-    begun = sum(len(part.status) for part in parts)
-    if begun < replicas:
-        starts.complete(replicas)
-        parts.append(_nothing(parts[0], replicas - begun, None if keep == "all" else max(0, KEPT_DRAWS - begun)))
-    run = parts[0] if len(parts) == 1 else _together(parts)
+        numbers = range(numbers.stop, min(numbers.stop + length, replicas))
+    if checkpoint is not None and not len(numbers):
+        checkpoint.complete(replicas, *made.to_archive())
+    starts.complete(replicas)
+    run = made.whole()
     run.starts = starts.arrays()
-    if keep == "summary":
-        run.summary = ensemble_of(run.alpha, gathered)
     return run
+
+
+class _Finished:
+    """The parts of a call that are done: their replicas, or a few of them and the observables of all."""
+
+    def __init__(self, problem, starts, keep, replicas):
+        self._problem, self._starts, self._keep, self._replicas = problem, starts, keep, replicas
+        self.run, self._gathered = None, {}
+
+    @property
+    def steps(self):
+        """Steps made so far."""
+        return 0 if self.run is None else sum(self.run.meta["steps"])
+
+    def add(self, part):
+        """Another part is done."""
+        begun = 0 if self.run is None else len(self.run.status)
+        if self._keep == "summary":
+            _gather(self._gathered, part, begun, self._replicas)
+            part = _first_draws(part, max(0, KEPT_DRAWS - begun))
+        self.run = part if self.run is None else _together([self.run, part])
+
+    def whole(self):
+        """The trajectory of the whole call; replicas that were never begun are NaN."""
+        begun, run = len(self.run.status), self.run
+        if begun < self._replicas:
+            draws = None if self._keep == "all" else max(0, KEPT_DRAWS - begun)
+            run = _together([run, _nothing(run, self._replicas - begun, draws)])
+        if self._keep == "summary":
+            for values in self._gathered.values():
+                values[begun:] = np.nan
+            run.summary = ensemble_of(run.alpha, self._gathered)
+        return run
+
+    def to_archive(self):
+        """Header and arrays of a checkpoint."""
+        if self.run is None:
+            return {}, {}
+        run = self.run
+        arrays = {"alpha": run.alpha, **{name: getattr(run, name) for name in _PATHS}}
+        if run.error is not None:
+            arrays["error"] = run.error
+        begun = len(run.status)
+        arrays |= {f"gathered_{name}": values[:begun] for name, values in self._gathered.items()}
+        return {"status": [status.value for status in run.status], "message": run.message, "meta": run.meta}, arrays
+
+    def restore(self, header, arrays):
+        """The inverse of :meth:`to_archive`."""
+        if not header:
+            return
+        self.run = Trajectory(
+            alpha=arrays["alpha"], **{name: arrays[name] for name in _PATHS}, problem=self._problem,
+            initial=self._starts.overlaps(), status=[Status(name) for name in header["status"]],
+            message=header["message"], meta=header["meta"], error=arrays.get("error"))
+        for name in OBSERVABLES:
+            if f"gathered_{name}" in arrays:
+                values = arrays[f"gathered_{name}"]
+                self._gathered[name] = np.full((self._replicas, *values.shape[1:]), np.nan)
+                self._gathered[name][:len(values)] = values
 
 
 def _replicas_a_part(engine, starts, keep, call):
