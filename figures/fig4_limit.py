@@ -64,8 +64,9 @@ def against_N(ax, chains, sgd, ode, noise):
 def collapse(ax, chains, ode, noise):
     """√N times the deviation against α: one curve for all N, where the linear-noise theory holds."""
     for number, chain in enumerate(chains):
+        size = chain.N if chain.N < 100 else f"10^{round(np.log10(chain.N))}"
         ax.plot(TIMES[1:], np.sqrt(chain.N) * agreement.rms_deviation(chain, ode)[1:], lw=1.2,
-                color=plotting.COLOURS[number], label=f"$N = 10^{round(np.log10(chain.N))}$" if chain.N >= 100 else f"$N = {chain.N}$")
+                color=plotting.COLOURS[number], label=f"$N = {size}$")
     ax.plot(TIMES[1:], np.sqrt(10.0**9) * agreement.expected_deviation(noise, 10**9)[1:], "k:", lw=1.6,
             label="linear noise")
     ax.set_xscale("log")

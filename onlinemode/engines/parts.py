@@ -1,5 +1,7 @@
 """A call made in parts: groups of replicas that fit into memory, their starts, and what is kept of them."""
 
+from contextlib import suppress
+
 import numpy as np
 
 from onlinemode.engines.grid import save_times
@@ -151,7 +153,8 @@ def run_in_parts(engine, problem, starts, keep, progress, call, checkpoint=None)
             break
         numbers = range(numbers.stop, min(numbers.stop + length, replicas))
     if checkpoint is not None and not len(numbers):
-        checkpoint.complete(replicas, *made.to_archive())
+        with suppress(KeyboardInterrupt):  # the run is done, and its last checkpoint is on disk
+            checkpoint.complete(replicas, *made.to_archive())
     starts.complete(replicas)
     run = made.whole()
     run.starts = starts.arrays()

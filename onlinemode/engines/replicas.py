@@ -137,7 +137,7 @@ def run_in_threads(replicas, threads, progress, stop, last_step, checkpoint=None
         while pending:
             _, pending = wait(pending, timeout=LOOK_SECONDS)
             if checkpoint is not None:
-                if checkpoint.due():
+                if not asked and checkpoint.due():
                     checkpoint.ask()
                     asked = True
                 if asked and not any(replica.begun and not replica.finished and replica.answered != checkpoint.asked
