@@ -116,7 +116,8 @@ def test_definitions(ensemble, noise):
         assert np.array_equal(expected.mean, noise.mean_field(name) + noise.mean_shift(name, N))
         assert np.array_equal(expected.standard_deviation, noise.standard_deviation(name, N))
         z = agreement.z_scores(ensemble, noise, name)[1:]
-        by_hand = (getattr(ensemble, name).mean(0) - expected.mean)[1:] / (expected.standard_deviation[1:] / np.sqrt(RUNS))
+        difference = getattr(ensemble, name).mean(0) - expected.mean
+        by_hand = difference[1:] / expected.standard_deviation[1:] * np.sqrt(RUNS)
         assert np.allclose(z, by_hand, rtol=1e-9, atol=1e-9)
     a, b = chain(seed=3, replicas=6), chain(seed=4, replicas=9)
     difference = a.Q.mean(0) - b.Q.mean(0)
