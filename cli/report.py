@@ -140,7 +140,8 @@ def print_comparison(runs, theory, noise, reason):
     """
     for run in runs:
         if len(runs) > 1 or run.replicas > 1:
-            print(f"{run.meta['engine']}{f', mean over {run.replicas} replicas' if run.replicas > 1 else ''}:")
+            which = "the first" if noise is None else "mean"
+            print(f"{run.meta['engine']}{f', {which} of {run.replicas:,} replicas' if run.replicas > 1 else ''}:")
         if noise is None:
             print_table(run, theory)
         else:

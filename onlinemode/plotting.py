@@ -37,7 +37,7 @@ def _draws_shown(run):
     if run.replicas == 1:
         return ""
     shown = min(run.draws, MOST_DRAWS)
-    return f", {run.replicas} draws" if run.replicas <= shown else f", {shown} of {_thousands(run.replicas)} draws"
+    return f", {run.replicas} draws" if run.replicas <= shown else f", {shown} of ${_thousands(run.replicas)}$ draws"
 
 
 def has_bands(run):
@@ -314,7 +314,7 @@ def plot_deviation(ax, runs, theory, noise=None):
                     label=name_of(run) if r == 0 else None)
         if run.replicas > 1 and run.starts is None:
             ax.plot(run.alpha[shown], np.sqrt(run.N) * _rms_deviation(run, theory)[shown], color=colour, lw=2.0,
-                    label=f"rms over {_thousands(run.replicas)} draws")
+                    label=f"rms over ${_thousands(run.replicas)}$ draws")
     if noise is not None:
         shown = (noise.alpha > 0.0) & (noise.alpha >= last * 10.0**-DECADES_SHOWN)
         for N in sizes:
