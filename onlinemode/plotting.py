@@ -296,9 +296,9 @@ def plot_overlap_map(ax, run, alpha, replica=0):
         The image is ``ax.images[0]``; its colour scale is symmetric about 0 and common to all times.
     """
     usable = np.isfinite(run.R[replica]).all((-2, -1))
-    index = np.flatnonzero(usable)[np.abs(run.alpha[usable] - alpha).argmin()]
+    index = np.where(usable, np.abs(run.alpha - alpha), np.inf).argmin()
     R = run.R[replica, index]
-    largest = np.nanmax(np.abs(run.R[replica]))
+    largest = np.abs(run.R[replica, usable]).max(initial=1e-300)
     ax.imshow(R, cmap="PuOr_r", vmin=-largest, vmax=largest, aspect="equal")
     K, M = R.shape
     ax.set_xticks(range(M), range(1, M + 1))
@@ -405,7 +405,8 @@ def overview(runs, title=None):
 
 def map_times(run):
     """Four telling times: start, middle of the plateau (geometric), fastest rise, end."""
-    last = run.alpha[np.isfinite(run.generalization_error[0])][-1]
+    reached = run.alpha[np.isfinite(run.generalization_error[0])]
+    last = reached[-1] if len(reached) else run.alpha[-1]
     plateaus, steps = run.plateaus(), run.specialization_steps()
     middle = np.sqrt(plateaus[0].start * plateaus[0].stop) if plateaus else last * 0.03
     later = [step for step in steps if step > 1.2 * middle]

@@ -229,6 +229,10 @@ def _rebuild_start(run):
 
 
 def _rebuild_weights(run, recorded, replica):
+    if recorded["origin"] is None and run.starts is not None:
+        raise RepeatError(f"replica {replica} of this run began from weights of your own (SHA-256 "
+                          f"{recorded['fingerprint'][:16]}...) that its file does not hold, so it cannot be repeated; "
+                          "draw them with onlinemode.initial, or start from their order_parameters()")
     if recorded["origin"] is None:
         raise RepeatError(f"this run began from weights of your own (SHA-256 {recorded['fingerprint'][:16]}...) that "
                           "its file does not hold, so it cannot be repeated; save such runs with store_weights=True")

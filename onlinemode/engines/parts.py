@@ -242,9 +242,10 @@ def _check_memory(start, call):
     times, replicas = _times(call), call["replicas"]
     needed = 8.0 * times * replicas * entries
     if needed > ENSEMBLE_BYTES:
+        fitting = int(times * ENSEMBLE_BYTES / needed)
         raise ParameterError(f"quantiles of {replicas:,} replicas at {times} times need {needed / 2**30:.1f} GiB of "
-                             f"memory; it must be at most {ENSEMBLE_BYTES / 2**30:.0f} GiB: give a smaller save_at, "
-                             f"for example {max(2, int(times * ENSEMBLE_BYTES / needed))}, or fewer replicas")
+                             f"memory; it must be at most {ENSEMBLE_BYTES / 2**30:.0f} GiB: give fewer replicas"
+                             + (f", or save_at = {fitting}" if fitting >= 2 else ""))
 
 
 def _of_whole(progress, first, count, call, steps):
