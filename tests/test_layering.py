@@ -107,7 +107,7 @@ def test_engines_do_not_import_each_other(name):
 
 
 @pytest.mark.parametrize("package, homes", [
-    ("numba", {"kernels"}), ("llvmlite", {"kernels"}), ("matplotlib", {"plotting"}), ("click", {"cli"})])
+    ("numba", {"kernels"}), ("llvmlite", {"kernels"}), ("torch", {"benchmark"}), ("matplotlib", {"plotting"}), ("click", {"cli"})])
 def test_heavy_packages_stay_in_their_places(package, homes):
     users = {name for name in MODULES if any(other.split(".")[0] == package for other in imports(name))}
     assert {name for name in users if layer(name) not in homes} == set()
@@ -118,7 +118,8 @@ def test_only_known_packages_are_imported():
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     required = {line.split(">")[0].strip() for line in config["options"]["install_requires"].split("\n") if line}
     used = {other.split(".")[0] for name in MODULES for other in imports(name)} - set(sys.stdlib_module_names)
-    assert used - {"llvmlite"} == required | {"onlinemode"}  # llvmlite comes with numba
+    # llvmlite comes with numba; the benchmark times PyTorch only where it is installed
+    assert used - {"llvmlite", "torch"} == required | {"onlinemode"}
 
 
 def loaded_after(statement):
