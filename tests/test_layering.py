@@ -107,7 +107,8 @@ def test_engines_do_not_import_each_other(name):
 
 
 @pytest.mark.parametrize("package, homes", [
-    ("numba", {"kernels"}), ("llvmlite", {"kernels"}), ("torch", {"benchmark"}), ("matplotlib", {"plotting"}), ("click", {"cli"})])
+    ("numba", {"kernels"}), ("llvmlite", {"kernels"}), ("torch", {"benchmark"}), ("matplotlib", {"plotting"}),
+    ("click", {"cli"})])
 def test_heavy_packages_stay_in_their_places(package, homes):
     users = {name for name in MODULES if any(other.split(".")[0] == package for other in imports(name))}
     assert {name for name in users if layer(name) not in homes} == set()
