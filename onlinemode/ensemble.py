@@ -39,7 +39,7 @@ class Ensemble:
     def standard_error(self, name):
         """Standard error of the mean of an observable, (n, ...)."""
         deviation = self.standard_deviation[name]  # NaN for fewer than two replicas
-        return deviation / np.sqrt(np.maximum(self.count, 1).reshape((-1,) + (1,) * (deviation.ndim - 1)))
+        return deviation / np.sqrt(self.count.reshape((-1,) + (1,) * (deviation.ndim - 1)))
 
     def to_csv(self, path):
         """Write one row a saved time: α, count, then mean, sd and quantiles of every entry.

@@ -216,3 +216,10 @@ def test_independent_students_can_be_compared():
         1000, K=2, seed=3, readout="sum", weights=False, student_seed=first + r), TIMES[-1], "chain", N=N, replicas=30,
         save_at=TIMES, seed=first) for first in (0, 1000)]
     assert np.abs(agreement.z_between(*runs)).max() < 5.5
+
+
+def test_a_spread_that_is_rounding_is_none():
+    """Means of 1/3 over 7 and over 9 replicas differ by the last bit: that is no deviation of many standard errors."""
+    value, expected = np.array([1.0, 1.0 / 3.0, 1e-3]), np.array([1.0, 1.0 / 3.0 + 1e-16, 1.1e-3])
+    z = agreement._ratio(value, expected, np.array([0.0, 1e-34, 1e-8]))
+    assert np.isnan(z[:2]).all() and z[2] == pytest.approx(-1.0)

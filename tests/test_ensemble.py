@@ -278,8 +278,11 @@ def test_interrupt_when_all_of_a_part_is_done(engine, keep, monkeypatch):
     """A signal that comes when the last replica of a part has just ended stops the parts that follow."""
     monkeypatch.setattr(parts, "_replicas_a_part", lambda *arguments: 2)
 
+    sent = []
+
     def progress(report):
-        if report.fraction == pytest.approx(4 / 7):
+        if report.fraction == pytest.approx(4 / 7) and not sent:
+            sent.append(True)
             raise_signal()
 
     run = simulate(engine, "fresh", keep=keep, progress=progress)

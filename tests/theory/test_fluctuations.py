@@ -179,3 +179,14 @@ def test_bad_calls(case, arguments, message):
 def test_unknown_observable(case):
     with pytest.raises(ParameterError, match="must be a function or one of generalization_error, Q, R, rho, spec"):
         case[2].band("colour", 100)
+
+
+def test_shift_of_a_product(case):
+    """E[θ_i θ_j] − θ̄_i θ̄_j = (θ̄_i m_j + θ̄_j m_i + Λ_ij)/N exactly, by section 8.3."""
+    theory = case[2]
+    i, j = (int(np.flatnonzero(theory.active == entry)[0]) for entry in (theory.layout.G.start, theory.layout.S.start))
+    G, S = theory.states[:, theory.layout.G.start], theory.states[:, theory.layout.S.start]
+    expected = (G * theory.bias[:, j] + S * theory.bias[:, i] + theory.covariance[:, i, j]) / 50
+    shift = theory.mean_shift(lambda G, S, *rest: G[..., 0, 0] * S[..., 0, 0], 50)
+    assert np.allclose(shift, expected, rtol=1e-5, atol=1e-9)
+    assert np.abs(theory.covariance[1:, i, j] / 50).max() > 0.1 * np.abs(expected).max()
