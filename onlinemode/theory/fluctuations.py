@@ -4,6 +4,8 @@ The order parameters of a run at finite N are θ = θ̄(α) + N^(−1/2) ψ + m/
 Gaussian ψ of covariance Λ and the bias m.  Equations and derivation: docs/theory.md, section 8.
 """
 
+from functools import partial
+
 import numpy as np
 
 from onlinemode import checks, observables
@@ -14,7 +16,8 @@ from onlinemode.theory.quadrature import NODE_SEED, normal_nodes, teacher_factor
 FLUCTUATION_NODES = 2**14
 STEP = 1e-4  # of central differences, relative to the size of the state
 LARGEST_STATE = 1e8  # beyond it the mean-field path counts as diverged
-PATH_RTOL, PATH_ATOL = 1e-10, 1e-13  # of the mean-field path; its steps are where the coefficients are sampled
+PATH_RTOL, PATH_ATOL = 1e-10, 1e-13  # of the mean-field path
+SAMPLE_RTOL, SAMPLE_ATOL = 1e-6, 1e-9  # the steps of a coarser path are where the coefficients are sampled
 RTOL, ATOL = 1e-8, 1e-14  # of Λ and m
 
 
@@ -179,13 +182,13 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
         raise ParameterError("nothing is trained, so nothing fluctuates; give a learning rate above 0")
     last = alpha[-1] if alpha[-1] > 0.0 else 1.0
     start = drift.full[drift.active]
+    follow = partial(solve_ivp, lambda _, y: drift(y), (0.0, last), start, method="LSODA")
     with np.errstate(over="ignore", invalid="ignore"):
-        path = solve_ivp(lambda _, y: drift(y), (0.0, last), start, method="LSODA", rtol=PATH_RTOL, atol=PATH_ATOL,
-                         dense_output=True)
+        path = follow(rtol=PATH_RTOL, atol=PATH_ATOL, dense_output=True)
     if path.status != 0 or not np.all(np.abs(path.y) < LARGEST_STATE):
         raise ParameterError(f"the mean-field equations diverge before α = {last:g}, so nothing fluctuates about them; "
                              "lower the learning rates, or alpha")
-    times = path.t
+    times = follow(rtol=SAMPLE_RTOL, atol=SAMPLE_ATOL).t
     coefficients = _Coefficients(problem, overlaps, drift, nodes)
     sampled = [coefficients.at(path.sol(time)) for time in times]
     jacobian, omega, correction = (CubicSpline(times, np.array(values)) for values in zip(*sampled))
