@@ -23,6 +23,8 @@ class Starts:
     Parameters
     ----------
     start : Weights, OrderParameters or callable
+    inputs : Inputs
+        Whose covariance the overlaps of Weights are taken with.
 
     Attributes
     ----------
@@ -32,7 +34,8 @@ class Starts:
         Number of inputs, where the starts are Weights.
     """
 
-    def __init__(self, start):
+    def __init__(self, start, inputs):
+        self._inputs = inputs
         self.differ = callable(start)
         self._make = start if self.differ else lambda replica: start
         self.first = self._checked(0)
@@ -49,7 +52,7 @@ class Starts:
             if weights:
                 self._origins.append(start.origin)
                 self._fingerprints.append(start.fingerprint())
-            self._overlaps.append(start.order_parameters() if weights else start)
+            self._overlaps.append(start.order_parameters(self._inputs) if weights else start)
         return starts
 
     def arrays(self):
@@ -184,7 +187,7 @@ def _first_draws(part, count):
     return Trajectory(
         alpha=part.alpha, **{name: getattr(part, name)[:count].copy() for name in _PATHS}, problem=part.problem,
         initial=part.initial, status=part.status, message=part.message, meta=part.meta,
-        error=None if part.error is None else part.error[:count].copy())
+        **{name: None if values is None else values[:count].copy() for name, values in _errors(part)})
 
 
 def _nothing(part, count):
@@ -192,7 +195,8 @@ def _nothing(part, count):
     empty = lambda values: np.full((count, *values.shape[1:]), np.nan)  # noqa: E731
     return Trajectory(
         alpha=part.alpha, **{name: empty(getattr(part, name)) for name in _PATHS}, problem=part.problem,
-        initial=part.initial, status=[], message=[], error=None if part.error is None else empty(part.error),
+        initial=part.initial, status=[], message=[],
+        **{name: None if values is None else empty(values) for name, values in _errors(part)},
         meta={"steps": [0] * count, "seconds_compile": 0.0, "seconds_run": 0.0})
 
 
@@ -206,4 +210,9 @@ def _together(parts):
     joined = lambda name: np.concatenate([getattr(part, name) for part in parts])  # noqa: E731
     return Trajectory(
         alpha=first.alpha, **{name: joined(name) for name in _PATHS}, problem=first.problem, initial=first.initial,
-        status=[], message=[], meta=meta, error=None if first.error is None else joined("error"))
+        status=[], message=[], meta=meta,
+        **{name: None if values is None else joined(name) for name, values in _errors(first)})
+
+
+def _errors(part):
+    return ("error", part.error), ("error_se", part.error_se)

@@ -153,7 +153,8 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
     Raises
     ------
     ParameterError
-        If the problem has mini-batches or relu units, if nothing is trained, or if the mean-field
+        If the problem has mini-batches, relu units or inputs other than i.i.d. Gaussian, if nothing is
+        trained, or if the mean-field
         equations diverge.
     """
     from scipy.integrate import solve_ivp
@@ -162,6 +163,8 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
     if problem.activation == "relu":
         raise ParameterError("the linear-noise theory needs a smooth activation (erf, linear or tanh); got relu, whose "
                              "drift jumps at the quadrature nodes")
+    if not (problem.inputs.independent and problem.inputs.gaussian):
+        raise ParameterError(f"the linear-noise theory needs i.i.d. Gaussian inputs; got {problem.inputs!r}")
     if problem.batch != 1:
         raise ParameterError(f"the linear-noise theory needs batch = 1; got {problem.batch}")
     if hasattr(overlaps, "order_parameters"):

@@ -1,0 +1,240 @@
+"""Inputs other than i.i.d. Gaussian, their covariance, and the error on fresh samples (docs/theory.md, section 9).
+
+A :class:`Source` says how the entries of a sample come from its counters.  Any tile of any sample can be
+made by itself, so inputs depend neither on blocks and tiles nor on the order of the work.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from onlinemode.kernels.arcsine import arcsine
+from onlinemode.kernels.jit import compiled
+from onlinemode.kernels.normals import fill_normals
+from onlinemode.kernels.philox import STREAM_PROJECTION, philox, stream_word
+from onlinemode.kernels.rule import forward, make_workspace
+
+NORMAL, RADEMACHER, UNIFORM, SIGN_MANIFOLD, ERF_MANIFOLD, ROWS = range(6)
+
+_LOW = np.uint64(0xFFFFFFFF)
+_SHIFT = np.uint64(32)
+_SIGN_BIT = np.uint64(31)
+_EIGHT = np.uint64(8)
+_UNIFORM_UNIT = math.sqrt(3.0) * 2.0**-24
+_SQRT3 = math.sqrt(3.0)
+_SQRT_HALF = math.sqrt(0.5)
+_TWO_OVER_PI = 2.0 / math.pi
+
+_SUMS = {"reassoc", "contract", "nsz"}
+
+
+class Source(NamedTuple):
+    """What :func:`fill_tile` needs to know; arrays that a kind does not use are empty.
+
+    ``stream`` is the Philox stream of the entries, the latent vectors or the row numbers.
+    """
+
+    kind: int
+    stream: int
+    scale: np.ndarray  # (N,)   factor of every entry: normal (√ω_i), rows
+    offset: np.ndarray  # (N,)   subtracted before: rows
+    projection: np.ndarray  # (tiles, D, coordinates)   unit vectors F_i/√D, as columns: manifolds
+    rows: np.ndarray  # (n, N)   the data set, of any real type: rows
+
+
+@compiled(inner=True)
+def _fill_words(words, count, first_index, stream, replica, sample, seed):
+    """words[r, i] is word r of counter index ``first_index + i``."""
+    c1 = stream_word(stream, replica)
+    c2, c3 = np.uint64(sample) & _LOW, np.uint64(sample) >> _SHIFT
+    k0, k1 = np.uint64(seed) & _LOW, np.uint64(seed) >> _SHIFT
+    for i in range(count):
+        w0, w1, w2, w3 = philox(np.uint64(first_index + i) & _LOW, c1, c2, c3, k0, k1)
+        words[0, i] = w0
+        words[1, i] = w1
+        words[2, i] = w2
+        words[3, i] = w3
+
+
+@compiled(inner=True)
+def _row_number(rows, stream, replica, sample, seed):
+    w0, w1, _, _ = philox(np.uint64(0), stream_word(stream, replica), np.uint64(sample) & _LOW,
+                          np.uint64(sample) >> _SHIFT, np.uint64(seed) & _LOW, np.uint64(seed) >> _SHIFT)
+    return np.int64(((w0 << _SHIFT) | w1) % np.uint64(rows))
+
+
+@compiled(inner=True)
+def _fill_manifold(source, inputs, tile, first_sample, samples, seed, replica):
+    """x_i = sign or √3 erf(·/√2) of F_i·c/√D, with D normals c a sample; sums run over d in order."""
+    projection = source.projection[tile]
+    D, length = projection.shape
+    latent = np.empty((samples, 4 * ((D + 3) // 4)), np.float32)
+    words = np.empty((4, latent.shape[1] // 4), np.uint32)
+    for j in range(samples):
+        fill_normals(latent[j], 0, source.stream, replica, first_sample + j, seed, words)
+    z = np.zeros((samples, length))
+    for d in range(D):
+        for j in range(samples):
+            c = np.float64(latent[j, d])
+            for i in range(length):
+                z[j, i] += c * projection[d, i]
+    for j in range(samples):
+        for i in range(length):
+            if source.kind == SIGN_MANIFOLD:
+                inputs[j, i] = 1.0 if z[j, i] >= 0.0 else -1.0
+            else:
+                inputs[j, i] = _SQRT3 * math.erf(_SQRT_HALF * z[j, i])
+
+
+@compiled(inner=True)
+def fill_tile(source, inputs, tile, N, first_sample, samples, seed, replica, normals, words):
+    """Fill ``inputs[:samples]`` with one tile of consecutive samples; coordinates from N on are 0.
+
+    Parameters
+    ----------
+    source : Source
+    inputs : float32 or float64 array (at least samples, coordinates of a tile)
+    tile, N : int
+    first_sample, samples : int
+    seed, replica : int
+    normals, words : float32 array (coordinates,), uint32 array (4, coordinates / 4)
+        Scratch space.
+    """
+    length = inputs.shape[1]
+    start = tile * length
+    inside = min(length, N - start)
+    if source.kind == SIGN_MANIFOLD or source.kind == ERF_MANIFOLD:
+        _fill_manifold(source, inputs, tile, first_sample, samples, seed, replica)
+    for j in range(samples):
+        sample = first_sample + j
+        if source.kind == NORMAL:
+            fill_normals(normals, start // 4, source.stream, replica, sample, seed, words)
+            for i in range(inside):
+                inputs[j, i] = source.scale[start + i] * normals[i]
+        elif source.kind == RADEMACHER:
+            _fill_words(words, length // 4, start // 4, source.stream, replica, sample, seed)
+            for i in range(inside):
+                inputs[j, i] = 1.0 - 2.0 * np.float64(np.uint64(words[i % 4, i // 4]) >> _SIGN_BIT)
+        elif source.kind == UNIFORM:
+            _fill_words(words, length // 4, start // 4, source.stream, replica, sample, seed)
+            for i in range(inside):
+                middle = 2.0 * np.float64(np.uint64(words[i % 4, i // 4]) >> _EIGHT) + 1.0  # of one of 2^24 cells
+                inputs[j, i] = _UNIFORM_UNIT * (middle - 2.0**24)
+        elif source.kind == ROWS:
+            row = _row_number(source.rows.shape[0], source.stream, replica, sample, seed)
+            for i in range(inside):
+                value = np.float64(source.rows[row, start + i]) - source.offset[start + i]
+                inputs[j, i] = source.scale[start + i] * value
+        for i in range(inside, length):
+            inputs[j, i] = 0.0
+
+
+@compiled
+def draw_inputs(source, N, first_sample, samples, seed, replica, inputs):
+    """Fill ``inputs`` (tiles, at least samples, coordinates) with consecutive samples."""
+    normals = np.empty(inputs.shape[2], np.float32)
+    words = np.empty((4, inputs.shape[2] // 4), np.uint32)
+    for tile in range(inputs.shape[0]):
+        fill_tile(source, inputs[tile], tile, N, first_sample, samples, seed, replica, normals, words)
+
+
+@compiled
+def draw_projection(N, D, seed):
+    """The unit vectors F_i/√D of a hidden manifold, (N, D): directions of D normals each."""
+    out = np.empty((N, D))
+    normals = np.empty(4 * ((D + 3) // 4), np.float32)
+    words = np.empty((4, normals.size // 4), np.uint32)
+    for i in range(N):
+        fill_normals(normals, 0, STREAM_PROJECTION, 0, i, seed, words)
+        square = 0.0
+        for d in range(D):
+            square += np.float64(normals[d]) ** 2
+        for d in range(D):
+            out[i, d] = normals[d] / math.sqrt(square) if square > 0.0 else np.float64(d == 0)
+    return out
+
+
+@compiled(inner=True, forceinline=True, fastmath=_SUMS)
+def _dot(a, b):
+    total = 0.0
+    for i in range(a.size):
+        total += a[i] * b[i]
+    return total
+
+
+@compiled(inner=True, forceinline=True, fastmath=_SUMS)
+def _dot4(a, b0, b1, b2, b3):
+    s0 = s1 = s2 = s3 = 0.0
+    for i in range(a.size):
+        x = a[i]
+        s0 += x * b0[i]
+        s1 += x * b1[i]
+        s2 += x * b2[i]
+        s3 += x * b3[i]
+    return s0, s1, s2, s3
+
+
+@compiled
+def add_products(a, b, out, symmetric):
+    """out += a bᵀ, in an order that depends on the shapes alone (BLAS may split sums among its threads).
+
+    With ``symmetric``, where b is a, only the lower triangle (and some entries above it) is added.
+    """
+    for i in range(a.shape[0]):
+        last = i + 1 if symmetric else b.shape[0]
+        j = 0
+        while j < last:
+            if j + 4 <= b.shape[0]:
+                s0, s1, s2, s3 = _dot4(a[i], b[j], b[j + 1], b[j + 2], b[j + 3])
+                out[i, j] += s0
+                out[i, j + 1] += s1
+                out[i, j + 2] += s2
+                out[i, j + 3] += s3
+                j += 4
+            else:
+                out[i, j] += _dot(a[i], b[j])
+                j += 1
+
+
+@compiled
+def manifold_covariance(correlations, kind):
+    """Covariance of sign or √3 erf(·/√2) of unit normals, from their correlations, in place."""
+    for i in range(correlations.shape[0]):
+        for j in range(correlations.shape[1]):
+            if kind == SIGN_MANIFOLD:
+                correlations[i, j] = _TWO_OVER_PI * arcsine(correlations[i, j])
+            else:
+                correlations[i, j] = 3.0 * _TWO_OVER_PI * arcsine(0.5 * correlations[i, j])
+
+
+@compiled
+def sample_losses(xi_in, teacher, factors, activation, N, inputs, out):
+    """Fill ``out`` with ½(f − y)² of as many samples, without label noise.
+
+    Parameters
+    ----------
+    xi_in, teacher : float32 or float64 array (tiles, P or M, coordinates)
+    factors : Factors
+    activation, N : int
+    inputs : array (tiles, at least ``out.size``, coordinates)
+    out : float64 array (samples,)
+    """
+    tiles, P, _ = xi_in.shape
+    M = teacher.shape[1]
+    sizes = (factors.readout.size, M, P)
+    mode_fields, teacher_fields = np.zeros((out.size, P)), np.zeros((out.size, M))
+    for tile in range(tiles):
+        for j in range(out.size):
+            for p in range(P):
+                mode_fields[j, p] += _dot(xi_in[tile, p], inputs[tile, j])
+            for m in range(M):
+                teacher_fields[j, m] += _dot(teacher[tile, m], inputs[tile, j])
+    work = make_workspace(*sizes)
+    scale = 1.0 / math.sqrt(N)
+    for j in range(out.size):
+        for p in range(P):
+            work.u[p] = scale * mode_fields[j, p]
+        for m in range(M):
+            work.nu[m] = scale * teacher_fields[j, m]
+        out[j] = 0.5 * forward(sizes, activation, factors, work, 0.0) ** 2
