@@ -221,7 +221,7 @@ class HiddenManifold(Inputs):
         def chunk(first, last):  # rows of Ω
             part = np.zeros((last - first, N))
             inputs_cpu.add_products(F[first:last], F, part, False)
-            inputs_cpu.manifold_covariance(part, code)
+            inputs_cpu.manifold_covariance(part, code, first)
             return part
 
         return _row_products(N, chunk)

@@ -198,14 +198,18 @@ def add_products(a, b, out, symmetric):
 
 
 @compiled
-def manifold_covariance(correlations, kind):
-    """Covariance of sign or √3 erf(·/√2) of unit normals, from their correlations, in place."""
+def manifold_covariance(correlations, kind, first):
+    """Rows ``first``, ... of Ω: covariance of sign or √3 erf(·/√2) of unit normals from their correlations, in place.
+
+    The diagonal is set to 1: an arcsine turns a rounding error at 1 into its square root.
+    """
     for i in range(correlations.shape[0]):
         for j in range(correlations.shape[1]):
             if kind == SIGN_MANIFOLD:
                 correlations[i, j] = _TWO_OVER_PI * arcsine(correlations[i, j])
             else:
                 correlations[i, j] = 3.0 * _TWO_OVER_PI * arcsine(0.5 * correlations[i, j])
+        correlations[i, first + i] = 1.0
 
 
 @compiled
