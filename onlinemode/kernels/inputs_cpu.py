@@ -26,6 +26,8 @@ _SQRT3 = math.sqrt(3.0)
 _SQRT_HALF = math.sqrt(0.5)
 _TWO_OVER_PI = 2.0 / math.pi
 
+_SUM_LENGTH = 256  # numbers of a row that are summed at a time, so that many rows stay in the caches
+
 _SUMS = {"reassoc", "contract", "nsz"}
 
 
@@ -164,15 +166,27 @@ def _dot(a, b):
 
 
 @compiled(inner=True, forceinline=True, fastmath=_SUMS)
-def _dot4(a, b0, b1, b2, b3):
-    s0 = s1 = s2 = s3 = 0.0
-    for i in range(a.size):
-        x = a[i]
-        s0 += x * b0[i]
-        s1 += x * b1[i]
-        s2 += x * b2[i]
-        s3 += x * b3[i]
-    return s0, s1, s2, s3
+def _add_dots(a0, a1, b0, b1, b2, b3, out, i, j):
+    """Add the products of two rows with four others to out[i:i + 2, j:j + 4]."""
+    s0 = s1 = s2 = s3 = t0 = t1 = t2 = t3 = 0.0
+    for k in range(a0.size):
+        x, y = a0[k], a1[k]
+        s0 += x * b0[k]
+        s1 += x * b1[k]
+        s2 += x * b2[k]
+        s3 += x * b3[k]
+        t0 += y * b0[k]
+        t1 += y * b1[k]
+        t2 += y * b2[k]
+        t3 += y * b3[k]
+    out[i, j] += s0
+    out[i, j + 1] += s1
+    out[i, j + 2] += s2
+    out[i, j + 3] += s3
+    out[i + 1, j] += t0
+    out[i + 1, j + 1] += t1
+    out[i + 1, j + 2] += t2
+    out[i + 1, j + 3] += t3
 
 
 @compiled
@@ -181,20 +195,19 @@ def add_products(a, b, out, symmetric):
 
     With ``symmetric``, where b is a, only the lower triangle (and some entries above it) is added.
     """
-    for i in range(a.shape[0]):
-        last = i + 1 if symmetric else b.shape[0]
-        j = 0
-        while j < last:
-            if j + 4 <= b.shape[0]:
-                s0, s1, s2, s3 = _dot4(a[i], b[j], b[j + 1], b[j + 2], b[j + 3])
-                out[i, j] += s0
-                out[i, j + 1] += s1
-                out[i, j + 2] += s2
-                out[i, j + 3] += s3
-                j += 4
-            else:
-                out[i, j] += _dot(a[i], b[j])
-                j += 1
+    rows, columns = out.shape
+    for first in range(0, a.shape[1], _SUM_LENGTH):
+        part = slice(first, min(first + _SUM_LENGTH, a.shape[1]))
+        for i in range(0, rows, 2):
+            last = min(i + 2, columns) if symmetric else columns
+            for j in range(0, last, 4):
+                if i + 2 <= rows and j + 4 <= columns:
+                    _add_dots(a[i, part], a[i + 1, part], b[j, part], b[j + 1, part], b[j + 2, part], b[j + 3, part],
+                              out, i, j)
+                else:
+                    for k in range(i, min(i + 2, rows)):
+                        for l in range(j, min(j + 4, columns)):
+                            out[k, l] += _dot(a[k, part], b[l, part])
 
 
 @compiled
