@@ -16,7 +16,7 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
 
 def test_the_guide_has_commands():
     assert len(COMMANDS) >= 6 and all(command.startswith("onlinemode ") for command in COMMANDS)
-    assert len(PYTHON) == 2
+    assert len(PYTHON) == 3
 
 
 def test_commands_of_the_guide(tmp_path, monkeypatch, capsys):
@@ -39,6 +39,7 @@ def test_python_of_the_guide(tmp_path, monkeypatch):
     assert (names["again"].G == names["run"].G).all()
     assert names["ode"].status[0].value == "completed" or names["ode"].status[0].value == "converged"
     assert names["sgd"].N == 500
+    assert names["on_images"].error_se.shape == names["on_images"].generalization_error.shape
 
 
 def test_numbers_of_the_default_run():
