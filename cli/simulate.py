@@ -19,7 +19,7 @@ from onlinemode.cli.running import (
     result_paths,
 )
 
-ENGINE_OPTIONS = {"micro": ("precision", "device", "threads"), "chain": ("threads",)}
+ENGINE_OPTIONS = {"micro": ("precision", "device", "threads", "test_samples"), "chain": ("threads",)}
 
 
 @click.command("simulate", short_help="Online SGD at finite N, with the theory.")
@@ -41,6 +41,10 @@ def command(theory, checkpoint, every, resume, **given):
     path, = result_paths(settings, "simulate")
     problem = make_problem(settings)
     start = make_start(settings, vectors=engine == "micro")
+    if theory and not problem.inputs.independent:
+        theory = False
+        announce(settings, f"no theory: the mean-field equations need inputs with independent entries; got "
+                           f"{problem.inputs!r}")
     mean_field = Theory(problem, start, settings) if theory else None
     with keeper:
         run = run_simulation(problem, start, settings, engine, mean_field, keeper)
@@ -52,9 +56,9 @@ def check_engine(settings, engine):
     """Raise UsageError for an engine that does not simulate, or an option that it does not have."""
     if engine not in ENGINE_OPTIONS:
         raise click.UsageError(f"--engine must be one of {', '.join(ENGINE_OPTIONS)}; got {engine!r}")
-    for name in ("precision", "device"):
-        if name not in ENGINE_OPTIONS[engine] and settings[name] != COMMON[name]:
-            raise click.UsageError(f"engine {engine} has no option --{name}; leave it out")
+    for name in ("precision", "device", "test_samples"):
+        if name not in ENGINE_OPTIONS[engine] and settings[name] != COMMON.get(name):
+            raise click.UsageError(f"engine {engine} has no option --{name.replace('_', '-')}; leave it out")
 
 
 class Theory:
@@ -146,7 +150,8 @@ def run_simulation(problem, start, settings, engine, mean_field=None, keeper=Non
         if not reports:  # the arguments are right
             steps = settings["alpha"] * settings["N"] * settings["replicas"]
             announce(settings, describe(settings, start))
-            announce(settings, f"{count(steps)} steps of {engine}, {about(estimated_seconds(settings, start, engine))} "
+            seconds = estimated_seconds(settings, problem, start, engine)
+            announce(settings, f"{count(steps)} steps of {engine}, {about(seconds)} "
                                "(the first run compiles for some seconds more)")
         elif mean_field is not None:  # the kernel is compiled and running
             mean_field.begin()

@@ -22,7 +22,7 @@ _HOME = {
     "fluctuations": "onlinemode.theory.fluctuations",
     "OnlineModeError": "onlinemode.errors",
 }
-_MODULES = ("initial", "observables", "agreement", "plotting", "errors")
+_MODULES = ("initial", "inputs", "observables", "agreement", "plotting", "errors")
 
 __all__ = [*_HOME, *_MODULES, "__version__"]
 

@@ -87,6 +87,13 @@ def _draw(ax, run, name, entry, colour, marker="o", linestyle="-", bands=True):
             ax.plot(run.alpha[positive], curve[positive], linestyle, color=colour, lw=0.6, alpha=0.8)
 
 
+def _draw_standard_errors(ax, run, colour):
+    """A thin band of ±2 standard errors around every measured ε_g that is drawn."""
+    positive = run.alpha > 0.0
+    for error, se in zip(run.generalization_error[:MOST_DRAWS, positive], run.error_se[:MOST_DRAWS, positive]):
+        ax.fill_between(run.alpha[positive], error - 2.0 * se, error + 2.0 * se, color=colour, alpha=0.4, lw=0.0)
+
+
 def _draw_noise(ax, runs, noise, name, entry, colour):
     """The linear-noise theory's ±2 standard deviations at the N of the simulations, within the axes as they are."""
     if noise is None:
@@ -149,6 +156,10 @@ def plot_error(ax, runs, noise=None):
         colour, marker = _look(run, runs)
         _draw(ax, run, "generalization_error", (), colour, marker)
         handles.append(_handle(run, colour, marker))
+        if run.error_se is not None:
+            _draw_standard_errors(ax, run, colour)
+    if any(run.error_se is not None for run in runs):
+        handles.append(Patch(color=GREY, alpha=0.4, lw=0.0, label="±2 standard errors of the measurement"))
     if any(has_bands(run) for run in runs):
         handles.append(Patch(color=GREY, alpha=0.3, lw=0.0, label="50 % and 95 % of the draws"))
     if noise is not None:

@@ -60,7 +60,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
     checkpoint_every : float, default 300
         Seconds between two checkpoints.
     **options
-        micro: ``precision`` ("float64" or "float32"), ``device`` ("cpu"), ``threads``;
+        micro: ``precision`` ("float64" or "float32"), ``device`` ("cpu"), ``threads``, ``test_samples``;
         chain: ``threads``;
         ode: ``method``, ``rtol``, ``atol``, ``nodes``, ``node_seed`` (see :mod:`onlinemode.engines.ode`).
 
@@ -81,7 +81,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         checkpoint = Checkpoint(checkpoint, checkpoint_every)
     if not isinstance(problem, Problem):
         raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")
-    starts = Starts(start)
+    starts = Starts(start, problem.inputs)
     module = get_engine(engine)
     unknown = sorted(set(options) - set(module.OPTIONS))
     if unknown:
@@ -141,8 +141,13 @@ def repeat(run, progress=None):
     Raises
     ------
     RepeatError
-        If the run began from the user's own weights and these were not stored.
+        If the run began from the user's own weights and these were not stored, or if the data set that
+        it drew its inputs from is not there.
     """
+    try:
+        run.problem.inputs.available()
+    except FileError as problem:
+        raise RepeatError(f"this run cannot be repeated: {problem}") from None
     call = dict(run.meta["call"])
     if run.meta["start"]["kind"] == "weights":
         call["N"] = None
@@ -239,7 +244,7 @@ def _rebuild_weights(run, recorded, replica):
     make = getattr(initial, recorded["origin"]["name"])
     weights = make(**recorded["origin"]["arguments"])
     if weights.fingerprint() != recorded["fingerprint"]:
-        drawn, start = weights.order_parameters(), run.start_of(replica)
+        drawn, start = weights.order_parameters(run.problem.inputs), run.start_of(replica)
         names = ("G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")
         if not all(np.allclose(getattr(drawn, name), getattr(start, name), rtol=0.0, atol=1e-9)
                    if getattr(drawn, name).shape == getattr(start, name).shape else False for name in names):

@@ -61,7 +61,9 @@ class Trajectory:
         The initial weights, where storing them was asked for.
     error : array (draws, n), optional
         ε_g where the engine knows it better than the overlaps do (chain: from the factors, right also
-        far below 1e-16).
+        far below 1e-16; micro with fields that are not Gaussian: measured on fresh samples).
+    error_se : array (draws, n), optional
+        Standard error of ``error`` where that was measured.
     starts : dict of arrays (replicas, ...), optional
         G, S, strengths, xi_out and readout of every replica's start, where replicas began from
         different students.
@@ -82,6 +84,7 @@ class Trajectory:
     meta: dict
     weights: Weights | None = field(default=None, repr=False)
     error: np.ndarray | None = None
+    error_se: np.ndarray | None = None
     starts: dict | None = field(default=None, repr=False)
     summary: Ensemble | None = field(default=None, repr=False)
 
@@ -200,15 +203,14 @@ class Trajectory:
         header = {"problem": self.problem.to_dict(), "status": [s.value for s in self.status],
                   "message": list(self.message), "meta": self.meta}
         arrays = {"alpha": self.alpha, **{name: getattr(self, name) for name in _PATHS}}
-        if self.error is not None:
-            arrays["error"] = self.error
+        arrays |= {name: getattr(self, name) for name in ("error", "error_se") if getattr(self, name) is not None}
         if self.summary is not None:
             arrays |= self.summary.to_arrays()
         arrays |= start_arrays(self.initial, self.starts, self.weights)
         write_archive(path, KIND, header, arrays)
 
     def to_csv(self, path):
-        """Write one row a replica and saved time: α, ε_g, specialization, Q, R, readout.
+        """Write one row a replica and saved time: α, ε_g (and its standard error), specialization, Q, R, readout.
 
         Raises
         ------
@@ -216,7 +218,9 @@ class Trajectory:
             If the file cannot be written.
         """
         K, M = self.R.shape[-2:]
-        names = ["replica", "alpha", "generalization_error", "specialization"]
+        measured = self.error_se is not None
+        names = ["replica", "alpha", "generalization_error", *(["generalization_error_se"] if measured else []),
+                 "specialization"]
         names += [f"Q_{k}_{l}" for k in range(K) for l in range(K)]
         names += [f"R_{k}_{m}" for k in range(K) for m in range(M)]
         names += [f"readout_{k}" for k in range(K)]
@@ -225,8 +229,8 @@ class Trajectory:
             writer.writerow(names)
             for r in range(self.draws):
                 for i, alpha in enumerate(self.alpha):
-                    values = (alpha, self.generalization_error[r, i], self.specialization[r, i], *self.Q[r, i].flat,
-                              *self.R[r, i].flat, *self.readout[r, i])
+                    values = (alpha, self.generalization_error[r, i], *([self.error_se[r, i]] if measured else []),
+                              self.specialization[r, i], *self.Q[r, i].flat, *self.R[r, i].flat, *self.readout[r, i])
                     writer.writerow([r] + [repr(float(value)) for value in values])
 
 
@@ -271,6 +275,7 @@ def load(path):
             alpha=arrays["alpha"], **{name: arrays[name] for name in _PATHS},
             problem=Problem.from_dict(header["problem"]), **read_start(arrays, header["meta"]["start"].get("origin")),
             status=[Status(name) for name in header["status"]], message=header["message"],
-            meta=header["meta"], error=arrays.get("error"), summary=Ensemble.from_arrays(arrays["alpha"], arrays))
+            meta=header["meta"], error=arrays.get("error"), error_se=arrays.get("error_se"),
+            summary=Ensemble.from_arrays(arrays["alpha"], arrays))
     except (KeyError, TypeError, ValueError) as problem:
         raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None

@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # Lowest first; names of one row may import each other, except where a test below says no.
 LAYERS = [
-    ["errors"], ["checks"], ["observables"], ["kernels"], ["theory"], ["problem"], ["state"], ["initial"], ["storage"],
-    ["ensemble"], ["trajectory"], ["engines"], ["simulation"], ["agreement"], ["benchmark"],
+    ["errors"], ["checks"], ["observables"], ["kernels"], ["theory"], ["dataset"], ["inputs"], ["problem"], ["state"],
+    ["initial"], ["storage"], ["ensemble"], ["trajectory"], ["engines"], ["simulation"], ["agreement"], ["benchmark"],
     ["plotting"], ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
@@ -103,7 +103,7 @@ def test_kernels_import_kernels_alone(name):
 @pytest.mark.parametrize("name", [name for name in sorted(MODULES) if layer(name) == "engines"])
 def test_engines_do_not_import_each_other(name):
     others = {other for other in own(name) if layer(other) == "engines"}
-    assert others <= {f"onlinemode.engines.{name}" for name in ("grid", "progress", "replicas")}
+    assert others <= {f"onlinemode.engines.{name}" for name in ("fresh_samples", "grid", "progress", "replicas")}
 
 
 @pytest.mark.parametrize("package, homes", [

@@ -42,6 +42,7 @@ def test_python_of_the_guide(tmp_path, monkeypatch):
     assert names["ode"].status[0].value == "completed" or names["ode"].status[0].value == "converged"
     assert names["sgd"].N == 500
     assert names["many"].replicas == 200 and names["many"].draws == 5
+    assert names["on_images"].error_se.shape == names["on_images"].generalization_error.shape
 
 
 def test_numbers_of_the_default_run():

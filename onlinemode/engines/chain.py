@@ -17,6 +17,7 @@ from onlinemode.engines.replicas import (
     thread_count,
 )
 from onlinemode.errors import EngineError, ParameterError
+from onlinemode.inputs import Gaussian
 from onlinemode.state import Weights
 from onlinemode.theory.quadrature import normal_nodes, teacher_factor
 from onlinemode.trajectory import Trajectory
@@ -95,6 +96,9 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
 
     checks.integer("replicas", replicas, 1, MAX_REPLICAS)
     threads = thread_count(threads)
+    if problem.inputs != Gaussian():
+        raise EngineError(f"engine chain needs inputs with independent Gaussian entries; got {problem.inputs!r}: use "
+                          "engine micro")
     if N is None:
         raise EngineError("engine chain needs N when it starts from overlaps; got None: give N=..., or Weights")
     alphas, steps = save_times(save_at, alpha, N)

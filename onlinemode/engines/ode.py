@@ -8,6 +8,7 @@ from onlinemode import checks
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import NEVER_BEGUN
+from onlinemode.inputs import require_independent
 from onlinemode.state import Weights
 from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
@@ -54,6 +55,7 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     """
     from scipy import integrate
 
+    require_independent(problem.inputs, "ode")
     rtol, atol, nodes = check_options(problem, method, rtol, atol, nodes)
     overlaps = [start.order_parameters() if isinstance(start, Weights) else start for start in starts]
     alphas, _ = save_times(save_at, alpha, N, whole_steps=False)

@@ -24,6 +24,8 @@ class Starts:
     Parameters
     ----------
     start : Weights, OrderParameters or callable
+    inputs : Inputs
+        Whose covariance the overlaps of Weights are taken with.
 
     Attributes
     ----------
@@ -33,7 +35,8 @@ class Starts:
         Number of inputs, where the starts are Weights.
     """
 
-    def __init__(self, start):
+    def __init__(self, start, inputs):
+        self._inputs = inputs
         self.differ = callable(start)
         self._make = start if self.differ else lambda replica: start
         self.first = self._checked(0)
@@ -47,7 +50,7 @@ class Starts:
         starts = [self._checked(replica) if replica else self.first for replica in replicas]
         for replica, start in zip(replicas, starts):
             self._records[replica] = ((start, None, None) if self.N is None else
-                                      (start.order_parameters(), start.origin, start.fingerprint()))
+                                      (start.order_parameters(self._inputs), start.origin, start.fingerprint()))
         return starts
 
     def complete(self, replicas):
@@ -59,7 +62,7 @@ class Starts:
 
     def overlaps(self):
         """Order parameters of the start of replica 0."""
-        return self.first.order_parameters() if isinstance(self.first, Weights) else self.first
+        return self.first.order_parameters(self._inputs) if isinstance(self.first, Weights) else self.first
 
     def arrays(self):
         """What Trajectory.starts holds: None for a common start."""
@@ -199,8 +202,7 @@ class _Finished:
             return {}, {}
         run = self.run
         arrays = {"alpha": run.alpha, **{name: getattr(run, name) for name in _PATHS}}
-        if run.error is not None:
-            arrays["error"] = run.error
+        arrays |= {name: values for name, values in _errors(run) if values is not None}
         begun = len(run.status)
         arrays |= {f"gathered_{name}": values[:begun] for name, values in self._gathered.items()}
         return {"status": [status.value for status in run.status], "message": run.message, "meta": run.meta}, arrays
@@ -212,7 +214,8 @@ class _Finished:
         self.run = Trajectory(
             alpha=arrays["alpha"], **{name: arrays[name] for name in _PATHS}, problem=self._problem,
             initial=self._starts.overlaps(), status=[Status(name) for name in header["status"]],
-            message=header["message"], meta=header["meta"], error=arrays.get("error"))
+            message=header["message"], meta=header["meta"], error=arrays.get("error"),
+            error_se=arrays.get("error_se"))
         for name in OBSERVABLES:
             if f"gathered_{name}" in arrays:
                 values = arrays[f"gathered_{name}"]
@@ -269,7 +272,7 @@ def _first_draws(part, count):
     return Trajectory(
         alpha=part.alpha, **{name: getattr(part, name)[:count].copy() for name in _PATHS}, problem=part.problem,
         initial=part.initial, status=part.status, message=part.message, meta=part.meta,
-        error=None if part.error is None else part.error[:count].copy())
+        **{name: None if values is None else values[:count].copy() for name, values in _errors(part)})
 
 
 def _nothing(part, count, draws):
@@ -279,7 +282,8 @@ def _nothing(part, count, draws):
     return Trajectory(
         alpha=part.alpha, **{name: empty(getattr(part, name)) for name in _PATHS}, problem=part.problem,
         initial=part.initial, status=[Status.INTERRUPTED] * count, message=[NEVER_BEGUN] * count,
-        error=None if part.error is None else empty(part.error), meta={"steps": [0] * count})
+        **{name: None if values is None else empty(values) for name, values in _errors(part)},
+        meta={"steps": [0] * count})
 
 
 def _together(parts):
@@ -293,4 +297,8 @@ def _together(parts):
     return Trajectory(
         alpha=first.alpha, **{name: joined(name) for name in _PATHS}, problem=first.problem, initial=first.initial,
         status=chained(part.status for part in parts), message=chained(part.message for part in parts), meta=meta,
-        error=None if first.error is None else joined("error"))
+        **{name: None if values is None else joined(name) for name, values in _errors(first)})
+
+
+def _errors(part):
+    return ("error", part.error), ("error_se", part.error_se)

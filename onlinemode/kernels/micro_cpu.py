@@ -1,4 +1,4 @@
-"""N-dimensional online SGD on one core: real weight vectors, a fresh Gaussian input per sample.
+"""N-dimensional online SGD on one core: real weight vectors, a fresh input per sample.
 
 Blocks of samples (docs/theory.md, section 3).  The N-dimensional work of a block is one sweep over
 tiles that stay in the first-level cache: a tile of the weights receives the update of the previous
@@ -12,6 +12,7 @@ padded, and the padding of inputs and weights stays 0.
 
 import numpy as np
 
+from onlinemode.kernels.inputs_cpu import fill_tile
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.normals import fill_normals, single_normal
 from onlinemode.kernels.philox import STREAM_INPUT, STREAM_LABEL_NOISE
@@ -106,7 +107,7 @@ def _draw(inputs, tile, N, seed, replica, first_sample, samples, normals, words)
 
 @compiled
 def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, batch,
-            steps_per_block, first_step, steps, seed, replica):
+            steps_per_block, first_step, steps, seed, replica, source=None):
     """Make ``steps`` steps of online SGD in place.
 
     Parameters
@@ -126,6 +127,8 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
         Step ``first_step`` is the first one made; it fixes the random numbers.
     seed, replica : int
         Key and replica of the random stream.
+    source : Source, optional
+        Where inputs come from that are not i.i.d. Gaussian; see :mod:`onlinemode.kernels.inputs_cpu`.
 
     Returns
     -------
@@ -166,7 +169,10 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
         for tile in range(tiles):
             if pending > 0:
                 _update(xi_in[tile], inputs[tile], pending, coefficients, decay)
-            _draw(inputs[tile], tile, N, seed, replica, first_sample, samples, normals, words)
+            if source is None:  # decided when the kernel is compiled
+                _draw(inputs[tile], tile, N, seed, replica, first_sample, samples, normals, words)
+            else:
+                fill_tile(source, inputs[tile], tile, N, first_sample, samples, seed, replica, normals, words)
             _project(xi_in[tile], inputs[tile], samples, mode_fields)
             _project(teacher[tile], inputs[tile], samples, teacher_fields)
             if modes_move and block > 1:

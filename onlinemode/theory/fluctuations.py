@@ -156,8 +156,8 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
     Raises
     ------
     ParameterError
-        If the problem has mini-batches or relu units, if nothing is trained, if the mean-field
-        equations diverge, or if an argument is not one of these.
+        If the problem has mini-batches, relu units or inputs other than i.i.d. Gaussian, if nothing is
+        trained, if the mean-field equations diverge, or if an argument is not one of these.
     """
     from scipy.integrate import solve_ivp
     from scipy.interpolate import CubicSpline
@@ -165,6 +165,8 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
     if problem.activation == "relu":
         raise ParameterError("the linear-noise theory needs a smooth activation (erf, linear or tanh); got relu, whose "
                              "drift jumps at the quadrature nodes")
+    if not (problem.inputs.independent and problem.inputs.gaussian):
+        raise ParameterError(f"the linear-noise theory needs i.i.d. Gaussian inputs; got {problem.inputs!r}")
     if problem.batch != 1:
         raise ParameterError(f"the linear-noise theory needs batch = 1; got {problem.batch}")
     if hasattr(overlaps, "order_parameters"):
