@@ -20,6 +20,7 @@ OPTIONS = ("threads",)
 # call always runs the same code.
 STEPS_WORTH_COMPILING = 2e7
 RANK_TOLERANCE = 1e-12
+LARGEST_COMPILED = 32  # sizes and batch up to which there is a kernel for these sizes
 EXACT_BELOW = 1e-9  # ε_g below this, in units of Σ_i w_i², is computed from the factors
 ERROR_NODES = 2**13
 
@@ -35,6 +36,8 @@ class ChainStart:
         L_XBᵀ.
     across : array (r_X, P)
         L_Xᵀ, r_X = min(P, N − r_B).
+    modes : array (r_B + r_X, P)
+        Both.
     dof : int
         N − r_B − r_X, dimensions of the input outside the frame.
     """
@@ -70,6 +73,7 @@ class ChainStart:
         if r_X == overlaps.P:  # triangular, as after every rotation of the frame
             triangular = np.linalg.qr(self.across)[1]
             self.across = np.where(np.diag(triangular) < 0.0, -1.0, 1.0)[:, None] * triangular
+        self.modes = np.concatenate([self.along, self.across])
         self.dof = N - r_B - r_X
 
 
@@ -115,33 +119,27 @@ class _Simulation:
         self.problem, self.start, self.N, self.steps, self.seed = problem, start, N, steps, seed
         self.rates = kernel_rates(problem)
         self.activation = ACTIVATION_CODES[problem.activation]
-        self.rows = len(start.across) + (rotation_period(problem.batch)[1] if start.dof else 0)
-        o = start.overlaps
-        constants = (o.K, o.M, o.P, len(start.along), self.activation)
+        o, columns = start.overlaps, len(start.across)
+        _, samples = rotation_period(problem.batch)
+        self.rows = len(start.along) + columns + min(samples, start.dof)
+        constants = (o.K, o.M, o.P, len(start.along), self.activation, problem.batch)
         worth = float(steps[-1]) * replicas * problem.batch >= STEPS_WORTH_COMPILING
-        self._kernel = make_advance(*(constants if worth else (ANY,) * 5))
-        state = _ChainState(self)
-        self.advance(state, np.zeros(0, np.int64), np.zeros(2, np.int64), np.zeros(1, np.uint8), 0)  # compiles
+        small = max(o.K, o.M, o.P, problem.batch) <= LARGEST_COMPILED and columns == o.P and start.dof >= samples
+        self._kernel = make_advance(*(constants if worth and small else (ANY,) * 6))
+        no_steps = np.zeros(0, np.int64)
+        self.advance(no_steps, np.zeros(2, np.int64), self.empty_paths(), np.zeros(1, np.uint8), 0)  # compiles
 
-    def advance(self, state, save_steps, counts, stop, replica):
+    def empty_paths(self):
+        """Arrays into which the kernel saves the modes in the frame and the factors."""
+        o, times = self.start.overlaps, len(self.steps)
+        return tuple(np.full((times,) + shape, np.nan) for shape in ((self.rows, o.P), (o.P,), (o.K, o.P), (o.K,)))
+
+    def advance(self, save_steps, counts, paths, stop, replica):
         problem, start = self.problem, self.start
-        return self._kernel(state.along, state.across, len(start.across), start.teacher_factor, state.factors,
-                            self.rates, problem.weight_decay, problem.noise, self.activation, float(self.N),
-                            float(start.dof), problem.batch, save_steps, counts, state.paths, stop,
+        return self._kernel(start.modes, len(start.across), start.dof, start.teacher_factor,
+                            small_factors(start.overlaps), self.rates, problem.weight_decay, problem.noise,
+                            self.activation, float(self.N), problem.batch, save_steps, counts, paths, stop,
                             np.uint64(self.seed), replica)
-
-
-class _ChainState:
-    """The factors of one replica, which the kernel changes, and the arrays into which it saves them."""
-
-    def __init__(self, simulation):
-        start, o, times = simulation.start, simulation.start.overlaps, len(simulation.steps)
-        self.along = np.array(start.along)
-        self.across = np.zeros((simulation.rows, o.P))
-        self.across[:len(start.across)] = start.across
-        self.factors = small_factors(o)
-        self.paths = (np.full((times,) + self.along.shape, np.nan), np.full((times,) + self.across.shape, np.nan),
-                      np.full((times, o.P), np.nan), np.full((times, o.K, o.P), np.nan), np.full((times, o.K), np.nan))
 
 
 class _ChainReplica(Replica):
@@ -154,9 +152,8 @@ class _ChainReplica(Replica):
 
     def advance(self, stop):
         simulation = self.simulation
-        state = _ChainState(simulation)
-        self.paths = state.paths
-        diverged = simulation.advance(state, simulation.steps, self.counts, stop, self.number)
+        self.paths = simulation.empty_paths()
+        diverged = simulation.advance(simulation.steps, self.counts, self.paths, stop, self.number)
         self.G, self.S, self.strengths, self.xi_out, self.readout = self.state(slice(None))
         self.error[:self.saved] = self._errors()
         self.paths = None
@@ -166,9 +163,10 @@ class _ChainReplica(Replica):
         """From the factors while the kernel is running, from the order parameters later."""
         if self.paths is None:
             return super().state(rows)
-        along, across, *factors = (path[rows] for path in self.paths)
-        G = np.swapaxes(along, -1, -2) @ along + np.swapaxes(across, -1, -2) @ across
-        return (G, np.swapaxes(along, -1, -2) @ self.simulation.start.teacher_factor.T, *factors)
+        modes, *factors = (path[rows] for path in self.paths)
+        teacher = self.simulation.start.teacher_factor
+        columns = np.swapaxes(modes, -1, -2)
+        return (columns @ modes, columns[..., :teacher.shape[1]] @ teacher.T, *factors)
 
     def _errors(self):
         """ε_g at the saved times; from the factors where the closed form would show its floor."""
@@ -178,11 +176,11 @@ class _ChainReplica(Replica):
         scale = (self.readout[:self.saved] ** 2).sum(-1) + (self.overlaps.teacher_readout**2).sum()
         small = np.flatnonzero(errors < EXACT_BELOW * scale)
         if len(small):
-            along, across, strengths, xi_out, readout = (np.ascontiguousarray(path[small]) for path in self.paths)
+            modes, strengths, xi_out, readout = (np.ascontiguousarray(path[small]) for path in self.paths)
             o = self.overlaps
             exact = np.empty(len(small))
-            factor_errors(self.simulation.activation, along, across, strengths, xi_out, readout,
+            factor_errors(self.simulation.activation, modes, strengths, xi_out, readout,
                           np.array(o.teacher_readout), self.simulation.start.teacher_factor,
-                          normal_nodes(along.shape[1] + across.shape[1], ERROR_NODES), exact)
+                          normal_nodes(modes.shape[1], ERROR_NODES), exact)
             errors[small] = exact
         return errors
