@@ -15,7 +15,7 @@ from onlinemode.engines.checkpoint import read_checkpoint
 from onlinemode.errors import EngineError, FileError, ParameterError
 
 PROBLEM = om.Problem(noise=0.1, weight_decay=0.1, rates=om.LearningRates(xi_in=1.0, strengths=0.2, readout=0.1))
-ENGINES = ["micro"]
+ENGINES = ["micro", "chain"]
 
 
 def fresh(replica):
@@ -48,9 +48,10 @@ class StopAt:
 @pytest.fixture
 def slow_looks(monkeypatch):
     """Short kernel calls and frequent looks, so that small runs can be stopped in the middle."""
-    from onlinemode.engines import micro, replicas
+    from onlinemode.engines import chain, micro, replicas
 
     monkeypatch.setattr(micro, "WORK_PER_CALL", 2e4)
+    monkeypatch.setattr(chain, "STEPS_PER_CALL", 500)
     monkeypatch.setattr(replicas, "LOOK_SECONDS", 0.002)
 
 

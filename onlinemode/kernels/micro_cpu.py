@@ -25,6 +25,7 @@ from onlinemode.kernels.rule import (
     input_coefficient,
     make_gradients,
     make_workspace,
+    teacher_output,
 )
 
 LARGEST_TILE = 256  # coordinates; 4 modes, 4 teacher vectors and 4 inputs of a tile fit into 32 KiB
@@ -190,13 +191,13 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
                     work.u[p] = field * scale
                 for m in range(M):
                     work.nu[m] = teacher_fields[m, j] * scale
-                label_noise = 0.0
+                label = teacher_output(sizes, activation, factors, work)
                 if noise != 0.0:
-                    label_noise = noise * single_normal(STREAM_LABEL_NOISE, replica, first_sample + j, seed)
-                error = forward(sizes, activation, factors, work, label_noise)
+                    label += noise * single_normal(STREAM_LABEL_NOISE, replica, first_sample + j, seed)
+                error = forward(sizes, activation, factors, work, label)
                 diverged |= not abs(error) < DIVERGENCE_LIMIT
                 backward(sizes, factors, work, error)
-                add_gradients(sizes, work, error, gradients)
+                add_gradients(sizes, rates, work, error, gradients)
                 for p in range(P):
                     coefficients[p, j] = -rates.xi_in * scale / batch * input_coefficient(factors, work, p)
             if diverged:  # this step is not made
