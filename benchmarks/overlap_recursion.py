@@ -18,6 +18,8 @@ Numbers are those of the chain: its normals, its χ variates, its label noise.  
 A double-double number is kept as a complex number, the high part real and the low part imaginary.
 """
 
+import math
+
 import numpy as np
 from numba import njit
 

@@ -13,7 +13,7 @@ from onlinemode.kernels.arcsine import arcsine
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.normals import fill_normals
 from onlinemode.kernels.philox import STREAM_PROJECTION, philox, stream_word
-from onlinemode.kernels.rule import forward, make_workspace
+from onlinemode.kernels.rule import forward, make_workspace, teacher_output
 
 NORMAL, RADEMACHER, UNIFORM, SIGN_MANIFOLD, ERF_MANIFOLD, ROWS = range(6)
 
@@ -254,4 +254,5 @@ def sample_losses(xi_in, teacher, factors, activation, N, inputs, out):
             work.u[p] = scale * mode_fields[j, p]
         for m in range(M):
             work.nu[m] = scale * teacher_fields[j, m]
-        out[j] = 0.5 * forward(sizes, activation, factors, work, 0.0) ** 2
+        label = teacher_output(sizes, activation, factors, work)
+        out[j] = 0.5 * forward(sizes, activation, factors, work, label) ** 2
