@@ -1,4 +1,4 @@
-"""N-dimensional online SGD on one core: real weight vectors, a fresh Gaussian input per sample.
+"""N-dimensional online SGD: real weight vectors, a fresh Gaussian input per sample.
 
 Blocks of samples (docs/theory.md, section 3).  The N-dimensional work of a block is one sweep over
 tiles that stay in the first-level cache: a tile of the weights receives the update of the previous
@@ -7,8 +7,15 @@ rule itself then runs in the small space of the fields.  This equals the sequent
 rounding.
 
 Vectors are stored tile by tile, as arrays (tiles, vectors, coordinates of a tile); the last tile is
-padded, and the padding of inputs and weights stays 0.
+padded, and the padding of inputs and weights stays 0.  Inputs are float32 as they are drawn, and are
+cast to the type of the weights where they are used.
+
+Tiles form groups of a fixed size.  Each group has its own sums over the coordinates, which are then
+added in the order of the groups: so groups may be swept in any order, or at the same time, and the
+bits stay the same.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,10 +35,21 @@ from onlinemode.kernels.rule import (
 
 LARGEST_TILE = 256  # coordinates; 4 modes, 4 teacher vectors and 4 inputs of a tile fit into 32 KiB
 TILE_MULTIPLE = 8  # whole counters of four normals, whole vector registers
+TILES_PER_GROUP = 16  # up to 4,096 coordinates
 SAMPLE_GROUP = 4  # samples that share one load of a weight
 
 # Sums may be reordered and fused, so that LLVM vectorises them; NaN and infinity keep their meaning.
 _SUMS = {"reassoc", "contract", "nsz"}
+
+
+class Block(NamedTuple):
+    """What a block of samples passes between the sweep over the weights and the learning rule."""
+
+    inputs: np.ndarray  # (tiles, samples, coordinates), float32
+    mode_sums: np.ndarray  # (groups, P, samples)          X x over the coordinates of a group
+    teacher_sums: np.ndarray  # (groups, M, samples)          B x
+    gram_sums: np.ndarray  # (groups, samples, samples)    [later, earlier]: x·x' of two samples
+    coefficients: np.ndarray  # (P, samples)                  with which the inputs enter the modes
 
 
 def tile_shape(N):
@@ -50,12 +68,21 @@ def to_tiles(rows, kind):
     return np.ascontiguousarray(padded.reshape(vectors, tiles, length).transpose(1, 0, 2))
 
 
+@compiled
+def make_block(tiles, length, P, M, samples):
+    """Space for blocks of up to so many samples; nothing in it has been learned."""
+    groups = -(-tiles // TILES_PER_GROUP)
+    most = -(-samples // SAMPLE_GROUP) * SAMPLE_GROUP
+    return Block(np.zeros((tiles, most, length), np.float32), np.zeros((groups, P, most)), np.zeros((groups, M, most)),
+                 np.zeros((groups, most, most)), np.zeros((P, most)))
+
+
 @compiled(inner=True, forceinline=True, fastmath=_SUMS)
-def _dot4(row, x0, x1, x2, x3):
+def _dot4(kind, row, x0, x1, x2, x3):
     """Products of ``row`` with four inputs over one tile."""
-    s0 = s1 = s2 = s3 = row.dtype.type(0)
+    s0 = s1 = s2 = s3 = kind(0)
     for i in range(row.size):
-        w = row[i]
+        w = kind(row[i])
         s0 += w * x0[i]
         s1 += w * x1[i]
         s2 += w * x2[i]
@@ -63,45 +90,198 @@ def _dot4(row, x0, x1, x2, x3):
     return s0, s1, s2, s3
 
 
+@compiled(inner=True, forceinline=True, fastmath=_SUMS)
+def _dot4_of_two(kind, row_a, row_b, x0, x1, x2, x3):
+    """Products of two rows with four inputs: as many sums as the registers hold, for one load of the inputs."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = kind(0)
+    for i in range(row_a.size):
+        a, b = kind(row_a[i]), kind(row_b[i])
+        a0 += a * x0[i]
+        a1 += a * x1[i]
+        a2 += a * x2[i]
+        a3 += a * x3[i]
+        b0 += b * x0[i]
+        b1 += b * x1[i]
+        b2 += b * x2[i]
+        b3 += b * x3[i]
+    return a0, a1, a2, a3, b0, b1, b2, b3
+
+
+@compiled(inner=True, forceinline=True)
+def _add_to(sums, j, s0, s1, s2, s3):
+    sums[j] += s0
+    sums[j + 1] += s1
+    sums[j + 2] += s2
+    sums[j + 3] += s3
+
+
 @compiled(inner=True)
-def _project(rows, inputs, samples, out):
-    """Add to out[r, j] the product of row r with input j over one tile."""
-    for r in range(rows.shape[0]):
-        for j in range(0, samples, SAMPLE_GROUP):
-            s0, s1, s2, s3 = _dot4(rows[r], inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3])
-            out[r, j] += s0
-            out[r, j + 1] += s1
-            out[r, j + 2] += s2
-            out[r, j + 3] += s3
+def _project(kind, rows, count, inputs, samples, only_earlier, sums):
+    """Add to sums[r, j] the product of row r < count with input j over one tile, in the precision ``kind``.
+
+    ``only_earlier`` promises that the products with j >= r are not needed.
+    """
+    for j in range(0, samples, SAMPLE_GROUP):
+        x0, x1, x2, x3 = inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3]
+        r = j + 1 if only_earlier else 0
+        while r + 1 < count:
+            a0, a1, a2, a3, b0, b1, b2, b3 = _dot4_of_two(kind, rows[r], rows[r + 1], x0, x1, x2, x3)
+            _add_to(sums[r], j, a0, a1, a2, a3)
+            _add_to(sums[r + 1], j, b0, b1, b2, b3)
+            r += 2
+        if r < count:
+            s0, s1, s2, s3 = _dot4(kind, rows[r], x0, x1, x2, x3)
+            _add_to(sums[r], j, s0, s1, s2, s3)
 
 
 @compiled(inner=True, forceinline=True, fastmath=_SUMS)
-def _add4(row, factor, c0, c1, c2, c3, x0, x1, x2, x3):
+def _add4(row, factor, c, x0, x1, x2, x3):
     """row <- factor * row + Σ_j c_j x_j over one tile."""
+    c0, c1, c2, c3 = c
     for i in range(row.size):
         row[i] = factor * row[i] + c0 * x0[i] + c1 * x1[i] + c2 * x2[i] + c3 * x3[i]
 
 
+@compiled(inner=True, forceinline=True, fastmath=_SUMS)
+def _add4_to_two(row_a, row_b, factor, a, b, x0, x1, x2, x3):
+    """The same for two rows with one load of the inputs."""
+    a0, a1, a2, a3 = a
+    b0, b1, b2, b3 = b
+    for i in range(row_a.size):
+        changed_a = factor * row_a[i] + a0 * x0[i] + a1 * x1[i] + a2 * x2[i] + a3 * x3[i]
+        changed_b = factor * row_b[i] + b0 * x0[i] + b1 * x1[i] + b2 * x2[i] + b3 * x3[i]
+        row_a[i] = changed_a
+        row_b[i] = changed_b
+
+
+@compiled(inner=True, forceinline=True)
+def _four(kind, values, j):
+    return kind(values[j]), kind(values[j + 1]), kind(values[j + 2]), kind(values[j + 3])
+
+
 @compiled(inner=True)
-def _update(rows, inputs, samples, coefficients, decay):
+def _update(kind, rows, inputs, samples, coefficients, decay):
     """rows[p] <- decay * rows[p] + Σ_j coefficients[p, j] * inputs[j] over one tile."""
-    kind = rows.dtype.type
-    for p in range(rows.shape[0]):
-        for j in range(0, samples, SAMPLE_GROUP):
-            _add4(rows[p], kind(decay) if j == 0 else kind(1),
-                  kind(coefficients[p, j]), kind(coefficients[p, j + 1]),
-                  kind(coefficients[p, j + 2]), kind(coefficients[p, j + 3]),
-                  inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3])
+    count = rows.shape[0]
+    for j in range(0, samples, SAMPLE_GROUP):
+        factor = kind(decay) if j == 0 else kind(1)
+        x0, x1, x2, x3 = inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3]
+        for p in range(0, count - 1, 2):
+            _add4_to_two(rows[p], rows[p + 1], factor, _four(kind, coefficients[p], j),
+                         _four(kind, coefficients[p + 1], j), x0, x1, x2, x3)
+        if count % 2 == 1:
+            _add4(rows[count - 1], factor, _four(kind, coefficients[count - 1], j), x0, x1, x2, x3)
 
 
 @compiled(inner=True)
-def _draw(inputs, tile, N, seed, replica, first_sample, samples, normals, words):
+def _draw(inputs, tile, N, seed, replica, first_sample, samples, words):
     """Draw one tile of the inputs of ``samples`` samples; coordinates from N on are 0."""
     length = inputs.shape[1]
     for j in range(samples):
-        fill_normals(normals, tile * length // 4, STREAM_INPUT, replica, first_sample + j, seed, words)
-        for i in range(length):
-            inputs[j, i] = normals[i] if tile * length + i < N else np.float32(0)
+        fill_normals(inputs[j], tile * length // 4, STREAM_INPUT, replica, first_sample + j, seed, words)
+        for i in range(N - tile * length, length):
+            inputs[j, i] = np.float32(0)
+
+
+@compiled
+def sweep(xi_in, teacher, block, begin, end, pending, decay, N, first_sample, samples, with_gram, seed, replica):
+    """Sweep the groups ``begin`` to ``end`` - 1: update the modes, draw the inputs, project them.
+
+    Different groups may be swept at the same time.
+
+    Parameters
+    ----------
+    xi_in, teacher, N, seed, replica
+        As in :func:`advance`.
+    block : Block
+        ``inputs`` and ``coefficients`` of the previous block are learned; new inputs and sums take their place.
+    begin, end : int
+    pending : int
+        Samples of the previous block, 0 if the modes have seen them or do not move.
+    decay : float
+        Factor of the modes in the previous block.
+    first_sample, samples : int
+        The new samples.
+    with_gram : bool
+        The products of the new inputs with each other are needed.
+    """
+    kind = xi_in.dtype.type
+    words = np.empty((4, xi_in.shape[2] // 4), np.uint32)
+    for group in range(begin, end):
+        mode_sums, teacher_sums, gram = block.mode_sums[group], block.teacher_sums[group], block.gram_sums[group]
+        mode_sums[:] = 0.0
+        teacher_sums[:] = 0.0
+        gram[:] = 0.0
+        for tile in range(group * TILES_PER_GROUP, min((group + 1) * TILES_PER_GROUP, xi_in.shape[0])):
+            inputs = block.inputs[tile]
+            if pending > 0:
+                _update(kind, xi_in[tile], inputs, pending, block.coefficients, decay)
+            _draw(inputs, tile, N, seed, replica, first_sample, samples, words)
+            _project(kind, xi_in[tile], xi_in.shape[1], inputs, samples, False, mode_sums)
+            _project(kind, teacher[tile], teacher.shape[1], inputs, samples, False, teacher_sums)
+            if with_gram:
+                _project(kind, inputs, samples, inputs, samples, True, gram)
+
+
+@compiled(inner=True)
+def _add_groups(sums):
+    """The sum over all groups, in their order, in place of the first."""
+    for group in range(1, sums.shape[0]):
+        sums[0] += sums[group]
+    return sums[0]
+
+
+@compiled
+def learn(block, factors, rates, weight_decay, noise, activation, N, batch, first_step, steps, seed, replica):
+    """Make the steps of a swept block in the small space: factors in place, coefficients for the next sweep.
+
+    Returns
+    -------
+    made : int
+        Steps made; fewer than ``steps`` where the run diverges.
+    decay : float
+        Factor of the modes in these steps.
+    """
+    mode_fields, teacher_fields = _add_groups(block.mode_sums), _add_groups(block.teacher_sums)
+    gram, coefficients = _add_groups(block.gram_sums), block.coefficients
+    K, M, P = factors.readout.size, teacher_fields.shape[0], mode_fields.shape[0]
+    sizes = (K, M, P)
+    work = make_workspace(K, M, P)
+    gradients = make_gradients(K, P)
+    scale = 1.0 / np.sqrt(N)
+    step_decay = 1.0 - weight_decay / N
+    first_sample = first_step * batch
+    decay = 1.0
+    diverged = False
+    coefficients[:] = 0.0
+    for t in range(steps):
+        earlier = t * batch  # samples of this block that the weights have learned from
+        for j in range(earlier, earlier + batch):
+            for p in range(P):
+                field = decay * mode_fields[p, j]
+                for i in range(earlier):
+                    field += coefficients[p, i] * gram[j, i]
+                work.u[p] = field * scale
+            for m in range(M):
+                work.nu[m] = teacher_fields[m, j] * scale
+            label_noise = 0.0
+            if noise != 0.0:
+                label_noise = noise * single_normal(STREAM_LABEL_NOISE, replica, first_sample + j, seed)
+            error = forward(sizes, activation, factors, work, label_noise)
+            diverged |= not abs(error) < DIVERGENCE_LIMIT
+            backward(sizes, factors, work, error)
+            add_gradients(sizes, work, error, gradients)
+            for p in range(P):
+                coefficients[p, j] = -rates.xi_in * scale / batch * input_coefficient(factors, work, p)
+        if diverged:  # this step is not made
+            coefficients[:, earlier:] = 0.0
+            return t, decay
+        for p in range(P):
+            for i in range(earlier):
+                coefficients[p, i] *= step_decay
+        decay *= step_decay
+        apply_gradients(sizes, factors, rates, gradients, 1.0 / (N * batch))
+    return steps, decay
 
 
 @compiled
@@ -133,77 +313,21 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
         Steps made: ``steps``, or fewer where the error left ±DIVERGENCE_LIMIT or became NaN in
         step ``first_step + made``.
     """
-    tiles, P, length = xi_in.shape
-    M = teacher.shape[1]
-    K = factors.readout.size
-    sizes = (K, M, P)
-    most = -(-steps_per_block * batch // SAMPLE_GROUP) * SAMPLE_GROUP
-    inputs = np.zeros((tiles, most, length), xi_in.dtype)
-    normals = np.empty(length, np.float32)
-    words = np.empty((4, length // 4), np.uint32)
-    mode_fields = np.empty((P, most))
-    teacher_fields = np.empty((M, most))
-    gram = np.zeros((most, most)) if steps_per_block > 1 else np.zeros((1, 1))  # inputs of one batch never meet
-    coefficients = np.zeros((P, most))
-    work = make_workspace(K, M, P)
-    gradients = make_gradients(K, P)
-
-    scale = 1.0 / np.sqrt(N)
-    step_decay = 1.0 - weight_decay / N
+    block = make_block(xi_in.shape[0], xi_in.shape[2], xi_in.shape[1], teacher.shape[1], steps_per_block * batch)
+    groups = block.mode_sums.shape[0]
     modes_move = rates.xi_in != 0.0 or weight_decay != 0.0
-    pending = np.int64(0)  # samples of the previous block that the weights have not seen yet
-    decay = 1.0
-    made = 0
-    diverged = False
-    block = min(steps_per_block, steps)
-    while block > 0 or pending > 0:  # the last sweep only brings the weights up to date
-        samples = block * batch
-        first_sample = (first_step + made) * batch
-        mode_fields[:] = 0.0
-        teacher_fields[:] = 0.0
-        if block > 1:
-            gram[:] = 0.0
-        for tile in range(tiles):
-            if pending > 0:
-                _update(xi_in[tile], inputs[tile], pending, coefficients, decay)
-            _draw(inputs[tile], tile, N, seed, replica, first_sample, samples, normals, words)
-            _project(xi_in[tile], inputs[tile], samples, mode_fields)
-            _project(teacher[tile], inputs[tile], samples, teacher_fields)
-            if modes_move and block > 1:
-                _project(inputs[tile], inputs[tile], samples, gram)
-
-        coefficients[:] = 0.0
-        decay = 1.0
-        for t in range(block):
-            earlier = t * batch  # samples of this block that the weights have learned from
-            for j in range(earlier, earlier + batch):
-                for p in range(P):
-                    field = decay * mode_fields[p, j]
-                    for i in range(earlier):
-                        field += coefficients[p, i] * gram[j, i]
-                    work.u[p] = field * scale
-                for m in range(M):
-                    work.nu[m] = teacher_fields[m, j] * scale
-                label_noise = 0.0
-                if noise != 0.0:
-                    label_noise = noise * single_normal(STREAM_LABEL_NOISE, replica, first_sample + j, seed)
-                error = forward(sizes, activation, factors, work, label_noise)
-                diverged |= not abs(error) < DIVERGENCE_LIMIT
-                backward(sizes, factors, work, error)
-                add_gradients(sizes, work, error, gradients)
-                for p in range(P):
-                    coefficients[p, j] = -rates.xi_in * scale / batch * input_coefficient(factors, work, p)
-            if diverged:  # this step is not made
-                coefficients[:, earlier:] = 0.0
-                break
-            for p in range(P):
-                for i in range(earlier):
-                    coefficients[p, i] *= step_decay
-            decay *= step_decay
-            apply_gradients(sizes, factors, rates, gradients, 1.0 / (N * batch))
-            made += 1
-        pending = samples if modes_move else 0
-        block = 0 if diverged else min(steps_per_block, steps - made)
+    made, pending, decay = 0, 0, 1.0
+    count = min(steps_per_block, steps)
+    while count > 0 or pending > 0:  # the last sweep only brings the modes up to date
+        sweep(xi_in, teacher, block, 0, groups, pending, decay, N, (first_step + made) * batch, count * batch,
+              modes_move and count > 1, seed, replica)
+        learned, decay = learn(block, factors, rates, weight_decay, noise, activation, N, batch, first_step + made,
+                               count, seed, replica)
+        made += learned
+        pending = count * batch if modes_move else 0
+        if learned < count:  # diverged
+            steps = made
+        count = min(steps_per_block, steps - made)
     return made
 
 
