@@ -1,7 +1,7 @@
 """N-dimensional online SGD: real weight vectors, a fresh Gaussian input per sample.
 
 Blocks of samples (docs/theory.md, section 3).  The N-dimensional work of a block is one sweep over
-tiles that stay in the first-level cache: a tile of the weights receives the update of the previous
+tiles that stay in the second-level cache: a tile of the weights receives the update of the previous
 block, the next inputs of that tile are drawn, and both are projected on each other.  The learning
 rule itself then runs in the small space of the fields.  This equals the sequential algorithm to
 rounding.
@@ -22,6 +22,7 @@ import numpy as np
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.normals import fill_normals, single_normal
 from onlinemode.kernels.philox import STREAM_INPUT, STREAM_LABEL_NOISE
+from onlinemode.kernels.registers import prefer_wide_registers
 from onlinemode.kernels.rule import (
     DIVERGENCE_LIMIT,
     add_gradients,
@@ -33,9 +34,9 @@ from onlinemode.kernels.rule import (
     make_workspace,
 )
 
-LARGEST_TILE = 256  # coordinates; 4 modes, 4 teacher vectors and 4 inputs of a tile fit into 32 KiB
+LARGEST_TILE = 1024  # coordinates: 8 KiB a vector in float64, so that a tile of some 30 vectors fits into 256 KiB
 TILE_MULTIPLE = 8  # whole counters of four normals, whole vector registers
-TILES_PER_GROUP = 16  # up to 4,096 coordinates
+TILES_PER_GROUP = 4
 SAMPLE_GROUP = 4  # samples that share one load of a weight
 
 # Sums may be reordered and fused, so that LLVM vectorises them; NaN and infinity keep their meaning.
@@ -80,6 +81,7 @@ def make_block(tiles, length, P, M, samples):
 @compiled(inner=True, forceinline=True, fastmath=_SUMS)
 def _dot4(kind, row, x0, x1, x2, x3):
     """Products of ``row`` with four inputs over one tile."""
+    prefer_wide_registers()
     s0 = s1 = s2 = s3 = kind(0)
     for i in range(row.size):
         w = kind(row[i])
@@ -93,6 +95,7 @@ def _dot4(kind, row, x0, x1, x2, x3):
 @compiled(inner=True, forceinline=True, fastmath=_SUMS)
 def _dot4_of_two(kind, row_a, row_b, x0, x1, x2, x3):
     """Products of two rows with four inputs: as many sums as the registers hold, for one load of the inputs."""
+    prefer_wide_registers()
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = kind(0)
     for i in range(row_a.size):
         a, b = kind(row_a[i]), kind(row_b[i])
@@ -116,61 +119,56 @@ def _add_to(sums, j, s0, s1, s2, s3):
 
 
 @compiled(inner=True)
-def _project(kind, rows, count, inputs, samples, only_earlier, sums):
-    """Add to sums[r, j] the product of row r < count with input j over one tile, in the precision ``kind``.
+def _project(kind, rows, begin, end, inputs, j, sums):
+    """Add to sums[r, j], ..., sums[r, j + 3] the products of rows ``begin`` to ``end`` - 1 with four inputs."""
+    x0, x1, x2, x3 = inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3]
+    for r in range(begin, end - 1, 2):
+        a0, a1, a2, a3, b0, b1, b2, b3 = _dot4_of_two(kind, rows[r], rows[r + 1], x0, x1, x2, x3)
+        _add_to(sums[r], j, a0, a1, a2, a3)
+        _add_to(sums[r + 1], j, b0, b1, b2, b3)
+    if end > begin and (end - begin) % 2 == 1:
+        s0, s1, s2, s3 = _dot4(kind, rows[end - 1], x0, x1, x2, x3)
+        _add_to(sums[end - 1], j, s0, s1, s2, s3)
 
-    ``only_earlier`` promises that the products with j >= r are not needed.
-    """
-    for j in range(0, samples, SAMPLE_GROUP):
-        x0, x1, x2, x3 = inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3]
-        r = j + 1 if only_earlier else 0
-        while r + 1 < count:
-            a0, a1, a2, a3, b0, b1, b2, b3 = _dot4_of_two(kind, rows[r], rows[r + 1], x0, x1, x2, x3)
-            _add_to(sums[r], j, a0, a1, a2, a3)
-            _add_to(sums[r + 1], j, b0, b1, b2, b3)
-            r += 2
-        if r < count:
-            s0, s1, s2, s3 = _dot4(kind, rows[r], x0, x1, x2, x3)
-            _add_to(sums[r], j, s0, s1, s2, s3)
+
+@compiled(inner=True, fastmath=_SUMS)
+def _project_on_each_other(kind, inputs, j, sums):
+    """Add to sums[j + later, j + earlier] the six products of four inputs over one tile."""
+    prefer_wide_registers()
+    s10 = s20 = s21 = s30 = s31 = s32 = kind(0)
+    for i in range(inputs.shape[1]):
+        x0, x1, x2, x3 = kind(inputs[j, i]), kind(inputs[j + 1, i]), kind(inputs[j + 2, i]), kind(inputs[j + 3, i])
+        s10 += x1 * x0
+        s20 += x2 * x0
+        s21 += x2 * x1
+        s30 += x3 * x0
+        s31 += x3 * x1
+        s32 += x3 * x2
+    sums[j + 1, j] += s10
+    sums[j + 2, j] += s20
+    sums[j + 2, j + 1] += s21
+    sums[j + 3, j] += s30
+    sums[j + 3, j + 1] += s31
+    sums[j + 3, j + 2] += s32
 
 
 @compiled(inner=True, forceinline=True, fastmath=_SUMS)
-def _add4(row, factor, c, x0, x1, x2, x3):
+def _add4(row, factor, c0, c1, c2, c3, x0, x1, x2, x3):
     """row <- factor * row + Σ_j c_j x_j over one tile."""
-    c0, c1, c2, c3 = c
+    prefer_wide_registers()
     for i in range(row.size):
         row[i] = factor * row[i] + c0 * x0[i] + c1 * x1[i] + c2 * x2[i] + c3 * x3[i]
-
-
-@compiled(inner=True, forceinline=True, fastmath=_SUMS)
-def _add4_to_two(row_a, row_b, factor, a, b, x0, x1, x2, x3):
-    """The same for two rows with one load of the inputs."""
-    a0, a1, a2, a3 = a
-    b0, b1, b2, b3 = b
-    for i in range(row_a.size):
-        changed_a = factor * row_a[i] + a0 * x0[i] + a1 * x1[i] + a2 * x2[i] + a3 * x3[i]
-        changed_b = factor * row_b[i] + b0 * x0[i] + b1 * x1[i] + b2 * x2[i] + b3 * x3[i]
-        row_a[i] = changed_a
-        row_b[i] = changed_b
-
-
-@compiled(inner=True, forceinline=True)
-def _four(kind, values, j):
-    return kind(values[j]), kind(values[j + 1]), kind(values[j + 2]), kind(values[j + 3])
 
 
 @compiled(inner=True)
 def _update(kind, rows, inputs, samples, coefficients, decay):
     """rows[p] <- decay * rows[p] + Σ_j coefficients[p, j] * inputs[j] over one tile."""
-    count = rows.shape[0]
-    for j in range(0, samples, SAMPLE_GROUP):
-        factor = kind(decay) if j == 0 else kind(1)
-        x0, x1, x2, x3 = inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3]
-        for p in range(0, count - 1, 2):
-            _add4_to_two(rows[p], rows[p + 1], factor, _four(kind, coefficients[p], j),
-                         _four(kind, coefficients[p + 1], j), x0, x1, x2, x3)
-        if count % 2 == 1:
-            _add4(rows[count - 1], factor, _four(kind, coefficients[count - 1], j), x0, x1, x2, x3)
+    for p in range(rows.shape[0]):
+        for j in range(0, samples, SAMPLE_GROUP):
+            _add4(rows[p], kind(decay) if j == 0 else kind(1),
+                  kind(coefficients[p, j]), kind(coefficients[p, j + 1]),
+                  kind(coefficients[p, j + 2]), kind(coefficients[p, j + 3]),
+                  inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3])
 
 
 @compiled(inner=True)
@@ -217,10 +215,12 @@ def sweep(xi_in, teacher, block, begin, end, pending, decay, N, first_sample, sa
             if pending > 0:
                 _update(kind, xi_in[tile], inputs, pending, block.coefficients, decay)
             _draw(inputs, tile, N, seed, replica, first_sample, samples, words)
-            _project(kind, xi_in[tile], xi_in.shape[1], inputs, samples, False, mode_sums)
-            _project(kind, teacher[tile], teacher.shape[1], inputs, samples, False, teacher_sums)
-            if with_gram:
-                _project(kind, inputs, samples, inputs, samples, True, gram)
+            for j in range(0, samples, SAMPLE_GROUP):
+                _project(kind, xi_in[tile], 0, xi_in.shape[1], inputs, j, mode_sums)
+                _project(kind, teacher[tile], 0, teacher.shape[1], inputs, j, teacher_sums)
+                if with_gram:
+                    _project_on_each_other(kind, inputs, j, gram)
+                    _project(kind, inputs, j + SAMPLE_GROUP, samples, inputs, j, gram)
 
 
 @compiled(inner=True)
@@ -333,9 +333,10 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
 
 @compiled(inner=True, fastmath=_SUMS)
 def _dot(a, b):
-    total = a.dtype.type(0)
+    prefer_wide_registers()
+    total = 0.0
     for i in range(a.size):
-        total += a[i] * b[i]
+        total += np.float64(a[i]) * np.float64(b[i])
     return total
 
 

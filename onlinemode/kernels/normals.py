@@ -10,6 +10,7 @@ import numpy as np
 from onlinemode.kernels.fused import fma
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.philox import philox, stream_word
+from onlinemode.kernels.registers import prefer_wide_registers
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -95,6 +96,7 @@ def fill_normals(out, first_index, stream, replica, sample, seed, words):
     words : uint32 array of shape (4, at least ``len(out) // 4``)
         Scratch space.
     """
+    prefer_wide_registers()
     count = out.size // 4
     c1 = stream_word(stream, replica)
     c2 = np.uint64(sample) & _LOW
