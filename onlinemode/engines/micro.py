@@ -1,6 +1,7 @@
-"""Engine ``micro``: N-dimensional online SGD with real weight vectors, one thread a replica."""
+"""Engine ``micro``: N-dimensional online SGD with real weight vectors; threads over replicas, or inside at large N."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -30,7 +31,15 @@ PRECISIONS = ("float64", "float32")
 DEVICES = ("cpu",)
 TEST_SAMPLES = 10_000
 
+# Samples that share one sweep over the weights.  More of them cost more products of inputs with each
+# other and save memory traffic: worth it where the weights leave the caches (benchmarks/README.md).
 SAMPLES_PER_BLOCK = 4
+SAMPLES_PER_BLOCK_LARGE = 8
+LARGE_WEIGHTS = 4 * 2**20  # bytes of modes and teacher vectors
+
+# From this N on threads that no replica needs work inside a trajectory; below, handing out the work costs more.
+N_SHARED_BY_THREADS = 100_000
+
 # Coordinates times steps between two looks at the interrupt flag: a fraction of a second.  It is a
 # count, not a time, because the blocks, and with them the rounding, must not depend on the clock.
 WORK_PER_CALL = 4e8
@@ -46,7 +55,8 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
         Of the N-dimensional weights; overlaps and small factors are float64 always.
     device : {"cpu"}, default "cpu"
     threads : int, optional
-        Replicas that run at the same time (default: the machine's cores); no influence on the result.
+        Threads (default: the machine's cores); no influence on the result.  Replicas run at the same time
+        first; threads that are left over share the work inside the trajectories where N is at least 10^5.
     test_samples : int, optional
         Fresh samples on which ε_g is measured at every saved time.  By default 10,000 where it does not
         follow from the overlaps (fields that are not Gaussian, units that are not linear), else none.
@@ -71,7 +81,8 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
         progress(Progress(0.0, 0.0, 0, float("nan")))
 
     began = time.perf_counter()
-    simulation = _Simulation(problem, vectors[0], N, steps, seed, test_samples)
+    threads_inside = max(1, threads // len(vectors)) if N >= N_SHARED_BY_THREADS else 1
+    simulation = _Simulation(problem, vectors[0], N, steps, seed, test_samples, threads_inside)
     compiled_at = time.perf_counter()
     results = [_MicroReplica(number, vector, simulation, checkpoint)
                for number, vector in enumerate(vectors, first_replica)]
@@ -108,7 +119,7 @@ class _VectorStart:
 class _Simulation:
     """What all replicas share: the problem, the saved steps, the compiled kernel."""
 
-    def __init__(self, problem, start, N, steps, seed, test_samples):
+    def __init__(self, problem, start, N, steps, seed, test_samples, threads_inside):
         from onlinemode.kernels import micro_cpu
         from onlinemode.kernels.activations import ACTIVATION_CODES
 
@@ -116,20 +127,31 @@ class _Simulation:
         self.problem, self.steps, self.seed, self.N = problem, steps, seed, N
         self.rates = kernel_rates(problem)
         self.activation = ACTIVATION_CODES[problem.activation]
-        self.steps_per_block = max(1, SAMPLES_PER_BLOCK // problem.batch)
+        self.threads_inside = threads_inside
+        large = start.xi_in.nbytes + start.teacher.nbytes > LARGE_WEIGHTS
+        self.steps_per_block = max(1, (SAMPLES_PER_BLOCK_LARGE if large else SAMPLES_PER_BLOCK) // problem.batch)
         self.source = None if problem.inputs == Gaussian() else problem.inputs.source(N)
         self.test_samples = test_samples
         latent = 0 if self.source is None else self.source.projection.shape[1]
         work = N * (start.overlaps.P + start.overlaps.M + latent) * problem.batch
         self.steps_per_call = max(1, int(WORK_PER_CALL / work) // self.steps_per_block) * self.steps_per_block
         micro_cpu.vector_overlaps(start.xi_in, start.teacher, N)
-        self.advance(start.xi_in.copy(), start.teacher, small_factors(start.overlaps), 0, 0, 0)  # compiles, no step
+        with self.helpers() as helpers:  # compiles; the step of a copy is thrown away
+            self.advance(helpers, start.xi_in.copy(), start.teacher, small_factors(start.overlaps), 0, 1, 0)
 
-    def advance(self, xi_in, teacher, factors, first_step, steps, replica):
+    def helpers(self):
+        """The threads that help inside one trajectory, as a context; none starts before there is work for it."""
+        return ThreadPoolExecutor(max(1, self.threads_inside - 1))
+
+    def advance(self, helpers, xi_in, teacher, factors, first_step, steps, replica):
         problem = self.problem
-        return self.kernel.advance(xi_in, teacher, factors, self.rates, problem.weight_decay, problem.noise,
-                                   self.activation, self.N, problem.batch, self.steps_per_block, first_step, steps,
-                                   np.uint64(self.seed), replica, self.source)
+        arguments = (xi_in, teacher, factors, self.rates, problem.weight_decay, problem.noise, self.activation, self.N,
+                     problem.batch, self.steps_per_block, first_step, steps, np.uint64(self.seed), replica, self.source)
+        if self.threads_inside == 1:
+            return self.kernel.advance(*arguments)
+        from onlinemode.engines import together
+
+        return together.advance(helpers, self.threads_inside, *arguments)
 
     def overlaps(self, xi_in, image):
         """G = XΩXᵀ/N and S = XΩBᵀ/N, from X and BΩ in tiles."""
@@ -158,6 +180,10 @@ class _MicroReplica(Replica):
         self.error, self.error_se = np.full((2, len(simulation.steps)), np.nan)
 
     def advance(self, stop):
+        with self.simulation.helpers() as helpers:
+            return self._advance(stop, helpers)
+
+    def _advance(self, stop, helpers):
         simulation = self.simulation
         fresh = simulation.fresh_samples(self.number)
         xi_in, factors = self._begin()
@@ -168,7 +194,8 @@ class _MicroReplica(Replica):
                 if stop[0]:
                     return False
                 want = int(min(simulation.steps_per_call, target - self.steps_made))
-                made = simulation.advance(xi_in, self.start.teacher, factors, self.steps_made, want, self.number)
+                made = simulation.advance(helpers, xi_in, self.start.teacher, factors, self.steps_made, want,
+                                          self.number)
                 self.counts[0] += made
                 if made < want:
                     return True

@@ -1,21 +1,31 @@
-"""N-dimensional online SGD on one core: real weight vectors, a fresh input per sample.
+"""N-dimensional online SGD: real weight vectors, a fresh input per sample.
 
 Blocks of samples (docs/theory.md, section 3).  The N-dimensional work of a block is one sweep over
-tiles that stay in the first-level cache: a tile of the weights receives the update of the previous
+tiles that stay in the second-level cache: a tile of the weights receives the update of the previous
 block, the next inputs of that tile are drawn, and both are projected on each other.  The learning
 rule itself then runs in the small space of the fields.  This equals the sequential algorithm to
 rounding.
 
 Vectors are stored tile by tile, as arrays (tiles, vectors, coordinates of a tile); the last tile is
-padded, and the padding of inputs and weights stays 0.
+padded, and the padding of inputs and weights stays 0.  Gaussian inputs are float32 as they are drawn,
+and are cast to the type of the weights where they are used; others have that type.
+
+Tiles form groups of a fixed size.  Each group has its own sums over the coordinates, which are then
+added in the order of the groups: so groups may be swept in any order, or at the same time, and the
+bits stay the same.
 """
 
+from typing import NamedTuple
+
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from onlinemode.kernels.inputs_cpu import fill_tile
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.normals import fill_normals, single_normal
 from onlinemode.kernels.philox import STREAM_INPUT, STREAM_LABEL_NOISE
+from onlinemode.kernels.registers import prefer_wide_registers
 from onlinemode.kernels.rule import (
     DIVERGENCE_LIMIT,
     add_gradients,
@@ -28,12 +38,23 @@ from onlinemode.kernels.rule import (
     teacher_output,
 )
 
-LARGEST_TILE = 256  # coordinates; 4 modes, 4 teacher vectors and 4 inputs of a tile fit into 32 KiB
+LARGEST_TILE = 1024  # coordinates: 8 KiB a vector in float64, so that a tile of some 30 vectors fits into 256 KiB
 TILE_MULTIPLE = 8  # whole counters of four normals, whole vector registers
+TILES_PER_GROUP = 4
 SAMPLE_GROUP = 4  # samples that share one load of a weight
 
 # Sums may be reordered and fused, so that LLVM vectorises them; NaN and infinity keep their meaning.
 _SUMS = {"reassoc", "contract", "nsz"}
+
+
+class Block(NamedTuple):
+    """What a block of samples passes between the sweep over the weights and the learning rule."""
+
+    inputs: np.ndarray  # (tiles, samples, coordinates)
+    mode_sums: np.ndarray  # (groups, P, samples)          X x over the coordinates of a group
+    teacher_sums: np.ndarray  # (groups, M, samples)          B x
+    gram_sums: np.ndarray  # (groups, samples, samples)    [later, earlier]: x·x' of two samples
+    coefficients: np.ndarray  # (P, samples)                  with which the inputs enter the modes
 
 
 def tile_shape(N):
@@ -52,12 +73,34 @@ def to_tiles(rows, kind):
     return np.ascontiguousarray(padded.reshape(vectors, tiles, length).transpose(1, 0, 2))
 
 
+def _input_space(source, xi_in, shape):
+    """Zeros of the type that inputs have, which the type of ``source`` decides."""
+
+
+@overload(_input_space)
+def _typed_input_space(source, xi_in, shape):
+    if isinstance(source, (types.NoneType, types.Omitted)):
+        return lambda source, xi_in, shape: np.zeros(shape, np.float32)
+    return lambda source, xi_in, shape: np.zeros(shape, xi_in.dtype)
+
+
+@compiled
+def make_block(xi_in, teacher, samples, source):
+    """Space for blocks of up to so many samples; nothing in it has been learned."""
+    (tiles, P, length), M = xi_in.shape, teacher.shape[1]
+    groups = -(-tiles // TILES_PER_GROUP)
+    most = -(-samples // SAMPLE_GROUP) * SAMPLE_GROUP
+    return Block(_input_space(source, xi_in, (tiles, most, length)), np.zeros((groups, P, most)),
+                 np.zeros((groups, M, most)), np.zeros((groups, most, most)), np.zeros((P, most)))
+
+
 @compiled(inner=True, forceinline=True, fastmath=_SUMS)
-def _dot4(row, x0, x1, x2, x3):
+def _dot4(kind, row, x0, x1, x2, x3):
     """Products of ``row`` with four inputs over one tile."""
-    s0 = s1 = s2 = s3 = row.dtype.type(0)
+    prefer_wide_registers()
+    s0 = s1 = s2 = s3 = kind(0)
     for i in range(row.size):
-        w = row[i]
+        w = kind(row[i])
         s0 += w * x0[i]
         s1 += w * x1[i]
         s2 += w * x2[i]
@@ -65,29 +108,77 @@ def _dot4(row, x0, x1, x2, x3):
     return s0, s1, s2, s3
 
 
+@compiled(inner=True, forceinline=True, fastmath=_SUMS)
+def _dot4_of_two(kind, row_a, row_b, x0, x1, x2, x3):
+    """Products of two rows with four inputs: as many sums as the registers hold, for one load of the inputs."""
+    prefer_wide_registers()
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = kind(0)
+    for i in range(row_a.size):
+        a, b = kind(row_a[i]), kind(row_b[i])
+        a0 += a * x0[i]
+        a1 += a * x1[i]
+        a2 += a * x2[i]
+        a3 += a * x3[i]
+        b0 += b * x0[i]
+        b1 += b * x1[i]
+        b2 += b * x2[i]
+        b3 += b * x3[i]
+    return a0, a1, a2, a3, b0, b1, b2, b3
+
+
+@compiled(inner=True, forceinline=True)
+def _add_to(sums, j, s0, s1, s2, s3):
+    sums[j] += s0
+    sums[j + 1] += s1
+    sums[j + 2] += s2
+    sums[j + 3] += s3
+
+
 @compiled(inner=True)
-def _project(rows, inputs, samples, out):
-    """Add to out[r, j] the product of row r with input j over one tile."""
-    for r in range(rows.shape[0]):
-        for j in range(0, samples, SAMPLE_GROUP):
-            s0, s1, s2, s3 = _dot4(rows[r], inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3])
-            out[r, j] += s0
-            out[r, j + 1] += s1
-            out[r, j + 2] += s2
-            out[r, j + 3] += s3
+def _project(kind, rows, begin, end, inputs, j, sums):
+    """Add to sums[r, j], ..., sums[r, j + 3] the products of rows ``begin`` to ``end`` - 1 with four inputs."""
+    x0, x1, x2, x3 = inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3]
+    for r in range(begin, end - 1, 2):
+        a0, a1, a2, a3, b0, b1, b2, b3 = _dot4_of_two(kind, rows[r], rows[r + 1], x0, x1, x2, x3)
+        _add_to(sums[r], j, a0, a1, a2, a3)
+        _add_to(sums[r + 1], j, b0, b1, b2, b3)
+    if end > begin and (end - begin) % 2 == 1:
+        s0, s1, s2, s3 = _dot4(kind, rows[end - 1], x0, x1, x2, x3)
+        _add_to(sums[end - 1], j, s0, s1, s2, s3)
+
+
+@compiled(inner=True, fastmath=_SUMS)
+def _project_on_each_other(kind, inputs, j, sums):
+    """Add to sums[j + later, j + earlier] the six products of four inputs over one tile."""
+    prefer_wide_registers()
+    s10 = s20 = s21 = s30 = s31 = s32 = kind(0)
+    for i in range(inputs.shape[1]):
+        x0, x1, x2, x3 = kind(inputs[j, i]), kind(inputs[j + 1, i]), kind(inputs[j + 2, i]), kind(inputs[j + 3, i])
+        s10 += x1 * x0
+        s20 += x2 * x0
+        s21 += x2 * x1
+        s30 += x3 * x0
+        s31 += x3 * x1
+        s32 += x3 * x2
+    sums[j + 1, j] += s10
+    sums[j + 2, j] += s20
+    sums[j + 2, j + 1] += s21
+    sums[j + 3, j] += s30
+    sums[j + 3, j + 1] += s31
+    sums[j + 3, j + 2] += s32
 
 
 @compiled(inner=True, forceinline=True, fastmath=_SUMS)
 def _add4(row, factor, c0, c1, c2, c3, x0, x1, x2, x3):
     """row <- factor * row + Σ_j c_j x_j over one tile."""
+    prefer_wide_registers()
     for i in range(row.size):
         row[i] = factor * row[i] + c0 * x0[i] + c1 * x1[i] + c2 * x2[i] + c3 * x3[i]
 
 
 @compiled(inner=True)
-def _update(rows, inputs, samples, coefficients, decay):
+def _update(kind, rows, inputs, samples, coefficients, decay):
     """rows[p] <- decay * rows[p] + Σ_j coefficients[p, j] * inputs[j] over one tile."""
-    kind = rows.dtype.type
     for p in range(rows.shape[0]):
         for j in range(0, samples, SAMPLE_GROUP):
             _add4(rows[p], kind(decay) if j == 0 else kind(1),
@@ -97,13 +188,120 @@ def _update(rows, inputs, samples, coefficients, decay):
 
 
 @compiled(inner=True)
-def _draw(inputs, tile, N, seed, replica, first_sample, samples, normals, words):
+def _draw(inputs, tile, N, seed, replica, first_sample, samples, words):
     """Draw one tile of the inputs of ``samples`` samples; coordinates from N on are 0."""
     length = inputs.shape[1]
     for j in range(samples):
-        fill_normals(normals, tile * length // 4, STREAM_INPUT, replica, first_sample + j, seed, words)
-        for i in range(length):
-            inputs[j, i] = normals[i] if tile * length + i < N else np.float32(0)
+        fill_normals(inputs[j], tile * length // 4, STREAM_INPUT, replica, first_sample + j, seed, words)
+        for i in range(N - tile * length, length):
+            inputs[j, i] = np.float32(0)
+
+
+@compiled
+def sweep(xi_in, teacher, block, begin, end, pending, decay, N, first_sample, samples, with_gram, seed, replica,
+          source):
+    """Sweep the groups ``begin`` to ``end`` - 1: update the modes, draw the inputs, project them.
+
+    Different groups may be swept at the same time.
+
+    Parameters
+    ----------
+    xi_in, teacher, N, seed, replica, source
+        As in :func:`advance`.
+    block : Block
+        ``inputs`` and ``coefficients`` of the previous block are learned; new inputs and sums take their place.
+    begin, end : int
+    pending : int
+        Samples of the previous block, 0 if the modes have seen them or do not move.
+    decay : float
+        Factor of the modes in the previous block.
+    first_sample, samples : int
+        The new samples.
+    with_gram : bool
+        The products of the new inputs with each other are needed.
+    """
+    kind = xi_in.dtype.type
+    normals, words = np.empty(xi_in.shape[2], np.float32), np.empty((4, xi_in.shape[2] // 4), np.uint32)
+    for group in range(begin, end):
+        mode_sums, teacher_sums, gram = block.mode_sums[group], block.teacher_sums[group], block.gram_sums[group]
+        mode_sums[:] = 0.0
+        teacher_sums[:] = 0.0
+        gram[:] = 0.0
+        for tile in range(group * TILES_PER_GROUP, min((group + 1) * TILES_PER_GROUP, xi_in.shape[0])):
+            inputs = block.inputs[tile]
+            if pending > 0:
+                _update(kind, xi_in[tile], inputs, pending, block.coefficients, decay)
+            if source is None:  # decided when the kernel is compiled
+                _draw(inputs, tile, N, seed, replica, first_sample, samples, words)
+            else:
+                fill_tile(source, inputs, tile, N, first_sample, samples, seed, replica, normals, words)
+            for j in range(0, samples, SAMPLE_GROUP):
+                _project(kind, xi_in[tile], 0, xi_in.shape[1], inputs, j, mode_sums)
+                _project(kind, teacher[tile], 0, teacher.shape[1], inputs, j, teacher_sums)
+                if with_gram:
+                    _project_on_each_other(kind, inputs, j, gram)
+                    _project(kind, inputs, j + SAMPLE_GROUP, samples, inputs, j, gram)
+
+
+@compiled(inner=True)
+def _add_groups(sums):
+    """The sum over all groups, in their order, in place of the first."""
+    for group in range(1, sums.shape[0]):
+        sums[0] += sums[group]
+    return sums[0]
+
+
+@compiled
+def learn(block, factors, rates, weight_decay, noise, activation, N, batch, first_step, steps, seed, replica):
+    """Make the steps of a swept block in the small space: factors in place, coefficients for the next sweep.
+
+    Returns
+    -------
+    made : int
+        Steps made; fewer than ``steps`` where the run diverges.
+    decay : float
+        Factor of the modes in these steps.
+    """
+    mode_fields, teacher_fields = _add_groups(block.mode_sums), _add_groups(block.teacher_sums)
+    gram, coefficients = _add_groups(block.gram_sums), block.coefficients
+    K, M, P = factors.readout.size, teacher_fields.shape[0], mode_fields.shape[0]
+    sizes = (K, M, P)
+    work = make_workspace(K, M, P)
+    gradients = make_gradients(K, P)
+    scale = 1.0 / np.sqrt(N)
+    step_decay = 1.0 - weight_decay / N
+    first_sample = first_step * batch
+    decay = 1.0
+    diverged = False
+    coefficients[:] = 0.0
+    for t in range(steps):
+        earlier = t * batch  # samples of this block that the weights have learned from
+        for j in range(earlier, earlier + batch):
+            for p in range(P):
+                field = decay * mode_fields[p, j]
+                for i in range(earlier):
+                    field += coefficients[p, i] * gram[j, i]
+                work.u[p] = field * scale
+            for m in range(M):
+                work.nu[m] = teacher_fields[m, j] * scale
+            label = teacher_output(sizes, activation, factors, work)
+            if noise != 0.0:
+                label += noise * single_normal(STREAM_LABEL_NOISE, replica, first_sample + j, seed)
+            error = forward(sizes, activation, factors, work, label)
+            diverged |= not abs(error) < DIVERGENCE_LIMIT
+            backward(sizes, factors, work, error)
+            add_gradients(sizes, rates, work, error, gradients)
+            for p in range(P):
+                coefficients[p, j] = -rates.xi_in * scale / batch * input_coefficient(factors, work, p)
+        if diverged:  # this step is not made
+            coefficients[:, earlier:] = 0.0
+            return t, decay
+        for p in range(P):
+            for i in range(earlier):
+                coefficients[p, i] *= step_decay
+        decay *= step_decay
+        apply_gradients(sizes, factors, rates, gradients, 1.0 / (N * batch))
+    return steps, decay
 
 
 @compiled
@@ -137,88 +335,30 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
         Steps made: ``steps``, or fewer where the error left ±DIVERGENCE_LIMIT or became NaN in
         step ``first_step + made``.
     """
-    tiles, P, length = xi_in.shape
-    M = teacher.shape[1]
-    K = factors.readout.size
-    sizes = (K, M, P)
-    most = -(-steps_per_block * batch // SAMPLE_GROUP) * SAMPLE_GROUP
-    inputs = np.zeros((tiles, most, length), xi_in.dtype)
-    normals = np.empty(length, np.float32)
-    words = np.empty((4, length // 4), np.uint32)
-    mode_fields = np.empty((P, most))
-    teacher_fields = np.empty((M, most))
-    gram = np.zeros((most, most)) if steps_per_block > 1 else np.zeros((1, 1))  # inputs of one batch never meet
-    coefficients = np.zeros((P, most))
-    work = make_workspace(K, M, P)
-    gradients = make_gradients(K, P)
-
-    scale = 1.0 / np.sqrt(N)
-    step_decay = 1.0 - weight_decay / N
+    block = make_block(xi_in, teacher, steps_per_block * batch, source)
+    groups = block.mode_sums.shape[0]
     modes_move = rates.xi_in != 0.0 or weight_decay != 0.0
-    pending = np.int64(0)  # samples of the previous block that the weights have not seen yet
-    decay = 1.0
-    made = 0
-    diverged = False
-    block = min(steps_per_block, steps)
-    while block > 0 or pending > 0:  # the last sweep only brings the weights up to date
-        samples = block * batch
-        first_sample = (first_step + made) * batch
-        mode_fields[:] = 0.0
-        teacher_fields[:] = 0.0
-        if block > 1:
-            gram[:] = 0.0
-        for tile in range(tiles):
-            if pending > 0:
-                _update(xi_in[tile], inputs[tile], pending, coefficients, decay)
-            if source is None:  # decided when the kernel is compiled
-                _draw(inputs[tile], tile, N, seed, replica, first_sample, samples, normals, words)
-            else:
-                fill_tile(source, inputs[tile], tile, N, first_sample, samples, seed, replica, normals, words)
-            _project(xi_in[tile], inputs[tile], samples, mode_fields)
-            _project(teacher[tile], inputs[tile], samples, teacher_fields)
-            if modes_move and block > 1:
-                _project(inputs[tile], inputs[tile], samples, gram)
-
-        coefficients[:] = 0.0
-        decay = 1.0
-        for t in range(block):
-            earlier = t * batch  # samples of this block that the weights have learned from
-            for j in range(earlier, earlier + batch):
-                for p in range(P):
-                    field = decay * mode_fields[p, j]
-                    for i in range(earlier):
-                        field += coefficients[p, i] * gram[j, i]
-                    work.u[p] = field * scale
-                for m in range(M):
-                    work.nu[m] = teacher_fields[m, j] * scale
-                label = teacher_output(sizes, activation, factors, work)
-                if noise != 0.0:
-                    label += noise * single_normal(STREAM_LABEL_NOISE, replica, first_sample + j, seed)
-                error = forward(sizes, activation, factors, work, label)
-                diverged |= not abs(error) < DIVERGENCE_LIMIT
-                backward(sizes, factors, work, error)
-                add_gradients(sizes, rates, work, error, gradients)
-                for p in range(P):
-                    coefficients[p, j] = -rates.xi_in * scale / batch * input_coefficient(factors, work, p)
-            if diverged:  # this step is not made
-                coefficients[:, earlier:] = 0.0
-                break
-            for p in range(P):
-                for i in range(earlier):
-                    coefficients[p, i] *= step_decay
-            decay *= step_decay
-            apply_gradients(sizes, factors, rates, gradients, 1.0 / (N * batch))
-            made += 1
-        pending = samples if modes_move else 0
-        block = 0 if diverged else min(steps_per_block, steps - made)
+    made, pending, decay = 0, 0, 1.0
+    count = min(steps_per_block, steps)
+    while count > 0 or pending > 0:  # the last sweep only brings the modes up to date
+        sweep(xi_in, teacher, block, 0, groups, pending, decay, N, (first_step + made) * batch, count * batch,
+              modes_move and count > 1, seed, replica, source)
+        learned, decay = learn(block, factors, rates, weight_decay, noise, activation, N, batch, first_step + made,
+                               count, seed, replica)
+        made += learned
+        pending = count * batch if modes_move else 0
+        if learned < count:  # diverged
+            steps = made
+        count = min(steps_per_block, steps - made)
     return made
 
 
 @compiled(inner=True, fastmath=_SUMS)
 def _dot(a, b):
-    total = a.dtype.type(0)
+    prefer_wide_registers()
+    total = 0.0
     for i in range(a.size):
-        total += a[i] * b[i]
+        total += np.float64(a[i]) * np.float64(b[i])
     return total
 
 

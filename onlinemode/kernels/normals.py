@@ -10,25 +10,25 @@ import numpy as np
 from onlinemode.kernels.fused import fma
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.philox import philox, stream_word
+from onlinemode.kernels.registers import prefer_wide_registers
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
 _FLOAT = np.float32
-_UNIT = _FLOAT(2.0**-24)
 _HALF_PI_UNIT = _FLOAT(np.pi / 2 * 2.0**-22)
 _LN2_HIGH = _FLOAT(0.693359375)
 _LN2_LOW = _FLOAT(-2.12194440e-4)
 _ONE = _FLOAT(1.0)
-_HALF = _FLOAT(0.5)
 _MINUS_HALF = _FLOAT(-0.5)
 _MINUS_TWO = _FLOAT(-2.0)
 _EIGHT = np.uint32(8)
-_INT_ZERO, _INT_ONE, _INT_TWO = np.int32(0), np.int32(1), np.int32(2)
 _MANTISSA_BITS = np.int32(23)
 _MANTISSA_MASK = np.int32(0x007FFFFF)
 _SQRT_HALF_BITS = np.int32(0x3F3504F3)
-_QUADRANT_BITS = np.int32(22)
-_HALF_QUADRANT = np.int32(1 << 21)
+_SQRT_HALF_BITS_TIMES_2_24 = np.int32(0x3F3504F3 + (24 << 23))
+_HALF_QUADRANT = np.uint32(1 << 29)  # of a turn of 2^32
+_QUADRANT = np.uint32(1 << 30)
+_SIGN_BIT = np.uint32(1 << 31)
 
 _LOG = tuple(_FLOAT(c) for c in (
     7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
@@ -40,10 +40,10 @@ _COS = tuple(_FLOAT(c) for c in (2.443315711809948e-5, -1.388731625493765e-3, 4.
 @compiled(forceinline=True)
 def box_muller(radius_word, angle_word):
     """Two float32 normals from two uint32 words."""
-    # -2 ln u with u in (0, 1]; mantissa in [sqrt(1/2), sqrt(2)), exponent by integer arithmetic
+    # -2 ln u, u = number / 2^24 in (0, 1]; mantissa in [sqrt(1/2), sqrt(2)), exponent by integer arithmetic
     # (every integer operation is cast back to 32 bits, since Numba widens them to 64)
-    uniform = np.float32(np.float32(np.int32((radius_word >> _EIGHT) + np.uint32(1))) * _UNIT)
-    bits = np.int32(uniform.view(np.int32) - _SQRT_HALF_BITS)
+    number = np.float32(np.int32((radius_word >> _EIGHT) + np.uint32(1)))
+    bits = np.int32(number.view(np.int32) - _SQRT_HALF_BITS_TIMES_2_24)
     exponent = _FLOAT(np.int32(bits >> _MANTISSA_BITS))
     mantissa = np.int32(np.int32(bits & _MANTISSA_MASK) + _SQRT_HALF_BITS)
     z = mantissa.view(np.float32) - _ONE
@@ -60,23 +60,25 @@ def box_muller(radius_word, angle_word):
     tail = fma(exponent, _LN2_LOW, (series * z) * square)
     tail = fma(_MINUS_HALF, square, tail)
     logarithm = fma(exponent, _LN2_HIGH, z + tail)
-    radius = np.sqrt(_MINUS_TWO * logarithm)
+    radius = np.float32(np.sqrt(_MINUS_TWO * logarithm))
 
-    # angle = quadrant * pi/2 + x with x in [-pi/4, pi/4)
-    turn = np.int32(angle_word >> _EIGHT)
-    quadrant = np.int32(np.int32(turn + _HALF_QUADRANT) >> _QUADRANT_BITS)
-    x = _FLOAT(np.int32(turn - np.int32(quadrant << _QUADRANT_BITS))) * _HALF_PI_UNIT
+    # The word without its low 8 bits is the angle, a full turn being 2^32.  It is quadrant * pi/2 + x with
+    # x in [-pi/4, pi/4): x is what is left of the two top bits, read as a signed number.
+    x = _FLOAT(np.int32(np.int32(angle_word << np.uint32(2)) >> np.int32(10))) * _HALF_PI_UNIT
     square = x * x
     sine = fma(fma(_SIN[0], square, _SIN[1]), square, _SIN[2])
     sine = fma(sine * square, x, x)
     cosine = fma(fma(_COS[0], square, _COS[1]), square, _COS[2])
     cosine = fma(cosine * square, square, fma(_MINUS_HALF, square, _ONE))
-    odd = np.int32(quadrant & _INT_ONE) != _INT_ZERO
+    # The top bits of `turn` are the quadrant: odd ones exchange sine and cosine, and quadrants 1 and 2
+    # turn the sign of the first normal, 2 and 3 that of the second.
+    turn = np.uint32(angle_word + _HALF_QUADRANT)
+    odd = np.int32(turn << np.uint32(1)) < np.int32(0)
     first = sine if odd else cosine
     second = cosine if odd else sine
-    first = -first if np.int32(np.int32(quadrant + _INT_ONE) & _INT_TWO) != _INT_ZERO else first
-    second = -second if np.int32(quadrant & _INT_TWO) != _INT_ZERO else second
-    return radius * first, radius * second
+    first_radius = np.uint32(radius.view(np.uint32) ^ np.uint32(np.uint32(turn + _QUADRANT) & _SIGN_BIT))
+    second_radius = np.uint32(radius.view(np.uint32) ^ np.uint32(turn & _SIGN_BIT))
+    return first_radius.view(np.float32) * first, second_radius.view(np.float32) * second
 
 
 @compiled
@@ -94,6 +96,7 @@ def fill_normals(out, first_index, stream, replica, sample, seed, words):
     words : uint32 array of shape (4, at least ``len(out) // 4``)
         Scratch space.
     """
+    prefer_wide_registers()
     count = out.size // 4
     c1 = stream_word(stream, replica)
     c2 = np.uint64(sample) & _LOW

@@ -5,6 +5,7 @@ would raise a false alarm.
 """
 
 import math
+import zlib
 
 import numpy as np
 import pytest
@@ -48,6 +49,14 @@ def test_box_muller_at_the_edges_of_the_words():
             for radius in np.array([0, 0xFF, 0x100, 0x7FFFFFFF, 0xFFFFFFFF], np.uint32):
                 expected = float64_box_muller(np.array([radius], np.uint64), np.array([angle], np.uint64))
                 assert np.allclose(box_muller(radius, angle), np.ravel(expected), rtol=0.0, atol=2e-6)
+
+
+@pytest.mark.parametrize("stream, replica, sample, seed, checksum", [
+    (STREAM_INPUT, 0, 0, 0, 3406500217), (STREAM_INPUT, 12345, 2**40 + 7, 2**63 + 11, 998377241),
+    (STREAM_LABEL_NOISE, 3, 2, 1, 3086327162)])
+def test_bits_are_fixed(stream, replica, sample, seed, checksum):
+    """Every change of the code, and every device, gives the same bits."""
+    assert zlib.crc32(normals(2**18, 0, stream, replica, sample, seed).tobytes()) == checksum
 
 
 @pytest.mark.parametrize("begin, end", [(0, 1), (1, 2), (3, 17), (100, 357), (999, 1000)])
