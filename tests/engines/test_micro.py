@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import onlinemode as om
+from onlinemode.engines import micro, together
 from onlinemode.errors import EngineError, ParameterError
 
 PATHS = ("G", "S", "strengths", "xi_out", "readout")
@@ -33,6 +34,80 @@ def test_same_bits_for_any_number_of_threads(problem, start):
     runs = [om.simulate(problem, start, 2.0, seed=5, replicas=3, threads=threads) for threads in (1, 2, None)]
     for run in runs[1:]:
         assert_bits(run, runs[0])
+
+
+@pytest.fixture
+def threads_inside(monkeypatch):
+    """Threads share the work of one trajectory at any N."""
+    monkeypatch.setattr(micro, "N_SHARED_BY_THREADS", 1)
+    monkeypatch.setattr(together, "advance", counted := Counted(together.advance))
+    return counted
+
+
+class Counted:
+    """A function that notes with how many threads it is called."""
+
+    def __init__(self, function):
+        self.function, self.threads = function, set()
+
+    def __call__(self, helpers, threads, *arguments):
+        self.threads.add(threads)
+        return self.function(helpers, threads, *arguments)
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("N, batch", [(301, 1), (9_001, 1), (9_001, 3)])
+def test_same_bits_for_any_number_of_threads_inside(all_rates, random_weights, threads_inside, precision, N, batch):
+    """One group of tiles, fewer than threads, and three; blocks and batches that do not divide the steps."""
+    problem = om.Problem(noise=0.2, weight_decay=0.1, rates=all_rates, batch=batch)
+    start = random_weights(N, K=3, M=2, P=3, seed=1)
+    runs = [om.simulate(problem, start, 61 / N, seed=5, threads=threads, precision=precision, save_at=3)
+            for threads in (1, 2, 3)]
+    for run in runs[1:]:
+        assert_bits(run, runs[0])
+    assert threads_inside.threads == {2, 3}
+
+
+def test_replicas_come_before_threads_inside(problem, start, threads_inside):
+    """Two replicas on five threads: two threads each; three on five: one each."""
+    for replicas, threads in ((2, {2}), (3, {2})):
+        run = om.simulate(problem, start, 0.2, seed=5, replicas=replicas, threads=5)
+        assert threads_inside.threads == threads
+        assert_bits(run, om.simulate(problem, start, 0.2, seed=5, replicas=replicas, threads=1))
+
+
+def test_small_trajectories_are_not_shared(problem, start, threads_inside, monkeypatch):
+    monkeypatch.setattr(micro, "N_SHARED_BY_THREADS", 302)
+    om.simulate(problem, start, 0.2, threads=2)
+    assert not threads_inside.threads
+
+
+def test_divergence_with_threads_inside(start, threads_inside):
+    problem = om.Problem("linear", rates=om.LearningRates(xi_in=40.0))
+    one, two = (om.simulate(problem, start, 30.0, threads=threads, save_at=31) for threads in (1, 2))
+    assert two.status == [om.Status.DIVERGED]
+    assert two.meta["steps"] == one.meta["steps"]
+    assert np.array_equal(one.G, two.G, equal_nan=True)
+
+
+def test_interrupt_with_threads_inside(long_run, threads_inside):
+    def progress(report):
+        if report.fraction > 0.0:
+            raise KeyboardInterrupt
+
+    before = set(threading.enumerate())
+    assert_interrupted(om.simulate(*long_run, threads=2, save_at=np.linspace(0.0, 2000.0, 501), progress=progress))
+    assert set(threading.enumerate()) <= before
+
+
+def test_block_length_depends_on_the_weights_alone(problem, start, monkeypatch):
+    """Blocks of 8 where the weights are large: not the same bits as blocks of 4, the same run to rounding."""
+    small = om.simulate(problem, start, 2.0, seed=5, threads=1)
+    monkeypatch.setattr(micro, "LARGE_WEIGHTS", 0)
+    large = [om.simulate(problem, start, 2.0, seed=5, threads=threads) for threads in (1, 2)]
+    assert_bits(*large)
+    assert not np.array_equal(small.G, large[0].G)
+    assert np.allclose(small.G, large[0].G, rtol=1e-11, atol=0.0)
 
 
 def test_replica_does_not_depend_on_the_others(problem, start):

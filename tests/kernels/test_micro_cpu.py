@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from numba import njit
 
 from onlinemode.kernels.activations import ACTIVATION_CODES
-from onlinemode.kernels.micro_cpu import advance, tile_shape, to_tiles, vector_overlaps
-from onlinemode.kernels.normals import single_normal
-from onlinemode.kernels.philox import STREAM_LABEL_NOISE
+from onlinemode.kernels.micro_cpu import advance, make_block, sweep, tile_shape, to_tiles, vector_overlaps
+from onlinemode.kernels.normals import fill_normals, single_normal
+from onlinemode.kernels.philox import STREAM_LABEL_NOISE, philox_words
+from onlinemode.kernels.registers import ATTRIBUTE
 from onlinemode.kernels.rule import DIVERGENCE_LIMIT, Factors, Rates
 
 SEED = np.uint64(987654321)
@@ -89,8 +91,8 @@ def compare(sequential, weights, block=4, first=0, steps=STEPS, replica=0, rates
     return run
 
 
-@pytest.mark.parametrize("N", [1, 7, 37, 301, 1000])
-@pytest.mark.parametrize("block", range(1, 9))
+@pytest.mark.parametrize("N", [1, 7, 37, 301, 1000, 1031])
+@pytest.mark.parametrize("block", [*range(1, 9), 12])
 def test_sizes_and_blocks(sequential, random_weights, N, block):
     compare(sequential, random_weights(N, 3, 2, 2, seed=N), block, kappa=0.9, sigma=0.2)
 
@@ -139,6 +141,41 @@ def test_chunked_calls_agree(random_weights, batch):
     assert_close(parts.state, whole.state, 1e-12)
 
 
+@pytest.mark.parametrize("N", [8_192, 9_001])
+@pytest.mark.parametrize("block", [3, 8])
+def test_tiles_and_groups(sequential, random_weights, N, block):
+    """Several groups of several tiles, the last ones not full."""
+    assert len(make_block(*tile_shape(N), 1, 1, 1).mode_sums) > 1
+    compare(sequential, random_weights(N, 2, 3, 3, seed=8), block, steps=19, kappa=0.9, sigma=0.2)
+
+
+def test_groups_may_be_swept_in_any_order(random_weights):
+    weights = random_weights(9_001, 2, 3, 3, seed=9)
+    states = []
+    for order in ([0, 1, 2], [2, 0, 1]):
+        run = Run(weights)
+        block = make_block(*tile_shape(9_001), 3, 3, 4)
+        assert len(block.mode_sums) == 3
+        block.inputs[:] = 0.5
+        block.coefficients[:] = 0.1
+        for group in order:
+            sweep(run.xi_in, run.teacher, block, group, group + 1, 4, 0.9, 9_001, 0, 4, True, SEED, 0)
+        states.append([run.xi_in, *block])
+    for one, other in zip(*states):
+        assert np.array_equal(one, other)
+
+
+def test_loops_ask_for_the_widest_registers(random_weights):
+    """The attribute that LLVM reads stands in the code of the hot loops, and in no other function."""
+    assert ATTRIBUTE == '"prefer-vector-width"="512"'
+    out, words = np.empty(8, np.float32), np.empty((4, 2), np.uint32)
+    wide, plain = (njit(function) for function in (fill_normals.py_func, philox_words.py_func))
+    wide(out, 0, 0, 0, 0, SEED, words)
+    plain(np.zeros(4, np.uint32), np.zeros(2, np.uint32))
+    assert ATTRIBUTE in next(iter(wide.inspect_llvm().values()))
+    assert ATTRIBUTE not in next(iter(plain.inspect_llvm().values()))
+
+
 def test_no_steps_change_nothing(random_weights):
     weights = random_weights(37, 3, 2, 4, seed=5)
     run = Run(weights)
@@ -182,7 +219,7 @@ def test_divergence_limit_is_within_float32():
     assert DIVERGENCE_LIMIT**2 < np.finfo(np.float32).max
 
 
-@pytest.mark.parametrize("N", [1, 7, 8, 37, 255, 256, 257, 301, 1000, 10_007])
+@pytest.mark.parametrize("N", [1, 7, 8, 37, 301, 1000, 1023, 1024, 1025, 10_007])
 def test_tiles(N):
     tiles, length = tile_shape(N)
     assert length % 8 == 0
@@ -191,3 +228,6 @@ def test_tiles(N):
     a, b = rng.standard_normal((3, N)), rng.standard_normal((2, N))
     overlaps = vector_overlaps(to_tiles(a, "float64"), to_tiles(b, "float64"), N)
     assert np.allclose(overlaps, a @ b.T / N, rtol=0.0, atol=1e-14)
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    overlaps = vector_overlaps(to_tiles(a, "float32"), to_tiles(b, "float32"), N)
+    assert np.allclose(overlaps, a.astype(float) @ b.T.astype(float) / N, rtol=0.0, atol=1e-14)
