@@ -103,7 +103,8 @@ def test_kernels_import_kernels_alone(name):
 @pytest.mark.parametrize("name", [name for name in sorted(MODULES) if layer(name) == "engines"])
 def test_engines_do_not_import_each_other(name):
     others = {other for other in own(name) if layer(other) == "engines"}
-    assert others <= {f"onlinemode.engines.{name}" for name in ("fresh_samples", "grid", "progress", "replicas")}
+    shared = ("fresh_samples", "grid", "progress", "replicas", "together")
+    assert others <= {f"onlinemode.engines.{name}" for name in shared}
 
 
 @pytest.mark.parametrize("package, homes", [
