@@ -51,7 +51,7 @@ def slow_looks(monkeypatch):
     from onlinemode.engines import chain, micro, replicas
 
     monkeypatch.setattr(micro, "WORK_PER_CALL", 2e4)
-    monkeypatch.setattr(chain, "STEPS_PER_CALL", 500)
+    monkeypatch.setattr(chain, "STEPS_PER_CALL", 2000)
     monkeypatch.setattr(replicas, "LOOK_SECONDS", 0.002)
 
 
@@ -68,7 +68,8 @@ def test_interrupted_and_resumed(engine, case, share, slow_looks, tmp_path, monk
     if case == "fresh summary":
         monkeypatch.setattr(parts, "PART_BYTES", 1)
     N = 41 if case == "own weights" else 60
-    call = dict(alpha=600.0 if keep == "summary" else 2000.0, engine=engine, N=N, replicas=replicas, keep=keep,
+    alpha = {"micro": 2000.0, "chain": 12_000.0}[engine] * (0.3 if keep == "summary" else 1.0)
+    call = dict(alpha=alpha, engine=engine, N=N, replicas=replicas, keep=keep,
                 save_at=20, seed=3, threads=2)
     reference = om.simulate(PROBLEM, start, **call)
     file = tmp_path / "run.ckpt"

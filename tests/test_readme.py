@@ -16,7 +16,7 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
 
 def test_the_guide_has_commands():
     assert len(COMMANDS) >= 6 and all(command.startswith("onlinemode ") for command in COMMANDS)
-    assert len(PYTHON) == 3
+    assert len(PYTHON) == 4
 
 
 def test_commands_of_the_guide(tmp_path, monkeypatch, capsys):
