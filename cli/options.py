@@ -84,7 +84,7 @@ OPTIONS = {
     "fresh_students": click.option("--fresh-students", is_flag=True, default=None,
                                    help="Draw another student for every replica, from the same teacher."),
     "keep": click.option("--keep", help="all: every replica; summary: five of them, and means and quantiles.  [all]"),
-    "threads": click.option("--threads", type=WHOLE, help="Replicas that run at the same time.  [all cores]"),
+    "threads": click.option("--threads", type=WHOLE, help="Over replicas, then inside trajectories of large N.  [all cores]"),
     "method": click.option("--method", help="ODE solver: LSODA, DOP853, RK45, Radau or BDF.  [LSODA]"),
     "rtol": click.option("--rtol", type=float, help="Relative tolerance of the ODE.  [1e-9; relu 1e-5]"),
     "atol": click.option("--atol", type=float, help="Absolute tolerance of the ODE.  [1e-12; relu 1e-7]"),
