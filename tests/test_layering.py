@@ -103,7 +103,7 @@ def test_kernels_import_kernels_alone(name):
 @pytest.mark.parametrize("name", [name for name in sorted(MODULES) if layer(name) == "engines"])
 def test_engines_do_not_import_each_other(name):
     others = {other for other in own(name) if layer(other) == "engines"}
-    assert others <= {f"onlinemode.engines.{name}" for name in ("grid", "progress", "replicas")}
+    assert others <= {f"onlinemode.engines.{name}" for name in ("grid", "progress", "replicas", "together")}
 
 
 @pytest.mark.parametrize("package, homes", [
