@@ -5,8 +5,8 @@ The reference is the recursion of the overlaps themselves (docs/theory.md, secti
     G' = φ²G + φ/N (c uᵀ + u cᵀ) + c cᵀ |x|²/N²,      O' = φO + c ω_Bᵀ/N,      S = O L_Bᵀ,
 
 with c = −η s∘a, and the rule of section 1.2 for s, A and v.  It updates no factor L_X and rotates nothing.  All of
-it is in double-double (106 bits); only erf and exp are those of float64, of a rounded field. Numbers are those of
-the chain: its normals, its χ variates, its label noise.  The fields u come either
+it is in double-double (106 bits); only erf and its slope are the package's float64 functions, of a rounded field.
+Numbers are those of the chain: its normals, its χ variates, its label noise.  The fields u come either
 
 - from the chain's own factors: then nothing contracts, and every rounding error of the chain stays in the
   difference for ever, unless weight decay takes it out; or
@@ -24,11 +24,10 @@ import numpy as np
 from numba import njit
 
 from onlinemode.engines.chain import ChainStart
-from onlinemode.kernels.activations import ACTIVATION_CODES
+from onlinemode.kernels.activations import ACTIVATION_CODES, ERF, value_and_slope
 from onlinemode.kernels.chain_cpu import ANY, make_advance, rotation_period
 from onlinemode.kernels.chain_normals import fill_chain_normals, fill_chi
-from onlinemode.kernels.normals import single_normal
-from onlinemode.kernels.philox import STREAM_CHAIN_NOISE, STREAM_CHAIN_NORMAL
+from onlinemode.kernels.philox import STREAM_CHAIN_NORMAL
 from onlinemode.kernels.rule import Factors, Rates
 
 BLOCK = 4096  # steps whose factors are kept at once
@@ -148,12 +147,14 @@ def recur(G, O, s, A, v, L, own, along, across, omega, chi, noise, period, teach
         error = complex(-noise[t], 0.0)
         for k in range(K):
             field = dot(A[k], scaled, P).real
-            g[k] = complex(math.erf(field * math.sqrt(0.5)), 0.0)
-            delta[k] = times(v[k], complex(math.sqrt(2.0 / math.pi) * math.exp(-0.5 * field * field), 0.0))
+            value, slope = value_and_slope(ERF, field)
+            g[k] = complex(value, 0.0)
+            delta[k] = times(v[k], complex(slope, 0.0))
             error = plus(error, times(v[k], g[k]))
         for m in range(M):
             nu = dot(teacher_factor[m], w, r_B)
-            error = plus(error, -times(teacher_readout[m], complex(math.erf(nu.real * math.sqrt(0.5)), 0.0)))
+            value, _ = value_and_slope(ERF, nu.real)
+            error = plus(error, -times(teacher_readout[m], complex(value, 0.0)))
         for k in range(K):
             delta[k] = times(delta[k], error)
         for p in range(P):
@@ -179,15 +180,6 @@ def recur(G, O, s, A, v, L, own, along, across, omega, chi, noise, period, teach
             for p in range(P):
                 A[k, p] = plus(A[k, p], -times(rates[2], times(delta[k], scaled[p])))
             v[k] = plus(v[k], -times(rates[3], times(error, g[k])))
-
-
-@njit(nogil=True)
-def label_noise(first, count, seed):
-    """The chain's ζ of ``count`` samples."""
-    out = np.empty(count)
-    for t in range(count):
-        out[t] = single_normal(STREAM_CHAIN_NOISE, 0, first + t, seed)
-    return out
 
 
 def exact(value):
@@ -219,25 +211,32 @@ class Chain:
         save_steps = np.asarray(save_steps, dtype=np.int64)
         assert save_steps[-1] % self.period == 0 and self.made % self.period == 0
         shapes = [self.along.shape, self.across.shape] + [part.shape for part in self.small[:3]]
+        modes = np.concatenate([self.along, self.across[:self.base]])
+        shapes = [(len(self.along) + len(self.across), modes.shape[1])] + [part.shape for part in self.small[:3]]
         paths = tuple(np.full((len(save_steps),) + shape, np.nan) for shape in shapes)
         problem = self.problem
-        diverged = make_advance(*[ANY] * 5)(
-            self.along, self.across, self.base, self.begin.teacher_factor, self.small, self.rates,
-            problem.weight_decay, problem.noise, ACTIVATION_CODES[problem.activation], float(self.N),
-            float(self.begin.dof), problem.batch, save_steps, np.array([self.made, 0]), paths, np.zeros(1, np.uint8),
-            np.uint64(self.seed), 0)
+        diverged = make_advance(*[ANY] * 6)(
+            modes, self.base, self.begin.dof, self.begin.teacher_factor, self.small, self.rates,
+            problem.weight_decay, problem.noise, ACTIVATION_CODES[problem.activation], float(self.N), problem.batch,
+            save_steps, 2**62, np.array([self.made, 0]), paths, np.zeros(1, np.uint8), np.uint64(self.seed), 0)
         assert not diverged
         self.made = int(save_steps[-1])
-        return paths
+        along, across = np.split(paths[0], [len(self.along)], axis=1)
+        self.along, self.across = along[-1].copy(), across[-1].copy()
+        return np.ascontiguousarray(along), np.ascontiguousarray(across), *paths[1:]
 
     def numbers(self, first, count):
         """Normals, χ variates and label noise of ``count`` samples (batch = 1), from a rotation on."""
         rows = len(self.along) + len(self.across)
-        omega, chi = np.empty((-(-rows // 2) * 2, count)), np.empty(count)
-        fill_chain_normals(omega, count, STREAM_CHAIN_NORMAL, 0, first, np.uint64(self.seed))
-        degrees = self.begin.dof - np.arange(first, first + count) % self.period
-        fill_chi(chi, degrees.astype(float), count, 0, first, np.uint64(self.seed), np.empty(count))
-        return omega, chi, self.problem.noise * label_noise(first, count, self.seed)
+        omega, chi, noise = np.zeros((-(-rows // 2) * 2, count)), np.empty(count), np.empty(count)
+        seed = np.uint64(self.seed)
+        fill_chain_normals(omega, rows, count, STREAM_CHAIN_NORMAL, 0, first, 1, seed)
+        for since in range(self.period):
+            own = slice(since, count, self.period)
+            some, of_label = np.empty(len(chi[own])), np.empty(len(chi[own]))
+            fill_chi(some, of_label, self.begin.dof - since, len(some), 0, first + since, self.period, seed)
+            chi[own], noise[own] = some, of_label
+        return omega, chi, self.problem.noise * noise
 
 
 def drift(problem, start, N, steps, seed):

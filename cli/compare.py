@@ -19,6 +19,8 @@ def command(engines, **given):
     the deviation of (Q, R), also in units of N^-1/2: for a theory that is right, that number does
     not grow with N.
     """
+    from onlinemode.inputs import require_independent
+
     names = engines.split(",")
     simulated = [name for name in names if name != "ode"]
     if "ode" not in names or not simulated or set(simulated) - set(ENGINE_OPTIONS) or len(set(names)) < len(names):
@@ -28,6 +30,7 @@ def command(engines, **given):
         check_engine(settings, name)
     *paths, theory_path = result_paths(settings, "compare", [f"_{name}" for name in (*simulated, "ode")])
     problem = make_problem(settings)
+    require_independent(problem.inputs, "ode")
     start = make_start(settings, vectors="micro" in simulated)
     mean_field = Theory(problem, start, settings, with_noise=True)
     results = []

@@ -16,8 +16,8 @@ PRESETS = {
     "paper": {"init": "paper", "N": 30, "K": 8, "alpha": 10_000.0, "eta": 5.0},
 }
 COMMON = {"activation": "erf", "noise": 0.0, "weight_decay": 0.0, "batch": 1, "eta_strengths": 0.0, "eta_xi_out": 0.0,
-          "eta_readout": 0.0, "readout": "mean", "seed": 0, "save_at": 200, "replicas": 1, "keep": "all",
-          "precision": "float64", "device": "cpu", "engine": "micro", "plot": True}
+          "eta_readout": 0.0, "readout": "mean", "inputs": "gaussian", "seed": 0, "save_at": 200, "replicas": 1,
+          "keep": "all", "precision": "float64", "device": "cpu", "engine": "micro", "plot": True}
 
 
 class SaveAt(click.ParamType):
@@ -68,6 +68,10 @@ OPTIONS = {
     "noise": click.option("--noise", type=float, help="Standard deviation of the label noise.  [0]"),
     "weight_decay": click.option("--weight-decay", type=float, help="Decay of the input modes.  [0]"),
     "batch": click.option("--batch", type=WHOLE, help="Samples a step.  [1]"),
+    "inputs": click.option("--inputs", help="gaussian, rademacher, uniform, power-law:EXPONENT, manifold:D=LATENT,erf "
+                           "(or sign), FILE.npy (its rows, standardised) or FILE.npy:raw (as they are).  [gaussian]"),
+    "test_samples": click.option("--test-samples", type=WHOLE, help="Fresh samples that measure the error.  "
+                                 "[10000 where the overlaps do not tell it]"),
     "init": click.option("--init", help="Initial condition: showcase, paper, committee or graded.  [the preset's]"),
     "readout": click.option("--readout", help="Second layers: mean (1/K), sum (1) or sqrt (1/√K).  [mean]"),
     "student_size": click.option("--student-size", type=float,
@@ -80,7 +84,8 @@ OPTIONS = {
     "fresh_students": click.option("--fresh-students", is_flag=True, default=None,
                                    help="Draw another student for every replica, from the same teacher."),
     "keep": click.option("--keep", help="all: every replica; summary: five of them, and means and quantiles.  [all]"),
-    "threads": click.option("--threads", type=WHOLE, help="Replicas that run at the same time.  [all cores]"),
+    "threads": click.option("--threads", type=WHOLE,
+                            help="Over replicas, then inside trajectories of large N.  [all cores]"),
     "method": click.option("--method", help="ODE solver: LSODA, DOP853, RK45, Radau or BDF.  [LSODA]"),
     "rtol": click.option("--rtol", type=float, help="Relative tolerance of the ODE.  [1e-9; relu 1e-5]"),
     "atol": click.option("--atol", type=float, help="Absolute tolerance of the ODE.  [1e-12; relu 1e-7]"),
@@ -95,10 +100,11 @@ OPTIONS = {
     "json": click.option("--json", is_flag=True, default=None, help="Print the summary as JSON, for scripts."),
     "quiet": click.option("--quiet", "-q", is_flag=True, default=None, help="No progress bar, no table."),
 }
-PROBLEM = ("activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weight_decay", "batch")
+PROBLEM = ("activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weight_decay", "batch",
+           "inputs")
 START = ("init", "N", "K", "M", "P", "readout", "student_size", "seed")
 OUTPUT = ("save_at", "store_weights", "out", "csv", "plot", "json", "quiet")
-SIMULATION = ("replicas", "fresh_students", "keep", "precision", "device", "threads")
+SIMULATION = ("replicas", "fresh_students", "keep", "precision", "device", "threads", "test_samples")
 ODE = ("method", "rtol", "atol", "nodes")
 
 
@@ -132,13 +138,18 @@ def resolve(given):
     FileError, ConfigError, click.UsageError
     """
     known = [name for name in given if name != "config"]
-    file = _read_config(given["config"]) if given.get("config") else {}
-    typed = {name: value for name, value in given.items() if value is not None}
-    preset = typed.get("preset", file.get("preset", "showcase"))
+    values = typed_values(given)
+    preset = values.get("preset", "showcase")
     if preset not in PRESETS:
         raise click.UsageError(f"--preset must be one of {', '.join(PRESETS)}; got {preset!r}")
-    settings = {**COMMON, **PRESETS[preset], **file, **typed}
+    settings = {**COMMON, **PRESETS[preset], **values}
     return {name: settings.get(name) for name in known if name != "preset"}
+
+
+def typed_values(given):
+    """The options that the user gave, in the file or on the command line, which beats the file."""
+    file = _read_config(given["config"]) if given.get("config") else {}
+    return {**file, **{name: value for name, value in given.items() if value is not None and name != "config"}}
 
 
 def _read_config(path):

@@ -21,8 +21,8 @@ def command(files, out, theory, csv):
         picture = picture.with_name(picture.name + ".png")
     check_writable(picture)
     runs = [load(name) for name in files]
-    if theory and not any(plotting.is_theory(run) for run in runs):
-        first = runs[0]
+    first = runs[0]
+    if theory and first.problem.inputs.independent and not any(plotting.is_theory(run) for run in runs):
         start, replicas = (first.initial, 1) if first.starts is None else (first.start_of, first.draws)
         runs.append(simulate(first.problem, start, float(first.alpha[-1]), "ode", replicas=replicas,
                              save_at=first.alpha))

@@ -32,15 +32,16 @@ def command(file, out, quiet):
         print(f"result: {out}")
     names = ("alpha", "G", "S", "strengths", "xi_out", "readout")
     pairs = [(getattr(run, name), getattr(again, name)) for name in names]
-    if run.summary is not None:
+    interrupted = [number for number, status in enumerate(run.status) if status.value == "interrupted"]
+    if run.summary is not None and not interrupted:  # else the statistics are those of fewer replicas
         statistics = run.summary.to_arrays(), again.summary.to_arrays()
         pairs += [(statistics[0][name], statistics[1][name]) for name in statistics[0]]
     if all(np.array_equal(old, new, equal_nan=True) for old, new in pairs):
         print("the repeated run is equal to the file, to the bit")
         return 0
-    if all(np.array_equal(old[np.isfinite(old)], new[np.isfinite(old)]) for old, new in pairs):
+    if interrupted and all(np.array_equal(old[np.isfinite(old)], new[np.isfinite(old)]) for old, new in pairs):
         print("the repeated run is equal to the file, to the bit, up to where the file ends: "
-              f"{run.message[0]}")
+              f"{run.message[interrupted[0]]}")
         return 0
     largest = np.nanmax(np.abs(run.generalization_error - again.generalization_error))
     print(f"the repeated run differs from the file: ε_g by {largest:.3g} at most (other versions or another kind of "

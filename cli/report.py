@@ -3,10 +3,12 @@
 import itertools
 import json
 import sys
+from collections import Counter
 
 import numpy as np
 
 ROWS = 9
+MOST_LINES = 5  # about single replicas
 
 
 def print_table(run, theory=None):
@@ -25,9 +27,10 @@ def print_table(run, theory=None):
         print(line)
 
 
-def _rows(run):
-    """Start, then log-spaced times over the last four decades, up to the last finite one."""
-    finite = np.flatnonzero(np.isfinite(run.generalization_error[0]) & (run.alpha > 0.0))
+def _rows(run, mean=False):
+    """Start, then log-spaced times over the last four decades to the last finite one (of replica 0, or the mean)."""
+    error = run.ensemble.mean["generalization_error"] if mean else run.generalization_error[0]
+    finite = np.flatnonzero(np.isfinite(error) & (run.alpha > 0.0))
     if finite.size == 0:
         return [0]
     last = run.alpha[finite[-1]]
@@ -47,10 +50,15 @@ def print_stages(run):
 
 def print_status(run):
     """Say on stderr how replicas ended that did not simply complete."""
-    for number, (status, message) in enumerate(zip(run.status, run.message)):
-        if status.value != "completed":
-            which = f"replica {number}: " if run.replicas > 1 else ""
-            print(f"{run.meta['engine']}: {which}{message}", file=sys.stderr)
+    ended = [(number, message) for number, (status, message) in enumerate(zip(run.status, run.message))
+             if status.value != "completed"]
+    for number, message in ended[:MOST_LINES]:
+        which = f"replica {number}: " if run.replicas > 1 else ""
+        print(f"{run.meta['engine']}: {which}{message}", file=sys.stderr)
+    if len(ended) > MOST_LINES:
+        counts = Counter(run.status[number].value for number, _ in ended)
+        words = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        print(f"{run.meta['engine']}: and so on; of {run.replicas:,} replicas {words}", file=sys.stderr)
 
 
 def summary(command, run, files, theory=None, noise=None):
@@ -132,7 +140,8 @@ def print_comparison(runs, theory, noise, reason):
     """
     for run in runs:
         if len(runs) > 1 or run.replicas > 1:
-            print(f"{run.meta['engine']}{f', mean over {run.replicas} replicas' if run.replicas > 1 else ''}:")
+            which = "the first" if noise is None else "mean"
+            print(f"{run.meta['engine']}{f', {which} of {run.replicas:,} replicas' if run.replicas > 1 else ''}:")
         if noise is None:
             print_table(run, theory)
         else:
@@ -151,18 +160,18 @@ def _print_z_table(run, theory, noise):
     expected = agreement.predicted(noise, run.N, name)
     z = agreement.z_scores(run, noise)
     trusted = agreement.trusted(noise, run.N)
-    several = run.replicas > 1
+    several, rows = run.replicas > 1, _rows(run, mean=True)
     print(f"{'α':>10}  {'ε_g':>10}  {'ODE':>10}  {'ODE + 1/N':>10}  {'sd, theory':>10}"
           + (f"  {'sd, draws':>10}" if several else "") + f"  {'z':>6}")
-    for i in _rows(run):
+    for i in rows:
         line = (f"{run.alpha[i]:10.4g}  {run.ensemble.mean[name][i]:10.3e}  {theory.generalization_error[0, i]:10.3e}  "
                 f"{expected.mean[i]:10.3e}  {expected.standard_deviation[i]:10.2e}")
         if several:
             line += f"  {run.ensemble.standard_deviation[name][i]:10.2e}"
         print(line + (f"  {z[i]:+6.2f}" if np.isfinite(z[i]) else f"  {'-':>6}") + ("" if trusted[i] else "  *"))
-    if not trusted[_rows(run)].all():
+    if not trusted[rows].all():
         print(f"* linear noise does not hold here: its spread or shift of ε_g is above {agreement.TRUSTED:.0%} (a run "
-              "leaves a plateau at a random time)")
+              "leaves a plateau at a random time), or ε_g is too small to be resolved")
     numbers = z_summary(run, noise)
     if numbers is not None:
         print(f"z of Q and R up to α = {numbers['up_to_alpha']:.3g}: rms {numbers['rms']:.2f} (1 expected), largest "
@@ -193,7 +202,7 @@ def z_summary(run, noise):
 def _print_between(one, other, noise):
     from onlinemode import agreement
 
-    if noise is None and min(one.replicas, other.replicas) < 2:
+    if one.starts is not None or (noise is None and min(one.replicas, other.replicas) < 2):
         return
     values = {name: agreement.z_between(one, other, noise, name) for name in ("generalization_error", "Q", "R")}
     if noise is not None:

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import click
 
+from onlinemode.cli.options import COMMON
+
 VECTORS_UP_TO = 10**8  # entries of all weight vectors; beyond, ode and chain draw the overlaps alone
 
 
 def make_problem(settings):
     """The Problem of these settings."""
     from onlinemode import LearningRates, Problem
+    from onlinemode.inputs import parse
 
     rates = LearningRates(xi_in=settings["eta"], strengths=settings["eta_strengths"],
                           xi_out=settings["eta_xi_out"], readout=settings["eta_readout"])
     return Problem(activation=settings["activation"], noise=settings["noise"], weight_decay=settings["weight_decay"],
-                   batch=settings["batch"], rates=rates)
+                   batch=settings["batch"], rates=rates, inputs=parse(settings["inputs"]))
 
 
 def make_start(settings, vectors=True):
@@ -151,19 +154,22 @@ def describe(settings, start):
               if settings[name]]
     if settings["batch"] > 1:
         words.append(f"batch {settings['batch']}")
+    if settings["inputs"] != COMMON["inputs"]:
+        words.append(f"inputs {settings['inputs']}")
     if settings.get("fresh_students"):
         words.append("fresh students")
     return f"{settings['init']}: " + ", ".join(words)
 
 
-def estimated_seconds(settings, start, engine):
+def estimated_seconds(settings, problem, start, engine):
     """A rough forecast of the time of a simulation, replicas on all cores."""
     replicas = settings["replicas"] / min(settings["replicas"], os.cpu_count())
     start = first_start(start)
     samples = settings["alpha"] * settings["N"] * settings["batch"] * replicas
     K, M, P = start.K, start.M, start.P
-    if engine == "micro":  # normals, and one fused operation a vector
-        return samples * (settings["N"] * (1.8e-9 + 0.25e-9 * (P + M)) + 0.4e-6)
+    if engine == "micro":  # normals, one fused operation a vector, and the latent variables of a manifold
+        D = getattr(problem.inputs, "D", 0)
+        return samples * (settings["N"] * (1.8e-9 + 0.25e-9 * (P + M) + 0.4e-9 * D) + 0.4e-6)
     return samples * (80e-9 + 15e-9 * (K + M) + 5e-9 * P * (P + M))
 
 

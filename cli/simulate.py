@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import click
 
+from onlinemode.cli.checkpoints import Keeper, resumed_settings
 from onlinemode.cli.options import COMMON, ODE, OUTPUT, PROBLEM, SIMULATION, START, resolve, shared_options
 from onlinemode.cli.running import (
     ProgressBar,
@@ -18,36 +19,46 @@ from onlinemode.cli.running import (
     result_paths,
 )
 
-ENGINE_OPTIONS = {"micro": ("precision", "device", "threads"), "chain": ("threads",)}
+ENGINE_OPTIONS = {"micro": ("precision", "device", "threads", "test_samples"), "chain": ("threads",)}
 
 
 @click.command("simulate", short_help="Online SGD at finite N, with the theory.")
 @shared_options(*START, "alpha", *PROBLEM, "engine", *SIMULATION, *ODE, *OUTPUT)
 @click.option("--theory/--no-theory", default=True, help="Integrate the mean-field equations, too.  [theory]")
-def command(theory, **given):
+@click.option("--checkpoint", type=click.Path(), help="Write the unfinished run to this file now and then.")
+@click.option("--every", type=float, help="Seconds between two checkpoints.  [300]")
+@click.option("--resume", type=click.Path(), help="Go on with the run of this checkpoint; its options are in the file.")
+def command(theory, checkpoint, every, resume, **given):
     """Run online SGD at finite N and compare it with the mean-field equations.
 
     Without options: a student with three modes at N = 10,000 that leaves a plateau and specializes
     unit by unit.  Writes one .npz and one .png, prints a table, and says where the files are.
     """
-    settings = resolve(given)
+    settings = resolve(given) if resume is None else resumed_settings(resume, given)
+    keeper = Keeper(checkpoint, every, resume)
     engine = settings["engine"]
     check_engine(settings, engine)
     path, = result_paths(settings, "simulate")
     problem = make_problem(settings)
     start = make_start(settings, vectors=engine == "micro")
+    if theory and not problem.inputs.independent:
+        theory = False
+        announce(settings, f"no theory: the mean-field equations need inputs with independent entries; got "
+                           f"{problem.inputs!r}")
     mean_field = Theory(problem, start, settings) if theory else None
-    run = run_simulation(problem, start, settings, engine, mean_field)
-    return finish(settings, "simulate", [(run, path)], mean_field, describe(settings, start))
+    with keeper:
+        run = run_simulation(problem, start, settings, engine, mean_field, keeper)
+        code = finish(settings, "simulate", [(run, path)], mean_field, describe(settings, start))
+    return keeper.end(code)
 
 
 def check_engine(settings, engine):
     """Raise UsageError for an engine that does not simulate, or an option that it does not have."""
     if engine not in ENGINE_OPTIONS:
         raise click.UsageError(f"--engine must be one of {', '.join(ENGINE_OPTIONS)}; got {engine!r}")
-    for name in ("precision", "device"):
-        if name not in ENGINE_OPTIONS[engine] and settings[name] != COMMON[name]:
-            raise click.UsageError(f"engine {engine} has no option --{name}; leave it out")
+    for name in ("precision", "device", "test_samples"):
+        if name not in ENGINE_OPTIONS[engine] and settings[name] != COMMON.get(name):
+            raise click.UsageError(f"engine {engine} has no option --{name.replace('_', '-')}; leave it out")
 
 
 class Theory:
@@ -128,9 +139,9 @@ class Theory:
             return self._future.result()
 
 
-def run_simulation(problem, start, settings, engine, mean_field=None):
+def run_simulation(problem, start, settings, engine, mean_field=None, keeper=None):
     """One simulation with its announcement and progress bar; ``mean_field`` begins when it is under way."""
-    from onlinemode import simulate
+    from onlinemode import resume, simulate
 
     reports = []
     bar = ProgressBar(settings["quiet"] or settings["json"])
@@ -139,7 +150,8 @@ def run_simulation(problem, start, settings, engine, mean_field=None):
         if not reports:  # the arguments are right
             steps = settings["alpha"] * settings["N"] * settings["replicas"]
             announce(settings, describe(settings, start))
-            announce(settings, f"{count(steps)} steps of {engine}, {about(estimated_seconds(settings, start, engine))} "
+            seconds = estimated_seconds(settings, problem, start, engine)
+            announce(settings, f"{count(steps)} steps of {engine}, {about(seconds)} "
                                "(the first run compiles for some seconds more)")
         elif mean_field is not None:  # the kernel is compiled and running
             mean_field.begin()
@@ -147,9 +159,13 @@ def run_simulation(problem, start, settings, engine, mean_field=None):
         bar(state)
 
     try:
+        if keeper is not None and keeper.resumed is not None:
+            return resume(keeper.resumed, progress, keeper.path, keeper.every)
+        checkpoint = None if keeper is None else keeper.checkpoint(settings)
         return simulate(problem, start, settings["alpha"], engine, progress=progress, N=settings["N"],
                         replicas=settings["replicas"], keep=settings["keep"], seed=settings["seed"],
                         store_weights=bool(settings["store_weights"]), save_at=settings["save_at"],
+                        checkpoint=checkpoint,
                         **chosen(settings, ENGINE_OPTIONS[engine]))
     finally:
         bar.close()

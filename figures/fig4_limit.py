@@ -37,7 +37,7 @@ def main():
     axes = figure.subplots(2, 3)
     against_N(axes[0, 0], chains, sgd, ode, noise)
     collapse(axes[0, 1], chains, ode, noise)
-    for ax, chain in zip(axes.flat[2:], [chains[0], *chains[2:5]]):
+    for ax, chain in zip(axes.flat[2:], chains[:4]):
         plotting.plot_error(ax, [chain, ode], noise)
         ax.set_ylim(1e-3, 0.2)
     save(figure, "fig4_limit")
@@ -64,8 +64,9 @@ def against_N(ax, chains, sgd, ode, noise):
 def collapse(ax, chains, ode, noise):
     """√N times the deviation against α: one curve for all N, where the linear-noise theory holds."""
     for number, chain in enumerate(chains):
+        size = chain.N if chain.N < 100 else f"10^{round(np.log10(chain.N))}"
         ax.plot(TIMES[1:], np.sqrt(chain.N) * agreement.rms_deviation(chain, ode)[1:], lw=1.2,
-                color=plotting.COLOURS[number], label=f"$N = 10^{{{np.log10(chain.N):.3g}}}$")
+                color=plotting.COLOURS[number], label=f"$N = {size}$")
     ax.plot(TIMES[1:], np.sqrt(10.0**9) * agreement.expected_deviation(noise, 10**9)[1:], "k:", lw=1.6,
             label="linear noise")
     ax.set_xscale("log")

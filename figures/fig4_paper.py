@@ -20,8 +20,8 @@ OTHER_DRAWS = (0, 2, 3, 4, 7, 9)
 def main():
     problem = om.Problem(rates=om.LearningRates(xi_in=5.0))
     weights = om.initial.paper(N, seed=DRAW)
-    sgd = run("fig4_paper_sgd", problem, weights, ALPHA, "micro", replicas=4, seed=1)
-    chain = run("fig4_paper_chain", problem, weights, ALPHA, "chain", replicas=400, seed=2, keep="summary")
+    sgd = run("fig4_paper_sgd", problem, weights, ALPHA, "micro", replicas=4, seed=1, save_at=100)
+    chain = run("fig4_paper_chain", problem, weights, ALPHA, "chain", replicas=400, seed=2, keep="summary", save_at=100)
     ode = run("fig4_paper_ode", problem, weights, ALPHA, "ode", save_at=sgd.alpha)
     noise = om.fluctuations(problem, weights, ode.alpha)
 
@@ -44,7 +44,7 @@ def several_draws(ax, problem):
         weights = om.initial.paper(N, seed=seed)
         colour = plotting.COLOURS[number]
         sgd = run(f"fig4_paper_draw{seed}_sgd", problem, weights, ALPHA, "micro", seed=1, save_at=60)
-        ode = run(f"fig4_paper_draw{seed}_ode", problem, weights, ALPHA, "ode", save_at=200)
+        ode = run(f"fig4_paper_draw{seed}_ode", problem, weights, ALPHA, "ode", save_at=100)
         ax.plot(sgd.alpha[1:], sgd.generalization_error[0, 1:], "o", ms=3.0, mfc="none", mew=0.8, color=colour)
         ax.plot(ode.alpha[1:], ode.generalization_error[0, 1:], color=colour, lw=1.2, label=f"draw {seed}")
     ax.set_xscale("log")

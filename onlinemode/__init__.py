@@ -15,13 +15,14 @@ _HOME = {
     "OrderParameters": "onlinemode.state",
     "simulate": "onlinemode.simulation",
     "repeat": "onlinemode.simulation",
+    "resume": "onlinemode.simulation",
     "Trajectory": "onlinemode.trajectory",
     "Status": "onlinemode.trajectory",
     "load": "onlinemode.trajectory",
     "fluctuations": "onlinemode.theory.fluctuations",
     "OnlineModeError": "onlinemode.errors",
 }
-_MODULES = ("initial", "observables", "agreement", "plotting", "errors")
+_MODULES = ("initial", "inputs", "observables", "agreement", "plotting", "errors")
 
 __all__ = [*_HOME, *_MODULES, "__version__"]
 

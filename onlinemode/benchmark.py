@@ -9,6 +9,7 @@ import os
 import platform
 import statistics
 import time
+from importlib.metadata import version
 from typing import NamedTuple
 
 import numpy as np
@@ -70,9 +71,7 @@ def machine():
     -------
     dict
     """
-    import llvmlite.binding
-    import numba
-    import scipy
+    from onlinemode.kernels.limits import llvm_target
 
     model = platform.processor() or platform.machine()
     try:
@@ -80,9 +79,8 @@ def machine():
             model = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    return {"processor": model, "cores": os.cpu_count(), "llvm_target": llvmlite.binding.get_host_cpu_name(),
-            "python": platform.python_version(), "numpy": np.__version__, "numba": numba.__version__,
-            "scipy": scipy.__version__}
+    return {"processor": model, "cores": os.cpu_count(), "llvm_target": llvm_target(),
+            "python": platform.python_version(), **{name: version(name) for name in ("numpy", "numba", "scipy")}}
 
 
 def benchmark(sizes=(1_000, 10_000, 100_000), K=4, rounds=5, seconds=0.3, progress=None):

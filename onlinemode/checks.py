@@ -19,6 +19,14 @@ def integer(name, value, minimum, maximum=None):
     return int(value)
 
 
+def power_of_two(name, value, minimum, maximum):
+    """A power of 2, as Sobol nodes need it."""
+    value = integer(name, value, minimum, maximum)
+    if value & (value - 1):
+        raise ParameterError(f"{name} must be a power of 2; got {value}")
+    return value
+
+
 def number(name, value, minimum=None, *, above=None, maximum=None):
     """A finite number, ``≥ minimum``, ``> above`` and ``≤ maximum`` where these are given."""
     rule = f"{name} must be a finite number"

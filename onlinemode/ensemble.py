@@ -38,7 +38,7 @@ class Ensemble:
 
     def standard_error(self, name):
         """Standard error of the mean of an observable, (n, ...)."""
-        deviation = self.standard_deviation[name]
+        deviation = self.standard_deviation[name]  # NaN for fewer than two replicas
         return deviation / np.sqrt(self.count.reshape((-1,) + (1,) * (deviation.ndim - 1)))
 
     def to_csv(self, path):

@@ -40,7 +40,7 @@ def _draws_shown(run):
     if run.replicas == 1:
         return ""
     shown = min(run.draws, MOST_DRAWS)
-    return f", {run.replicas} draws" if run.replicas <= shown else f", {shown} of {_thousands(run.replicas)} draws"
+    return f", {run.replicas} draws" if run.replicas <= shown else f", {shown} of ${_thousands(run.replicas)}$ draws"
 
 
 def has_bands(run):
@@ -63,21 +63,35 @@ def _marked(alpha):
 
 
 def _draw(ax, run, name, entry, colour, marker="o", linestyle="-", bands=True):
-    """One observable of a run, the entry (k, m) or () of it: its draws, and bands where there are many."""
-    pick = (slice(None), slice(None), *entry)
+    """One observable of a run, the entry (k, m) or () of it: its draws, and bands where there are many.
+
+    ``m`` may be an array, one a draw (-1: none); then there are no bands.
+    """
     positive = run.alpha > 0.0
-    if bands and has_bands(run):
-        low, lower, _, upper, high = run.ensemble.quantiles[name][pick][:, positive]
+    own = bool(entry) and np.ndim(entry[-1]) > 0
+    values = getattr(run, name)[(np.arange(run.draws), slice(None), *entry)]
+    if own:
+        values[entry[-1] < 0] = np.nan
+    if bands and has_bands(run) and not own:
+        low, lower, _, upper, high = run.ensemble.quantiles[name][(slice(None), slice(None), *entry)][:, positive]
         ax.fill_between(run.alpha[positive], low, high, color=colour, alpha=0.15, lw=0.0)
         ax.fill_between(run.alpha[positive], lower, upper, color=colour, alpha=0.25, lw=0.0)
-    for values in getattr(run, name)[pick][:MOST_DRAWS]:
+    for curve in values[:MOST_DRAWS]:
         if is_theory(run):
-            ax.plot(run.alpha[positive], values[positive], linestyle, color=colour, lw=1.4)
+            ax.plot(run.alpha[positive], curve[positive], linestyle, color=colour, lw=1.4 if run.draws == 1 else 0.8,
+                    alpha=1.0 if run.draws == 1 else 0.6)
         elif run.replicas == 1:
             shown = _marked(run.alpha)
-            ax.plot(run.alpha[shown], values[shown], marker, color=colour, ms=4.0, mfc="none", mew=1.0)
+            ax.plot(run.alpha[shown], curve[shown], marker, color=colour, ms=4.0, mfc="none", mew=1.0)
         else:
-            ax.plot(run.alpha[positive], values[positive], linestyle, color=colour, lw=0.6, alpha=0.8)
+            ax.plot(run.alpha[positive], curve[positive], linestyle, color=colour, lw=0.6, alpha=0.8)
+
+
+def _draw_standard_errors(ax, run, colour):
+    """A thin band of ±2 standard errors around every measured ε_g that is drawn."""
+    positive = run.alpha > 0.0
+    for error, se in zip(run.generalization_error[:MOST_DRAWS, positive], run.error_se[:MOST_DRAWS, positive]):
+        ax.fill_between(run.alpha[positive], error - 2.0 * se, error + 2.0 * se, color=colour, alpha=0.4, lw=0.0)
 
 
 def _draw_noise(ax, runs, noise, name, entry, colour):
@@ -142,6 +156,10 @@ def plot_error(ax, runs, noise=None):
         colour, marker = _look(run, runs)
         _draw(ax, run, "generalization_error", (), colour, marker)
         handles.append(_handle(run, colour, marker))
+        if run.error_se is not None:
+            _draw_standard_errors(ax, run, colour)
+    if any(run.error_se is not None for run in runs):
+        handles.append(Patch(color=GREY, alpha=0.4, lw=0.0, label="±2 standard errors of the measurement"))
     if any(has_bands(run) for run in runs):
         handles.append(Patch(color=GREY, alpha=0.3, lw=0.0, label="50 % and 95 % of the draws"))
     if noise is not None:
@@ -172,14 +190,14 @@ def plot_overlaps(ax, runs, noise=None):
     """
     for number, run in enumerate(runs):
         circle, square = MARKERS[2 * number % len(MARKERS)], MARKERS[(2 * number + 1) % len(MARKERS)]
-        for k, m in enumerate(_final_matching(run, runs)):
+        for k, m in enumerate(_partners(run, runs)):
             colour = COLOURS[k % len(COLOURS)]
             _draw(ax, run, "Q", (k, k), colour, square, "--")
-            if m >= 0:
+            if np.any(m >= 0):
                 _draw(ax, run, "R", (k, m), colour, circle, "-")
-    for k, m in enumerate(_final_matching(runs[-1], runs)):
+    for k, m in enumerate(_partners(runs[-1], runs)):
         _draw_noise(ax, runs, noise, "Q", (k, k), COLOURS[k % len(COLOURS)])
-        if m >= 0:
+        if np.any(m >= 0):
             _draw_noise(ax, runs, noise, "R", (k, m), COLOURS[k % len(COLOURS)])
     _time_axis(ax, runs)
     ax.set_ylabel(r"overlaps $Q_{kk}$, $R_{k\pi(k)}$")
@@ -201,18 +219,18 @@ def plot_matched(ax, runs, noise=None):
     matplotlib.axes.Axes
     """
     for number, run in enumerate(runs):
-        for k, m in enumerate(_final_matching(run, runs)):
-            if m >= 0:
+        for k, m in enumerate(_partners(run, runs)):
+            if np.any(m >= 0):
                 _draw(ax, run, "rho", (k, m), COLOURS[k % len(COLOURS)], MARKERS[number % len(MARKERS)])
-    for k, m in enumerate(_final_matching(runs[-1], runs)):
-        if m >= 0:
+    for k, m in enumerate(_partners(runs[-1], runs)):
+        if np.any(m >= 0):
             _draw_noise(ax, runs, noise, "rho", (k, m), COLOURS[k % len(COLOURS)])
     _time_axis(ax, runs)
     ax.set_ylim(min(-0.05, ax.get_ylim()[0]), 1.05)
     ax.set_ylabel(r"matched overlap $\rho_{k\pi(k)}$")
     handles = [Line2D([], [], color=COLOURS[k % len(COLOURS)], marker="o", mfc="none", ms=4.0,
-                      label=rf"unit {k + 1} $\to$ teacher {m + 1}")
-               for k, m in enumerate(_final_matching(runs[0], runs)) if m >= 0]
+                      label=rf"unit {k + 1} $\to$ " + (f"teacher {m + 1}" if np.ndim(m) == 0 else "its teacher"))
+               for k, m in enumerate(_partners(runs[0], runs)) if np.any(m >= 0)]
     if len(handles) <= 4:
         ax.legend(handles=handles, frameon=False, fontsize="small", loc="upper left")
     return ax
@@ -289,9 +307,9 @@ def plot_overlap_map(ax, run, alpha, replica=0):
         The image is ``ax.images[0]``; its colour scale is symmetric about 0 and common to all times.
     """
     usable = np.isfinite(run.R[replica]).all((-2, -1))
-    index = np.flatnonzero(usable)[np.abs(run.alpha[usable] - alpha).argmin()]
+    index = np.where(usable, np.abs(run.alpha - alpha), np.inf).argmin()
     R = run.R[replica, index]
-    largest = np.nanmax(np.abs(run.R[replica]))
+    largest = np.abs(run.R[replica, usable]).max(initial=1e-300)
     ax.imshow(R, cmap="PuOr_r", vmin=-largest, vmax=largest, aspect="equal")
     K, M = R.shape
     ax.set_xticks(range(M), range(1, M + 1))
@@ -341,7 +359,7 @@ def plot_deviation(ax, runs, theory, noise=None):
         if run.replicas > 1 and run.starts is None:
             over_all = np.sqrt(run.N) * agreement.rms_deviation(run, theory)
             ax.plot(run.alpha[shown], over_all[shown], color=colour, lw=2.0,
-                    label=f"rms over {_thousands(run.replicas)} draws")
+                    label=f"rms over ${_thousands(run.replicas)}$ draws")
     if noise is not None:
         shown = (noise.alpha > 0.0) & (noise.alpha >= last * 10.0**-DECADES_SHOWN)
         for N in sizes:
@@ -398,7 +416,8 @@ def overview(runs, title=None):
 
 def map_times(run):
     """Four telling times: start, middle of the plateau (geometric), fastest rise, end."""
-    last = run.alpha[np.isfinite(run.generalization_error[0])][-1]
+    reached = run.alpha[np.isfinite(run.generalization_error[0])]
+    last = reached[-1] if len(reached) else run.alpha[-1]
     plateaus, steps = run.plateaus(), run.specialization_steps()
     middle = np.sqrt(plateaus[0].start * plateaus[0].stop) if plateaus else last * 0.03
     later = [step for step in steps if step > 1.2 * middle]
@@ -487,15 +506,28 @@ def save_figure(figure, path):
         FigureCanvasAgg(figure).print_png(file)
 
 
-def _final_matching(run, runs):
-    """Partner π(k) of each student unit at the last finite time, of the theory from the same start if there is one."""
+def _partners(run, runs):
+    """Partner π(k) of each student unit; of draws from different students an array for each unit, one a draw."""
+    if run.starts is None:
+        return _final_matching(run, runs, 0)
+    return np.stack([_final_matching(run, runs, draw) for draw in range(run.draws)], 1)
+
+
+def _final_matching(run, runs, draw):
+    """π(k) of a draw at the last finite time, of the theory from the same start if there is one; -1 for none."""
     from onlinemode.observables import match_units
 
-    same = [other for other in runs if is_theory(other) and np.shape(other.initial.S) == np.shape(run.initial.S)
-            and np.allclose(other.initial.S, run.initial.S) and np.allclose(other.initial.G, run.initial.G)]
-    rho = (same or [run])[0].rho[0]
+    start = run.start_of(draw)
+    rho = run.rho[draw]
+    for other in runs:
+        if is_theory(other):
+            same = other.start_of(min(draw, other.draws - 1))
+            if all(np.shape(getattr(same, name)) == np.shape(getattr(start, name))
+                   and np.allclose(getattr(same, name), getattr(start, name)) for name in ("S", "G")):
+                rho = other.rho[min(draw, other.draws - 1)]
+                break
     finite = np.flatnonzero(np.isfinite(rho).all((-2, -1)))
-    return match_units(rho[finite[-1]], run.signed)
+    return match_units(rho[finite[-1]], run.signed) if len(finite) else np.full(rho.shape[1], -1)
 
 
 def _kind_legend(ax, runs, kinds):
@@ -507,4 +539,4 @@ def _kind_legend(ax, runs, kinds):
 
 
 def _short(number):
-    return f"{number:.3g}"
+    return _thousands(round(number)) if abs(number) >= 1000.0 else f"{number:.3g}"

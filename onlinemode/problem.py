@@ -1,9 +1,11 @@
 """What is learned and how: the learning problem, without any size."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 from onlinemode import checks
 from onlinemode.errors import ParameterError
+from onlinemode.inputs import Gaussian, Inputs
+from onlinemode.inputs import from_dict as inputs_from_dict
 
 ACTIVATIONS = ("erf", "linear", "relu", "tanh")
 
@@ -60,6 +62,8 @@ class Problem:
         Samples a step; their gradients are averaged and α stays steps/N.
     rates : LearningRates
         Which factors are trained, and how fast.
+    inputs : Inputs, default Gaussian()
+        What an input x is: one of the classes of :mod:`onlinemode.inputs`.
 
     Raises
     ------
@@ -72,6 +76,7 @@ class Problem:
     weight_decay: float = 0.0
     batch: int = 1
     rates: LearningRates = field(default_factory=LearningRates)
+    inputs: Inputs = Gaussian()
 
     def __post_init__(self):
         checks.choice("activation", self.activation, ACTIVATIONS)
@@ -80,12 +85,17 @@ class Problem:
         object.__setattr__(self, "batch", checks.integer("batch", self.batch, 1))
         if not isinstance(self.rates, LearningRates):
             raise ParameterError(f"rates must be a LearningRates, such as LearningRates(xi_in=1.0); got {self.rates!r}")
+        if not isinstance(self.inputs, Inputs):
+            raise ParameterError("inputs must be one of the classes of onlinemode.inputs, such as Rademacher(); got "
+                                 f"{self.inputs!r:.80}")
 
     def to_dict(self):
         """All fields as plain numbers and names, as they are saved."""
-        return asdict(self)
+        return {**{each.name: getattr(self, each.name) for each in fields(self)}, "rates": asdict(self.rates),
+                "inputs": self.inputs.to_dict()}
 
     @classmethod
-    def from_dict(cls, fields):
-        """The inverse of :meth:`to_dict`."""
-        return cls(**{**fields, "rates": LearningRates(**fields["rates"])})
+    def from_dict(cls, saved):
+        """The inverse of :meth:`to_dict`; files of older versions hold no inputs, which were Gaussian."""
+        inputs = inputs_from_dict(saved.get("inputs", {"kind": "gaussian"}))
+        return cls(**{**saved, "rates": LearningRates(**saved["rates"]), "inputs": inputs})

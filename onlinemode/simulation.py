@@ -8,16 +8,18 @@ import numpy as np
 
 from onlinemode import checks, initial
 from onlinemode.engines import get_engine
+from onlinemode.engines.checkpoint import EVERY, Checkpoint, kernel_version, read_checkpoint
 from onlinemode.engines.parts import KEEP, Starts, run_in_parts
-from onlinemode.errors import EngineError, ParameterError, RepeatError
+from onlinemode.errors import EngineError, FileError, OnlineModeError, ParameterError, RepeatError
 from onlinemode.problem import Problem
+from onlinemode.trajectory import Trajectory, read_start, start_arrays
 
 MAX_SEED = 2**64 - 1
 SHORTEST_ALPHA = 1e-50  # the solvers of SciPy do not return from shorter times
 
 
 def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=1, keep="all", save_at=200,
-             progress=None, store_weights=False, **options):
+             progress=None, store_weights=False, checkpoint=None, checkpoint_every=EVERY, **options):
     """Let a student learn and return its trajectory.
 
     Parameters
@@ -52,8 +54,13 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         checked, before anything is compiled, and then several times a second.
     store_weights : bool, default False
         Keep the initial weights in the trajectory (and its file).
+    checkpoint : str or path, optional
+        micro and chain: write the unfinished run to this file now and then, and when it is stopped;
+        :func:`resume` goes on from there.
+    checkpoint_every : float, default 300
+        Seconds between two checkpoints.
     **options
-        micro: ``precision`` ("float64" or "float32"), ``device`` ("cpu"), ``threads``;
+        micro: ``precision`` ("float64" or "float32"), ``device`` ("cpu"), ``threads``, ``test_samples``;
         chain: ``threads``;
         ode: ``method``, ``rtol``, ``atol``, ``nodes``, ``node_seed`` (see :mod:`onlinemode.engines.ode`).
 
@@ -67,10 +74,14 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
     ------
     ParameterError, EngineError
         If an argument is out of range or not one that the engine understands.
+    FileError
+        If the checkpoint cannot be written where it should be.
     """
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        checkpoint = Checkpoint(checkpoint, checkpoint_every)
     if not isinstance(problem, Problem):
         raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")
-    starts = Starts(start)
+    starts = Starts(start, problem.inputs)
     module = get_engine(engine)
     unknown = sorted(set(options) - set(module.OPTIONS))
     if unknown:
@@ -96,16 +107,18 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         raise ParameterError("store_weights needs one start for all replicas; got a callable: leave it out, recipes of "
                              "onlinemode.initial are stored anyway")
 
-    call = dict(alpha=alpha, N=N, seed=seed, replicas=replicas, save_at=save_at, **options)
-    run = run_in_parts(module.run, problem, starts, keep, progress, call)
+    if checkpoint is not None and module.DETERMINISTIC:
+        raise EngineError(f"engine {engine} has no checkpoints: its runs are short; leave checkpoint out")
+
+    arguments = dict(alpha=alpha, N=N, seed=seed, replicas=replicas, save_at=save_at, **options)
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()}
-    run.meta = {
-        "engine": engine, "seed": seed, **run.meta,
-        "call": {"alpha": alpha, "engine": engine, "N": N, "seed": seed, "replicas": replicas, "keep": keep,
-                 "save_at": np.asarray(save_at).tolist(), **plain},
-        "start": starts.describe(), "versions": _versions(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    call = {"alpha": alpha, "engine": engine, "N": N, "seed": seed, "replicas": replicas, "keep": keep,
+            "save_at": np.asarray(save_at).tolist(), **plain}
+    if checkpoint is not None:
+        checkpoint.begin(*_identity(problem, starts, call, store_weights))
+    run = run_in_parts(module, problem, starts, keep, progress, arguments, checkpoint)
+    run.meta = {"engine": engine, "seed": seed, **run.meta, "call": call, "start": starts.describe(),
+                "versions": _versions(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
     if store_weights:
         run.weights = start
     return run
@@ -128,12 +141,83 @@ def repeat(run, progress=None):
     Raises
     ------
     RepeatError
-        If the run began from the user's own weights and these were not stored.
+        If the run began from the user's own weights and these were not stored, or if the data set that
+        it drew its inputs from is not there.
     """
+    try:
+        run.problem.inputs.available()
+    except FileError as problem:
+        raise RepeatError(f"this run cannot be repeated: {problem}") from None
     call = dict(run.meta["call"])
     if run.meta["start"]["kind"] == "weights":
         call["N"] = None
     return simulate(run.problem, _rebuild_start(run), progress=progress, store_weights=run.weights is not None, **call)
+
+
+def resume(path, progress=None, checkpoint=None, checkpoint_every=None):
+    """Go on with a run from its checkpoint; the result is that of the run without a break, to the bit.
+
+    Parameters
+    ----------
+    path : str, path or Checkpoint
+        What ``simulate(..., checkpoint=path)`` wrote.
+    progress : callable, optional
+    checkpoint : str or path, optional
+        Where to write further checkpoints; by default to the same file.
+    checkpoint_every : float, optional
+        Seconds between them; by default as before.
+
+    Returns
+    -------
+    Trajectory
+
+    Raises
+    ------
+    FileError
+        If the file is missing, damaged, no checkpoint, or of another version of the kernels.
+    RepeatError
+        If its start cannot be made again.
+    """
+    restored = read_checkpoint(path)
+    header = restored["header"]
+    if header["kernels"] != kernel_version():
+        raise FileError(f"{path} was written by other kernels (onlinemode {header['versions']['onlinemode']}) than "
+                        f"those installed (onlinemode {_versions()['onlinemode']}), so the bits would differ; resume "
+                        "it with that version, or start anew")
+    try:
+        problem, start = _restored_start(restored)
+        call = dict(header["call"])
+        if header["start"]["kind"] == "weights":
+            call["N"] = None
+        place = path if checkpoint is None else checkpoint
+        every = header["every"] if checkpoint_every is None else checkpoint_every
+        return simulate(problem, start, progress=progress, store_weights=header["store_weights"],
+                        checkpoint=Checkpoint(place, every, header["note"], restored), **call)
+    except (KeyError, IndexError, TypeError, ValueError) as damage:
+        if isinstance(damage, OnlineModeError):
+            raise
+        raise FileError(f"cannot resume {path}: an entry is missing or damaged ({damage!s:.120}); start the run "
+                        "anew") from None
+
+
+def _identity(problem, starts, call, store_weights):
+    """What a checkpoint says about the call, and the arrays from which the start can be made again."""
+    starts.complete(call["replicas"])
+    own = store_weights or (starts.N is not None and not starts.differ and starts.first.origin is None)
+    header = {"problem": problem.to_dict(), "call": call, "start": starts.describe(), "store_weights": store_weights,
+              "versions": _versions(), "kernels": kernel_version()}
+    return header, start_arrays(starts.overlaps(), starts.arrays(), starts.first if own else None)
+
+
+def _restored_start(restored):
+    """Problem and start of a checkpoint."""
+    header = restored["header"]
+    nothing = np.empty(0)
+    record = Trajectory(alpha=nothing, G=nothing, S=nothing, strengths=nothing, xi_out=nothing, readout=nothing,
+                        problem=Problem.from_dict(header["problem"]), status=[], message=[],
+                        meta={"start": header["start"], "versions": header["versions"]},
+                        **read_start(restored["start_arrays"], header["start"].get("origin")))
+    return record.problem, _rebuild_start(record)
 
 
 def _rebuild_start(run):
@@ -150,13 +234,17 @@ def _rebuild_start(run):
 
 
 def _rebuild_weights(run, recorded, replica):
+    if recorded["origin"] is None and run.starts is not None:
+        raise RepeatError(f"replica {replica} of this run began from weights of your own (SHA-256 "
+                          f"{recorded['fingerprint'][:16]}...) that its file does not hold, so it cannot be repeated; "
+                          "draw them with onlinemode.initial, or start from their order_parameters()")
     if recorded["origin"] is None:
         raise RepeatError(f"this run began from weights of your own (SHA-256 {recorded['fingerprint'][:16]}...) that "
                           "its file does not hold, so it cannot be repeated; save such runs with store_weights=True")
     make = getattr(initial, recorded["origin"]["name"])
     weights = make(**recorded["origin"]["arguments"])
     if weights.fingerprint() != recorded["fingerprint"]:
-        drawn, start = weights.order_parameters(), run.start_of(replica)
+        drawn, start = weights.order_parameters(run.problem.inputs), run.start_of(replica)
         names = ("G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")
         if not all(np.allclose(getattr(drawn, name), getattr(start, name), rtol=0.0, atol=1e-9)
                    if getattr(drawn, name).shape == getattr(start, name).shape else False for name in names):

@@ -87,16 +87,23 @@ class Weights(_Sizes):
         """Number of inputs."""
         return self.xi_in.shape[1]
 
-    def order_parameters(self):
-        """The overlaps of these weights: G = XXᵀ/N, S = XBᵀ/N, T = BBᵀ/N, and the small factors.
+    def order_parameters(self, inputs=None):
+        """The overlaps of these weights: G = XΩXᵀ/N, S = XΩBᵀ/N, T = BΩBᵀ/N, and the small factors.
+
+        Parameters
+        ----------
+        inputs : Inputs, optional
+            Inputs of covariance Ω (see :mod:`onlinemode.inputs`); by default Ω = I.
 
         Returns
         -------
         OrderParameters
         """
+        times_covariance = (lambda rows: rows) if inputs is None else inputs.covariance(self.N)
+        teacher = times_covariance(self.teacher)
         return OrderParameters(
-            G=_row_products(self.xi_in, self.xi_in), S=_row_products(self.xi_in, self.teacher),
-            T=_row_products(self.teacher, self.teacher), strengths=self.strengths, xi_out=self.xi_out,
+            G=_row_products(self.xi_in, times_covariance(self.xi_in)), S=_row_products(self.xi_in, teacher),
+            T=_row_products(self.teacher, teacher), strengths=self.strengths, xi_out=self.xi_out,
             readout=self.readout, teacher_readout=self.teacher_readout)
 
     def fingerprint(self):

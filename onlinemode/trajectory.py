@@ -61,7 +61,9 @@ class Trajectory:
         The initial weights, where storing them was asked for.
     error : array (draws, n), optional
         ε_g where the engine knows it better than the overlaps do (chain: from the factors, right also
-        far below 1e-16).
+        far below 1e-16; micro with fields that are not Gaussian: measured on fresh samples).
+    error_se : array (draws, n), optional
+        Standard error of ``error`` where that was measured.
     starts : dict of arrays (replicas, ...), optional
         G, S, strengths, xi_out and readout of every replica's start, where replicas began from
         different students.
@@ -82,6 +84,7 @@ class Trajectory:
     meta: dict
     weights: Weights | None = field(default=None, repr=False)
     error: np.ndarray | None = None
+    error_se: np.ndarray | None = None
     starts: dict | None = field(default=None, repr=False)
     summary: Ensemble | None = field(default=None, repr=False)
 
@@ -200,19 +203,14 @@ class Trajectory:
         header = {"problem": self.problem.to_dict(), "status": [s.value for s in self.status],
                   "message": list(self.message), "meta": self.meta}
         arrays = {"alpha": self.alpha, **{name: getattr(self, name) for name in _PATHS}}
-        arrays |= {f"initial_{name}": getattr(self.initial, name) for name in _OVERLAPS}
-        if self.error is not None:
-            arrays["error"] = self.error
-        if self.starts is not None:
-            arrays |= {f"starts_{name}": values for name, values in self.starts.items()}
+        arrays |= {name: getattr(self, name) for name in ("error", "error_se") if getattr(self, name) is not None}
         if self.summary is not None:
             arrays |= self.summary.to_arrays()
-        if self.weights is not None:
-            arrays |= {f"weights_{name}": getattr(self.weights, name) for name in _WEIGHTS}
+        arrays |= start_arrays(self.initial, self.starts, self.weights)
         write_archive(path, KIND, header, arrays)
 
     def to_csv(self, path):
-        """Write one row a replica and saved time: α, ε_g, specialization, Q, R, readout.
+        """Write one row a replica and saved time: α, ε_g (and its standard error), specialization, Q, R, readout.
 
         Raises
         ------
@@ -220,7 +218,9 @@ class Trajectory:
             If the file cannot be written.
         """
         K, M = self.R.shape[-2:]
-        names = ["replica", "alpha", "generalization_error", "specialization"]
+        measured = self.error_se is not None
+        names = ["replica", "alpha", "generalization_error", *(["generalization_error_se"] if measured else []),
+                 "specialization"]
         names += [f"Q_{k}_{l}" for k in range(K) for l in range(K)]
         names += [f"R_{k}_{m}" for k in range(K) for m in range(M)]
         names += [f"readout_{k}" for k in range(K)]
@@ -229,9 +229,28 @@ class Trajectory:
             writer.writerow(names)
             for r in range(self.draws):
                 for i, alpha in enumerate(self.alpha):
-                    values = (alpha, self.generalization_error[r, i], self.specialization[r, i], *self.Q[r, i].flat,
-                              *self.R[r, i].flat, *self.readout[r, i])
+                    values = (alpha, self.generalization_error[r, i], *([self.error_se[r, i]] if measured else []),
+                              self.specialization[r, i], *self.Q[r, i].flat, *self.R[r, i].flat, *self.readout[r, i])
                     writer.writerow([r] + [repr(float(value)) for value in values])
+
+
+def start_arrays(initial, starts, weights):
+    """The arrays of a file from which :func:`read_start` makes ``initial``, ``starts`` and ``weights`` again."""
+    arrays = {f"initial_{name}": getattr(initial, name) for name in _OVERLAPS}
+    if starts is not None:
+        arrays |= {f"starts_{name}": values for name, values in starts.items()}
+    if weights is not None:
+        arrays |= {f"weights_{name}": getattr(weights, name) for name in _WEIGHTS}
+    return arrays
+
+
+def read_start(arrays, origin):
+    """The fields ``initial``, ``starts`` and ``weights`` of a Trajectory; ``origin`` is the recipe of the weights."""
+    weights = None
+    if "weights_xi_in" in arrays:
+        weights = Weights(**{name: arrays[f"weights_{name}"] for name in _WEIGHTS}, origin=origin)
+    return {"initial": OrderParameters(**{name: arrays[f"initial_{name}"] for name in _OVERLAPS}), "weights": weights,
+            "starts": {name: arrays[f"starts_{name}"] for name in _PATHS} if "starts_G" in arrays else None}
 
 
 def load(path):
@@ -252,17 +271,11 @@ def load(path):
     """
     header, arrays = read_archive(path, KIND)
     try:
-        weights = None
-        if "weights_xi_in" in arrays:
-            weights = Weights(**{name: arrays[f"weights_{name}"] for name in _WEIGHTS},
-                              origin=header["meta"]["start"].get("origin"))
         return Trajectory(
             alpha=arrays["alpha"], **{name: arrays[name] for name in _PATHS},
-            problem=Problem.from_dict(header["problem"]),
-            initial=OrderParameters(**{name: arrays[f"initial_{name}"] for name in _OVERLAPS}),
+            problem=Problem.from_dict(header["problem"]), **read_start(arrays, header["meta"]["start"].get("origin")),
             status=[Status(name) for name in header["status"]], message=header["message"],
-            meta=header["meta"], weights=weights, error=arrays.get("error"),
-            starts={name: arrays[f"starts_{name}"] for name in _PATHS} if "starts_G" in arrays else None,
+            meta=header["meta"], error=arrays.get("error"), error_se=arrays.get("error_se"),
             summary=Ensemble.from_arrays(arrays["alpha"], arrays))
     except (KeyError, TypeError, ValueError) as problem:
         raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None

@@ -199,6 +199,10 @@ BAD = {
     "plot into a folder": (["plot", "whole.npz", "--out", "folder.npz"], "it is a folder"),
     "number for a name": (["simulate", "--config", "number.toml"], "number.toml: "),
     "table for a number": (["simulate", "--config", "table.toml"], "table.toml: eta cannot be"),
+    "keep": (["simulate", "--replicas", "3", "--keep", "some"], "keep must be one of all, summary; got 'some'"),
+    "stored students": (["simulate", "--fresh-students", "--replicas", "2", "--store-weights"],
+                        "store_weights needs one start for all replicas"),
+    "students of the ode": (["ode", "--fresh-students"], "--fresh-students"),
     "seed": (["ode", "--seed", "-1"], "seed must be a whole number ≥ 0; got -1"),
 }
 
@@ -278,3 +282,127 @@ def test_the_second_process_finds_every_compiled_function_in_the_cache(tmp_path)
     first = files()
     assert len(first) > 10
     assert files() == first
+
+
+ENSEMBLE = ["--N", "60", "--alpha", "2", "--save-at", "12", "--replicas", "8"]
+
+
+def numbers(line):
+    return [float(word) for word in line.split() if word[0] in "+-0123456789" and word != "-"]
+
+
+def test_compare_prints_z_scores(run, tmp_path):
+    """A row a time: ε_g, ODE, ODE + 1/N, both spreads, z; and z of Q and R, and between the engines."""
+    from onlinemode import agreement
+
+    code, out, _ = run("compare", *ENSEMBLE, "--init", "committee", "--engine", "chain,micro,ode", "--out", "x",
+                       "--csv")
+    assert code == 0
+    chain, micro, ode = (om.load(f"x_{name}.npz") for name in ("chain", "micro", "ode"))
+    noise = om.fluctuations(chain.problem, chain.initial, ode.alpha)
+    lines = out.splitlines()
+    begin = lines.index("chain, mean of 8 replicas:")
+    assert "sd, theory" in lines[begin + 1] and "sd, draws" in lines[begin + 1]
+    rows = lines[begin + 2:begin + 2 + lines[begin + 2:].index(next(line for line in lines if line.startswith("z of")))]
+    rows = [row for row in rows if not row.startswith("*")]
+    assert rows[0].split()[-1] in ("-", "*") and numbers(rows[0])[0] == 0.0
+    expected = agreement.predicted(noise, 60, "generalization_error")
+    last = numbers(rows[-1].rstrip("* "))
+    assert last == pytest.approx([
+        2.0, chain.ensemble.mean["generalization_error"][-1], ode.generalization_error[0, -1], expected.mean[-1],
+        expected.standard_deviation[-1], chain.ensemble.standard_deviation["generalization_error"][-1],
+        agreement.z_scores(chain, noise)[-1]], rel=5e-3, abs=5e-3)
+    assert "micro, mean of 8 replicas:" in lines
+    assert any(line.startswith("chain against micro, z of the difference (rms 1 expected): ε_g rms") for line in lines)
+    for name in ("x_chain_ensemble.csv", "x_micro_ensemble.csv", "x_chain.csv", "x_ode.csv", "x.png"):
+        assert (tmp_path / name).is_file()
+    assert not (tmp_path / "x_ode_ensemble.csv").exists()
+    head, *values = (tmp_path / "x_chain_ensemble.csv").read_text().splitlines()
+    assert head.startswith("alpha,replicas,generalization_error_mean,generalization_error_sd,generalization_error_q2.5")
+    assert len(values) == len(chain.alpha) and values[0].split(",")[1] == "8"
+
+
+def test_compare_of_one_replica_as_json(run):
+    code, out, _ = run("compare", "--N", 200, "--alpha", 2, "--save-at", 12, "--json", "--no-plot", "--init",
+                       "committee", "--engine", "chain,ode")
+    z = json.loads(out)["z_scores"]
+    assert code == 0 and 0.1 < z["rms"] < 3.0 and z["rms"] < z["largest"] < 6.0 and 0.0 < z["up_to_alpha"] <= 2.0
+
+
+@pytest.mark.parametrize("options, reason", [
+    (["--batch", 2], "the linear-noise theory needs batch = 1; got 2"),
+    (["--eta", 0], "nothing is trained, so nothing fluctuates"),
+    (["--fresh-students", "--replicas", 3], "replicas began from different students")])
+def test_compare_says_why_there_are_no_z_scores(options, reason, run):
+    code, out, _ = run("compare", "--N", 60, "--alpha", 2, "--save-at", 12, "--no-plot", "--engine", "chain,ode",
+                       *options)
+    assert code == 0 and f"no z-scores: {reason}" in out and "deviation of (Q, R)" in out
+    assert ("chain, the first of 3 replicas:" in out) == ("--replicas" in options)
+
+
+def test_keep_summary_and_fresh_students(run, tmp_path):
+    code, out, err = run("simulate", *ENSEMBLE, "--engine", "chain", "--fresh-students", "--keep", "summary", "--out",
+                         "x", "--csv", "--init", "committee")
+    assert code == 0 and "fresh students" in err and "(the first of 8 replicas)" in out
+    result = om.load("x.npz")
+    assert (result.replicas, result.draws, result.meta["call"]["keep"]) == (8, 5, "summary")
+    assert result.starts["G"].shape == (8, 3, 3) and np.ptp(result.starts["G"], 0).max() > 0.0
+    assert np.array_equal(result.start_of(6).S, om.initial.committee(60, student_seed=6).order_parameters().S)
+    assert (tmp_path / "x_ensemble.csv").is_file() and (tmp_path / "x.png").is_file()
+    code, out, _ = run("repeat", "x.npz")
+    assert code == 0 and out == "the repeated run is equal to the file, to the bit\n"
+    assert run("plot", "x.npz", "--out", "y.png", "--no-theory")[0] == 0
+    assert "fresh students" not in run("simulate", *SMALL, "--no-plot")[2]
+
+
+def test_config_of_an_ensemble(run, tmp_path):
+    (tmp_path / "run.toml").write_text('replicas = 6\nkeep = "summary"\nfresh_students = true\nplot = false\n')
+    assert run("simulate", "--config", "run.toml", "--engine", "chain", "--N", 60, "--alpha", 1, "--out", "x")[0] == 0
+    assert om.load("x.npz").draws == 5 and om.load("x.npz").starts is not None
+
+
+def test_repeat_sees_other_statistics(run):
+    """Also those of replicas that are not kept."""
+    result = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), om.initial.committee(30), 1.0, "chain",
+                         replicas=8, keep="summary", save_at=5)
+    result.summary.mean["Q"][-1, 0, 0] += 1e-12
+    result.save("x.npz")
+    code, out, _ = run("repeat", "x.npz")
+    assert code == 1 and "differs from the file" in out
+
+
+@pytest.mark.parametrize("keep", ["all", "summary"])
+def test_repeat_of_an_interrupted_ensemble(keep, run, monkeypatch):
+    """Equal as far as the draws go, though the statistics are of more replicas; the message is of one that ended."""
+    from onlinemode.engines import parts
+
+    monkeypatch.setattr(parts, "_replicas_a_part", lambda *arguments: 2)
+
+    def stop(progress):
+        if progress.fraction > 0.4:
+            raise KeyboardInterrupt
+
+    def start(replica):
+        return om.initial.committee(30, student_seed=replica)
+
+    result = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), start, 1.0, "chain", replicas=9, keep=keep,
+                         save_at=5, progress=stop)
+    assert om.Status.COMPLETED in result.status and om.Status.INTERRUPTED in result.status
+    result.save("x.npz")
+    code, out, _ = run("repeat", "x.npz")
+    assert code == 0 and "up to where the file ends: stopped by the user before it began" in out
+
+
+def test_few_lines_about_many_replicas(run):
+    code, _, err = run("simulate", "--N", 20, "--activation", "linear", "--eta", 300, "--alpha", 30, "--out", "x",
+                       "--no-theory", "--replicas", 12, "--engine", "chain", "--keep", "summary", "--no-plot")
+    assert code == 0 and err.count("diverged at α = ") == 5
+    assert "chain: and so on; of 12 replicas 12 diverged\n" in err
+
+
+def test_runs_that_never_reached_a_saved_time_can_be_drawn(run, tmp_path):
+    """The only saved times lie beyond the divergence."""
+    code, out, err = run("simulate", "--N", 20, "--activation", "linear", "--eta", 300, "--alpha", 30, "--save-at",
+                         "20,30", "--out", "x", "--no-theory", "--replicas", 2, "--engine", "chain")
+    assert code == 0, err
+    assert (tmp_path / "x.png").is_file()

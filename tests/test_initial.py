@@ -236,3 +236,62 @@ def test_from_a_rounded_table():
 def test_from_equal_teacher_units():
     o = initial.from_overlaps(0.1 * np.eye(2), np.zeros((2, 2)), np.ones((2, 2)))
     assert np.array_equal(o.T, np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("name", list(MAKERS))
+def test_student_seed_draws_the_student_alone(name):
+    """Teacher, A, s and readouts stay; X is new for every student_seed; the same from the same; in the origin."""
+    make, options = MAKERS[name]
+    base = make(30, seed=5, **options)
+    students = [make(30, seed=5, student_seed=r, **options) for r in range(3)]
+    for w in students:
+        for field in ("teacher", "strengths", "xi_out", "readout", "teacher_readout"):
+            assert np.array_equal(getattr(w, field), getattr(base, field)), field
+        assert not np.array_equal(w.xi_in, base.xi_in)
+        again = getattr(initial, w.origin["name"])(**w.origin["arguments"])
+        assert again.fingerprint() == w.fingerprint()
+    assert not np.array_equal(students[0].xi_in, students[1].xi_in)
+    assert "student_seed" not in base.origin["arguments"]
+    origin = json.loads(json.dumps(make(30, student_seed=np.int64(3), **options).origin))
+    assert origin["arguments"]["student_seed"] == 3
+    other = make(30, seed=6, student_seed=0, **options)
+    assert not np.array_equal(other.xi_in, students[0].xi_in)  # another teacher, another student
+    a, b = (make(30, seed=5, student_seed=r, weights=False, **options) for r in (0, 1))
+    for field in ("T", "strengths", "xi_out", "readout", "teacher_readout"):
+        assert np.array_equal(getattr(a, field), getattr(make(30, seed=5, weights=False, **options), field)), field
+        assert np.array_equal(getattr(a, field), getattr(b, field)), field
+    assert not np.array_equal(a.G, b.G) and not np.array_equal(a.S, b.S)
+    for bad in (-1, 0.5, "x"):
+        with pytest.raises(ParameterError, match="student_seed must be a whole number ≥ 0; got"):
+            make(30, student_seed=bad, **options)
+
+
+@pytest.mark.parametrize("name", list(MAKERS))
+@pytest.mark.parametrize("weights", [True, False])
+def test_law_of_fresh_students(name, weights):
+    """Entries of X (weights), or G and S given T (overlaps), of 600 students of one teacher.
+
+    Weights: KS of all entries against their Gaussian.  Overlaps: KS of each entry of G and S against those of
+    600 students with vectors and the same T, that is S = X Bᵀ/N with B a root of T.  Bonferroni, 1e-3 false
+    alarms a start.
+    """
+    make, options = MAKERS[name]
+    size = {"paper": math.log(30) ** (-1 / 6), "showcase": 0.3}.get(name, 0.1)
+    draws_ = [make(30, seed=5, student_seed=r, weights=weights, **options) for r in range(600)]
+    if weights:
+        entries = np.array([w.xi_in for w in draws_]) / size
+        assert stats.kstest(entries[::6].ravel(), "norm").pvalue > 3e-4
+        assert np.abs(np.corrcoef(entries[:, 0].T)[np.triu_indices(30, 1)]).max() < 6.0 / np.sqrt(600)
+        assert abs(np.corrcoef(entries[:-1].ravel(), entries[1:].ravel())[0, 1]) < 5.0 / np.sqrt(entries.size)
+        return
+    o = draws_[0]
+    rng = np.random.default_rng(11)
+    eigenvalues, vectors = np.linalg.eigh(o.T)
+    B = np.zeros((o.M, 30))
+    B[:, :o.M] = vectors * np.sqrt(30 * np.maximum(eigenvalues, 0.0))
+    X = size * rng.standard_normal((600, o.P, 30))
+    upper = np.triu_indices(o.P)
+    reference = np.concatenate([(X @ np.swapaxes(X, 1, 2) / 30)[:, *upper], (X @ B.T / 30).reshape(600, -1)], 1)
+    drawn = np.array([np.concatenate([o.G[upper], o.S.ravel()]) for o in draws_])
+    p_values = [stats.ks_2samp(a, b).pvalue for a, b in zip(drawn.T, reference.T)]
+    assert min(p_values) > 1e-3 / len(p_values)

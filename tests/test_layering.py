@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # Lowest first; names of one row may import each other, except where a test below says no.
 LAYERS = [
-    ["errors"], ["checks"], ["observables"], ["kernels"], ["theory"], ["problem"], ["state"], ["initial"], ["storage"],
-    ["ensemble"], ["trajectory"], ["engines"], ["simulation"], ["agreement"], ["benchmark"],
+    ["errors"], ["checks"], ["observables"], ["kernels"], ["theory"], ["dataset"], ["inputs"], ["problem"], ["state"],
+    ["initial"], ["storage"], ["ensemble"], ["trajectory"], ["engines"], ["simulation"], ["agreement"], ["benchmark"],
     ["plotting"], ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
@@ -103,11 +103,13 @@ def test_kernels_import_kernels_alone(name):
 @pytest.mark.parametrize("name", [name for name in sorted(MODULES) if layer(name) == "engines"])
 def test_engines_do_not_import_each_other(name):
     others = {other for other in own(name) if layer(other) == "engines"}
-    assert others <= {f"onlinemode.engines.{name}" for name in ("grid", "progress", "replicas", "together")}
+    shared = ("fresh_samples", "grid", "progress", "replicas", "together")
+    assert others <= {f"onlinemode.engines.{name}" for name in shared}
 
 
 @pytest.mark.parametrize("package, homes", [
-    ("numba", {"kernels"}), ("llvmlite", {"kernels"}), ("matplotlib", {"plotting"}), ("click", {"cli"})])
+    ("numba", {"kernels"}), ("llvmlite", {"kernels"}), ("torch", {"benchmark"}), ("matplotlib", {"plotting"}),
+    ("click", {"cli"})])
 def test_heavy_packages_stay_in_their_places(package, homes):
     users = {name for name in MODULES if any(other.split(".")[0] == package for other in imports(name))}
     assert {name for name in users if layer(name) not in homes} == set()
@@ -118,7 +120,8 @@ def test_only_known_packages_are_imported():
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     required = {line.split(">")[0].strip() for line in config["options"]["install_requires"].split("\n") if line}
     used = {other.split(".")[0] for name in MODULES for other in imports(name)} - set(sys.stdlib_module_names)
-    assert used - {"llvmlite"} == required | {"onlinemode"}  # llvmlite comes with numba
+    # llvmlite comes with numba; the benchmark times PyTorch only where it is installed
+    assert used - {"llvmlite", "torch"} == required | {"onlinemode"}
 
 
 def loaded_after(statement):

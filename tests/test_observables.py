@@ -311,3 +311,28 @@ def test_overlap_deviation():
     assert deviation.shape == (3,)
     assert np.allclose(deviation, np.sqrt((0.3**2 + 0.4**2) / 6.0))
     assert np.all(overlap_deviation(Q, R, Q, R) == 0.0)
+
+
+@pytest.mark.parametrize("K, M", [(1, 1), (1, 4), (2, 2), (2, 3), (3, 2), (3, 3), (4, 4), (2, 5), (5, 2), (4, 1),
+                                  (5, 5), (3, 6)])
+@pytest.mark.parametrize("signed", [True, False])
+def test_matching_is_the_best_of_all(K, M, signed):
+    """Total ρ of the matched pairs is that of SciPy's assignment, for few units (tried one by one) and for many."""
+    from scipy.optimize import linear_sum_assignment
+
+    rng = np.random.default_rng(10 * K + M)
+    rho = rng.uniform(-1.0, 1.0, (3, 40, K, M))
+    rho[1, 7, 0, 0] = np.nan
+    rho[2, 8, -1, -1] = np.inf
+    matching = match_units(rho, signed)
+    assert matching.shape == (3, 40, K)
+    assert np.all(matching[1, 7] == -1) and np.all(matching[2, 8] == -1)
+    for index in np.ndindex(3, 40):
+        if index in ((1, 7), (2, 8)):
+            continue
+        gain = rho[index] if signed else np.abs(rho[index])
+        rows, columns = linear_sum_assignment(-gain)
+        units = np.flatnonzero(matching[index] >= 0)
+        assert len(units) == min(K, M) == len(set(matching[index][units]))
+        assert gain[units, matching[index][units]].sum() == pytest.approx(gain[rows, columns].sum(), abs=1e-12)
+        assert np.array_equal(units, np.sort(rows)) and np.array_equal(matching[index][rows], columns)

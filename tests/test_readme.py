@@ -16,16 +16,18 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
 
 def test_the_guide_has_commands():
     assert len(COMMANDS) >= 6 and all(command.startswith("onlinemode ") for command in COMMANDS)
-    assert len(PYTHON) == 2
+    assert len(PYTHON) == 4
 
 
 def test_commands_of_the_guide(tmp_path, monkeypatch, capsys):
-    """In order, in one folder; long simulations with a smaller α, everything else as printed."""
+    """In order, in one folder; simulations with a smaller α, the benchmark at one small N, the rest as printed."""
     monkeypatch.chdir(tmp_path)
     for command in COMMANDS:
         arguments = shlex.split(command)[1:]
         if arguments[0] in ("simulate", "compare"):
             arguments += ["--alpha", "2"]
+        if arguments[0] == "benchmark":
+            arguments += ["--N", "200", "--rounds", "1"]
         with pytest.raises(SystemExit) as exit_info:
             main(arguments)
         assert exit_info.value.code == 0, f"{command}\n{capsys.readouterr().err}"
@@ -39,6 +41,8 @@ def test_python_of_the_guide(tmp_path, monkeypatch):
     assert (names["again"].G == names["run"].G).all()
     assert names["ode"].status[0].value == "completed" or names["ode"].status[0].value == "converged"
     assert names["sgd"].N == 500
+    assert names["many"].replicas == 200 and names["many"].draws == 5
+    assert names["on_images"].error_se.shape == names["on_images"].generalization_error.shape
 
 
 def test_numbers_of_the_default_run():

@@ -8,6 +8,7 @@ from onlinemode import checks
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import (
+    PATHS,
     Replica,
     collect,
     each_once,
@@ -17,18 +18,22 @@ from onlinemode.engines.replicas import (
     thread_count,
 )
 from onlinemode.errors import EngineError, ParameterError
+from onlinemode.inputs import Gaussian
 from onlinemode.state import Weights
 from onlinemode.theory.quadrature import normal_nodes, teacher_factor
 from onlinemode.trajectory import Trajectory
 
 OPTIONS = ("threads",)
 DETERMINISTIC = False
+MAKES_VECTORS = False
 
 # Below this many steps of all replicas together the one kernel for all sizes is used: compiling one
 # for these sizes takes longer than it saves.  A count, not a look into the cache, so that the same
 # call always runs the same code.
 STEPS_WORTH_COMPILING = 2e7
+STEPS_PER_CALL = 2**20  # between two looks for a checkpoint: a fraction of a second
 RANK_TOLERANCE = 1e-12
+LARGEST_COMPILED = 32  # sizes and batch up to which there is a kernel for these sizes
 EXACT_BELOW = 1e-9  # ε_g below this, in units of Σ_i w_i², is computed from the factors
 ERROR_NODES = 2**13
 
@@ -44,6 +49,8 @@ class ChainStart:
         L_XBᵀ.
     across : array (r_X, P)
         L_Xᵀ, r_X = min(P, N − r_B).
+    modes : array (r_B + r_X, P)
+        Both.
     dof : int
         N − r_B − r_X, dimensions of the input outside the frame.
     """
@@ -79,10 +86,12 @@ class ChainStart:
         if r_X == overlaps.P:  # triangular, as after every rotation of the frame
             triangular = np.linalg.qr(self.across)[1]
             self.across = np.where(np.diag(triangular) < 0.0, -1.0, 1.0)[:, None] * triangular
+        self.modes = np.concatenate([self.along, self.across])
         self.dof = N - r_B - r_X
 
 
-def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, threads=None):
+def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, checkpoint=None,
+        threads=None):
     """Run the chain; see :func:`onlinemode.simulate` for the common arguments.
 
     Parameters
@@ -94,6 +103,9 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
 
     checks.integer("replicas", replicas, 1, MAX_REPLICAS)
     threads = thread_count(threads)
+    if problem.inputs != Gaussian():
+        raise EngineError(f"engine chain needs inputs with independent Gaussian entries; got {problem.inputs!r}: use "
+                          "engine micro")
     if N is None:
         raise EngineError("engine chain needs N when it starts from overlaps; got None: give N=..., or Weights")
     alphas, steps = save_times(save_at, alpha, N)
@@ -104,8 +116,9 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     began = time.perf_counter()
     simulation = _Simulation(problem, factors[0], N, steps, seed, replicas)
     compiled_at = time.perf_counter()
-    results = [_ChainReplica(number, start, simulation) for number, start in enumerate(factors, first_replica)]
-    run_in_threads(results, threads, progress, steps[-1])
+    results = [_ChainReplica(number, start, simulation, checkpoint)
+               for number, start in enumerate(factors, first_replica)]
+    run_in_threads(results, threads, progress, stop, steps[-1], checkpoint)
     ended = time.perf_counter()
     return Trajectory(
         alpha=alphas, **collect(results), problem=problem, initial=factors[0].overlaps,
@@ -124,38 +137,58 @@ class _Simulation:
         self.problem, self.N, self.steps, self.seed = problem, N, steps, seed
         self.rates = kernel_rates(problem)
         self.activation = ACTIVATION_CODES[problem.activation]
-        self.rows = len(start.across) + (rotation_period(problem.batch)[1] if start.dof else 0)
-        o = start.overlaps
-        constants = (o.K, o.M, o.P, len(start.along), self.activation)
+        o, columns = start.overlaps, len(start.across)
+        _, samples = rotation_period(problem.batch)
+        self.rows = len(start.along) + columns + min(samples, start.dof)
+        constants = (o.K, o.M, o.P, len(start.along), self.activation, problem.batch)
         worth = float(steps[-1]) * replicas * problem.batch >= STEPS_WORTH_COMPILING
-        self._kernel = make_advance(*(constants if worth else (ANY,) * 5))
-        state = _ChainState(start, self.rows, len(steps))
-        self.advance(start, state, np.zeros(0, np.int64), np.zeros(2, np.int64), np.zeros(1, np.uint8), 0)  # compiles
+        small = max(o.K, o.M, o.P, problem.batch) <= LARGEST_COMPILED and columns == o.P and start.dof >= samples
+        self._kernel = make_advance(*(constants if worth and small else (ANY,) * 6))
+        # Steps between two looks of the kernel's caller; the bits do not depend on it.
+        self.steps_per_call = max(1, STEPS_PER_CALL // problem.batch)
+        self.advance(_ChainState(start, self.rows, 0), np.zeros(0, np.int64), np.zeros(2, np.int64),
+                     np.zeros(1, np.uint8), 0)  # compiles
 
-    def advance(self, start, state, save_steps, counts, stop, replica):
-        problem = self.problem
-        return self._kernel(state.along, state.across, len(start.across), start.teacher_factor, state.factors,
-                            self.rates, problem.weight_decay, problem.noise, self.activation, float(self.N),
-                            float(start.dof), problem.batch, save_steps, counts, state.paths, stop,
+    def advance(self, state, save_steps, counts, stop, replica):
+        problem, start = self.problem, state.start
+        return self._kernel(state.modes, len(start.across), start.dof, start.teacher_factor, state.factors, self.rates,
+                            problem.weight_decay, problem.noise, self.activation, float(self.N), problem.batch,
+                            save_steps, counts[0] + self.steps_per_call, counts, state.paths, stop,
                             np.uint64(self.seed), replica)
 
 
 class _ChainState:
-    """The factors of one replica, which the kernel changes, and the arrays into which it saves them."""
+    """The modes in the frame and the factors of one replica, which the kernel changes, and the arrays of saved ones."""
+
+    names = ("modes", "strengths", "xi_out", "readout")
 
     def __init__(self, start, rows, times):
         o = start.overlaps
-        self.along = np.array(start.along)
-        self.across = np.zeros((rows, o.P))
-        self.across[:len(start.across)] = start.across
-        self.factors = small_factors(o)
-        self.paths = (np.full((times,) + self.along.shape, np.nan), np.full((times,) + self.across.shape, np.nan),
-                      np.full((times, o.P), np.nan), np.full((times, o.K, o.P), np.nan), np.full((times, o.K), np.nan))
+        self.start, self.modes, self.factors = start, start.modes.copy(), small_factors(o)
+        self.paths = tuple(np.full((times,) + shape, np.nan) for shape in ((rows, o.P), (o.P,), (o.K, o.P), (o.K,)))
+
+    def arrays(self):
+        """The present state, in the order of ``names``."""
+        return self.modes, self.factors.strengths, self.factors.xi_out, self.factors.readout
+
+    def copy(self, saved):
+        """A snapshot: the state and the rows saved so far."""
+        present = {name: value.copy() for name, value in zip(self.names, self.arrays())}
+        return present | {f"path_{name}": path[:saved].copy() for name, path in zip(self.names, self.paths)}
+
+    def restore(self, snapshot, saved):
+        """The inverse of :meth:`copy`."""
+        for name, value, path in zip(self.names, self.arrays(), self.paths):
+            value[...] = snapshot[name]
+            path[:saved] = snapshot[f"path_{name}"]
 
 
 class _ChainReplica(Replica):
-    def __init__(self, number, start, simulation):
-        super().__init__(number, start.overlaps, simulation.problem.activation, simulation.N, len(simulation.steps))
+    path_names = (*PATHS, "error")
+
+    def __init__(self, number, start, simulation, checkpoint):
+        super().__init__(number, start.overlaps, simulation.problem.activation, simulation.N, len(simulation.steps),
+                         checkpoint)
         self.start, self.simulation = start, simulation
         self.error = np.full(len(simulation.steps), np.nan)
         self.paths = None
@@ -163,8 +196,16 @@ class _ChainReplica(Replica):
     def advance(self, stop):
         simulation = self.simulation
         state = _ChainState(self.start, simulation.rows, len(simulation.steps))
+        if self.snapshot is not None:
+            self.counts[:] = self.snapshot["counts"]
+            state.restore(self.snapshot, self.saved)
         self.paths = state.paths
-        diverged = simulation.advance(self.start, state, simulation.steps, self.counts, stop, self.number)
+        diverged = False
+        while self.saved < len(simulation.steps) and not diverged:
+            self.look(lambda: state.copy(self.saved))
+            if stop[0]:
+                break
+            diverged = simulation.advance(state, simulation.steps, self.counts, stop, self.number)
         self.G, self.S, self.strengths, self.xi_out, self.readout = self.state(slice(None))
         self.error[:self.saved] = self._errors()
         self.paths = None
@@ -174,9 +215,9 @@ class _ChainReplica(Replica):
         """From the factors while the kernel is running, from the order parameters later."""
         if self.paths is None:
             return super().state(rows)
-        along, across, *factors = (path[rows] for path in self.paths)
-        G = np.swapaxes(along, -1, -2) @ along + np.swapaxes(across, -1, -2) @ across
-        return (G, np.swapaxes(along, -1, -2) @ self.start.teacher_factor.T, *factors)
+        modes, *factors = (path[rows] for path in self.paths)
+        teacher, columns = self.start.teacher_factor, np.swapaxes(modes, -1, -2)
+        return (columns @ modes, columns[..., :teacher.shape[1]] @ teacher.T, *factors)
 
     def _errors(self):
         """ε_g at the saved times; from the factors where the closed form would show its floor."""
@@ -186,11 +227,11 @@ class _ChainReplica(Replica):
         scale = (self.readout[:self.saved] ** 2).sum(-1) + (self.overlaps.teacher_readout**2).sum()
         small = np.flatnonzero(errors < EXACT_BELOW * scale)
         if len(small):
-            along, across, strengths, xi_out, readout = (np.ascontiguousarray(path[small]) for path in self.paths)
+            modes, strengths, xi_out, readout = (np.ascontiguousarray(path[small]) for path in self.paths)
             o = self.overlaps
             exact = np.empty(len(small))
-            factor_errors(self.simulation.activation, along, across, strengths, xi_out, readout,
+            factor_errors(self.simulation.activation, modes, strengths, xi_out, readout,
                           np.array(o.teacher_readout), self.start.teacher_factor,
-                          normal_nodes(along.shape[1] + across.shape[1], ERROR_NODES), exact)
+                          normal_nodes(modes.shape[1], ERROR_NODES), exact)
             errors[small] = exact
         return errors

@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.engines.fresh_samples import FreshSamples
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import (
+    PATHS,
     Replica,
     collect,
     each_once,
@@ -18,13 +20,16 @@ from onlinemode.engines.replicas import (
     thread_count,
 )
 from onlinemode.errors import EngineError
+from onlinemode.inputs import Gaussian
 from onlinemode.state import OrderParameters, weights_from_overlaps
 from onlinemode.trajectory import Trajectory
 
-OPTIONS = ("precision", "device", "threads")
+OPTIONS = ("precision", "device", "threads", "test_samples")
 DETERMINISTIC = False
+MAKES_VECTORS = True
 PRECISIONS = ("float64", "float32")
 DEVICES = ("cpu",)
+TEST_SAMPLES = 10_000
 
 # Samples that share one sweep over the weights.  More of them cost more products of inputs with each
 # other and save memory traffic: worth it where the weights leave the caches (benchmarks/README.md).
@@ -40,8 +45,8 @@ N_SHARED_BY_THREADS = 100_000
 WORK_PER_CALL = 4e8
 
 
-def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, precision="float64",
-        device="cpu", threads=None):
+def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, checkpoint=None,
+        precision="float64", device="cpu", threads=None, test_samples=None):
     """Run SGD; see :func:`onlinemode.simulate` for the common arguments.
 
     Parameters
@@ -52,6 +57,9 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     threads : int, optional
         Threads (default: the machine's cores); no influence on the result.  Replicas run at the same time
         first; threads that are left over share the work inside the trajectories where N is at least 10^5.
+    test_samples : int, optional
+        Fresh samples on which ε_g is measured at every saved time.  By default 10,000 where it does not
+        follow from the overlaps (fields that are not Gaussian, units that are not linear), else none.
     """
     from onlinemode.kernels.philox import MAX_REPLICAS
 
@@ -60,44 +68,58 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
         raise EngineError(f"device must be one of {', '.join(DEVICES)}; got {device!r}")
     checks.integer("replicas", replicas, 1, MAX_REPLICAS)
     threads = thread_count(threads)
+    if test_samples is not None:
+        test_samples = checks.integer("test_samples", test_samples, 2)
+    elif not problem.inputs.gaussian and problem.activation != "linear":
+        test_samples = TEST_SAMPLES
     if N is None:
         raise EngineError("engine micro needs N when it starts from overlaps; got None: give N=..., or Weights")
-    vectors = each_once(lambda start: _VectorStart(start, N, seed, precision), starts)
+    problem.inputs.check(N)
+    vectors = each_once(lambda start: _VectorStart(start, N, seed, precision, problem.inputs), starts)
     alphas, steps = save_times(save_at, alpha, N)
     if progress is not None:
         progress(Progress(0.0, 0.0, 0, float("nan")))
 
     began = time.perf_counter()
     threads_inside = max(1, threads // len(vectors)) if N >= N_SHARED_BY_THREADS else 1
-    simulation = _Simulation(problem, vectors[0], N, steps, seed, threads_inside)
+    simulation = _Simulation(problem, vectors[0], N, steps, seed, test_samples, threads_inside)
     compiled_at = time.perf_counter()
-    results = [_MicroReplica(number, vector, simulation) for number, vector in enumerate(vectors, first_replica)]
-    run_in_threads(results, threads, progress, steps[-1])
+    results = [_MicroReplica(number, vector, simulation, checkpoint)
+               for number, vector in enumerate(vectors, first_replica)]
+    run_in_threads(results, threads, progress, stop, steps[-1], checkpoint)
     ended = time.perf_counter()
+    measured = {} if test_samples is None else {name: np.stack([getattr(result, name) for result in results])
+                                                for name in ("error", "error_se")}
     return Trajectory(
-        alpha=alphas, **collect(results), problem=problem, initial=vectors[0].overlaps,
-        meta={"N": N, "device": device, "precision": precision,
+        alpha=alphas, **collect(results), **measured, problem=problem, initial=vectors[0].overlaps,
+        meta={"N": N, "device": device, "precision": precision, **({"test_samples": test_samples} if measured else {}),
               "steps": [result.steps_made for result in results],
               "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
 
 
 class _VectorStart:
-    """Initial weights in tiles, with their overlaps."""
+    """Initial weights in tiles, with their overlaps; ``image`` is BΩ in tiles."""
 
-    def __init__(self, start, N, seed, precision):
+    def __init__(self, start, N, seed, precision, inputs):
         from onlinemode.kernels.micro_cpu import to_tiles
 
         if isinstance(start, OrderParameters):
+            if not inputs.independent:
+                raise EngineError("engine micro makes vectors of given overlaps for inputs with independent entries "
+                                  f"alone; got {inputs!r}: start from Weights")
             self.overlaps, start = start, weights_from_overlaps(start, N, seed)
         else:
-            self.overlaps = start.order_parameters()
+            self.overlaps = start.order_parameters(inputs)
         self.xi_in, self.teacher = to_tiles(start.xi_in, precision), to_tiles(start.teacher, precision)
+        self.image = self.teacher
+        if not inputs.independent:
+            self.image = to_tiles(inputs.covariance(N)(start.teacher), precision)
 
 
 class _Simulation:
     """What all replicas share: the problem, the saved steps, the compiled kernel."""
 
-    def __init__(self, problem, start, N, steps, seed, threads_inside):
+    def __init__(self, problem, start, N, steps, seed, test_samples, threads_inside):
         from onlinemode.kernels import micro_cpu
         from onlinemode.kernels.activations import ACTIVATION_CODES
 
@@ -108,7 +130,10 @@ class _Simulation:
         self.threads_inside = threads_inside
         large = start.xi_in.nbytes + start.teacher.nbytes > LARGE_WEIGHTS
         self.steps_per_block = max(1, (SAMPLES_PER_BLOCK_LARGE if large else SAMPLES_PER_BLOCK) // problem.batch)
-        work = N * (start.overlaps.P + start.overlaps.M) * problem.batch
+        self.source = None if problem.inputs == Gaussian() else problem.inputs.source(N)
+        self.test_samples = test_samples
+        latent = 0 if self.source is None else self.source.projection.shape[1]
+        work = N * (start.overlaps.P + start.overlaps.M + latent) * problem.batch
         self.steps_per_call = max(1, int(WORK_PER_CALL / work) // self.steps_per_block) * self.steps_per_block
         micro_cpu.vector_overlaps(start.xi_in, start.teacher, N)
         with self.helpers() as helpers:  # compiles; the step of a copy is thrown away
@@ -121,18 +146,38 @@ class _Simulation:
     def advance(self, helpers, xi_in, teacher, factors, first_step, steps, replica):
         problem = self.problem
         arguments = (xi_in, teacher, factors, self.rates, problem.weight_decay, problem.noise, self.activation, self.N,
-                     problem.batch, self.steps_per_block, first_step, steps, np.uint64(self.seed), replica)
+                     problem.batch, self.steps_per_block, first_step, steps, np.uint64(self.seed), replica, self.source)
         if self.threads_inside == 1:
             return self.kernel.advance(*arguments)
         from onlinemode.engines import together
 
         return together.advance(helpers, self.threads_inside, *arguments)
 
+    def overlaps(self, xi_in, image):
+        """G = XΩXᵀ/N and S = XΩBᵀ/N, from X and BΩ in tiles."""
+        products, inputs, N = self.kernel.vector_overlaps, self.problem.inputs, self.N
+        if inputs.independent:
+            return products(xi_in, xi_in, N), products(xi_in, image, N)
+        rows = xi_in.transpose(1, 0, 2).reshape(xi_in.shape[1], -1)[:, :N]
+        G = products(xi_in, self.kernel.to_tiles(inputs.covariance(N)(rows), xi_in.dtype), N)
+        return 0.5 * (G + G.T), products(xi_in, image, N)
+
+    def fresh_samples(self, replica):
+        """On which the error of a replica is measured; None where it follows from the overlaps."""
+        if self.test_samples is None:
+            return None
+        source = self.problem.inputs.source(self.N) if self.source is None else self.source
+        return FreshSamples(source, self.activation, self.N, self.test_samples, self.seed, replica)
+
 
 class _MicroReplica(Replica):
-    def __init__(self, number, start, simulation):
-        super().__init__(number, start.overlaps, simulation.problem.activation, simulation.N, len(simulation.steps))
+    path_names = (*PATHS, "error", "error_se")
+
+    def __init__(self, number, start, simulation, checkpoint):
+        super().__init__(number, start.overlaps, simulation.problem.activation, simulation.N, len(simulation.steps),
+                         checkpoint)
         self.start, self.simulation = start, simulation
+        self.error, self.error_se = np.full((2, len(simulation.steps)), np.nan)
 
     def advance(self, stop):
         with self.simulation.helpers() as helpers:
@@ -140,9 +185,12 @@ class _MicroReplica(Replica):
 
     def _advance(self, stop, helpers):
         simulation = self.simulation
-        xi_in, factors = self.start.xi_in.copy(), small_factors(self.overlaps)
-        for i, target in enumerate(simulation.steps):
+        fresh = simulation.fresh_samples(self.number)
+        xi_in, factors = self._begin()
+        for i in range(self.saved, len(simulation.steps)):
+            target = simulation.steps[i]
             while self.steps_made < target:
+                self.look(lambda: self._copy(xi_in, factors))
                 if stop[0]:
                     return False
                 want = int(min(simulation.steps_per_call, target - self.steps_made))
@@ -151,14 +199,36 @@ class _MicroReplica(Replica):
                 self.counts[0] += made
                 if made < want:
                     return True
-            self._save(i, xi_in, factors)
+            self._save(i, xi_in, factors, fresh)
             if not (np.all(np.isfinite(self.G[i])) and np.all(np.isfinite(self.xi_out[i]))):
                 return True
         return False
 
-    def _save(self, i, xi_in, factors):
-        kernel = self.simulation.kernel
-        self.G[i] = kernel.vector_overlaps(xi_in, xi_in, self.N)
-        self.S[i] = kernel.vector_overlaps(xi_in, self.start.teacher, self.N)
+    def _begin(self):
+        """Weights and factors: of the start, or of the snapshot."""
+        xi_in, factors = self.start.xi_in.copy(), small_factors(self.overlaps)
+        if self.snapshot is not None:
+            xi_in[...] = self.snapshot["xi_in"]
+            for name in ("strengths", "xi_out", "readout"):
+                getattr(factors, name)[...] = self.snapshot[name]
+            self.counts[:] = self.snapshot["counts"]
+            for name in self.path_names:
+                getattr(self, name)[:self.saved] = self.snapshot[f"path_{name}"]
+        return xi_in, factors
+
+    def _copy(self, xi_in, factors):
+        paths = {f"path_{name}": getattr(self, name)[:self.saved].copy() for name in self.path_names}
+        return {"xi_in": xi_in.copy(), "strengths": factors.strengths.copy(), "xi_out": factors.xi_out.copy(),
+                "readout": factors.readout.copy(), **paths}
+
+    def _save(self, i, xi_in, factors, fresh):
+        self.G[i], self.S[i] = self.simulation.overlaps(xi_in, self.start.image)
         self.strengths[i], self.xi_out[i], self.readout[i] = factors.strengths, factors.xi_out, factors.readout
+        if fresh is not None:
+            self.error[i], self.error_se[i] = fresh.error(xi_in, self.start.teacher, factors)
         self.counts[1] = i + 1
+
+    def last_error(self):
+        if self.simulation.test_samples is None or not self.saved:
+            return super().last_error()
+        return float(self.error[self.saved - 1])

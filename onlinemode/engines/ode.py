@@ -7,7 +7,8 @@ import numpy as np
 from onlinemode import checks
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
-from onlinemode.errors import ParameterError
+from onlinemode.engines.replicas import NEVER_BEGUN
+from onlinemode.inputs import require_independent
 from onlinemode.state import Weights
 from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
@@ -15,6 +16,7 @@ from onlinemode.trajectory import Status, Trajectory
 
 OPTIONS = ("method", "rtol", "atol", "nodes", "node_seed")
 DETERMINISTIC = True
+MAKES_VECTORS = False
 METHODS = ("LSODA", "DOP853", "RK45", "Radau", "BDF")
 
 CONVERGED_ERROR = 1e-12  # past it the solver works for nothing
@@ -33,14 +35,11 @@ def check_options(problem, method="LSODA", rtol=None, atol=None, nodes=DEFAULT_N
     usual_rtol, usual_atol = default_tolerances(problem.activation)
     rtol = usual_rtol if rtol is None else checks.number("rtol", rtol, above=0.0, maximum=0.1)
     atol = usual_atol if atol is None else checks.number("atol", atol, above=0.0)
-    nodes = checks.integer("nodes", nodes, 64, 2**24)
-    if nodes & (nodes - 1):
-        raise ParameterError(f"nodes must be a power of 2; got {nodes}")
-    return rtol, atol, nodes
+    return rtol, atol, checks.power_of_two("nodes", nodes, 64, 2**24)
 
 
-def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, method="LSODA", rtol=None,
-        atol=None, nodes=DEFAULT_NODES, node_seed=NODE_SEED):
+def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, method="LSODA",
+        rtol=None, atol=None, nodes=DEFAULT_NODES, node_seed=NODE_SEED):
     """Integrate the mean-field equations; see :func:`onlinemode.simulate` for the common arguments.
 
     Parameters
@@ -56,6 +55,7 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     """
     from scipy import integrate
 
+    require_independent(problem.inputs, "ode")
     rtol, atol, nodes = check_options(problem, method, rtol, atol, nodes)
     overlaps = [start.order_parameters() if isinstance(start, Weights) else start for start in starts]
     alphas, _ = save_times(save_at, alpha, N, whole_steps=False)
@@ -67,8 +67,8 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     compiled_at = time.perf_counter()
     paths, outcomes, evaluations = [], [], 0
     for number, each in enumerate(overlaps):
-        if outcomes and outcomes[-1][0] is Status.INTERRUPTED:
-            outcomes.append((Status.INTERRUPTED, "stopped by the user before it began; all times are NaN"))
+        if stop[0]:
+            outcomes.append((Status.INTERRUPTED, NEVER_BEGUN))
             paths.append([np.full_like(part, np.nan) for part in paths[-1]])
             continue
         shown = None if progress is None else _share_of(progress, number, len(overlaps))
@@ -79,12 +79,17 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
         status, message, used = Status.COMPLETED, "nothing is trained: the state is constant", 0
         if drift.active.size:
             status, message, used = _integrate(getattr(integrate, method), problem, drift, alphas, rtol, atol, moving,
-                                               shown)
+                                               shown, stop)
             states[:, drift.active] = moving
             states[np.isnan(moving).any(1)] = np.nan
         paths.append(drift.layout.unpack(states))
         outcomes.append((status, message))
         evaluations += used
+        if shown is not None and not stop[0]:
+            try:
+                shown(Progress(alphas[-1], 1.0, 0, drift.last_error))
+            except KeyboardInterrupt:
+                stop[0] = 1
     ended = time.perf_counter()
 
     G, S, strengths, xi_out, readout = (np.stack(part) for part in zip(*paths))
@@ -102,8 +107,8 @@ def _share_of(progress, number, count):
     return lambda report: progress(report._replace(fraction=(number + report.fraction) / count))
 
 
-def _integrate(solver_class, problem, drift, alphas, rtol, atol, moving, progress):
-    """Fill the rows of ``moving``; returns status, message and the number of evaluations."""
+def _integrate(solver_class, problem, drift, alphas, rtol, atol, moving, progress, stop):
+    """Fill the rows of ``moving``; returns status, message and the number of evaluations; Ctrl-C sets ``stop``."""
     from onlinemode.kernels.rule import DIVERGENCE_LIMIT
 
     saved = int(np.searchsorted(alphas, 0.0, side="right"))
@@ -137,10 +142,9 @@ def _integrate(solver_class, problem, drift, alphas, rtol, atol, moving, progres
                     reported = time.perf_counter()
                     progress(Progress(solver.t, solver.t / last, 0, drift.last_error))
         except KeyboardInterrupt:
+            stop[0] = 1
             message = f"stopped by the user at α = {solver.t:.6g}; later times are NaN"
             return Status.INTERRUPTED, message, solver.nfev
-    if progress is not None:
-        progress(Progress(last, 1.0, 0, drift.last_error))
     return Status.COMPLETED, "reached the last α", solver.nfev
 
 

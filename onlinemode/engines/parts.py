@@ -1,10 +1,11 @@
 """A call made in parts: groups of replicas that fit into memory, their starts, and what is kept of them."""
 
-import os
+from contextlib import suppress
 
 import numpy as np
 
 from onlinemode.engines.grid import save_times
+from onlinemode.engines.replicas import NEVER_BEGUN, thread_count
 from onlinemode.ensemble import OBSERVABLES, ensemble_of
 from onlinemode.errors import ParameterError
 from onlinemode.state import OrderParameters, Weights
@@ -23,6 +24,8 @@ class Starts:
     Parameters
     ----------
     start : Weights, OrderParameters or callable
+    inputs : Inputs
+        Whose covariance the overlaps of Weights are taken with.
 
     Attributes
     ----------
@@ -32,39 +35,53 @@ class Starts:
         Number of inputs, where the starts are Weights.
     """
 
-    def __init__(self, start):
+    def __init__(self, start, inputs):
+        self._inputs = inputs
         self.differ = callable(start)
         self._make = start if self.differ else lambda replica: start
         self.first = self._checked(0)
         self.N = getattr(self.first, "N", None)
-        self._origins, self._fingerprints, self._overlaps = [], [], []
+        self._records = {}  # by replica: overlaps, and of Weights recipe and fingerprint
 
     def part(self, replicas):
-        """The starts of these replicas (ascending numbers), remembered for the file."""
+        """The starts of these replicas, remembered for the file."""
         if not self.differ:
             return [self.first] * len(replicas)
-        starts = [self.first if replica == 0 else self._checked(replica) for replica in replicas]
-        for start in starts:
-            weights = isinstance(start, Weights)
-            if weights:
-                self._origins.append(start.origin)
-                self._fingerprints.append(start.fingerprint())
-            self._overlaps.append(start.order_parameters() if weights else start)
+        starts = [self._checked(replica) if replica else self.first for replica in replicas]
+        for replica, start in zip(replicas, starts):
+            self._records[replica] = ((start, None, None) if self.N is None else
+                                      (start.order_parameters(self._inputs), start.origin, start.fingerprint()))
         return starts
+
+    def complete(self, replicas):
+        """Make the starts of those among so many replicas that were never begun: a file knows every start."""
+        if self.differ:
+            for replica in range(replicas):
+                if replica not in self._records:
+                    self.part([replica])
+
+    def overlaps(self):
+        """Order parameters of the start of replica 0."""
+        return self.first.order_parameters(self._inputs) if isinstance(self.first, Weights) else self.first
 
     def arrays(self):
         """What Trajectory.starts holds: None for a common start."""
         if not self.differ:
             return None
-        return {name: np.stack([getattr(overlaps, name) for overlaps in self._overlaps]) for name in _PATHS}
+        overlaps, _, _ = self._columns()
+        return {name: np.stack([getattr(each, name) for each in overlaps]) for name in _PATHS}
 
     def describe(self):
         """The entry ``start`` of a trajectory's meta, from which the run can be repeated."""
         if self.N is None:
             return {"kind": "overlaps"}
         if self.differ:
-            return {"kind": "weights", "origins": self._origins, "fingerprints": self._fingerprints}
+            _, origins, fingerprints = self._columns()
+            return {"kind": "weights", "origins": origins, "fingerprints": fingerprints}
         return {"kind": "weights", "origin": self.first.origin, "fingerprint": self.first.fingerprint()}
+
+    def _columns(self):
+        return ([self._records[replica][column] for replica in sorted(self._records)] for column in range(3))
 
     def _checked(self, replica):
         start = self._make(replica)
@@ -92,70 +109,131 @@ def _words(kind, N, K, M, P):
     return f"{kind} with {'' if N is None else f'N = {N}, '}K = {K}, M = {M}, P = {P}"
 
 
-def run_in_parts(engine_run, problem, starts, keep, progress, call):
+def run_in_parts(engine, problem, starts, keep, progress, call, checkpoint=None):
     """Run an engine part by part and put the parts together.
 
     Parameters
     ----------
-    engine_run : callable
-        The ``run`` of an engine.
+    engine : module
+        See :mod:`onlinemode.engines`.
     problem : Problem
     starts : Starts
     keep : {"all", "summary"}
     progress : callable or None
     call : dict
         The other arguments of the engine; ``replicas`` is the number in the whole call.
+    checkpoint : Checkpoint, optional
 
     Returns
     -------
     Trajectory
     """
     replicas = call["replicas"]
-    length = _replicas_a_part(starts, keep, call)
+    length = _replicas_a_part(engine, starts, keep, call)
     if keep == "summary":
         _check_memory(starts.first, call)
-    parts, gathered, status, message = [], None, [], []
-    for first in range(0, replicas, length):
-        numbers = range(first, min(first + length, replicas))
-        made = sum(sum(part.meta["steps"]) for part in parts)
-        shown = None if progress is None else _of_whole(progress, first, len(numbers), call, made)
-        part = engine_run(problem, starts.part(numbers), first_replica=first, progress=shown, **call)
-        status += part.status
-        message += part.message
-        if keep == "summary":
-            if gathered is None:
-                gathered = {name: np.full((replicas, *getattr(part, name).shape[1:]), np.nan) for name in OBSERVABLES}
-            for name in OBSERVABLES:
-                gathered[name][first:first + len(numbers)] = getattr(part, name)
-            part = _first_draws(part, max(0, KEPT_DRAWS - first))
-        parts.append(part)
-        if Status.INTERRUPTED in part.status and len(status) < replicas:
-            left = replicas - len(status)
-            starts.part(range(len(status), replicas))  # so that the file knows every start
-            status += [Status.INTERRUPTED] * left
-            message += ["stopped by the user before it began; all times are NaN"] * left
-            if keep == "all":
-                parts.append(_nothing(part, left))
+    if checkpoint is not None:
+        call = {**call, "checkpoint": checkpoint}
+    stop, made = np.zeros(1, np.uint8), _Finished(problem, starts, keep, replicas)
+    numbers = range(0, min(length, replicas))
+    if checkpoint is not None and checkpoint.restored_parts() is not None:
+        header, arrays, first, count = checkpoint.restored_parts()
+        made.restore(header, arrays)
+        numbers = range(first, first + count)
+    while len(numbers) > 0:
+        first = numbers.start
+        shown = None if progress is None else _of_whole(progress, first, len(numbers), call, made.steps)
+        if checkpoint is not None:
+            checkpoint.begin_part(first, len(numbers), *made.to_archive())
+        try:
+            part = engine.run(problem, starts.part(numbers), first_replica=first, progress=shown, stop=stop, **call)
+            made.add(part)
+        except KeyboardInterrupt:  # between two runs of the engine: what the earlier parts made is kept
+            if made.run is None:
+                raise
             break
-    run = parts[0] if len(parts) == 1 else _together(parts)
-    run.status, run.message, run.starts = status, message, starts.arrays()
-    run.meta["steps"] += [0] * (replicas - len(run.meta["steps"]))
-    if keep == "summary":
-        run.summary = ensemble_of(run.alpha, gathered)
+        if stop[0]:
+            break
+        numbers = range(numbers.stop, min(numbers.stop + length, replicas))
+    if checkpoint is not None and not len(numbers):
+        with suppress(KeyboardInterrupt):  # the run is done, and its last checkpoint is on disk
+            checkpoint.complete(replicas, *made.to_archive())
+    starts.complete(replicas)
+    run = made.whole()
+    run.starts = starts.arrays()
     return run
 
 
-def _replicas_a_part(starts, keep, call):
-    """As many as fit into PART_BYTES; the number has no influence on the result."""
+class _Finished:
+    """The parts of a call that are done: their replicas, or a few of them and the observables of all."""
+
+    def __init__(self, problem, starts, keep, replicas):
+        self._problem, self._starts, self._keep, self._replicas = problem, starts, keep, replicas
+        self.run, self._gathered = None, {}
+
+    @property
+    def steps(self):
+        """Steps made so far."""
+        return 0 if self.run is None else sum(self.run.meta["steps"])
+
+    def add(self, part):
+        """Another part is done."""
+        begun = 0 if self.run is None else len(self.run.status)
+        if self._keep == "summary":
+            _gather(self._gathered, part, begun, self._replicas)
+            part = _first_draws(part, max(0, KEPT_DRAWS - begun))
+        self.run = part if self.run is None else _together([self.run, part])
+
+    def whole(self):
+        """The trajectory of the whole call; replicas that were never begun are NaN."""
+        begun, run = len(self.run.status), self.run
+        if begun < self._replicas:
+            draws = None if self._keep == "all" else max(0, KEPT_DRAWS - begun)
+            run = _together([run, _nothing(run, self._replicas - begun, draws)])
+        if self._keep == "summary":
+            for values in self._gathered.values():
+                values[begun:] = np.nan
+            run.summary = ensemble_of(run.alpha, self._gathered)
+        return run
+
+    def to_archive(self):
+        """Header and arrays of a checkpoint."""
+        if self.run is None:
+            return {}, {}
+        run = self.run
+        arrays = {"alpha": run.alpha, **{name: getattr(run, name) for name in _PATHS}}
+        arrays |= {name: values for name, values in _errors(run) if values is not None}
+        begun = len(run.status)
+        arrays |= {f"gathered_{name}": values[:begun] for name, values in self._gathered.items()}
+        return {"status": [status.value for status in run.status], "message": run.message, "meta": run.meta}, arrays
+
+    def restore(self, header, arrays):
+        """The inverse of :meth:`to_archive`."""
+        if not header:
+            return
+        self.run = Trajectory(
+            alpha=arrays["alpha"], **{name: arrays[name] for name in _PATHS}, problem=self._problem,
+            initial=self._starts.overlaps(), status=[Status(name) for name in header["status"]],
+            message=header["message"], meta=header["meta"], error=arrays.get("error"),
+            error_se=arrays.get("error_se"))
+        for name in OBSERVABLES:
+            if f"gathered_{name}" in arrays:
+                values = arrays[f"gathered_{name}"]
+                self._gathered[name] = np.full((self._replicas, *values.shape[1:]), np.nan)
+                self._gathered[name][:len(values)] = values
+
+
+def _replicas_a_part(engine, starts, keep, call):
+    """As many as fit into PART_BYTES, and one a thread; the number has no influence on the result."""
     o = starts.first
     bytes_each = 0.0
-    if starts.differ and starts.N is not None:  # weights as given and as the engine lays them out
-        bytes_each += 16.0 * starts.N * (o.P + o.M)
+    if starts.differ and (starts.N is not None or engine.MAKES_VECTORS):  # as given and as the engine lays them out
+        bytes_each += 16.0 * (call["N"] or 0) * (o.P + o.M)
     if keep == "summary":  # paths, of which little remains
         bytes_each += 16.0 * _times(call) * (o.P * (o.P + o.M) + o.K * (o.K + o.M + o.P))
     if bytes_each == 0.0:
         return call["replicas"]
-    return max(int(PART_BYTES / bytes_each), 2 * os.cpu_count())
+    return max(int(PART_BYTES / bytes_each), thread_count(call.get("threads")))
 
 
 def _times(call):
@@ -167,9 +245,10 @@ def _check_memory(start, call):
     times, replicas = _times(call), call["replicas"]
     needed = 8.0 * times * replicas * entries
     if needed > ENSEMBLE_BYTES:
+        fitting = int(times * ENSEMBLE_BYTES / needed)
         raise ParameterError(f"quantiles of {replicas:,} replicas at {times} times need {needed / 2**30:.1f} GiB of "
-                             f"memory; it must be at most {ENSEMBLE_BYTES / 2**30:.0f} GiB: give a smaller save_at, "
-                             f"for example {max(2, int(times * ENSEMBLE_BYTES / needed))}, or fewer replicas")
+                             f"memory; it must be at most {ENSEMBLE_BYTES / 2**30:.0f} GiB: give fewer replicas"
+                             + (f", or save_at = {fitting}" if fitting >= 2 else ""))
 
 
 def _of_whole(progress, first, count, call, steps):
@@ -179,31 +258,47 @@ def _of_whole(progress, first, count, call, steps):
                                                    steps=steps + report.steps))
 
 
+def _gather(gathered, part, first, replicas):
+    """Copy the observables of a part to their place in arrays (replicas, n, ...); NaN elsewhere."""
+    for name in OBSERVABLES:
+        values = getattr(part, name)
+        if name not in gathered:
+            gathered[name] = np.full((replicas, *values.shape[1:]), np.nan)
+        gathered[name][first:first + len(values)] = values
+
+
 def _first_draws(part, count):
     """The first replicas of a part alone; their status stays with the whole run."""
     return Trajectory(
         alpha=part.alpha, **{name: getattr(part, name)[:count].copy() for name in _PATHS}, problem=part.problem,
         initial=part.initial, status=part.status, message=part.message, meta=part.meta,
-        error=None if part.error is None else part.error[:count].copy())
+        **{name: None if values is None else values[:count].copy() for name, values in _errors(part)})
 
 
-def _nothing(part, count):
-    """Replicas that were never begun."""
-    empty = lambda values: np.full((count, *values.shape[1:]), np.nan)  # noqa: E731
+def _nothing(part, count, draws):
+    """Replicas that were never begun, of which ``draws`` are kept one by one (None: all)."""
+    kept = count if draws is None else min(count, draws)
+    empty = lambda values: np.full((kept, *values.shape[1:]), np.nan)  # noqa: E731
     return Trajectory(
         alpha=part.alpha, **{name: empty(getattr(part, name)) for name in _PATHS}, problem=part.problem,
-        initial=part.initial, status=[], message=[], error=None if part.error is None else empty(part.error),
-        meta={"steps": [0] * count, "seconds_compile": 0.0, "seconds_run": 0.0})
+        initial=part.initial, status=[Status.INTERRUPTED] * count, message=[NEVER_BEGUN] * count,
+        **{name: None if values is None else empty(values) for name, values in _errors(part)},
+        meta={"steps": [0] * count})
 
 
 def _together(parts):
     first = parts[0]
-    meta = dict(first.meta)
-    meta["steps"] = [steps for part in parts for steps in part.meta["steps"]]
+    chained = lambda lists: [entry for entries in lists for entry in entries]  # noqa: E731
+    joined = lambda name: np.concatenate([getattr(part, name) for part in parts])  # noqa: E731
+    meta = {**first.meta, "steps": chained(part.meta["steps"] for part in parts)}
     for name in ("seconds_compile", "seconds_run", "evaluations"):
         if name in meta:
-            meta[name] = sum(part.meta[name] for part in parts)
-    joined = lambda name: np.concatenate([getattr(part, name) for part in parts])  # noqa: E731
+            meta[name] = sum(part.meta.get(name, 0) for part in parts)
     return Trajectory(
         alpha=first.alpha, **{name: joined(name) for name in _PATHS}, problem=first.problem, initial=first.initial,
-        status=[], message=[], meta=meta, error=None if first.error is None else joined("error"))
+        status=chained(part.status for part in parts), message=chained(part.message for part in parts), meta=meta,
+        **{name: None if values is None else joined(name) for name, values in _errors(first)})
+
+
+def _errors(part):
+    return ("error", part.error), ("error_se", part.error_se)

@@ -11,6 +11,8 @@ from onlinemode.theory.meanfield import generalization_error
 from onlinemode.trajectory import Status
 
 PATHS = ("G", "S", "strengths", "xi_out", "readout")
+LOOK_SECONDS = 0.2  # between two looks of the main thread
+NEVER_BEGUN = "stopped by the user before it began; all times are NaN"
 
 
 def thread_count(threads):
@@ -47,11 +49,14 @@ class Replica:
     """One trajectory in the making: order parameters at the saved times, NaN until they are known.
 
     An engine derives from it and implements ``advance(stop)``, which fills the arrays, keeps
-    ``counts`` (steps made, times saved) current, returns early when ``stop[0]`` is set, and returns
-    whether the run diverged.
+    ``counts`` (steps made, times saved) current, calls :meth:`look` between two calls of its kernel,
+    returns early when ``stop[0]`` is set, and returns whether the run diverged.  It begins from
+    ``snapshot`` where there is one.
     """
 
-    def __init__(self, number, overlaps, activation, N, times):
+    path_names = PATHS
+
+    def __init__(self, number, overlaps, activation, N, times, checkpoint=None):
         K, M, P = overlaps.K, overlaps.M, overlaps.P
         self.number, self.overlaps, self.activation, self.N = number, overlaps, activation, N
         self.G = np.full((times, P, P), np.nan)
@@ -60,7 +65,9 @@ class Replica:
         self.xi_out = np.full((times, K, P), np.nan)
         self.readout = np.full((times, K), np.nan)
         self.counts = np.zeros(2, np.int64)
-        self.status, self.message = Status.INTERRUPTED, "stopped by the user before it began; all times are NaN"
+        self.status, self.message = Status.INTERRUPTED, NEVER_BEGUN
+        self.begun, self.finished = False, False
+        self.checkpoint, self.snapshot, self.answered = checkpoint, None, 0
 
     @property
     def steps_made(self):
@@ -72,6 +79,9 @@ class Replica:
 
     def run(self, stop):
         """Make the trajectory; executed in a thread."""
+        if self.finished:  # by the call that was restored
+            return
+        self.begun = True
         diverged = self.advance(stop)
         alpha = self.steps_made / self.N
         if diverged:
@@ -83,6 +93,22 @@ class Replica:
             self.message = f"stopped by the user at α = {alpha:.6g}; later times are NaN"
         else:
             self.status, self.message = Status.COMPLETED, "reached the last α"
+        self.finished = self.status is not Status.INTERRUPTED
+
+    def look(self, copy_state):
+        """Keep a snapshot if a checkpoint has asked for one; ``copy_state()`` gives its arrays by name."""
+        if self.checkpoint is not None and self.answered != self.checkpoint.asked:
+            asked = self.checkpoint.asked
+            self.snapshot = {"counts": self.counts.copy(), **copy_state()}
+            self.answered = asked
+
+    def restore_finished(self, status, message, steps, paths):
+        """Take over what an earlier call made."""
+        for name, values in paths.items():
+            getattr(self, name)[...] = values
+        self.counts[0] = steps
+        self.counts[1] = int(np.isfinite(self.G).all((-2, -1)).sum())
+        self.status, self.message, self.begun, self.finished = status, message, True, True
 
     def last_error(self):
         """ε_g at the last saved time, NaN before the first."""
@@ -98,24 +124,38 @@ class Replica:
                                     self.overlaps.teacher_readout)
 
 
-def run_in_threads(replicas, threads, progress, last_step):
-    """Run all replicas on a pool of threads; Ctrl-C stops them at their next look at the flag."""
-    stop = np.zeros(1, np.uint8)
+def run_in_threads(replicas, threads, progress, stop, last_step, checkpoint=None):
+    """Run all replicas on a pool of threads; Ctrl-C stops them at their next look at the flag ``stop``."""
+    if checkpoint is not None:
+        checkpoint.restore(replicas)
     total = max(int(last_step), 1) * len(replicas)
     pool = ThreadPoolExecutor(max_workers=min(threads, len(replicas)))
     futures = [pool.submit(replica.run, stop) for replica in replicas]
+    asked = False
     try:
         pending = futures
         while pending:
-            _, pending = wait(pending, timeout=0.2)
+            _, pending = wait(pending, timeout=LOOK_SECONDS)
+            if checkpoint is not None:
+                if not asked and checkpoint.due():
+                    checkpoint.ask()
+                    asked = True
+                if asked and not any(replica.begun and not replica.finished and replica.answered != checkpoint.asked
+                                     for replica in replicas):
+                    checkpoint.write(replicas)
+                    asked = False
             if progress is not None:
                 current = next((replica for replica, future in zip(replicas, futures) if not future.done()),
                                replicas[-1])
                 made = sum(replica.steps_made for replica in replicas)
                 progress(Progress(current.steps_made / current.N, made / total, made, current.last_error()))
     except BaseException as problem:
+        if checkpoint is not None:  # before the flag: replicas look for the question first
+            checkpoint.ask()
         stop[0] = 1
         pool.shutdown(wait=True, cancel_futures=True)
+        if checkpoint is not None:
+            checkpoint.write(replicas)
         if not isinstance(problem, KeyboardInterrupt):  # an error in the callback is an error of the run
             raise
     pool.shutdown(wait=True)

@@ -4,7 +4,7 @@ from onlinemode.kernels import micro_cpu
 
 
 def advance(helpers, threads, xi_in, teacher, factors, rates, weight_decay, noise, activation, N, batch,
-            steps_per_block, first_step, steps, seed, replica):
+            steps_per_block, first_step, steps, seed, replica, source):
     """``micro_cpu.advance`` with each sweep in several threads, to the same bits.
 
     The groups of tiles do not depend on the number of threads, and ``learn`` adds their sums in one order.
@@ -15,18 +15,18 @@ def advance(helpers, threads, xi_in, teacher, factors, rates, weight_decay, nois
     helpers : concurrent.futures.Executor
         Does ``threads`` - 1 parts of each sweep; the thread that calls does the first.
     threads : int
-    xi_in, ..., replica
+    xi_in, ..., source
         As in :func:`onlinemode.kernels.micro_cpu.advance`; so is the result.
     """
-    block = micro_cpu.make_block(xi_in.shape[0], xi_in.shape[2], xi_in.shape[1], teacher.shape[1],
-                                 steps_per_block * batch)
+    block = micro_cpu.make_block(xi_in, teacher, steps_per_block * batch, source)
     groups = len(block.mode_sums)
     bounds = [groups * part // threads for part in range(threads + 1)]
     modes_move = rates.xi_in != 0.0 or weight_decay != 0.0
     made, pending, decay = 0, 0, 1.0
     count = min(steps_per_block, steps)
     while count > 0 or pending > 0:  # the loop of micro_cpu.advance
-        what = (pending, decay, N, (first_step + made) * batch, count * batch, modes_move and count > 1, seed, replica)
+        what = (pending, decay, N, (first_step + made) * batch, count * batch, modes_move and count > 1, seed, replica,
+                source)
         parts = [helpers.submit(micro_cpu.sweep, xi_in, teacher, block, begin, end, *what)
                  for begin, end in zip(bounds[1:], bounds[2:])]
         micro_cpu.sweep(xi_in, teacher, block, bounds[0], bounds[1], *what)

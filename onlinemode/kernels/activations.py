@@ -1,56 +1,99 @@
 """The activation functions g, their derivatives and their integer codes.
 
 Kernels take the code, not the function: Numba cannot cache a kernel that captures another
-compiled function.
+compiled function.  erf is our own (docs/theory.md, section 4.4): it shares the exponential with its
+slope and has no branches, so that a loop over units is vectorised; a library's is called unit by unit.
 """
 
 import math
 
 import numpy as np
 
+from onlinemode.kernels.fused import fma
 from onlinemode.kernels.jit import compiled
 
 ERF, LINEAR, RELU, TANH = range(4)
 ACTIVATION_CODES = {"erf": ERF, "linear": LINEAR, "relu": RELU, "tanh": TANH}
 
-_SQRT_HALF = math.sqrt(0.5)
 _SQRT_2_OVER_PI = math.sqrt(2.0 / math.pi)
 
+# Polynomials of degree 11, lowest power first; the approximations of docs/theory.md, section 4.4
+_EXP = (
+    1.0, 1.0, 0.5000000000000018, 0.16666666666666166, 0.041666666666492276, 0.008333333333559905,
+    0.001388888895135803, 0.0001984126943183175, 2.4801486376203207e-05, 2.7557622936166907e-06,
+    2.7632347496401305e-07, 2.499427344771443e-08)
+_ERF = (
+    0.7978845608028653, -0.132980760133808, 0.019947114020011533, -0.002374656430468376, 0.0002308693731396121,
+    -1.8889307254683493e-05, 1.3319302764696781e-06, -8.244442730919258e-08, 4.540718419637457e-09,
+    -2.230149575548899e-10, 9.301645928739343e-12, -2.537838419291237e-13)
+_ERFC = (
+    0.24302789671112468, -0.4128052240169729, 0.24644990062988098, -0.09242691504084243, 0.012266719520892113,
+    0.005811830634000614, -0.0019816792387695892, -0.000691206609598099, 0.0002628876302895974,
+    0.00013750855973898793, -2.111366639055205e-05, -2.2955984098075016e-05)
+_LOG2_E = 1.0 / math.log(2.0)
+_LN2_HIGH = 6.93147180559945286227e-01
+_LN2_LOW = 2.31904681384629955842e-17
+_SMALLEST = -708.0  # exp(x) is 0 below
+_ROUND = 1.5 * 2.0**52  # added to a float64 it leaves the nearest integer in the low bits
+
 
 @compiled(inner=True, forceinline=True)
-def activation_value(activation, z):
-    """g(z): erf(z/√2), z, max(z, 0) or tanh(z)."""
-    if activation == ERF:
-        return math.erf(z * _SQRT_HALF)
-    if activation == LINEAR:
-        return z
-    if activation == RELU:
-        return z if z > 0.0 else 0.0
-    return math.tanh(z)
+def _polynomial(c, x):
+    """c[0] + c[1] x + ... + c[11] x^11: short chains, and a last step that rounds once."""
+    x2 = x * x
+    x4 = x2 * x2
+    low = fma(fma(c[4], x, c[3]), x2, fma(c[2], x, c[1]))
+    middle = fma(fma(c[8], x, c[7]), x2, fma(c[6], x, c[5]))
+    high = fma(c[11], x2, fma(c[10], x, c[9]))
+    return fma(fma(fma(high, x4, middle), x4, low), x, c[0])
 
 
 @compiled(inner=True, forceinline=True)
-def activation_slope(activation, z, value):
-    """g'(z), given z and g(z); the slope of relu at 0 is 0."""
+def gaussian(z):
+    """exp(-z²/2)."""
+    x = -0.5 * z * z
+    inside = _SMALLEST if x < _SMALLEST else x
+    shifted = np.float64(fma(inside, _LOG2_E, _ROUND))
+    power = shifted - _ROUND
+    rest = fma(power, -_LN2_LOW, fma(power, -_LN2_HIGH, inside))
+    bits = np.int64((shifted.view(np.int64) + 1023) << 52)
+    value = _polynomial(_EXP, rest) * bits.view(np.float64)
+    return 0.0 if x < _SMALLEST else value
+
+
+@compiled(inner=True, forceinline=True)
+def erf_and_slope(z):
+    """erf(z/√2) and its derivative; without branches, so that LLVM vectorises loops over it."""
+    bell = gaussian(z)
+    size = abs(z)
+    inner = z * _polynomial(_ERF, z * z)
+    outer = math.copysign(1.0 - bell * _polynomial(_ERFC, 1.0 - 6.0 / (size + 3.0)), z)
+    return inner if size < 1.5 else outer, _SQRT_2_OVER_PI * bell
+
+
+@compiled(inner=True, forceinline=True)
+def value_and_slope(activation, z):
+    """g(z), which is erf(z/√2), z, max(z, 0) or tanh(z), and g'(z); the slope of relu at 0 is 0."""
     if activation == ERF:
-        return _SQRT_2_OVER_PI * math.exp(-0.5 * z * z)
+        return erf_and_slope(z)
     if activation == LINEAR:
-        return 1.0
+        return z, 1.0
     if activation == RELU:
-        return 1.0 if z > 0.0 else 0.0
-    return 1.0 - value * value
+        return (z, 1.0) if z > 0.0 else (0.0, 0.0)
+    value = math.tanh(z)
+    return value, 1.0 - value * value
 
 
 @compiled
-def apply_activation(activation, z, out):
-    """Fill the 1-D array ``out`` with g of the 1-D array ``z``."""
+def apply_activation(activation, z, values, slopes):
+    """Fill two 1-D arrays with g and g' of the 1-D array ``z``."""
     for i in range(z.size):
-        out[i] = activation_value(activation, z[i])
+        values[i], slopes[i] = value_and_slope(activation, z[i])
 
 
-def activation_values(activation, z):
-    """g of an array of any shape, for a code of :data:`ACTIVATION_CODES`."""
+def values_and_slopes(activation, z):
+    """g and g' of an array of any shape, for a code of :data:`ACTIVATION_CODES`."""
     z = np.ascontiguousarray(z, dtype=np.float64)
-    out = np.empty_like(z)
-    apply_activation(activation, z.reshape(-1), out.reshape(-1))
-    return out
+    values, slopes = np.empty_like(z), np.empty_like(z)
+    apply_activation(activation, z.reshape(-1), values.reshape(-1), slopes.reshape(-1))
+    return values, slopes

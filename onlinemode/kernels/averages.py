@@ -19,7 +19,7 @@ import numpy as np
 from onlinemode.kernels.activations import ERF, TANH
 from onlinemode.kernels.arcsine import arcsine, fill_arcsines, weighted_arcsines
 from onlinemode.kernels.jit import compiled
-from onlinemode.kernels.rule import Factors, forward, make_workspace
+from onlinemode.kernels.rule import Factors, forward, make_workspace, teacher_output
 
 _CONTRACT = {"contract"}
 ERF_LIKE_TANH = 1.2  # tanh(z) and erf(1.2 z/√2) differ by less than 0.024 everywhere
@@ -276,6 +276,7 @@ def node_averages(activation, G, S, teacher_factor, teacher_inverse, factors, no
     K, P = factors.xi_out.shape
     M = teacher_factor.shape[0]
     along, across = student_factors(G, S, teacher_inverse)
+    sizes = (K, M, P)
     work = make_workspace(K, M, P)
     out.field[:] = 0.0
     out.delta[:] = 0.0
@@ -284,7 +285,7 @@ def node_averages(activation, G, S, teacher_factor, teacher_inverse, factors, no
     count = nodes.shape[0]
     for i in range(count):
         _fields_at_node(nodes[i], teacher_factor, along, across, work)
-        error = forward((K, M, P), activation, factors, work, 0.0)
+        error = forward(sizes, activation, factors, work, teacher_output(sizes, activation, factors, work))
         squared_error += error * error
         for k in range(K):
             delta = error * work.gain[k]
@@ -342,14 +343,15 @@ def tanh_error(G, S, T, teacher_factor, teacher_inverse, factors, nodes):
     M = T.shape[0]
     scaled = Factors(factors.strengths, c * factors.xi_out, factors.readout, factors.teacher_readout)
     along, across = student_factors(G, S, teacher_inverse)
+    sizes = (K, M, P)
     work = make_workspace(K, M, P)
     difference = 0.0
     for i in range(nodes.shape[0]):
         _fields_at_node(nodes[i], teacher_factor, along, across, work)
-        error = forward((K, M, P), TANH, factors, work, 0.0)
+        error = forward(sizes, TANH, factors, work, teacher_output(sizes, TANH, factors, work))
         for m in range(M):
             work.nu[m] *= c
-        erf_error = forward((K, M, P), ERF, scaled, work, 0.0)
+        erf_error = forward(sizes, ERF, scaled, work, teacher_output(sizes, ERF, scaled, work))
         difference += error * error - erf_error * erf_error
     Z, _, w = field_covariances(G, c * S, c * c * T, scaled)
     pairs = w.size * (w.size + 1) // 2
@@ -357,14 +359,15 @@ def tanh_error(G, S, T, teacher_factor, teacher_inverse, factors, nodes):
 
 
 @compiled
-def factor_errors(activation, along, across, strengths, xi_out, readout, teacher_readout, teacher_factor, nodes, out):
+def factor_errors(activation, modes, strengths, xi_out, readout, teacher_readout, teacher_factor, nodes, out):
     """Fill out[i] with ½ E[e²] over nodes, straight from the factors of the i-th of a row of states.
 
-    ``along`` is (states, r_B, P), ``across`` (states, columns, P).  The error of a node is a difference
-    of activations, so that ε_g keeps its relative accuracy down to about 1e-32.
+    ``modes`` is (states, frame vectors, P), the first r_B of them along the teacher.  The error of a node
+    is a difference of activations, so that ε_g keeps its relative accuracy down to about 1e-32.
     """
     K, P = xi_out.shape[1:]
     M, r_B = teacher_factor.shape
+    sizes = (K, M, P)
     work = make_workspace(K, M, P)
     for state in range(out.size):
         factors = Factors(strengths[state], xi_out[state], readout[state], teacher_readout)
@@ -376,10 +379,8 @@ def factor_errors(activation, along, across, strengths, xi_out, readout, teacher
                     work.nu[m] += teacher_factor[m, r] * nodes[i, r]
             for p in range(P):
                 work.u[p] = 0.0
-                for r in range(r_B):
-                    work.u[p] += along[state, r, p] * nodes[i, r]
-                for r in range(across.shape[1]):
-                    work.u[p] += across[state, r, p] * nodes[i, r_B + r]
-            error = forward((K, M, P), activation, factors, work, 0.0)
+                for r in range(modes.shape[1]):
+                    work.u[p] += modes[state, r, p] * nodes[i, r]
+            error = forward(sizes, activation, factors, work, teacher_output(sizes, activation, factors, work))
             total += error * error
         out[state] = 0.5 * total / nodes.shape[0]

@@ -1,17 +1,18 @@
 """The exact Markov chain of the overlaps at finite N, in factor form; docs/theory.md, section 7.
 
 For Gaussian inputs the learning rule only needs the fields (u, ν) and |x|², whose joint law follows
-from the overlaps.  The state is kept as factors in an orthonormal frame whose first r_B vectors span
-the teacher:
+from the overlaps.  All vectors are kept by their components in an orthonormal frame whose first r_B
+vectors span the teacher; the frame itself is never stored:
 
-    X/√N = L_XB O_B + L_X O_X,        B/√N = L_B O_B.
+    B/√N = L_B O_B,        X/√N = L_XB O_B + L_X O_X.
 
-The frame itself is never stored.  Every sample adds one frame vector, along what its input has
-outside the frame; after a few samples a rotation of the frame (a QR factorization) takes the new
-columns of L_X out again.
+Every sample of a block adds one frame vector, along what its input has outside the frame; at the end
+of the block a rotation of the frame (a QR factorization) takes the new columns of L_X out again.
+Within a block the modes stay as they were at its beginning, and the fields are corrected for what
+has been learned since, as in micro.
 
-Factors are stored transposed, ``along`` (r_B, P) = L_XBᵀ and ``across`` (columns, P) = L_Xᵀ, so
-that the innermost loops run over the modes.
+``modes`` (frame vectors, P) is [L_XB, L_X]ᵀ, ``inputs`` (samples of a block, frame vectors, blocks)
+holds the components of the inputs of many blocks: innermost loops run over modes or over blocks.
 """
 
 from functools import cache
@@ -19,9 +20,10 @@ from functools import cache
 import numpy as np
 
 from onlinemode.kernels.chain_normals import fill_chain_normals, fill_chi
+from onlinemode.kernels.fused import fma
 from onlinemode.kernels.jit import compiled
-from onlinemode.kernels.normals import single_normal
-from onlinemode.kernels.philox import STREAM_CHAIN_NOISE, STREAM_CHAIN_NORMAL
+from onlinemode.kernels.lanes import LANES, load, splat, spread_2d, spread_3d, store
+from onlinemode.kernels.philox import STREAM_CHAIN_NORMAL
 from onlinemode.kernels.rule import (
     DIVERGENCE_LIMIT,
     add_gradients,
@@ -31,176 +33,258 @@ from onlinemode.kernels.rule import (
     input_coefficient,
     make_gradients,
     make_workspace,
+    teacher_unit,
 )
 
-BUFFER = 64  # samples whose random numbers are drawn at once
-EXTRA = 4  # samples, each with a new column of L_X, between two rotations
+BUFFER = 128  # samples whose random numbers are drawn at once
+EXTRA = 4  # samples between two rotations, each with a new column of L_X
 ANY = -1  # a size or activation that is not a compile-time constant
-_SUMS = {"reassoc", "contract", "nsz"}
-
-
-@compiled(inner=True)
-def _save(along, across, factors, paths, row):
-    """Copy the state into one row of the five arrays of ``paths``."""
-    for r in range(along.shape[0]):
-        for p in range(along.shape[1]):
-            paths[0][row, r, p] = along[r, p]
-    for r in range(across.shape[0]):
-        for p in range(across.shape[1]):
-            paths[1][row, r, p] = across[r, p]
-    for p in range(factors.strengths.size):
-        paths[2][row, p] = factors.strengths[p]
-    for k in range(factors.readout.size):
-        for p in range(factors.strengths.size):
-            paths[3][row, k, p] = factors.xi_out[k, p]
-        paths[4][row, k] = factors.readout[k]
-
-
-@compiled(inner=True, forceinline=True, fastmath=_SUMS)
-def _rotate_back(P, rows, across):
-    """Replace ``across`` (rows, P) by R of its QR factorization; rows from P on become 0."""
-    for j in range(P):
-        square = 0.0
-        for i in range(j + 1, rows):
-            square += across[i, j] * across[i, j]
-        if square == 0.0:
-            continue
-        head = across[j, j]
-        norm = np.sqrt(head * head + square)
-        norm = -norm if head > 0.0 else norm
-        first = head - norm  # the Householder vector is (first, across[j+1:, j])
-        factor = 1.0 / (norm * first)
-        across[j, j] = norm
-        for p in range(j + 1, P):
-            total = first * across[j, p]
-            for i in range(j + 1, rows):
-                total += across[i, j] * across[i, p]
-            total *= factor
-            across[j, p] += total * first
-            for i in range(j + 1, rows):
-                across[i, p] += total * across[i, j]
-        for i in range(j + 1, rows):
-            across[i, j] = 0.0
+_TINY = 1e-280  # squares below this are 0: their inverse would be infinite
 
 
 @compiled
 def rotation_period(batch):
-    """Steps between two rotations, and columns by which L_X may grow until then."""
+    """Steps between two rotations, and samples in them: a block."""
     steps = max(1, EXTRA // batch)
     return steps, steps * batch
 
 
+@compiled(inner=True)
+def padded(count):
+    """The next multiple of LANES."""
+    return -(-count // LANES) * LANES
+
+
+@compiled(inner=True)
+def _save(sizes, modes, factors, paths, row):
+    """Copy the state into one row of the four arrays of ``paths``."""
+    K, _, P = sizes
+    for p in range(P):
+        for r in range(modes.shape[0]):
+            paths[0][row, r, p] = modes[r, p]
+        paths[1][row, p] = factors.strengths[p]
+    for k in range(K):
+        for p in range(P):
+            paths[2][row, k, p] = factors.xi_out[k, p]
+        paths[3][row, k] = factors.readout[k]
+
+
+@compiled(inner=True)
+def _draw(inputs, grams, teacher_fields, noises, teacher_factor, columns, dof, batch, samples, count, seed, replica,
+          first_sample):
+    """Draw the inputs of ``count`` blocks, with their scalar products and their teacher fields.
+
+    grams[j, i, b] is the product of inputs i and j of block b, for i of an earlier step than j.
+    """
+    M, r_B = teacher_factor.shape
+    for j in range(samples):
+        x = inputs[j]
+        rows = r_B + columns + min(j, dof)  # the frame as the samples before j have left it
+        fill_chain_normals(x, rows, count, STREAM_CHAIN_NORMAL, replica, first_sample + j, samples, seed)
+        # along what the input has outside the frame, a new frame vector
+        fill_chi(x[rows], noises[j], max(dof - j, 0), count, replica, first_sample + j, samples, seed)
+        for i in range(j // batch * batch):
+            for b in range(count):
+                grams[j, i, b] = 0.0
+            for r in range(min(r_B + columns + i + 1, rows)):
+                for b in range(count):
+                    grams[j, i, b] += inputs[i, r, b] * inputs[j, r, b]
+        for m in range(M):
+            for b in range(count):
+                teacher_fields[j, m, b] = 0.0
+            for r in range(r_B):
+                for b in range(count):
+                    teacher_fields[j, m, b] += teacher_factor[m, r] * inputs[j, r, b]
+
+
+@compiled(inner=True, forceinline=True)
+def _project(samples, rows, P, modes, inputs, b, fields):
+    """fields[j, p]: product of mode p and input j of block b, over the first ``rows`` frame vectors."""
+    for j in range(0, samples, LANES):
+        for p in range(0, P, LANES):
+            field_0 = field_1 = field_2 = field_3 = splat(0.0)
+            for r in range(rows):
+                part = load(modes, r, p)
+                field_0 = fma(part, spread_3d(inputs, j, r, b), field_0)
+                field_1 = fma(part, spread_3d(inputs, j + 1, r, b), field_1)
+                field_2 = fma(part, spread_3d(inputs, j + 2, r, b), field_2)
+                field_3 = fma(part, spread_3d(inputs, j + 3, r, b), field_3)
+            store(fields, j, p, field_0)
+            store(fields, j + 1, p, field_1)
+            store(fields, j + 2, p, field_2)
+            store(fields, j + 3, p, field_3)
+
+
+@compiled(inner=True, forceinline=True)
+def _learn(samples, rows, P, modes, inputs, b, coefficients, decay, out):
+    """out <- decay * modes + Σ_j coefficients[j] * input j of block b."""
+    for j in range(0, samples, LANES):
+        for p in range(0, P, LANES):
+            c_0, c_1 = load(coefficients, j, p), load(coefficients, j + 1, p)
+            c_2, c_3 = load(coefficients, j + 2, p), load(coefficients, j + 3, p)
+            for r in range(rows):
+                part = fma(splat(decay), load(modes, r, p), splat(0.0)) if j == 0 else load(out, r, p)
+                part = fma(c_0, spread_3d(inputs, j, r, b), part)
+                part = fma(c_1, spread_3d(inputs, j + 1, r, b), part)
+                part = fma(c_2, spread_3d(inputs, j + 2, r, b), part)
+                store(out, r, p, fma(c_3, spread_3d(inputs, j + 3, r, b), part))
+
+
+@compiled(inner=True, forceinline=True)
+def _rotate_back(first, rows, P, width, modes, product):
+    """Replace ``modes[first:rows]`` by R of its QR factorization; rows from ``first + P`` on become 0."""
+    nothing = splat(0.0)
+    for j in range(P):  # entries below the diagonal of columns before j are left as they come
+        top = first + j
+        block = j // LANES * LANES
+        for p in range(block, width, LANES):
+            total = nothing
+            for r in range(top + 1, rows):
+                total = fma(spread_2d(modes, r, j), load(modes, r, p), total)
+            store(product, 0, p, total)
+        head, square = modes[top, j], product[0, j]
+        if square < _TINY:
+            continue
+        norm = np.sqrt(head * head + square)
+        norm = -norm if head > 0.0 else norm
+        entry = splat(head - norm)  # the Householder vector is (head - norm, modes[top+1:rows, j])
+        factor = splat(1.0 / (norm * (head - norm)))
+        for p in range(width - LANES, block - 1, -LANES):  # the block of column j last
+            total = fma(factor, fma(entry, load(modes, top, p), load(product, 0, p)), nothing)
+            store(modes, top, p, fma(entry, total, load(modes, top, p)))
+            for r in range(top + 1, rows):
+                store(modes, r, p, fma(spread_2d(modes, r, j), total, load(modes, r, p)))
+        modes[top, j] = norm
+    for j in range(P):
+        for p in range(j):
+            modes[first + j, p] = 0.0
+    for r in range(first + P, rows):
+        for p in range(0, width, LANES):
+            store(modes, r, p, nothing)
+
+
+@compiled(inner=True, forceinline=True)
+def _label(sizes, activation, factors, teacher_fields, noise, noises, j, count, labels):
+    """labels[j, b] of sample j of each block b, with its noise."""
+    _, M, _ = sizes
+    for b in range(count):
+        labels[j, b] = noise * noises[j, b]
+    for m in range(M):
+        for b in range(count):
+            labels[j, b] += teacher_unit(activation, factors, m, teacher_fields[j, m, b])
+
+
 @cache
-def make_advance(K, M, P, r_B, activation):
+def make_advance(K, M, P, r_B, activation, batch):
     """The compiled chain for these sizes.
 
     Parameters
     ----------
-    K, M, P, r_B, activation : int
-        Compile-time constants, which makes a step two to three times faster; machine code is cached
-        for each set.  All ANY gives the one function for all sizes.
+    K, M, P, r_B, activation, batch : int
+        Compile-time constants, which makes a step up to twice as fast; machine code is cached for each
+        set.  The function is then for ``columns`` = P and ``dof`` of at least the samples of a block.
+        All ANY gives the one function for all sizes.
 
     Returns
     -------
     callable
-        ``advance(along, across, columns, teacher_factor, factors, rates, weight_decay, noise, activation,
-        N, dof, batch, save_steps, counts, paths, stop, seed, replica)``.  It changes the state in place,
-        fills the rows of ``paths`` (along, across, strengths, xi_out, readout at the saved steps),
-        keeps ``counts`` (steps made, rows filled), looks at ``stop[0]`` now and then, and returns
-        whether the run diverged.
+        ``advance(modes, columns, dof, teacher_factor, factors, rates, weight_decay, noise, activation, N, batch,
+        save_steps, until, counts, paths, stop, seed, replica)``.  It starts from ``modes`` (r_B + columns, P) and
+        ``factors``, which change in place, fills the rows of ``paths`` (modes, strengths, xi_out, readout at the
+        saved steps), keeps ``counts`` (steps made, rows filled), looks at ``stop[0]`` now and then, and
+        returns whether the run diverged.  It returns at the first look after step ``until``, from where
+        another call goes on to the same bits.
     """
-    constant_K, constant_M, constant_P, constant_r_B, constant_activation = K, M, P, r_B, activation
+    known = int(K != ANY)
+    constant_K, constant_M, constant_P, constant_r_B = K, M, P, r_B
+    constant_activation, constant_batch = activation, batch
 
     @compiled
-    def advance(along, across, columns, teacher_factor, factors, rates, weight_decay, noise, activation, N, dof,
-                batch, save_steps, counts, paths, stop, seed, replica):
-        K = constant_K if constant_K != ANY else factors.readout.size
-        M = constant_M if constant_M != ANY else factors.teacher_readout.size
-        P = constant_P if constant_P != ANY else factors.strengths.size
-        r_B = constant_r_B if constant_r_B != ANY else teacher_factor.shape[1]
-        activation = constant_activation if constant_activation != ANY else activation
+    def advance(modes, columns, dof, teacher_factor, factors, rates, weight_decay, noise, activation, N, batch,
+                save_steps, until, counts, paths, stop, seed, replica):
+        if known:
+            K, M, P, r_B, columns = constant_K, constant_M, constant_P, constant_r_B, constant_P
+            activation, batch = constant_activation, constant_batch
+        else:
+            K, P = factors.xi_out.shape
+            M, r_B = teacher_factor.shape
         sizes = (K, M, P)
-        rotate_every, extra = rotation_period(batch)
-        steps_a_buffer = max(1, BUFFER // batch)
-        length = steps_a_buffer * batch
-        normals = np.empty((-(-(r_B + across.shape[0]) // 2) * 2, length))
-        chi = np.empty(length)
-        degrees = np.empty(length)
-        uniforms = np.empty(length)
-        coefficients = np.empty((batch, P))
-        work = make_workspace(K, M, P)
+        width = padded(P)  # modes come in lanes; those from P on stay 0
+        period, samples = rotation_period(batch)
+        fresh = samples if known else min(samples, dof)  # columns of L_X that a block adds
+        frame = r_B + columns
+        rows = frame + fresh
+        blocks = max(1, BUFFER // samples)
+        inputs = np.zeros((padded(samples), rows + 2, blocks))
+        met = samples if period > 1 else 0  # inputs of one step never meet
+        grams = np.zeros((met, met, blocks))
+        teacher_fields = np.empty((samples, M, blocks))
+        noises = np.empty((samples, blocks))
+        labels = np.empty((samples, blocks))
+        state = np.zeros((rows, width))
+        fields, coefficients = np.zeros((padded(samples), width)), np.zeros((padded(samples), width))
+        product = np.empty((1, width))
+        work = make_workspace(factors.readout.size, M, P)
         gradients = make_gradients(K, P)
+        saved_modes = np.empty((rows, width))
+        for r in range(frame):
+            for p in range(P):
+                state[r, p] = modes[r, p]
         inverse_N = 1.0 / N
-        decay = 1.0 - weight_decay * inverse_N
-        base = columns  # columns of L_X right after a rotation
+        step_decay = 1.0 - weight_decay * inverse_N
         made, saved = counts[0], counts[1]
         while saved < save_steps.size:
-            if save_steps[saved] == made:
-                _save(along, across, factors, paths, saved)
-                saved += 1
-                counts[1] = saved
-                continue
-            if stop[0] != 0:
+            if stop[0] != 0 or made >= until:
                 break
-            count = min(steps_a_buffer - made % steps_a_buffer, save_steps[saved] - made)
-            first_sample = made * batch
-            fill_chain_normals(normals, count * batch, STREAM_CHAIN_NORMAL, replica, first_sample, seed)
-            grown = columns - base
-            for t in range(count * batch):
-                degrees[t] = max(dof - grown, 0.0)
-                grown = grown + 1 if (first_sample + t + 1) % extra != 0 else 0
-            fill_chi(chi, degrees, count * batch, replica, first_sample, seed, uniforms)
-            for step in range(count):
-                for j in range(batch):
-                    t = step * batch + j
-                    for m in range(M):
-                        total = 0.0
-                        for r in range(r_B):
-                            total += teacher_factor[m, r] * normals[r, t]
-                        work.nu[m] = total
+            count = min(blocks, (save_steps[-1] - made) // period + 1)
+            _draw(inputs, grams, teacher_fields, noises, teacher_factor, columns, dof, batch, samples, count, seed,
+                  replica, made * batch)
+            for j in range(samples):
+                _label(sizes, activation, factors, teacher_fields, noise, noises, j, count, labels)
+            for b in range(count):
+                _project(samples, frame, width, state, inputs, b, fields)
+                for j in range(samples):
                     for p in range(P):
-                        work.u[p] = 0.0
-                    for r in range(r_B):
+                        coefficients[j, p] = 0.0
+                decay = 1.0
+                for step in range(period):
+                    while saved < save_steps.size and save_steps[saved] == made:
+                        _learn(samples, rows, width, state, inputs, b, coefficients, decay, saved_modes)
+                        _save(sizes, saved_modes, factors, paths, saved)
+                        saved += 1
+                        counts[1] = saved
+                    counts[0] = made
+                    if saved == save_steps.size:
+                        return False
+                    earlier = step * batch  # samples of this block that the weights have learned from
+                    for j in range(earlier, earlier + batch):
                         for p in range(P):
-                            work.u[p] += along[r, p] * normals[r, t]
-                    for r in range(columns):
+                            work.u[p] = decay * fields[j, p]
+                        for i in range(earlier):
+                            for p in range(P):
+                                work.u[p] = fma(coefficients[i, p], grams[j, i, b], work.u[p])
+                        error = forward(sizes, activation, factors, work, labels[j, b])
+                        if not abs(error) < DIVERGENCE_LIMIT:
+                            return True
+                        backward(sizes, factors, work, error)
+                        add_gradients(sizes, rates, work, error, gradients)
                         for p in range(P):
-                            work.u[p] += across[r, p] * normals[r_B + r, t]
-                    label_noise = 0.0
-                    if noise != 0.0:
-                        label_noise = noise * single_normal(STREAM_CHAIN_NOISE, replica, first_sample + t, seed)
-                    error = forward(sizes, activation, factors, work, label_noise)
-                    if not abs(error) < DIVERGENCE_LIMIT:
-                        counts[0] = made
-                        return True
-                    backward(sizes, factors, work, error)
-                    add_gradients(sizes, work, error, gradients)
-                    for p in range(P):
-                        coefficients[j, p] = -rates.xi_in * inverse_N / batch * input_coefficient(factors, work, p)
-                for r in range(r_B):
-                    for p in range(P):
-                        along[r, p] *= decay
-                for r in range(columns):
-                    for p in range(P):
-                        across[r, p] *= decay
-                for j in range(batch):
-                    t = step * batch + j
-                    for r in range(r_B):
-                        for p in range(P):
-                            along[r, p] += coefficients[j, p] * normals[r, t]
-                    for r in range(columns):
-                        for p in range(P):
-                            across[r, p] += coefficients[j, p] * normals[r_B + r, t]
-                    if degrees[t] > 0.0:  # outside the frame so far: a new frame vector
-                        for p in range(P):
-                            across[columns, p] = coefficients[j, p] * chi[t]
-                        columns += 1
-                apply_gradients(sizes, factors, rates, gradients, inverse_N / batch)
-                made += 1
-                if made % rotate_every == 0 and columns > base:
-                    _rotate_back(P, columns, across)
-                    columns = base
+                            coefficients[j, p] = (-rates.xi_in * inverse_N / batch
+                                                  * input_coefficient(factors, work, p))
+                    if step_decay != 1.0:
+                        decay *= step_decay
+                        for i in range(earlier):
+                            for p in range(P):
+                                coefficients[i, p] *= step_decay
+                    apply_gradients(sizes, factors, rates, gradients, inverse_N / batch)
+                    made += 1
+                _learn(samples, rows, width, state, inputs, b, coefficients, decay, state)
+                if fresh > 0:
+                    _rotate_back(r_B, rows, P, width, state, product)
             counts[0] = made
+        for r in range(frame):
+            for p in range(P):
+                modes[r, p] = state[r, p]
         return False
 
     return advance

@@ -9,17 +9,21 @@ from numba import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
+from onlinemode.kernels.lanes import lanes_type
+
+_NAMES = {types.float32: "llvm.fma.f32", types.float64: "llvm.fma.f64", lanes_type: "llvm.fma.v4f64"}
+
 
 @intrinsic
 def fma(typing_context, a, b, c):
-    """``a * b + c`` with one rounding; all three are float32 or all three are float64."""
-    if not (a == b == c and a in (types.float32, types.float64)):
-        raise TypingError(f"fma takes three float32 or three float64, got {a}, {b}, {c}")
+    """``a * b + c`` with one rounding; all three are float32, all float64, or all four lanes of float64."""
+    if not (a == b == c and a in _NAMES):
+        raise TypingError(f"fma takes three float32, three float64 or three of four lanes, got {a}, {b}, {c}")
 
     def codegen(context, builder, signature, arguments):
-        name = "llvm.fma.f32" if signature.return_type == types.float32 else "llvm.fma.f64"
         real = context.get_value_type(signature.return_type)
-        function = builder.module.declare_intrinsic(name, fnty=ir.FunctionType(real, [real] * 3))
+        function = builder.module.declare_intrinsic(_NAMES[signature.return_type],
+                                                    fnty=ir.FunctionType(real, [real] * 3))
         return builder.call(function, arguments)
 
     return a(a, b, c), codegen

@@ -6,12 +6,14 @@ from onlinemode.kernels.averages import student_factors
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.rule import (
     Factors,
+    Rates,
     add_gradients,
     backward,
     forward,
     input_coefficient,
     make_gradients,
     make_workspace,
+    teacher_output,
 )
 
 
@@ -36,6 +38,7 @@ def increment_moments(activation, G, S, strengths, xi_out, readout, teacher_read
     M, r_B = teacher_factor.shape
     sizes = (K, M, P)
     eta, weight_decay, noise = parameters[0], parameters[4], parameters[5]
+    rates = Rates(eta, parameters[1], parameters[2], parameters[3])
     factors = Factors(strengths, xi_out, readout, teacher_readout)
     along, across = student_factors(G, S, teacher_inverse)
     work = make_workspace(K, M, P)
@@ -64,7 +67,8 @@ def increment_moments(activation, G, S, strengths, xi_out, readout, teacher_read
                 work.u[p] += along[p, r] * nodes[node, r]
             for r in range(p + 1):
                 work.u[p] += across[p, r] * nodes[node, r_B + r]
-        error = forward(sizes, activation, factors, work, noise * nodes[node, r_B + P])
+        label = teacher_output(sizes, activation, factors, work) + noise * nodes[node, r_B + P]
+        error = forward(sizes, activation, factors, work, label)
         backward(sizes, factors, work, error)
         for p in range(P):
             gradients.strengths[p] = 0.0
@@ -73,7 +77,7 @@ def increment_moments(activation, G, S, strengths, xi_out, readout, teacher_read
             c[p] = -eta * input_coefficient(factors, work, p)
         for k in range(K):
             gradients.readout[k] = 0.0
-        add_gradients(sizes, work, error, gradients)
+        add_gradients(sizes, rates, work, error, gradients)
         position = 0
         for p in range(P):
             for q in range(P):

@@ -15,7 +15,7 @@ import numba
 from numba import njit
 
 
-def _source_hash():
+def source_hash():
     digest = hashlib.sha256(f"numba {numba.__version__}".encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode())
@@ -32,7 +32,7 @@ def _candidate_roots():
 
 def _find_cache_folder():
     """First candidate that is ours to write in, or None (then every process compiles anew)."""
-    name = f"kernels-{_source_hash()}"
+    name = f"kernels-{source_hash()}"
     for root in _candidate_roots():
         folder = root / name
         try:

@@ -1,5 +1,6 @@
 """What one core can do at most: multiply-adds, bytes moved, normals drawn.  Used by the benchmark alone."""
 
+import llvmlite.binding
 import numpy as np
 
 from onlinemode.kernels.jit import compiled
@@ -37,3 +38,8 @@ def draw(buffer, words, rounds):
     """rounds · buffer.size normals of the input stream."""
     for sample in range(rounds):
         fill_normals(buffer, 0, STREAM_INPUT, 0, sample, np.uint64(1), words)
+
+
+def llvm_target():
+    """The processor that LLVM compiles for."""
+    return llvmlite.binding.get_host_cpu_name()

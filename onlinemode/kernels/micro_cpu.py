@@ -1,4 +1,4 @@
-"""N-dimensional online SGD: real weight vectors, a fresh Gaussian input per sample.
+"""N-dimensional online SGD: real weight vectors, a fresh input per sample.
 
 Blocks of samples (docs/theory.md, section 3).  The N-dimensional work of a block is one sweep over
 tiles that stay in the second-level cache: a tile of the weights receives the update of the previous
@@ -7,8 +7,8 @@ rule itself then runs in the small space of the fields.  This equals the sequent
 rounding.
 
 Vectors are stored tile by tile, as arrays (tiles, vectors, coordinates of a tile); the last tile is
-padded, and the padding of inputs and weights stays 0.  Inputs are float32 as they are drawn, and are
-cast to the type of the weights where they are used.
+padded, and the padding of inputs and weights stays 0.  Gaussian inputs are float32 as they are drawn,
+and are cast to the type of the weights where they are used; others have that type.
 
 Tiles form groups of a fixed size.  Each group has its own sums over the coordinates, which are then
 added in the order of the groups: so groups may be swept in any order, or at the same time, and the
@@ -18,7 +18,10 @@ bits stay the same.
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
+from onlinemode.kernels.inputs_cpu import fill_tile
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.normals import fill_normals, single_normal
 from onlinemode.kernels.philox import STREAM_INPUT, STREAM_LABEL_NOISE
@@ -32,6 +35,7 @@ from onlinemode.kernels.rule import (
     input_coefficient,
     make_gradients,
     make_workspace,
+    teacher_output,
 )
 
 LARGEST_TILE = 1024  # coordinates: 8 KiB a vector in float64, so that a tile of some 30 vectors fits into 256 KiB
@@ -46,7 +50,7 @@ _SUMS = {"reassoc", "contract", "nsz"}
 class Block(NamedTuple):
     """What a block of samples passes between the sweep over the weights and the learning rule."""
 
-    inputs: np.ndarray  # (tiles, samples, coordinates), float32
+    inputs: np.ndarray  # (tiles, samples, coordinates)
     mode_sums: np.ndarray  # (groups, P, samples)          X x over the coordinates of a group
     teacher_sums: np.ndarray  # (groups, M, samples)          B x
     gram_sums: np.ndarray  # (groups, samples, samples)    [later, earlier]: x·x' of two samples
@@ -69,12 +73,24 @@ def to_tiles(rows, kind):
     return np.ascontiguousarray(padded.reshape(vectors, tiles, length).transpose(1, 0, 2))
 
 
-def _make_block(tiles, length, P, M, samples):
+def _input_space(source, xi_in, shape):
+    """Zeros of the type that inputs have, which the type of ``source`` decides."""
+
+
+@overload(_input_space)
+def _typed_input_space(source, xi_in, shape):
+    if isinstance(source, (types.NoneType, types.Omitted)):
+        return lambda source, xi_in, shape: np.zeros(shape, np.float32)
+    return lambda source, xi_in, shape: np.zeros(shape, xi_in.dtype)
+
+
+def _make_block(xi_in, teacher, samples, source):
     """Space for blocks of up to so many samples; nothing in it has been learned."""
+    (tiles, P, length), M = xi_in.shape, teacher.shape[1]
     groups = -(-tiles // TILES_PER_GROUP)
     most = -(-samples // SAMPLE_GROUP) * SAMPLE_GROUP
-    return Block(np.zeros((tiles, most, length), np.float32), np.zeros((groups, P, most)), np.zeros((groups, M, most)),
-                 np.zeros((groups, most, most)), np.zeros((P, most)))
+    return Block(_input_space(source, xi_in, (tiles, most, length)), np.zeros((groups, P, most)),
+                 np.zeros((groups, M, most)), np.zeros((groups, most, most)), np.zeros((P, most)))
 
 
 @compiled(inner=True, forceinline=True, fastmath=_SUMS)
@@ -187,14 +203,15 @@ def _clear(sums, group):
             sums[group, i, j] = 0.0
 
 
-def _sweep(xi_in, teacher, block, begin, end, pending, decay, N, first_sample, samples, with_gram, seed, replica):
+def _sweep(xi_in, teacher, block, begin, end, pending, decay, N, first_sample, samples, with_gram, seed, replica,
+           source):
     """Sweep the groups ``begin`` to ``end`` - 1: update the modes, draw the inputs, project them.
 
     Different groups may be swept at the same time.
 
     Parameters
     ----------
-    xi_in, teacher, N, seed, replica
+    xi_in, teacher, N, seed, replica, source
         As in :func:`advance`.
     block : Block
         ``inputs`` and ``coefficients`` of the previous block are learned; new inputs and sums take their place.
@@ -209,7 +226,7 @@ def _sweep(xi_in, teacher, block, begin, end, pending, decay, N, first_sample, s
         The products of the new inputs with each other are needed.
     """
     kind = xi_in.dtype.type
-    words = np.empty((4, xi_in.shape[2] // 4), np.uint32)
+    normals, words = np.empty(xi_in.shape[2], np.float32), np.empty((4, xi_in.shape[2] // 4), np.uint32)
     for group in range(begin, end):
         _clear(block.mode_sums, group)
         _clear(block.teacher_sums, group)
@@ -218,7 +235,10 @@ def _sweep(xi_in, teacher, block, begin, end, pending, decay, N, first_sample, s
             inputs = block.inputs[tile]
             if pending > 0:
                 _update(kind, xi_in[tile], inputs, pending, block.coefficients, decay)
-            _draw(inputs, tile, N, seed, replica, first_sample, samples, words)
+            if source is None:  # decided when the kernel is compiled
+                _draw(inputs, tile, N, seed, replica, first_sample, samples, words)
+            else:
+                fill_tile(source, inputs, tile, N, first_sample, samples, seed, replica, normals, words)
             for j in range(0, samples, SAMPLE_GROUP):
                 _project(kind, xi_in[tile], 0, xi_in.shape[1], inputs, j, block.mode_sums, group)
                 _project(kind, teacher[tile], 0, teacher.shape[1], inputs, j, block.teacher_sums, group)
@@ -270,13 +290,13 @@ def _learn(block, factors, rates, weight_decay, noise, activation, N, batch, fir
                 work.u[p] = field * scale
             for m in range(M):
                 work.nu[m] = teacher_sums[0, m, j] * scale
-            label_noise = 0.0
+            label = teacher_output(sizes, activation, factors, work)
             if noise != 0.0:
-                label_noise = noise * single_normal(STREAM_LABEL_NOISE, replica, first_sample + j, seed)
-            error = forward(sizes, activation, factors, work, label_noise)
+                label += noise * single_normal(STREAM_LABEL_NOISE, replica, first_sample + j, seed)
+            error = forward(sizes, activation, factors, work, label)
             diverged |= not abs(error) < DIVERGENCE_LIMIT
             backward(sizes, factors, work, error)
-            add_gradients(sizes, work, error, gradients)
+            add_gradients(sizes, rates, work, error, gradients)
             for p in range(P):
                 coefficients[p, j] = -rates.xi_in * scale / batch * input_coefficient(factors, work, p)
         if diverged:  # this step is not made
@@ -299,7 +319,7 @@ _make_block, _sweep, _learn = (compiled(function, inner=True, inline="always")
 
 @compiled
 def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, batch,
-            steps_per_block, first_step, steps, seed, replica):
+            steps_per_block, first_step, steps, seed, replica, source=None):
     """Make ``steps`` steps of online SGD in place.
 
     Parameters
@@ -319,6 +339,8 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
         Step ``first_step`` is the first one made; it fixes the random numbers.
     seed, replica : int
         Key and replica of the random stream.
+    source : Source, optional
+        Where inputs come from that are not i.i.d. Gaussian; see :mod:`onlinemode.kernels.inputs_cpu`.
 
     Returns
     -------
@@ -326,16 +348,16 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
         Steps made: ``steps``, or fewer where the error left ±DIVERGENCE_LIMIT or became NaN in
         step ``first_step + made``.
     """
-    block = _make_block(xi_in.shape[0], xi_in.shape[2], xi_in.shape[1], teacher.shape[1], steps_per_block * batch)
+    block = _make_block(xi_in, teacher, steps_per_block * batch, source)
     groups = block.mode_sums.shape[0]
     modes_move = rates.xi_in != 0.0 or weight_decay != 0.0
     made, pending, decay = np.int64(0), np.int64(0), 1.0  # of these types from the start: one compilation
     count = min(steps_per_block, steps)
     while count > 0 or pending > 0:  # the last sweep only brings the modes up to date
         _sweep(xi_in, teacher, block, 0, groups, pending, decay, N, (first_step + made) * batch, count * batch,
-              modes_move and count > 1, seed, replica)
+               modes_move and count > 1, seed, replica, source)
         learned, decay = _learn(block, factors, rates, weight_decay, noise, activation, N, batch, first_step + made,
-                               count, seed, replica)
+                                count, seed, replica)
         made += learned
         pending = count * batch if modes_move else 0
         if learned < count:  # diverged

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from onlinemode.kernels.activations import activation_slope, activation_value
+from onlinemode.kernels.activations import value_and_slope
+from onlinemode.kernels.fused import fma
 from onlinemode.kernels.jit import compiled
 
 # An error beyond this is a run that will not come back; float32 weights are still finite there.
@@ -45,6 +46,7 @@ class Workspace(NamedTuple):
     u: np.ndarray  # (P,)   mode fields
     nu: np.ndarray  # (M,)   teacher fields
     scaled_u: np.ndarray  # (P,)   s∘u
+    field: np.ndarray  # (K,)   λ
     activity: np.ndarray  # (K,)   g(λ)
     gain: np.ndarray  # (K,)   v∘g'(λ), so that δ = e * gain
     back: np.ndarray  # (P,)   a = Aᵀδ
@@ -60,7 +62,7 @@ class Gradients(NamedTuple):
 
 @compiled
 def make_workspace(K, M, P):
-    return Workspace(np.zeros(P), np.zeros(M), np.zeros(P), np.zeros(K), np.zeros(K), np.zeros(P))
+    return Workspace(np.zeros(P), np.zeros(M), np.zeros(P), np.zeros(K), np.zeros(K), np.zeros(K), np.zeros(P))
 
 
 @compiled
@@ -69,26 +71,43 @@ def make_gradients(K, P):
 
 
 @compiled(inner=True, forceinline=True)
-def forward(sizes, activation, factors, work, label_noise):
-    """Error e = f − y of the sample whose fields are ``work.u`` and ``work.nu``.
+def teacher_unit(activation, factors, m, nu):
+    """What teacher unit m adds to the label at the field ν_m: v*_m g(ν_m)."""
+    value, _ = value_and_slope(activation, nu)
+    return factors.teacher_readout[m] * value
 
-    ``label_noise`` is σζ, already scaled.  Fills ``scaled_u``, ``activity`` and ``gain``.
+
+@compiled(inner=True, forceinline=True)
+def teacher_output(sizes, activation, factors, work):
+    """The label without its noise, at the teacher fields ``work.nu``."""
+    _, M, _ = sizes
+    output = 0.0
+    for m in range(M):
+        output += teacher_unit(activation, factors, m, work.nu[m])
+    return output
+
+
+@compiled(inner=True, forceinline=True)
+def forward(sizes, activation, factors, work, label):
+    """Error e = f − y of the sample whose mode fields are ``work.u`` and whose label is y.
+
+    Fills ``scaled_u``, ``activity`` and ``gain``.
     """
-    K, M, P = sizes
+    K, _, P = sizes
     for p in range(P):
         work.scaled_u[p] = factors.strengths[p] * work.u[p]
-    error = -label_noise
     for k in range(K):
         field = 0.0
         for p in range(P):
-            field += factors.xi_out[k, p] * work.scaled_u[p]
-        value = activation_value(activation, field)
-        work.activity[k] = value
-        work.gain[k] = factors.readout[k] * activation_slope(activation, field, value)
-        error += factors.readout[k] * value
-    for m in range(M):
-        error -= factors.teacher_readout[m] * activation_value(activation, work.nu[m])
-    return error
+            field = fma(factors.xi_out[k, p], work.scaled_u[p], field)
+        work.field[k] = field
+    for k in range(work.field.size):  # not K: where LLVM knows the length it unrolls, and does not vectorise
+        work.activity[k], slope = value_and_slope(activation, work.field[k])
+        work.gain[k] = factors.readout[k] * slope
+    output = 0.0
+    for k in range(K):
+        output += factors.readout[k] * work.activity[k]
+    return output - label
 
 
 @compiled(inner=True, forceinline=True)
@@ -98,7 +117,7 @@ def backward(sizes, factors, work, error):
     for p in range(P):
         total = 0.0
         for k in range(K):
-            total += factors.xi_out[k, p] * work.gain[k]
+            total = fma(factors.xi_out[k, p], work.gain[k], total)
         work.back[p] = error * total
 
 
@@ -109,16 +128,20 @@ def input_coefficient(factors, work, p):
 
 
 @compiled(inner=True, forceinline=True)
-def add_gradients(sizes, work, error, gradients):
-    """Add this sample's gradients of s, A and v."""
+def add_gradients(sizes, rates, work, error, gradients):
+    """Add this sample's gradients of those of s, A and v that have a learning rate."""
     K, _, P = sizes
-    for p in range(P):
-        gradients.strengths[p] += work.u[p] * work.back[p]
-    for k in range(K):
-        delta = error * work.gain[k]
+    if rates.strengths != 0.0:
         for p in range(P):
-            gradients.xi_out[k, p] += delta * work.scaled_u[p]
-        gradients.readout[k] += error * work.activity[k]
+            gradients.strengths[p] += work.u[p] * work.back[p]
+    if rates.xi_out != 0.0:
+        for k in range(K):
+            delta = error * work.gain[k]
+            for p in range(P):
+                gradients.xi_out[k, p] += delta * work.scaled_u[p]
+    if rates.readout != 0.0:
+        for k in range(K):
+            gradients.readout[k] += error * work.activity[k]
 
 
 @compiled(inner=True, forceinline=True)
@@ -128,12 +151,16 @@ def apply_gradients(sizes, factors, rates, gradients, scale):
     ``scale`` is 1/(N n) for a batch of n samples.
     """
     K, _, P = sizes
-    for p in range(P):
-        factors.strengths[p] -= rates.strengths * scale * gradients.strengths[p]
-        gradients.strengths[p] = 0.0
-    for k in range(K):
+    if rates.strengths != 0.0:
         for p in range(P):
-            factors.xi_out[k, p] -= rates.xi_out * scale * gradients.xi_out[k, p]
-            gradients.xi_out[k, p] = 0.0
-        factors.readout[k] -= rates.readout * scale * gradients.readout[k]
-        gradients.readout[k] = 0.0
+            factors.strengths[p] -= rates.strengths * scale * gradients.strengths[p]
+            gradients.strengths[p] = 0.0
+    if rates.xi_out != 0.0:
+        for k in range(K):
+            for p in range(P):
+                factors.xi_out[k, p] -= rates.xi_out * scale * gradients.xi_out[k, p]
+                gradients.xi_out[k, p] = 0.0
+    if rates.readout != 0.0:
+        for k in range(K):
+            factors.readout[k] -= rates.readout * scale * gradients.readout[k]
+            gradients.readout[k] = 0.0

@@ -4,17 +4,20 @@ The order parameters of a run at finite N are θ = θ̄(α) + N^(−1/2) ψ + m/
 Gaussian ψ of covariance Λ and the bias m.  Equations and derivation: docs/theory.md, section 8.
 """
 
+from functools import partial
+
 import numpy as np
 
-from onlinemode import observables
+from onlinemode import checks, observables
 from onlinemode.errors import ParameterError
-from onlinemode.theory.meanfield import MeanFieldDrift, generalization_error
+from onlinemode.theory.meanfield import MeanFieldDrift, signed_error
 from onlinemode.theory.quadrature import NODE_SEED, normal_nodes, teacher_factor
 
 FLUCTUATION_NODES = 2**14
 STEP = 1e-4  # of central differences, relative to the size of the state
 LARGEST_STATE = 1e8  # beyond it the mean-field path counts as diverged
-PATH_RTOL = 1e-6  # sets how densely the coefficients are sampled along the mean-field path
+PATH_RTOL, PATH_ATOL = 1e-10, 1e-13  # of the mean-field path
+SAMPLE_RTOL, SAMPLE_ATOL = 1e-6, 1e-9  # the steps of a coarser path are where the coefficients are sampled
 RTOL, ATOL = 1e-8, 1e-14  # of Λ and m
 
 
@@ -107,8 +110,8 @@ class Fluctuations:
         return (xi_out * strengths[..., None, :]) @ S
 
     def _error(self, G, S, strengths, xi_out, readout):
-        return generalization_error(self._problem.activation, G, S, self._overlaps.T, strengths, xi_out, readout,
-                                    self._overlaps.teacher_readout)
+        return signed_error(self._problem.activation, G, S, self._overlaps.T, strengths, xi_out, readout,
+                            self._overlaps.teacher_readout)
 
     def _rho(self, *state):
         return observables.normalized_overlaps(self._Q(*state), self._R(*state), self._overlaps.T)
@@ -153,8 +156,8 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
     Raises
     ------
     ParameterError
-        If the problem has mini-batches or relu units, if nothing is trained, or if the mean-field
-        equations diverge.
+        If the problem has mini-batches, relu units or inputs other than i.i.d. Gaussian, if nothing is
+        trained, if the mean-field equations diverge, or if an argument is not one of these.
     """
     from scipy.integrate import solve_ivp
     from scipy.interpolate import CubicSpline
@@ -162,24 +165,32 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
     if problem.activation == "relu":
         raise ParameterError("the linear-noise theory needs a smooth activation (erf, linear or tanh); got relu, whose "
                              "drift jumps at the quadrature nodes")
+    if not (problem.inputs.independent and problem.inputs.gaussian):
+        raise ParameterError(f"the linear-noise theory needs i.i.d. Gaussian inputs; got {problem.inputs!r}")
     if problem.batch != 1:
         raise ParameterError(f"the linear-noise theory needs batch = 1; got {problem.batch}")
     if hasattr(overlaps, "order_parameters"):
         overlaps = overlaps.order_parameters()
+    if not hasattr(overlaps, "teacher_readout"):
+        raise ParameterError("the linear-noise theory needs one start, Weights or OrderParameters; got "
+                             f"{type(overlaps).__name__}")
+    alpha = np.array(checks.array("alpha", alpha, (None,)))
+    if np.any(np.diff(alpha) < 0.0) or alpha[0] < 0.0:
+        raise ParameterError(f"alpha must hold ascending times ≥ 0; got {alpha[0]:g} ... {alpha[-1]:g}")
+    nodes = checks.power_of_two("nodes", nodes, 64, 2**24)
     drift = MeanFieldDrift(problem, overlaps)
     d = drift.active.size
     if d == 0:
         raise ParameterError("nothing is trained, so nothing fluctuates; give a learning rate above 0")
-    alpha = np.asarray(alpha, dtype=float)
     last = alpha[-1] if alpha[-1] > 0.0 else 1.0
     start = drift.full[drift.active]
+    follow = partial(solve_ivp, lambda _, y: drift(y), (0.0, last), start, method="LSODA")
     with np.errstate(over="ignore", invalid="ignore"):
-        path = solve_ivp(lambda _, y: drift(y), (0.0, last), start, method="LSODA", rtol=PATH_RTOL, atol=1e-9,
-                         dense_output=True)
+        path = follow(rtol=PATH_RTOL, atol=PATH_ATOL, dense_output=True)
     if path.status != 0 or not np.all(np.abs(path.y) < LARGEST_STATE):
         raise ParameterError(f"the mean-field equations diverge before α = {last:g}, so nothing fluctuates about them; "
                              "lower the learning rates, or alpha")
-    times = path.t
+    times = follow(rtol=SAMPLE_RTOL, atol=SAMPLE_ATOL).t
     coefficients = _Coefficients(problem, overlaps, drift, nodes)
     sampled = [coefficients.at(path.sol(time)) for time in times]
     jacobian, omega, correction = (CubicSpline(times, np.array(values)) for values in zip(*sampled))

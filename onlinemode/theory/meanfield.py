@@ -134,6 +134,12 @@ def generalization_error(activation, G, S, T, strengths, xi_out, readout, teache
     -----
     docs/theory.md, sections 2.3 to 2.5 and 6.1.
     """
+    error = signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout)
+    return np.where(error < 0.0, 0.0, error)
+
+
+def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout):
+    """ε_g as :func:`generalization_error`, but smooth: negative for overlaps that no vectors have, to differentiate."""
     if activation == "tanh":
         return _tanh_error(G, S, T, strengths, xi_out, readout, teacher_readout)
     scaled = xi_out * strengths[..., None, :]
@@ -154,8 +160,7 @@ def generalization_error(activation, G, S, T, strengths, xi_out, readout, teache
             cosine = np.where(product > 0.0, np.clip(Z / product, -1.0, 1.0), 0.0)
             moments = product / (2.0 * np.pi) * (np.sqrt(1.0 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine)
             moments = np.where(np.isnan(Z), np.nan, moments)
-        error = 0.5 * np.einsum("...i,...ij,...j->...", w, moments, w)
-    return np.where(error < 0.0, 0.0, error)
+        return 0.5 * np.einsum("...i,...ij,...j->...", w, moments, w)
 
 
 def _tanh_error(G, S, T, strengths, xi_out, readout, teacher_readout):
@@ -169,4 +174,4 @@ def _tanh_error(G, S, T, strengths, xi_out, readout, teacher_readout):
     out = np.empty(len(G))
     tanh_errors(G, S, strengths, xi_out, readout, np.array(T), np.array(teacher_readout), factor, inverse,
                 normal_nodes(factor.shape[1] + P, ERROR_NODES), out)
-    return np.maximum(out, 0.0).reshape(lead)
+    return out.reshape(lead)

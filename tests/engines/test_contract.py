@@ -253,3 +253,43 @@ def test_progress_is_called_and_ends_at_one(engine, problem, start):
     assert seen[-1].alpha == pytest.approx(5.0)
     assert seen[-1].steps == (0 if engine == "ode" else 205)
     assert np.isfinite(seen[-1].error)
+
+
+def test_replicas_of_starts_of_their_own(engine, problem, tmp_path):
+    """A callable is asked once a replica, in order; each replica is the run from its start."""
+    asked = []
+
+    def start(replica):
+        asked.append(replica)
+        return om.initial.committee(41, K=2, seed=1, student_seed=replica)
+
+    run = om.simulate(problem, start, 1.0, engine, replicas=3, save_at=4, seed=2)
+    assert asked == [0, 1, 2]
+    assert run.G.shape[:2] == (3, 4) and run.draws == run.replicas == 3
+    for replica in range(3):
+        o = start(replica).order_parameters()
+        assert np.allclose(run.G[replica, 0], o.G, rtol=0.0, atol=1e-12)
+        assert np.array_equal(run.start_of(replica).G, o.G) and np.array_equal(run.start_of(replica).T, run.T)
+        assert np.array_equal(run.starts["S"][replica], o.S)
+    assert np.array_equal(run.initial.G, run.start_of(0).G)
+    run.save(tmp_path / "run.npz")
+    assert_same(om.repeat(om.load(tmp_path / "run.npz")), run)
+
+
+def test_keep_summary(engine, problem, tmp_path):
+    """Five draws and the statistics of all, also after loading; a run that keeps all has the same statistics."""
+    start = lambda replica: om.initial.committee(41, K=2, seed=1, student_seed=replica)  # noqa: E731
+    call = dict(replicas=8, save_at=4, seed=2)
+    all_, few = (om.simulate(problem, start, 1.0, engine, keep=keep, **call) for keep in ("all", "summary"))
+    assert (few.replicas, few.draws, few.G.shape[0]) == (8, 5, 5)
+    assert len(few.status) == len(few.message) == len(few.meta["steps"]) == 8
+    assert np.array_equal(few.G, all_.G[:5]) and np.array_equal(few.generalization_error, all_.generalization_error[:5])
+    few.save(tmp_path / "run.npz")
+    for run in (few, om.load(tmp_path / "run.npz")):
+        for kind in ("mean", "standard_deviation", "quantiles"):
+            for name, values in getattr(all_.ensemble, kind).items():
+                assert np.array_equal(getattr(run.ensemble, kind)[name], values, equal_nan=True), name
+    two = om.simulate(problem, start, 1.0, engine, keep="summary", replicas=2, save_at=4)
+    assert two.draws == 2
+    few.to_csv(tmp_path / "run.csv")
+    assert len((tmp_path / "run.csv").read_text().splitlines()) == 1 + 5 * 4

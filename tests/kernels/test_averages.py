@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from onlinemode.kernels.activations import ACTIVATION_CODES, activation_values
+from onlinemode.kernels.activations import ACTIVATION_CODES
 from onlinemode.kernels.averages import (
     ERF_LIKE_TANH,
     erf_averages,
@@ -197,13 +197,3 @@ def test_student_inside_the_span_of_the_teacher():
     assert np.allclose(along @ along.T + across @ across.T, G, rtol=0.0, atol=1e-7)
     assert np.abs(across[:4]).max() < 1e-7
     assert across[4, 4] > 0.1
-
-
-@pytest.mark.parametrize("name, function", [
-    ("erf", lambda z: special.erf(z / np.sqrt(2.0))), ("linear", lambda z: z), ("relu", lambda z: np.maximum(z, 0.0)),
-    ("tanh", np.tanh)])
-def test_activation_values(name, function):
-    z = np.random.default_rng(1).normal(scale=3.0, size=(5, 7, 11))
-    values = activation_values(ACTIVATION_CODES[name], z)
-    assert values.shape == z.shape
-    assert np.allclose(values, function(z), rtol=0.0, atol=1e-15)

@@ -11,7 +11,7 @@ COUNT = 200_000
 
 def chi(degrees, count=COUNT, seed=3):
     out = np.empty(count)
-    fill_chi(out, np.full(count, float(degrees)), count, 0, 0, seed, np.empty(count))
+    fill_chi(out, np.empty(count), degrees, count, 0, 0, 1, seed)
     return out
 
 
@@ -33,14 +33,30 @@ def test_chi_does_not_depend_on_the_buffer():
     for first in range(0, 1000, 64):
         count = min(64, 1000 - first)
         piece = np.empty(64)
-        fill_chi(piece, np.full(64, 3.0), count, 0, first, 3, np.empty(64))
+        fill_chi(piece, np.empty(64), 3, count, 0, first, 1, 3)
         parts[first:first + count] = piece[:count]
     assert np.array_equal(parts, whole)
+    third = np.empty(333)
+    fill_chi(third, np.empty(333), 3, 333, 0, 1, 3, 3)
+    assert np.array_equal(third, whole[1::3][:333])
 
 
-def normals(rows, count, seed=1, first=0, replica=0):
+@pytest.mark.parametrize("degrees", [0, 1, 3, 100])
+def test_the_noise_beside_chi(degrees):
+    """A normal that is independent of chi and the same for all degrees; KS at 1e-3, correlations at 5 errors."""
+    length, noise, other = np.empty((3, COUNT))
+    fill_chi(length, noise, degrees, COUNT, 0, 0, 1, 3)
+    fill_chi(length.copy(), other, 7, COUNT, 0, 0, 1, 3)
+    assert np.array_equal(noise, other)
+    assert stats.kstest(noise, "norm").pvalue > 1e-3
+    if degrees:
+        for x in (noise, noise**2):
+            assert abs(np.corrcoef(x, length)[0, 1]) < 5.0 / np.sqrt(COUNT)
+
+
+def normals(rows, count, seed=1, first=0, replica=0, stride=1):
     out = np.empty((rows, count))
-    fill_chain_normals(out, count, 2, replica, first, seed)
+    fill_chain_normals(out, rows, count, 2, replica, first, stride, seed)
     return out
 
 
@@ -58,6 +74,7 @@ def test_chain_normals():
 
 def test_chain_normals_do_not_depend_on_the_buffer():
     assert np.array_equal(normals(6, 10, first=2**40 + 5), normals(6, 20, first=2**40)[:, 5:15])
+    assert np.array_equal(normals(4, 5, first=2**40 + 5, stride=3), normals(6, 20, first=2**40)[:4, 5:20:3])
 
 
 def orthonormal_to(rows, generator):
@@ -73,7 +90,8 @@ def nearest_orthonormal(rows):
     return left @ right
 
 
-@pytest.mark.parametrize("N, K, M, P, batch", [(31, 3, 2, 2, 1), (40, 2, 3, 4, 1), (30, 2, 2, 2, 3), (9, 2, 3, 3, 1)])
+@pytest.mark.parametrize("N, K, M, P, batch", [(31, 3, 2, 2, 1), (40, 2, 3, 4, 1), (30, 2, 2, 2, 3), (9, 2, 3, 3, 1),
+                                              (40, 3, 2, 6, 1), (50, 2, 2, 9, 2)])
 def test_pathwise_equal_to_real_vectors(N, K, M, P, batch, random_weights):
     """400 steps: real N-vectors that have the chain's fields and lengths learn to the same overlaps.
 
@@ -91,19 +109,16 @@ def test_pathwise_equal_to_real_vectors(N, K, M, P, batch, random_weights):
     begin = ChainStart(start, N)
     r_B, columns = len(begin.along), len(begin.across)
     _, extra = rotation_period(batch)
-    rows = columns + extra
-    across = np.zeros((rows, P))
-    across[:columns] = begin.across
-    paths = tuple(np.full((steps + 1,) + shape, np.nan) for shape in ((r_B, P), (rows, P), (P,), (K, P), (K,)))
+    rows = r_B + columns + min(extra, begin.dof)
+    paths = tuple(np.full((steps + 1,) + shape, np.nan) for shape in ((rows, P), (P,), (K, P), (K,)))
     factors = Factors(*(np.array(getattr(start, name)) for name in Factors._fields))
-    make_advance(*[ANY] * 5)(
-        np.array(begin.along), across, columns, begin.teacher_factor, factors, Rates(eta, eta_s, eta_A, eta_v), kappa,
-        0.0, 0, float(N), float(begin.dof), batch, np.arange(steps + 1), np.zeros(2, np.int64), paths,
-        np.zeros(1, np.uint8), np.uint64(seed), 0)
+    make_advance(*[ANY] * 6)(
+        begin.modes.copy(), columns, begin.dof, begin.teacher_factor, factors, Rates(eta, eta_s, eta_A, eta_v), kappa,
+        0.0, 0, float(N), batch, np.arange(steps + 1), steps, np.zeros(2, np.int64), paths, np.zeros(1, np.uint8),
+        np.uint64(seed), 0)
 
     samples = steps * batch
-    omega = np.empty((-(-(r_B + rows) // 2) * 2, samples))
-    fill_chain_normals(omega, samples, 2, 0, 0, np.uint64(seed))
+    omega = normals(-(-(rows + 1) // 2) * 2, samples, seed=np.uint64(seed))
     generator = np.random.default_rng(1)
     B, X = start.teacher, start.xi_in.copy()
     s, A, v, v_star = start.strengths, start.xi_out, start.readout, start.teacher_readout
@@ -117,7 +132,7 @@ def test_pathwise_equal_to_real_vectors(N, K, M, P, batch, random_weights):
             t = step * batch + j
             dof = N - len(frame)
             length, new = np.empty(1), []
-            fill_chi(length, np.array([float(dof)]), 1, 0, t, np.uint64(seed), np.empty(1))
+            fill_chi(length, np.empty(1), dof, 1, 0, t, 1, np.uint64(seed))
             x = omega[:len(frame), t] @ frame
             if dof > 0:
                 new = [orthonormal_to(frame, generator)]
@@ -135,10 +150,10 @@ def test_pathwise_equal_to_real_vectors(N, K, M, P, batch, random_weights):
             dA, dv = dA + np.outer(delta, s * u) / batch, dv + error * erf(field / np.sqrt(2)) / batch
         X = (1 - kappa / N) * X - eta / np.sqrt(N) * dX
         s, A, v = s - eta_s / N * ds, A - eta_A / N * dA, v - eta_v / N * dv
-        along, now = paths[0][step + 1], paths[1][step + 1]
+        along, now = np.split(paths[0][step + 1], [r_B])
         assert np.abs(along.T @ along + now.T @ now - X @ X.T / N).max() < 1e-12 * max(1.0, np.abs(X @ X.T / N).max())
         assert np.abs(along.T @ begin.teacher_factor.T - X @ B.T / N).max() < 1e-12
-        for saved, value in zip(paths[2:], (s, A, v)):
+        for saved, value in zip(paths[1:], (s, A, v)):
             assert np.abs(saved[step + 1] - value).max() < 1e-12
         if (step + 1) * batch % extra == 0 and len(frame) > r_B + columns:  # the kernel has rotated its frame
             before = (X / np.sqrt(N)) @ frame[r_B:].T

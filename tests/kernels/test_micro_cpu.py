@@ -145,7 +145,8 @@ def test_chunked_calls_agree(random_weights, batch):
 @pytest.mark.parametrize("block", [3, 8])
 def test_tiles_and_groups(sequential, random_weights, N, block):
     """Several groups of several tiles, the last ones not full."""
-    assert len(make_block(*tile_shape(N), 1, 1, 1).mode_sums) > 1
+    empty = to_tiles(np.zeros((1, N)), np.float64)
+    assert len(make_block(empty, empty, 1, None).mode_sums) > 1
     compare(sequential, random_weights(N, 2, 3, 3, seed=8), block, steps=19, kappa=0.9, sigma=0.2)
 
 
@@ -154,12 +155,12 @@ def test_groups_may_be_swept_in_any_order(random_weights):
     states = []
     for order in ([0, 1, 2], [2, 0, 1]):
         run = Run(weights)
-        block = make_block(*tile_shape(9_001), 3, 3, 4)
+        block = make_block(run.xi_in, run.teacher, 4, None)
         assert len(block.mode_sums) == 3
         block.inputs[:] = 0.5
         block.coefficients[:] = 0.1
         for group in order:
-            sweep(run.xi_in, run.teacher, block, group, group + 1, 4, 0.9, 9_001, 0, 4, True, SEED, 0)
+            sweep(run.xi_in, run.teacher, block, group, group + 1, 4, 0.9, 9_001, 0, 4, True, SEED, 0, None)
         states.append([run.xi_in, *block])
     for one, other in zip(*states):
         assert np.array_equal(one, other)

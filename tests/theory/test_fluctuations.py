@@ -100,3 +100,93 @@ def test_covariance_of_the_increments():
     increments += [-eta_s * u[:, p] * back[:, p] for p in range(2)]
     expected = np.cov(np.array(increments))
     assert np.abs(omega - expected).max() < 0.04 * np.abs(expected).max()
+
+
+def test_rho_and_specialization_against_the_chain(case):
+    """Spread within 5 % and mean within 5 standard errors plus 10 % of the largest shift: N = 400, 4,000 runs."""
+    problem, start, theory = case
+    N = 400
+    run = om.simulate(problem, start, TIMES[-1], "chain", N=N, replicas=4000, save_at=TIMES, seed=8)
+    for name in ("rho", "specialization", "generalization_error"):
+        values = getattr(run, name)[:, 1:]
+        expected = theory.standard_deviation(name, N)[1:]
+        assert np.abs(values.std(0) / expected - 1.0).max() < 0.06, name
+        error, shift = values.std(0) / np.sqrt(4000), theory.mean_shift(name, N)[1:]
+        measured = values.mean(0) - theory.mean_field(name)[1:]
+        assert np.all(np.abs(measured - shift) < 5.0 * error + 0.1 * np.abs(shift).max()), name
+
+
+@pytest.mark.parametrize("name", ["rho", "specialization", "generalization_error", "Q", "R"])
+def test_named_observables_are_those_of_a_trajectory(case, name):
+    """At the states of the path, and their spread is that of the same function with other finite differences."""
+    problem, start, theory = case
+    G, S, strengths, xi_out, readout = theory.layout.unpack(theory.states)
+    path = om.Trajectory(alpha=TIMES, G=G[None], S=S[None], strengths=strengths[None], xi_out=xi_out[None],
+                         readout=readout[None], problem=problem, initial=start, status=[], message=[], meta={})
+    values = getattr(path, name)[0]
+    assert np.allclose(theory.mean_field(name), values, rtol=1e-12, atol=1e-13)
+
+    def at(states):
+        G, S, strengths, xi_out, readout = theory.layout.unpack(states)
+        path = om.Trajectory(alpha=TIMES, G=G[None], S=S[None], strengths=strengths[None], xi_out=xi_out[None],
+                             readout=readout[None], problem=problem, initial=start, status=[], message=[], meta={})
+        return getattr(path, name)[0]
+
+    h, gradient = 3e-6, []
+    for entry in theory.active:
+        step = np.zeros(theory.layout.size)
+        step[entry] = h
+        gradient.append((at(theory.states + step) - at(theory.states - step)) / (2.0 * h))
+    variance = np.einsum("dn...,nde,en...->n...", np.array(gradient), theory.covariance, np.array(gradient))
+    assert np.allclose(theory.standard_deviation(name, 50), np.sqrt(np.maximum(variance, 0.0) / 50), rtol=1e-3,
+                       atol=1e-7)
+    low, high = theory.band(name, 50, width=3.0)
+    assert np.allclose((high - low) / 6.0, theory.standard_deviation(name, 50), rtol=1e-9, atol=1e-15)
+    assert np.allclose((high + low) / 2.0 - values, theory.mean_shift(name, 50), rtol=0.0, atol=1e-12)
+
+
+def test_spread_of_a_small_error():
+    """Near the perfect student the slope of the unclipped form gives the spread: the relative one goes on smoothly."""
+    problem = om.Problem(rates=om.LearningRates(xi_in=1.0))
+    start = om.initial.committee(400, K=1, seed=3, readout="sum", student_size=0.3, weights=False)
+    times = np.linspace(0.0, 60.0, 31)
+    theory = fluctuations(problem, start, times)
+    error = theory.mean_field("generalization_error")
+    exact = om.simulate(problem, start, 60.0, "ode", save_at=times, rtol=1e-12, atol=1e-14).generalization_error[0]
+    assert error[-1] < 1e-8
+    assert np.abs(error / exact - 1.0).max() < 2e-3
+    relative = (theory.standard_deviation("generalization_error", 10_000) / error)[5:]
+    assert relative.max() / relative.min() < 2.0
+    shift = (theory.mean_shift("generalization_error", 10_000) / error)[5:]
+    assert np.abs(shift).max() < 1e-3
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (dict(alpha=[0.0, 2.0, 1.0]), "alpha must hold ascending times ≥ 0; got 0 ... 1"),
+    (dict(alpha=[-1.0, 2.0]), "alpha must hold ascending times ≥ 0; got -1 ... 2"),
+    (dict(alpha=[0.0, np.nan]), "alpha must be finite"),
+    (dict(alpha=3.0), "alpha must have shape (any,); got ()"),
+    (dict(nodes=1000), "nodes must be a power of 2; got 1000"),
+    (dict(overlaps=lambda replica: None), "needs one start, Weights or OrderParameters; got function"),
+])
+def test_bad_calls(case, arguments, message):
+    problem, start, _ = case
+    with pytest.raises(ValueError) as caught:
+        fluctuations(**{"problem": problem, "overlaps": start, "alpha": TIMES, **arguments})
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_unknown_observable(case):
+    with pytest.raises(ParameterError, match="must be a function or one of generalization_error, Q, R, rho, spec"):
+        case[2].band("colour", 100)
+
+
+def test_shift_of_a_product(case):
+    """E[θ_i θ_j] − θ̄_i θ̄_j = (θ̄_i m_j + θ̄_j m_i + Λ_ij)/N exactly, by section 8.3."""
+    theory = case[2]
+    i, j = (int(np.flatnonzero(theory.active == entry)[0]) for entry in (theory.layout.G.start, theory.layout.S.start))
+    G, S = theory.states[:, theory.layout.G.start], theory.states[:, theory.layout.S.start]
+    expected = (G * theory.bias[:, j] + S * theory.bias[:, i] + theory.covariance[:, i, j]) / 50
+    shift = theory.mean_shift(lambda G, S, *rest: G[..., 0, 0] * S[..., 0, 0], 50)
+    assert np.allclose(shift, expected, rtol=1e-5, atol=1e-9)
+    assert np.abs(theory.covariance[1:, i, j] / 50).max() > 0.1 * np.abs(expected).max()

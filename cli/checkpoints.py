@@ -1,0 +1,92 @@
+"""``--checkpoint``, ``--every`` and ``--resume``: what the command line adds to checkpoints."""
+
+import signal
+import sys
+import warnings
+
+import click
+
+from onlinemode.cli.options import OUTPUT, typed_values
+
+FREE = (*OUTPUT, "threads")  # options that have no influence on the result, or only on where it goes
+TERMINATED = 143
+
+
+def resumed_settings(path, given):
+    """The settings of the run in a checkpoint; those repeated on the command line must agree.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    click.UsageError
+        If an option differs from that of the run.
+    """
+    from onlinemode.engines.checkpoint import read_checkpoint
+    from onlinemode.errors import FileError
+
+    settings = read_checkpoint(path)["header"]["note"]
+    if not isinstance(settings, dict) or "engine" not in settings:
+        raise FileError(f"{path} was written from Python, not by onlinemode simulate; resume it with om.resume")
+    for name, value in typed_values(given).items():
+        if name in FREE:
+            settings[name] = value
+        elif name != "preset" and settings[name] != value:
+            option = "--" + name.replace("_", "-")
+            raise click.UsageError(f"{option} must be that of the run in {path}, {settings[name]}; got {value}: leave "
+                                   "it out, it is in the file")
+    return settings
+
+
+class Keeper:
+    """Looks after the checkpoint of one command: SIGTERM is Ctrl-C, and a finished run leaves no checkpoint.
+
+    Parameters
+    ----------
+    path, every, resumed
+        The values of the three options, None where not given.
+    """
+
+    def __init__(self, path, every, resumed):
+        if every is not None and path is None and resumed is None:
+            raise click.UsageError("--every needs --checkpoint or --resume; got neither")
+        self.path, self.every, self.resumed = path, every, resumed
+        self._terminated = False
+
+    def checkpoint(self, settings):
+        """The argument ``checkpoint`` of om.simulate."""
+        from onlinemode.engines.checkpoint import EVERY, Checkpoint
+
+        if self.path is None:
+            return None
+        return Checkpoint(self.path, EVERY if self.every is None else self.every, note=settings)
+
+    def __enter__(self):
+        warnings.showwarning = _show_in_one_line
+        self._before = signal.signal(signal.SIGTERM, self._terminate)
+        return self
+
+    def __exit__(self, *_):
+        signal.signal(signal.SIGTERM, self._before)
+
+    def _terminate(self, number, frame):
+        self._terminated = True
+        raise KeyboardInterrupt
+
+    def end(self, code):
+        """Say how to go on after an interrupt, or remove what is no longer needed; returns the exit code."""
+        from pathlib import Path
+
+        file = self.path if self.path is not None else self.resumed
+        if file is None:
+            return TERMINATED if self._terminated else code
+        if code == 0:
+            for each in {self.path, self.resumed} - {None}:
+                Path(each).unlink(missing_ok=True)
+            return code
+        print(f"the run is not finished; go on with: onlinemode simulate --resume {file}", file=sys.stderr)
+        return TERMINATED if self._terminated else code
+
+
+def _show_in_one_line(message, category, filename, lineno, file=None, line=None):
+    print(f"onlinemode: {message}", file=sys.stderr)

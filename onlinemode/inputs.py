@@ -1,0 +1,447 @@
+"""What an input vector x is: i.i.d. entries, a covariance spectrum, a hidden manifold, rows of a data set.
+
+All are scaled so that tr Ω/N = 1, with Ω = E[x xᵀ] (docs/theory.md, section 9).  Nothing but
+:class:`Spectrum` and :class:`Rows` fixes N.
+"""
+
+import os
+from dataclasses import FrozenInstanceError, asdict, dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from onlinemode import checks, dataset
+from onlinemode.errors import EngineError, FileError, ParameterError
+
+MANIFOLD_ACTIVATIONS = ("erf", "sign")
+DENSE_UP_TO = 4096  # inputs N up to which Ω of a manifold or a data set is kept as an N×N array
+WORDS = "gaussian, rademacher, uniform, power-law:EXPONENT, manifold:D=LATENT,erf or sign, FILE.npy, FILE.npy:raw"
+
+_NOTHING, _NO_TILES, _NO_ROWS = np.zeros(0), np.zeros((0, 0, 0)), np.zeros((0, 0), np.uint8)
+_NO_ROWS.flags.writeable = False
+
+
+class Inputs:
+    """Base of all kinds of inputs.
+
+    Attributes
+    ----------
+    kind : str
+        Its name in files.
+    independent : bool
+        Entries are independent, with mean 0 and variance 1; then Ω = I.
+    gaussian : bool
+        Entries are jointly Gaussian, so that fields are, at any N.
+    columns : int or None
+        The only possible N, where there is one.
+    """
+
+    kind = ""
+    independent = False
+    gaussian = False
+    columns = None
+
+    def check(self, N):
+        """Raise ParameterError unless N-dimensional inputs of this kind exist."""
+        if self.columns is not None and N != self.columns:
+            raise ParameterError(f"N must be {self.columns}, the number of columns of the inputs {self!r}; got {N}")
+
+    def covariance(self, N):
+        """A function that takes row vectors (r, N) and returns them times Ω, in float64."""
+        self.check(N)
+        return _covariance(self, N)
+
+    def source(self, N):
+        """Where the kernels take these inputs from, a :class:`onlinemode.kernels.inputs_cpu.Source`."""
+        self.check(N)
+        return self._source(N)
+
+    def available(self):
+        """Raise FileError if data that the inputs need cannot be had."""
+
+    def to_dict(self):
+        """The kind and its parameters, as they are saved."""
+        return {"kind": self.kind, **asdict(self)}
+
+    @classmethod
+    def _restored(cls, fields):
+        return cls(**fields)
+
+    def _products(self, N):
+        return lambda rows: rows
+
+
+@dataclass(frozen=True)
+class Gaussian(Inputs):
+    """Independent N(0, 1) entries: the default."""
+
+    kind = "gaussian"
+    independent = True
+    gaussian = True
+
+    def _source(self, N):
+        return _make_source("NORMAL", "INPUT", scale=np.ones(N))
+
+
+@dataclass(frozen=True)
+class Rademacher(Inputs):
+    """Independent entries ±1, each with probability ½."""
+
+    kind = "rademacher"
+    independent = True
+
+    def _source(self, N):
+        return _make_source("RADEMACHER", "INPUT")
+
+
+@dataclass(frozen=True)
+class Uniform(Inputs):
+    """Independent entries, uniform on (−√3, √3)."""
+
+    kind = "uniform"
+    independent = True
+
+    def _source(self, N):
+        return _make_source("UNIFORM", "INPUT")
+
+
+class _Diagonal(Inputs):
+    """Independent Gaussian entries of variances ω_i: weights are given in the eigenbasis of Ω."""
+
+    gaussian = True
+
+    def spectrum(self, N):
+        """ω_i, with mean 1, (N,)."""
+        self.check(N)
+        values = self._eigenvalues(N)
+        return values / values.mean()
+
+    def _products(self, N):
+        spectrum = self.spectrum(N)
+        return lambda rows: rows * spectrum
+
+    def _source(self, N):
+        return _make_source("NORMAL", "INPUT", scale=np.sqrt(self.spectrum(N)))
+
+
+@dataclass(frozen=True)
+class PowerLaw(_Diagonal):
+    """Gaussian inputs whose covariance has the eigenvalues ω_i ∝ i^(−exponent), i = 1 ... N.
+
+    Parameters
+    ----------
+    exponent : float
+        ≥ 0; 0 is Ω = I.
+    """
+
+    exponent: float
+
+    kind = "power-law"
+
+    def __post_init__(self):
+        object.__setattr__(self, "exponent", checks.number("exponent of the power law", self.exponent, 0.0))
+
+    def _eigenvalues(self, N):
+        return np.arange(1.0, N + 1.0) ** -self.exponent
+
+
+@dataclass(frozen=True)
+class Spectrum(_Diagonal):
+    """Gaussian inputs whose covariance has the given eigenvalues, up to a common factor.
+
+    Parameters
+    ----------
+    eigenvalues : array (N,)
+        ≥ 0, not all 0; divided by their mean.
+    """
+
+    eigenvalues: tuple = field(repr=False)
+
+    kind = "spectrum"
+
+    def __post_init__(self):
+        values = checks.array("eigenvalues", self.eigenvalues, (None,))
+        if values.min() < 0.0 or values.max() == 0.0:
+            raise ParameterError(f"eigenvalues of a covariance must be ≥ 0 and not all 0; got {values.min():g} to "
+                                 f"{values.max():g}")
+        object.__setattr__(self, "eigenvalues", tuple(values.tolist()))
+
+    @property
+    def columns(self):
+        return len(self.eigenvalues)
+
+    def _eigenvalues(self, N):
+        return np.array(self.eigenvalues)
+
+
+@dataclass(frozen=True)
+class HiddenManifold(Inputs):
+    """x_i = sign(z_i) or √3 erf(z_i/√2), z_i = F_i·c/√D, with a latent vector c of D independent normals.
+
+    F is fixed: its rows are Gaussian directions of length √D, so every z_i is N(0, 1) and every x_i
+    has variance 1.
+
+    Parameters
+    ----------
+    D : int
+        Number of latent variables.
+    activation : {"erf", "sign"}, default "erf"
+    seed : int, default 0
+        Draws F.
+    """
+
+    D: int
+    activation: str = "erf"
+    seed: int = 0
+
+    kind = "manifold"
+
+    def __post_init__(self):
+        object.__setattr__(self, "D", checks.integer("D, the number of latent variables,", self.D, 1))
+        checks.choice("activation of the hidden manifold", self.activation, MANIFOLD_ACTIVATIONS)
+        object.__setattr__(self, "seed", checks.integer("seed of the hidden manifold", self.seed, 0, 2**64 - 1))
+
+    def projection(self, N):
+        """F/√D, (N, D)."""
+        return _projection(N, self.D, self.seed)
+
+    def _code(self):
+        return f"{self.activation.upper()}_MANIFOLD"
+
+    def _source(self, N):
+        from onlinemode.kernels.micro_cpu import to_tiles
+
+        return _make_source(self._code(), "LATENT", projection=to_tiles(self.projection(N).T, "float64"))
+
+    def _products(self, N):
+        from onlinemode.kernels import inputs_cpu
+
+        F, code = self.projection(N), getattr(inputs_cpu, self._code())
+
+        def chunk(first, last):  # rows of Ω
+            part = np.zeros((last - first, N))
+            inputs_cpu.add_products(F[first:last], F, part, False)
+            inputs_cpu.manifold_covariance(part, code, first)
+            return part
+
+        return _row_products(N, chunk)
+
+
+class Rows(Inputs):
+    """Rows of a data set, drawn with replacement.
+
+    Parameters
+    ----------
+    source : array (n, ...) or path of an .npy file
+        n rows; further axes (of images) are flattened.  A file of uint8, float32 or float64 in C order is
+        memory-mapped, everything else is read.
+    standardise : bool, default True
+        Shift and scale every column to mean 0 and variance 1 over the data set.  False: leave the
+        mean, and divide all entries by one number, their root mean square.
+
+    Attributes
+    ----------
+    path : str or None
+    shape : tuple
+        (n, N).
+    sha256 : str
+        Of type, shape and numbers.
+
+    Raises
+    ------
+    FileError, ShapeError, ParameterError
+        If the file cannot be read, if there are no two rows of finite numbers, or if a column to be
+        standardised is constant.
+    """
+
+    kind = "rows"
+
+    def __init__(self, source, standardise=True):
+        if not isinstance(standardise, (bool, np.bool_)):
+            raise ParameterError(f"standardise must be True or False; got {standardise!r}")
+        path = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
+        data = dataset.from_file(path) if path is not None else dataset.from_array(source)
+        self._set(path=path, standardise=bool(standardise), shape=data.shape, sha256=dataset.fingerprint(data))
+        self._set(_opened=(data, *dataset.column_statistics(path or "the array", data, self.standardise)))
+
+    def _set(self, **values):
+        self.__dict__.update(values)
+
+    def __setattr__(self, name, value):
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __repr__(self):
+        return f"Rows({self.path or f'array of shape {self.shape}'}{'' if self.standardise else ', standardise=False'})"
+
+    def __eq__(self, other):
+        return isinstance(other, Rows) and (self.sha256, self.standardise) == (other.sha256, other.standardise)
+
+    def __hash__(self):
+        return hash((self.sha256, self.standardise))
+
+    @property
+    def columns(self):
+        return self.shape[1]
+
+    def to_dict(self):
+        return {"kind": self.kind, "path": self.path, "standardise": self.standardise, "shape": list(self.shape),
+                "sha256": self.sha256}
+
+    @classmethod
+    def _restored(cls, fields):
+        """Without looking at the data: a saved run can be read and drawn without them."""
+        rows = object.__new__(cls)
+        rows._set(_opened=None, **{**fields, "shape": tuple(fields["shape"])})
+        return rows
+
+    def available(self):
+        if self._opened is not None:
+            return
+        if self.path is None:
+            raise FileError("the inputs were rows of an array in memory, which no file holds: save such arrays with "
+                            "numpy.save and give their path")
+        there = Rows(self.path, self.standardise)
+        if there.sha256 != self.sha256:
+            raise FileError(f"{self.path} has changed: its SHA-256 is {there.sha256[:16]}..., that of the inputs "
+                            f"{self.sha256[:16]}...; put the old file there")
+        self._set(_opened=there._opened)
+
+    def opened(self):
+        """The data set (n, N) as it is stored, and what is subtracted from and multiplied to its columns, (N,)."""
+        self.available()
+        return self._opened
+
+    def chunks(self):
+        """Consecutive rows as inputs x, float64 arrays (some, N)."""
+        data, offset, scale = self.opened()
+        for part in dataset.chunks(data):
+            yield (part - offset) * scale
+
+    def _source(self, N):
+        data, offset, scale = self.opened()
+        return _make_source("ROWS", "ROW", scale=scale, offset=offset, rows=data)
+
+    def _products(self, N):
+        from onlinemode.kernels.inputs_cpu import add_products
+
+        n = self.shape[0]
+        if N <= DENSE_UP_TO:
+            moments = np.zeros((N, N))
+            for part in self.chunks():
+                columns = np.ascontiguousarray(part.T)
+                add_products(columns, columns, moments, True)
+            moments = np.tril(moments) / n
+            moments += np.tril(moments, -1).T
+            return _row_products(N, lambda first, last: moments[first:last], kept=True)
+
+        def products(rows):
+            rows = np.array(rows, np.float64, order="C")
+            out = np.zeros(rows.shape)
+            for part in self.chunks():
+                fields = np.zeros((len(rows), len(part)))
+                add_products(rows, part, fields, False)
+                add_products(fields, np.ascontiguousarray(part.T), out, False)
+            return out / n
+
+        return products
+
+
+_KINDS = {cls.kind: cls for cls in (Gaussian, Rademacher, Uniform, PowerLaw, Spectrum, HiddenManifold, Rows)}
+
+
+def from_dict(fields):
+    """The inverse of :meth:`Inputs.to_dict`."""
+    fields = dict(fields)
+    return _KINDS[fields.pop("kind")]._restored(fields)
+
+
+def parse(text):
+    """Inputs from the words of the command line.
+
+    Parameters
+    ----------
+    text : str
+        "gaussian", "rademacher", "uniform", "power-law:1.0", "manifold:D=100,erf" (also "sign", and
+        "seed=1"), the path of an .npy file, or that path with ":raw" for rows that are not standardised.
+
+    Returns
+    -------
+    Inputs
+
+    Raises
+    ------
+    ParameterError
+        If the text is none of these.
+    """
+    word, _, rest = text.partition(":")
+    simple = {"gaussian": Gaussian, "rademacher": Rademacher, "uniform": Uniform}
+    try:
+        if word in simple and not rest:
+            return simple[word]()
+        if word == "power-law":
+            return PowerLaw(float(rest))
+        if word == "manifold":
+            arguments = {}
+            for part in rest.split(","):
+                name, equals, value = part.partition("=")
+                if name in ("D", "seed") and equals:
+                    arguments[name] = int(value)
+                else:
+                    arguments["activation"] = part
+            return HiddenManifold(**arguments)
+    except ParameterError:
+        raise
+    except (TypeError, ValueError):
+        pass
+    else:
+        path = text.removesuffix(":raw")
+        if path.endswith(".npy"):
+            return Rows(path, standardise=path == text)
+    raise ParameterError(f"inputs must be one of {WORDS}; got {text!r}")
+
+
+def require_independent(inputs, engine):
+    """Raise EngineError unless the entries are independent, as the mean-field equations need."""
+    if not inputs.independent:
+        raise EngineError(f"engine {engine} needs inputs with independent entries of mean 0 and variance 1; got "
+                          f"{inputs!r}: use engine micro")
+
+
+def _make_source(kind, stream, *, scale=_NOTHING, offset=_NOTHING, projection=_NO_TILES, rows=_NO_ROWS):
+    from onlinemode.kernels import inputs_cpu, philox
+
+    return inputs_cpu.Source(getattr(inputs_cpu, kind), getattr(philox, f"STREAM_{stream}"), scale, offset, projection,
+                             rows)
+
+
+@lru_cache(maxsize=1)
+def _covariance(inputs, N):
+    return inputs._products(N)
+
+
+@lru_cache(maxsize=1)
+def _projection(N, D, seed):
+    from onlinemode.kernels.inputs_cpu import draw_projection
+
+    return draw_projection(N, D, np.uint64(seed))
+
+
+def _row_products(N, chunk, kept=False):
+    """rows -> rows Ω, from a function that gives some rows of Ω; they are kept up to DENSE_UP_TO."""
+    from onlinemode.kernels.inputs_cpu import add_products
+
+    length = max(1, dataset.CHUNK_ENTRIES // N)
+    edges = [(first, min(first + length, N)) for first in range(0, N, length)]
+    if not kept and N <= DENSE_UP_TO:
+        parts = {first: chunk(first, last) for first, last in edges}
+        chunk = lambda first, last: parts[first]  # noqa: E731
+
+    def products(rows):
+        rows, out = np.array(rows, np.float64, order="C"), np.zeros((len(rows), N))
+        for first, last in edges:
+            part = np.zeros((len(rows), last - first))
+            add_products(rows, chunk(first, last), part, False)
+            out[:, first:last] = part
+        return out
+
+    return products

@@ -1,0 +1,246 @@
+"""Checkpoints: a run that is stopped in any way goes on to the bits of the run that was not."""
+
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+import onlinemode as om
+from onlinemode.engines import parts
+from onlinemode.engines.checkpoint import read_checkpoint
+from onlinemode.errors import EngineError, FileError, ParameterError
+
+PROBLEM = om.Problem(noise=0.1, weight_decay=0.1, rates=om.LearningRates(xi_in=1.0, strengths=0.2, readout=0.1))
+ENGINES = ["micro", "chain"]
+
+
+def fresh(replica):
+    return om.initial.committee(60, K=2, seed=1, student_seed=replica)
+
+
+def assert_same(run, reference):
+    for name in ("alpha", "G", "S", "strengths", "xi_out", "readout", "generalization_error"):
+        assert np.array_equal(getattr(run, name), getattr(reference, name), equal_nan=True), name
+    assert (run.status, run.message, run.problem) == (reference.status, reference.message, reference.problem)
+    assert run.meta["steps"] == reference.meta["steps"]
+    assert run.meta["start"] == reference.meta["start"] and run.meta["call"] == reference.meta["call"]
+    for name, values in reference.ensemble.to_arrays().items():
+        assert np.array_equal(run.ensemble.to_arrays()[name], values, equal_nan=True), name
+    if reference.starts is not None:
+        assert all(np.array_equal(run.starts[name], values) for name, values in reference.starts.items())
+
+
+class StopAt:
+    """A progress callback that presses Ctrl-C once a share of the work is done."""
+
+    def __init__(self, share):
+        self.share = share
+
+    def __call__(self, report):
+        if report.fraction >= self.share:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def slow_looks(monkeypatch):
+    """Short kernel calls and frequent looks, so that small runs can be stopped in the middle."""
+    from onlinemode.engines import chain, micro, replicas
+
+    monkeypatch.setattr(micro, "WORK_PER_CALL", 2e4)
+    monkeypatch.setattr(chain, "STEPS_PER_CALL", 2000)
+    monkeypatch.setattr(replicas, "LOOK_SECONDS", 0.002)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("case, share", [("one", 0.3), ("several", 0.02), ("several", 0.8), ("fresh summary", 0.4),
+                                         ("overlaps", 0.3), ("own weights", 0.6)])
+def test_interrupted_and_resumed(engine, case, share, slow_looks, tmp_path, monkeypatch, random_weights):
+    """Also in small parts, from every kind of start, and stopped twice."""
+    start, replicas, keep = {
+        "one": (om.initial.committee(60, K=2), 1, "all"), "several": (om.initial.committee(60, K=2), 5, "all"),
+        "fresh summary": (fresh, 9, "summary"),
+        "overlaps": (om.initial.committee(60, K=2).order_parameters(), 3, "all"),
+        "own weights": (random_weights(41, 3, 2, 4, 1, size=0.1), 2, "all")}[case]
+    if case == "fresh summary":
+        monkeypatch.setattr(parts, "PART_BYTES", 1)
+    N = 41 if case == "own weights" else 60
+    alpha = {"micro": 2000.0, "chain": 12_000.0}[engine] * (0.3 if keep == "summary" else 1.0)
+    call = dict(alpha=alpha, engine=engine, N=N, replicas=replicas, keep=keep,
+                save_at=20, seed=3, threads=2)
+    reference = om.simulate(PROBLEM, start, **call)
+    file = tmp_path / "run.ckpt"
+    stopped = om.simulate(PROBLEM, start, **call, checkpoint=file, checkpoint_every=0.001, progress=StopAt(share))
+    assert om.Status.INTERRUPTED in stopped.status
+    again = om.resume(file, progress=StopAt((1.0 + share) / 2))
+    if om.Status.INTERRUPTED in again.status:
+        again = om.resume(file)
+    assert_same(again, reference)
+    assert_same(om.resume(file), reference)  # the finished run is in the file, too
+    om.simulate(PROBLEM, start, **call, checkpoint=file)  # and another run may take its name
+
+
+RUN = """
+import sys, onlinemode as om
+problem = om.Problem(noise=0.1, rates=om.LearningRates(xi_in=1.0, strengths=0.2))
+om.simulate(problem, lambda r: om.initial.committee(400, K=2, student_seed=r), 600.0, sys.argv[1], replicas=4,
+            save_at=20, threads=2, keep="summary", checkpoint="run.ckpt", checkpoint_every=0.1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_killed_and_resumed(engine, tmp_path):
+    """SIGKILL at three random times after the first checkpoint; benchmarks/kill_and_resume.py does it 50 times."""
+    problem = om.Problem(noise=0.1, rates=om.LearningRates(xi_in=1.0, strengths=0.2))
+    reference = om.simulate(problem, lambda r: om.initial.committee(400, K=2, student_seed=r), 600.0, engine,
+                            replicas=4, save_at=20, keep="summary")
+    file = tmp_path / "run.ckpt"
+    rng = np.random.default_rng(5)
+    for _ in range(3):
+        file.unlink(missing_ok=True)
+        process = subprocess.Popen([sys.executable, "-c", RUN, engine], cwd=tmp_path)
+        while not file.exists():
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0.0, 0.5))
+        process.kill()
+        process.wait()
+        read_checkpoint(file)
+        assert_same_except_threads(om.resume(file), reference)
+        assert not [path for path in tmp_path.iterdir() if path.name not in ("run.ckpt",)
+                    and not path.name.endswith(".tmp")]
+
+
+def assert_same_except_threads(run, reference):
+    run.meta["call"].pop("threads", None)
+    assert_same(run, reference)
+
+
+def interrupted(tmp_path, slow_looks):
+    file = tmp_path / "run.ckpt"
+    om.simulate(PROBLEM, om.initial.committee(60, K=2), 2000.0, replicas=2, checkpoint=file, checkpoint_every=0.01,
+                progress=StopAt(0.3))
+    return file
+
+
+def test_an_unfinished_run_is_not_replaced(tmp_path, slow_looks):
+    file = interrupted(tmp_path, slow_looks)
+    before = file.read_bytes()
+    with pytest.raises(FileError, match="holds an unfinished run, which a new one would replace: resume it, delete it"):
+        om.simulate(PROBLEM, om.initial.committee(60, K=2), 1.0, checkpoint=file)
+    assert file.read_bytes() == before
+
+
+def test_another_file_is_not_replaced(tmp_path):
+    run = om.simulate(PROBLEM, om.initial.committee(60, K=2), 1.0, save_at=3)
+    run.save(tmp_path / "run.npz")
+    (tmp_path / "notes.txt").write_text("mine")
+    for name, message in (("run.npz", "is not an onlinemode checkpoint; it holds trajectory"),
+                          ("notes.txt", "truncated or not an onlinemode checkpoint")):
+        before = (tmp_path / name).read_bytes()
+        for action in (lambda path: om.simulate(PROBLEM, om.initial.committee(60, K=2), 1.0, checkpoint=path),
+                       om.resume):
+            with pytest.raises(FileError, match=message):
+                action(tmp_path / name)
+        assert (tmp_path / name).read_bytes() == before
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path, slow_looks):
+    """Truncated anywhere, or with one byte changed: one line, and the file stays as it is."""
+    file = interrupted(tmp_path, slow_looks)
+    whole = file.read_bytes()
+    rng = np.random.default_rng(0)
+    for trial in range(20):
+        damaged = bytearray(whole[:rng.integers(len(whole))] if trial % 2 else whole)
+        if not trial % 2:  # inside the data of some array, where the checksum of the archive sees it
+            damaged[rng.integers(200, len(whole) * 3 // 4)] ^= 0xFF
+        file.write_bytes(damaged)
+        try:
+            run = om.resume(file, checkpoint=tmp_path / f"other{trial}")
+        except FileError as problem:
+            assert str(file) in str(problem) and "\n" not in str(problem)
+        else:  # the byte was padding
+            assert run.status == [om.Status.COMPLETED] * 2 and trial % 2 == 0
+        assert file.read_bytes() == damaged
+
+
+def test_other_kernels_are_refused(tmp_path, slow_looks, monkeypatch):
+    file = interrupted(tmp_path, slow_looks)
+    monkeypatch.setattr("onlinemode.simulation.kernel_version", lambda: "another")
+    with pytest.raises(FileError, match="was written by other kernels .* so the bits would differ; resume it"):
+        om.resume(file)
+
+
+def test_a_full_disk_is_a_warning(tmp_path):
+    """The file size limit of the process stands for the full disk: the run goes on, and the older checkpoint stays."""
+    code = """
+import resource, sys, warnings, onlinemode as om
+problem = om.Problem(rates=om.LearningRates(xi_in=1.0))
+start = om.initial.committee(2000, K=2)
+om.simulate(problem, start, 0.1)  # compiled and cached before files are limited
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    run = om.simulate(problem, start, 5.0, save_at=5, checkpoint="run.ckpt", checkpoint_every=0.01)
+assert run.status == [om.Status.COMPLETED]
+print(len(caught), caught[0].message)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1 no checkpoint: cannot write run.ckpt: ")
+    assert "the run goes on" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == []  # nothing half-written
+
+
+def test_bad_arguments(tmp_path):
+    start = om.initial.committee(60, K=2)
+    with pytest.raises(ParameterError, match="checkpoint_every must be a finite number > 0; got 0"):
+        om.simulate(PROBLEM, start, 1.0, checkpoint=tmp_path / "x", checkpoint_every=0)
+    with pytest.raises(EngineError, match="engine ode has no checkpoints"):
+        om.simulate(PROBLEM, start, 1.0, "ode", checkpoint=tmp_path / "x")
+    with pytest.raises(FileError, match="cannot write .*nowhere"):
+        om.simulate(PROBLEM, start, 1.0, checkpoint=tmp_path / "nowhere" / "x")
+    with pytest.raises(FileError, match="there is no such file"):
+        om.resume(tmp_path / "missing")
+    assert list(tmp_path.iterdir()) == []
+
+
+def cli(*arguments, cwd):
+    return subprocess.Popen([sys.executable, "-c", "from onlinemode.cli.main import main; main()", "simulate",
+                             *arguments], cwd=cwd, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_command_line(number, code, tmp_path):
+    """Stopped by a signal, resumed with a repeated option, equal to the run without a break; the file is gone then."""
+    options = ("--N", "1000", "--alpha", "250", "--no-plot", "--no-theory", "--quiet")
+    process = cli(*options, "--checkpoint", "run.ckpt", "--every", "0.1", "--out", "stopped", cwd=tmp_path)
+    while not (tmp_path / "run.ckpt").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "go on with: onlinemode simulate --resume run.ckpt" in err
+    assert om.load(tmp_path / "stopped.npz").status == [om.Status.INTERRUPTED]
+
+    wrong = cli("--resume", "run.ckpt", "--N", "2000", cwd=tmp_path)
+    assert "--N must be that of the run in run.ckpt, 1000; got 2000: leave it out" in wrong.communicate()[1]
+    assert wrong.returncode == 2
+    assert cli("--resume", "run.ckpt", "--N", "1000", "--out", "resumed", cwd=tmp_path).wait() == 0
+    assert not (tmp_path / "run.ckpt").exists()
+    assert cli(*options, "--out", "whole", cwd=tmp_path).wait() == 0
+    assert_same(om.load(tmp_path / "resumed.npz"), om.load(tmp_path / "whole.npz"))
+
+
+def test_command_line_refuses_what_makes_no_sense(tmp_path):
+    process = cli("--every", "3", cwd=tmp_path)
+    assert "--every needs --checkpoint or --resume; got neither" in process.communicate()[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        om.simulate(PROBLEM, om.initial.committee(60, K=2), 1.0, checkpoint=tmp_path / "python.ckpt")
+    process = cli("--resume", "python.ckpt", cwd=tmp_path)
+    assert "was written from Python, not by onlinemode simulate" in process.communicate()[1]

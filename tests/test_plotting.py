@@ -1,0 +1,117 @@
+"""Pictures: what is drawn for 1, 5 and 40 replicas, of one start or of different students."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import onlinemode as om
+from onlinemode import plotting
+
+PROBLEM = om.Problem(noise=0.1, rates=om.LearningRates(xi_in=1.0))
+TIMES = np.array([0.0, 0.02, 0.1, 0.5, 1.0, 2.0])
+
+
+def fresh(replica):
+    return om.initial.committee(50, K=2, seed=1, readout="sum", student_seed=replica, weights=False)
+
+
+@pytest.fixture(scope="module")
+def theory():
+    return om.simulate(PROBLEM, fresh(0), 2.0, "ode", save_at=TIMES)
+
+
+@pytest.fixture(scope="module")
+def noise():
+    return om.fluctuations(PROBLEM, fresh(0), TIMES)
+
+
+def chain(replicas, start=None, keep="all"):
+    return om.simulate(PROBLEM, start or fresh(0), 2.0, "chain", N=50, replicas=replicas, save_at=TIMES, keep=keep)
+
+
+def axes():
+    return plotting.Figure().subplots()
+
+
+def labels(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+@pytest.mark.parametrize("keep", ["all", "summary"])
+@pytest.mark.parametrize("replicas, lines, bands, name", [
+    (1, 1, 0, "chain, $N = 50$"), (5, 5, 0, "chain, $N = 50$, 5 draws"),
+    (19, 5, 0, "chain, $N = 50$, 5 of $19$ draws"), (40, 5, 2, "chain, $N = 50$, 5 of $40$ draws")])
+def test_draws_and_bands(replicas, lines, bands, name, keep, theory, noise):
+    run = chain(replicas, keep=keep)
+    ax = plotting.plot_error(axes(), [run, theory], noise)
+    assert len(ax.lines) == lines + 1 + 2  # draws, theory, the two edges of the linear noise
+    assert len(ax.collections) == bands
+    texts = labels(ax)
+    assert texts[0] == name and "linear noise, ±2 sd" in texts
+    assert ("50 % and 95 % of the draws" in texts) == (bands > 0)
+    positive = TIMES > 0.0
+    if bands:
+        low, _, _, _, high = run.ensemble.quantiles["generalization_error"][:, positive]
+        edge = ax.collections[0].get_paths()[0].vertices[:, 1]
+        assert edge.min() == pytest.approx(low.min()) and edge.max() == pytest.approx(high.max())
+    if replicas > 1:
+        assert np.array_equal(ax.lines[1].get_ydata(), run.generalization_error[1, positive])
+    low, high = noise.band("generalization_error", 50)
+    assert np.array_equal(ax.lines[-2].get_ydata(), low[positive])
+    assert np.array_equal(ax.lines[-1].get_ydata(), high[positive])
+
+
+@pytest.mark.parametrize("start, replicas", [("one", 1), ("one", 40), ("fresh", 20)])
+def test_whole_figures_without_warnings(start, replicas, theory, noise, tmp_path):
+    run = chain(replicas, fresh if start == "fresh" else None, keep="summary")
+    ode = theory if start == "one" else om.simulate(PROBLEM, fresh, 2.0, "ode", save_at=TIMES, replicas=replicas)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for number, figure in enumerate([
+                plotting.overview([run, ode]),
+                plotting.comparison([run], ode, "title", noise if start == "one" else None)]):
+            plotting.save_figure(figure, tmp_path / f"{number}.png")
+
+
+def test_rms_over_all_replicas(theory, noise):
+    """Also of those that are not kept; the linear noise beside it in the same units."""
+    run, few = chain(40), chain(40, keep="summary")
+    expected = np.sqrt(50) * np.sqrt((np.concatenate([
+        ((run.Q - theory.Q) ** 2).reshape(40, 6, -1), ((run.R - theory.R) ** 2).reshape(40, 6, -1)], 2)).mean((0, 2)))
+    ax = plotting.plot_deviation(axes(), [few], theory, noise)
+    assert np.allclose(ax.lines[5].get_ydata(), expected[TIMES >= 0.01], rtol=1e-9)
+    assert labels(ax) == ["chain, $N = 50$, 5 of $40$ draws", "rms over $40$ draws", "linear noise"]
+    squares = [noise.standard_deviation(name, 50) ** 2 + noise.mean_shift(name, 50) ** 2 for name in ("Q", "R")]
+    variance = np.concatenate([square.reshape(6, -1) for square in squares], 1).mean(1)
+    assert np.allclose(ax.lines[6].get_ydata(), np.sqrt(50 * variance)[TIMES > 0.0], rtol=1e-9)
+
+
+def test_different_students_are_matched_one_by_one():
+    """Students that turn to other teacher units are each drawn with their own; bands of a fixed pair mean nothing."""
+    perfect = om.initial.committee(50, K=2, seed=1, readout="sum", weights=False)
+
+    def start(replica):
+        S = 0.9 * np.eye(2)[:, ::-1 if replica % 2 else 1]
+        return om.OrderParameters(G=np.eye(2), S=S, T=np.eye(2), strengths=perfect.strengths, xi_out=perfect.xi_out,
+                                  readout=perfect.readout, teacher_readout=perfect.teacher_readout)
+
+    problem = om.Problem(rates=om.LearningRates(xi_in=0.1))
+    run = om.simulate(problem, start, 2.0, "chain", N=5000, replicas=20, save_at=TIMES)
+    for draw, function in ((plotting.plot_matched, "rho"), (plotting.plot_overlaps, "R")):
+        ax = draw(axes(), [run])
+        if function == "rho":
+            assert len(ax.lines) == 10 and len(ax.collections) == 0
+            assert labels(ax) == [r"unit 1 $\to$ its teacher", r"unit 2 $\to$ its teacher"]
+        assert all(line.get_ydata().min() > 0.8 for line in ax.lines)
+    one = om.simulate(problem, start(1), 2.0, "chain", N=5000, replicas=2, save_at=TIMES)
+    assert labels(plotting.plot_matched(axes(), [one])) == [r"unit 1 $\to$ teacher 2", r"unit 2 $\to$ teacher 1"]
+
+
+def test_more_units_than_teachers():
+    """A unit without a partner in one draw may have one in another."""
+    run = om.simulate(PROBLEM, lambda r: om.initial.committee(50, K=3, M=2, seed=1, student_seed=r), 2.0, "chain",
+                      replicas=4, save_at=TIMES)
+    ax = plotting.plot_matched(axes(), [run])
+    drawn = sum(np.isfinite(line.get_ydata()).any() for line in ax.lines)
+    assert drawn == 4 * 2
