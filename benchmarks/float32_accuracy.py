@@ -33,15 +33,19 @@ def long_run(N=10_000, alpha=200.0):
               f"{abs(errors[1][i] / errors[0][i] - 1.0):14.1e}")
 
 
-def converged_run(N=1_000, alpha=600.0):
+def converged_run(N=1_000, alpha=400.0):
     problem = om.Problem(rates=om.LearningRates(xi_in=1.5))
     start = om.initial.committee(N, K=2, M=2, seed=1, readout="sum")
-    times = np.linspace(0.0, alpha, 7)
-    print(f"\nN = {N:,}, committee K = M = 2, η = 1.5, no noise: ε_g from the overlaps")
-    print("     α " + " ".join(f"{time:10g}" for time in times))
-    for precision in ("float64", "float32"):
-        run = om.simulate(problem, start, alpha, precision=precision, save_at=times)
-        print(f"{precision} " + " ".join(f"{value:10.1e}" for value in run.generalization_error[0]))
+    times = np.array([0.0, 50.0, 100.0, 120.0, 140.0, 160.0, 180.0, 200.0, 250.0, 300.0, 400.0])
+    print(f"\nN = {N:,}, committee K = M = 2, η = 1.5, no noise: ε_g from the overlaps (never below 0), and the\n"
+          "largest |G - S| between a unit and its teacher, which is exactly 0 at the solution")
+    runs = [om.simulate(problem, start, alpha, precision=precision, save_at=times)
+            for precision in ("float64", "float32")]
+    print(f"{'α':>6} {'float64 ε_g':>12} {'float32 ε_g':>12} {'float64 G-S':>12} {'float32 G-S':>12}")
+    for i, time in enumerate(times):
+        errors = [run.generalization_error[0, i] for run in runs]
+        gaps = [max(min(abs(run.G[0, i, p, p] - value) for value in run.S[0, i, p]) for p in range(2)) for run in runs]
+        print(f"{time:6g} " + " ".join(f"{value:12.1e}" for value in (*errors, *gaps)))
 
 
 if __name__ == "__main__":

@@ -84,8 +84,7 @@ def _typed_input_space(source, xi_in, shape):
     return lambda source, xi_in, shape: np.zeros(shape, xi_in.dtype)
 
 
-@compiled
-def make_block(xi_in, teacher, samples, source):
+def _make_block(xi_in, teacher, samples, source):
     """Space for blocks of up to so many samples; nothing in it has been learned."""
     (tiles, P, length), M = xi_in.shape, teacher.shape[1]
     groups = -(-tiles // TILES_PER_GROUP)
@@ -127,29 +126,29 @@ def _dot4_of_two(kind, row_a, row_b, x0, x1, x2, x3):
 
 
 @compiled(inner=True, forceinline=True)
-def _add_to(sums, j, s0, s1, s2, s3):
-    sums[j] += s0
-    sums[j + 1] += s1
-    sums[j + 2] += s2
-    sums[j + 3] += s3
+def _add_to(sums, group, r, j, s0, s1, s2, s3):
+    sums[group, r, j] += s0
+    sums[group, r, j + 1] += s1
+    sums[group, r, j + 2] += s2
+    sums[group, r, j + 3] += s3
 
 
 @compiled(inner=True)
-def _project(kind, rows, begin, end, inputs, j, sums):
-    """Add to sums[r, j], ..., sums[r, j + 3] the products of rows ``begin`` to ``end`` - 1 with four inputs."""
+def _project(kind, rows, begin, end, inputs, j, sums, group):
+    """Add to sums[group, r, j], ... the products of the rows r from ``begin`` to ``end`` - 1 with inputs j to j + 3."""
     x0, x1, x2, x3 = inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3]
     for r in range(begin, end - 1, 2):
         a0, a1, a2, a3, b0, b1, b2, b3 = _dot4_of_two(kind, rows[r], rows[r + 1], x0, x1, x2, x3)
-        _add_to(sums[r], j, a0, a1, a2, a3)
-        _add_to(sums[r + 1], j, b0, b1, b2, b3)
+        _add_to(sums, group, r, j, a0, a1, a2, a3)
+        _add_to(sums, group, r + 1, j, b0, b1, b2, b3)
     if end > begin and (end - begin) % 2 == 1:
         s0, s1, s2, s3 = _dot4(kind, rows[end - 1], x0, x1, x2, x3)
-        _add_to(sums[end - 1], j, s0, s1, s2, s3)
+        _add_to(sums, group, end - 1, j, s0, s1, s2, s3)
 
 
 @compiled(inner=True, fastmath=_SUMS)
-def _project_on_each_other(kind, inputs, j, sums):
-    """Add to sums[j + later, j + earlier] the six products of four inputs over one tile."""
+def _project_on_each_other(kind, inputs, j, sums, group):
+    """Add to sums[group, j + later, j + earlier] the six products of four inputs over one tile."""
     prefer_wide_registers()
     s10 = s20 = s21 = s30 = s31 = s32 = kind(0)
     for i in range(inputs.shape[1]):
@@ -160,12 +159,12 @@ def _project_on_each_other(kind, inputs, j, sums):
         s30 += x3 * x0
         s31 += x3 * x1
         s32 += x3 * x2
-    sums[j + 1, j] += s10
-    sums[j + 2, j] += s20
-    sums[j + 2, j + 1] += s21
-    sums[j + 3, j] += s30
-    sums[j + 3, j + 1] += s31
-    sums[j + 3, j + 2] += s32
+    sums[group, j + 1, j] += s10
+    sums[group, j + 2, j] += s20
+    sums[group, j + 2, j + 1] += s21
+    sums[group, j + 3, j] += s30
+    sums[group, j + 3, j + 1] += s31
+    sums[group, j + 3, j + 2] += s32
 
 
 @compiled(inner=True, forceinline=True, fastmath=_SUMS)
@@ -197,9 +196,15 @@ def _draw(inputs, tile, N, seed, replica, first_sample, samples, words):
             inputs[j, i] = np.float32(0)
 
 
-@compiled
-def sweep(xi_in, teacher, block, begin, end, pending, decay, N, first_sample, samples, with_gram, seed, replica,
-          source):
+@compiled(inner=True)
+def _clear(sums, group):
+    for i in range(sums.shape[1]):
+        for j in range(sums.shape[2]):
+            sums[group, i, j] = 0.0
+
+
+def _sweep(xi_in, teacher, block, begin, end, pending, decay, N, first_sample, samples, with_gram, seed, replica,
+           source):
     """Sweep the groups ``begin`` to ``end`` - 1: update the modes, draw the inputs, project them.
 
     Different groups may be swept at the same time.
@@ -223,10 +228,9 @@ def sweep(xi_in, teacher, block, begin, end, pending, decay, N, first_sample, sa
     kind = xi_in.dtype.type
     normals, words = np.empty(xi_in.shape[2], np.float32), np.empty((4, xi_in.shape[2] // 4), np.uint32)
     for group in range(begin, end):
-        mode_sums, teacher_sums, gram = block.mode_sums[group], block.teacher_sums[group], block.gram_sums[group]
-        mode_sums[:] = 0.0
-        teacher_sums[:] = 0.0
-        gram[:] = 0.0
+        _clear(block.mode_sums, group)
+        _clear(block.teacher_sums, group)
+        _clear(block.gram_sums, group)
         for tile in range(group * TILES_PER_GROUP, min((group + 1) * TILES_PER_GROUP, xi_in.shape[0])):
             inputs = block.inputs[tile]
             if pending > 0:
@@ -236,23 +240,23 @@ def sweep(xi_in, teacher, block, begin, end, pending, decay, N, first_sample, sa
             else:
                 fill_tile(source, inputs, tile, N, first_sample, samples, seed, replica, normals, words)
             for j in range(0, samples, SAMPLE_GROUP):
-                _project(kind, xi_in[tile], 0, xi_in.shape[1], inputs, j, mode_sums)
-                _project(kind, teacher[tile], 0, teacher.shape[1], inputs, j, teacher_sums)
+                _project(kind, xi_in[tile], 0, xi_in.shape[1], inputs, j, block.mode_sums, group)
+                _project(kind, teacher[tile], 0, teacher.shape[1], inputs, j, block.teacher_sums, group)
                 if with_gram:
-                    _project_on_each_other(kind, inputs, j, gram)
-                    _project(kind, inputs, j + SAMPLE_GROUP, samples, inputs, j, gram)
+                    _project_on_each_other(kind, inputs, j, block.gram_sums, group)
+                    _project(kind, inputs, j + SAMPLE_GROUP, samples, inputs, j, block.gram_sums, group)
 
 
 @compiled(inner=True)
 def _add_groups(sums):
     """The sum over all groups, in their order, in place of the first."""
     for group in range(1, sums.shape[0]):
-        sums[0] += sums[group]
-    return sums[0]
+        for i in range(sums.shape[1]):
+            for j in range(sums.shape[2]):
+                sums[0, i, j] += sums[group, i, j]
 
 
-@compiled
-def learn(block, factors, rates, weight_decay, noise, activation, N, batch, first_step, steps, seed, replica):
+def _learn(block, factors, rates, weight_decay, noise, activation, N, batch, first_step, steps, seed, replica):
     """Make the steps of a swept block in the small space: factors in place, coefficients for the next sweep.
 
     Returns
@@ -262,9 +266,11 @@ def learn(block, factors, rates, weight_decay, noise, activation, N, batch, firs
     decay : float
         Factor of the modes in these steps.
     """
-    mode_fields, teacher_fields = _add_groups(block.mode_sums), _add_groups(block.teacher_sums)
-    gram, coefficients = _add_groups(block.gram_sums), block.coefficients
-    K, M, P = factors.readout.size, teacher_fields.shape[0], mode_fields.shape[0]
+    _, mode_sums, teacher_sums, gram, coefficients = block
+    _add_groups(mode_sums)
+    _add_groups(teacher_sums)
+    _add_groups(gram)
+    K, M, P = factors.readout.size, teacher_sums.shape[1], mode_sums.shape[1]
     sizes = (K, M, P)
     work = make_workspace(K, M, P)
     gradients = make_gradients(K, P)
@@ -278,12 +284,12 @@ def learn(block, factors, rates, weight_decay, noise, activation, N, batch, firs
         earlier = t * batch  # samples of this block that the weights have learned from
         for j in range(earlier, earlier + batch):
             for p in range(P):
-                field = decay * mode_fields[p, j]
+                field = decay * mode_sums[0, p, j]
                 for i in range(earlier):
-                    field += coefficients[p, i] * gram[j, i]
+                    field += coefficients[p, i] * gram[0, j, i]
                 work.u[p] = field * scale
             for m in range(M):
-                work.nu[m] = teacher_fields[m, j] * scale
+                work.nu[m] = teacher_sums[0, m, j] * scale
             label = teacher_output(sizes, activation, factors, work)
             if noise != 0.0:
                 label += noise * single_normal(STREAM_LABEL_NOISE, replica, first_sample + j, seed)
@@ -302,6 +308,13 @@ def learn(block, factors, rates, weight_decay, noise, activation, N, batch, firs
         decay *= step_decay
         apply_gradients(sizes, factors, rates, gradients, 1.0 / (N * batch))
     return steps, decay
+
+
+# Two forms of each: one that Python can call, compiled when threads share a trajectory, and one that becomes
+# part of the loop below, which saves compile time.
+make_block, sweep, learn = compiled(_make_block), compiled(_sweep), compiled(_learn)
+_make_block, _sweep, _learn = (compiled(function, inner=True, inline="always")
+                               for function in (_make_block, _sweep, _learn))
 
 
 @compiled
@@ -335,16 +348,16 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
         Steps made: ``steps``, or fewer where the error left ±DIVERGENCE_LIMIT or became NaN in
         step ``first_step + made``.
     """
-    block = make_block(xi_in, teacher, steps_per_block * batch, source)
+    block = _make_block(xi_in, teacher, steps_per_block * batch, source)
     groups = block.mode_sums.shape[0]
     modes_move = rates.xi_in != 0.0 or weight_decay != 0.0
-    made, pending, decay = 0, 0, 1.0
+    made, pending, decay = np.int64(0), np.int64(0), 1.0  # of these types from the start: one compilation
     count = min(steps_per_block, steps)
     while count > 0 or pending > 0:  # the last sweep only brings the modes up to date
-        sweep(xi_in, teacher, block, 0, groups, pending, decay, N, (first_step + made) * batch, count * batch,
-              modes_move and count > 1, seed, replica, source)
-        learned, decay = learn(block, factors, rates, weight_decay, noise, activation, N, batch, first_step + made,
-                               count, seed, replica)
+        _sweep(xi_in, teacher, block, 0, groups, pending, decay, N, (first_step + made) * batch, count * batch,
+               modes_move and count > 1, seed, replica, source)
+        learned, decay = _learn(block, factors, rates, weight_decay, noise, activation, N, batch, first_step + made,
+                                count, seed, replica)
         made += learned
         pending = count * batch if modes_move else 0
         if learned < count:  # diverged
