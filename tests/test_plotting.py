@@ -31,7 +31,7 @@ def chain(replicas, start=None, keep="all"):
 
 
 def axes():
-    return plotting.Figure().subplots()
+    return plotting.new_figure(6.0, 4.0).subplots()
 
 
 def labels(ax):

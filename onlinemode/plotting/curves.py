@@ -1,0 +1,150 @@
+"""How one run looks in a panel.
+
+One simulation is markers, theory is lines.  Of several replicas a few are drawn one by one as thin
+lines, never their average alone: stage times differ from draw to draw.  From BANDS_FROM replicas on,
+bands hold 50 % and 95 % of them.  Dotted lines are the linear-noise theory, ±2 standard deviations of
+a run at that N.
+"""
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from onlinemode.plotting.style import COLOURS, MARKERS, thousands
+
+MARKERS_A_CURVE = 32
+MOST_DRAWS = 5  # replicas that are drawn one by one
+BANDS_FROM = 20  # replicas: fewer have no 2.5 % quantile to speak of
+DECADES_SHOWN = 4.5
+
+
+def is_theory(run):
+    """Whether a run is drawn as lines."""
+    return run.meta["engine"] == "ode"
+
+
+def name_of(run):
+    """A short name for legends: engine and N."""
+    if is_theory(run):
+        return r"ODE, $N\to\infty$"
+    kind = {"micro": "SGD"}.get(run.meta["engine"], run.meta["engine"])
+    return f"{kind}, $N = {thousands(run.N)}$" + _draws_shown(run)
+
+
+def _draws_shown(run):
+    if run.replicas == 1:
+        return ""
+    shown = min(run.draws, MOST_DRAWS)
+    return f", {run.replicas} draws" if run.replicas <= shown else f", {shown} of ${thousands(run.replicas)}$ draws"
+
+
+def has_bands(run):
+    """Whether quantile bands are drawn for a run."""
+    return run.replicas >= BANDS_FROM and not is_theory(run)
+
+
+def _marked(alpha):
+    """Indices of about MARKERS_A_CURVE log-spaced times over the decades shown."""
+    positive = np.flatnonzero(alpha > 0.0)
+    if positive.size == 0:
+        return positive
+    last = alpha[positive[-1]]
+    targets = np.geomspace(max(alpha[positive[0]], last * 10.0**-DECADES_SHOWN), last, MARKERS_A_CURVE)
+    return np.unique(positive[np.abs(np.log(alpha[positive][:, None] / targets)).argmin(0)])
+
+
+def draw(ax, run, name, entry, colour, marker="o", linestyle="-", bands=True):
+    """One observable of a run, the entry (k, m) or () of it: its draws, and bands where there are many.
+
+    ``m`` may be an array, one a draw (-1: none); then there are no bands.
+    """
+    positive = run.alpha > 0.0
+    own = bool(entry) and np.ndim(entry[-1]) > 0
+    values = getattr(run, name)[(np.arange(run.draws), slice(None), *entry)]
+    if own:
+        values[entry[-1] < 0] = np.nan
+    if bands and has_bands(run) and not own:
+        low, lower, _, upper, high = run.ensemble.quantiles[name][(slice(None), slice(None), *entry)][:, positive]
+        ax.fill_between(run.alpha[positive], low, high, color=colour, alpha=0.15, lw=0.0)
+        ax.fill_between(run.alpha[positive], lower, upper, color=colour, alpha=0.25, lw=0.0)
+    for curve in values[:MOST_DRAWS]:
+        if is_theory(run):
+            ax.plot(run.alpha[positive], curve[positive], linestyle, color=colour, lw=1.4 if run.draws == 1 else 0.8,
+                    alpha=1.0 if run.draws == 1 else 0.6)
+        elif run.replicas == 1:
+            shown = _marked(run.alpha)
+            ax.plot(run.alpha[shown], curve[shown], marker, color=colour, ms=4.0, mfc="none", mew=1.0)
+        else:
+            ax.plot(run.alpha[positive], curve[positive], linestyle, color=colour, lw=0.6, alpha=0.8)
+
+
+def draw_standard_errors(ax, run, colour):
+    """A thin band of ±2 standard errors around every measured ε_g that is drawn."""
+    positive = run.alpha > 0.0
+    for error, se in zip(run.generalization_error[:MOST_DRAWS, positive], run.error_se[:MOST_DRAWS, positive]):
+        ax.fill_between(run.alpha[positive], error - 2.0 * se, error + 2.0 * se, color=colour, alpha=0.4, lw=0.0)
+
+
+def draw_noise(ax, runs, noise, name, entry, colour):
+    """The linear-noise theory's ±2 standard deviations at the N of the simulations, within the axes as they are."""
+    if noise is None:
+        return
+    limits = ax.get_ylim()
+    positive = noise.alpha > 0.0
+    for N in sorted({run.N for run in runs if not is_theory(run)}):
+        for edge in noise.band(name, N):
+            ax.plot(noise.alpha[positive], edge[(slice(None), *entry)][positive], ":", color=colour, lw=1.0)
+    ax.set_ylim(limits)
+
+
+def handle(run, colour, marker):
+    """What stands for a run in a legend."""
+    if is_theory(run):
+        return Line2D([], [], color=colour, lw=1.4, label=name_of(run))
+    if run.replicas == 1:
+        return Line2D([], [], color=colour, ls="", marker=marker, mfc="none", ms=4.0, label=name_of(run))
+    return Line2D([], [], color=colour, lw=0.8, label=name_of(run))
+
+
+def look(run, runs):
+    """Colour and marker of a whole run: theory is black, simulations go through the lists."""
+    if is_theory(run):
+        return "black", ""
+    number = [other for other in runs if not is_theory(other)].index(run)
+    return COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+
+
+def time_axis(ax, runs):
+    positive = np.concatenate([run.alpha[run.alpha > 0.0] for run in runs])
+    if positive.size:
+        ax.set_xscale("log")
+        ax.set_xlim(max(positive.min(), positive.max() * 10.0**-DECADES_SHOWN) / 1.15, positive.max() * 1.15)
+    ax.set_xlabel(r"time $\alpha$ = steps / $N$")
+
+
+def shade_plateaus(ax, run):
+    for plateau in run.plateaus():
+        ax.axvspan(plateau.start, plateau.stop, color="#DDDDDD", lw=0.0, zorder=0)
+
+
+def partners(run, runs):
+    """Partner π(k) of each student unit; of draws from different students an array for each unit, one a draw."""
+    if run.starts is None:
+        return _final_matching(run, runs, 0)
+    return np.stack([_final_matching(run, runs, draw) for draw in range(run.draws)], 1)
+
+
+def _final_matching(run, runs, draw):
+    """π(k) of a draw at the last finite time, of the theory from the same start if there is one; -1 for none."""
+    from onlinemode.observables import match_units
+
+    start = run.start_of(draw)
+    rho = run.rho[draw]
+    for other in runs:
+        if is_theory(other):
+            same = other.start_of(min(draw, other.draws - 1))
+            if all(np.shape(getattr(same, name)) == np.shape(getattr(start, name))
+                   and np.allclose(getattr(same, name), getattr(start, name)) for name in ("S", "G")):
+                rho = other.rho[min(draw, other.draws - 1)]
+                break
+    finite = np.flatnonzero(np.isfinite(rho).all((-2, -1)))
+    return match_units(rho[finite[-1]], run.signed) if len(finite) else np.full(rho.shape[1], -1)

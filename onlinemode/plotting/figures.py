@@ -1,0 +1,90 @@
+"""Whole figures of trajectories."""
+
+import numpy as np
+
+from onlinemode.plotting.curves import is_theory
+from onlinemode.plotting.panels import (
+    plot_deviation,
+    plot_error,
+    plot_matched,
+    plot_overlap_map,
+    plot_overlaps,
+    plot_specialization,
+)
+from onlinemode.plotting.style import new_figure
+
+
+def overview(runs, title=None):
+    """The whole picture of one or several runs of the same problem.
+
+    ε_g, specialization, matched overlaps and Q, R against α; below, R at four times of the first run.
+
+    Parameters
+    ----------
+    runs : list of Trajectory
+        Of the same K and M where several are given (otherwise only ε_g and specialization are drawn).
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    first = runs[0]
+    same = all(run.R.shape[-2:] == first.R.shape[-2:] for run in runs)
+    figure = new_figure(11.0, 8.6 if same else 4.2, title)
+    if not same:
+        left, right = figure.subplots(1, 2)
+        plot_error(left, runs)
+        plot_specialization(right, runs)
+        return figure
+    top, bottom = figure.subfigures(2, 1, height_ratios=(2.35, 1.0))
+    axes = top.subplots(2, 2)
+    plot_error(axes[0, 0], runs)
+    plot_specialization(axes[0, 1], runs)
+    plot_matched(axes[1, 0], runs)
+    plot_overlaps(axes[1, 1], runs)
+    times = map_times(next((run for run in runs if is_theory(run)), first))
+    maps = bottom.subplots(1, len(times))
+    for ax, time in zip(maps, times):
+        plot_overlap_map(ax, first, time)
+    for ax in maps[1:]:
+        ax.set_ylabel("")
+    bottom.colorbar(maps[0].images[0], ax=list(maps), label="$R_{km}$", shrink=0.9)
+    return figure
+
+
+def map_times(run):
+    """Four telling times: start, middle of the plateau (geometric), fastest rise, end."""
+    reached = run.alpha[np.isfinite(run.generalization_error[0])]
+    last = reached[-1] if len(reached) else run.alpha[-1]
+    plateaus, steps = run.plateaus(), run.specialization_steps()
+    middle = np.sqrt(plateaus[0].start * plateaus[0].stop) if plateaus else last * 0.03
+    later = [step for step in steps if step > 1.2 * middle]
+    rise = later[0] if later else np.sqrt(middle * last)
+    return [run.alpha[0], middle, rise, last]
+
+
+def comparison(runs, theory, title=None, noise=None):
+    """Simulations with their theory, and their deviation in units of N^(−1/2).
+
+    Parameters
+    ----------
+    runs : list of Trajectory
+        Simulations from the same overlaps.
+    theory : Trajectory
+        On the same saved times.
+    title : str, optional
+    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+        Draws the predicted ±2 standard deviations at the N of the simulations.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = new_figure(11.0, 8.2, title)
+    axes = figure.subplots(2, 2)
+    plot_error(axes[0, 0], [*runs, theory], noise)
+    plot_matched(axes[0, 1], [*runs, theory], noise)
+    plot_overlaps(axes[1, 0], [*runs, theory], noise)
+    plot_deviation(axes[1, 1], runs, theory, noise)
+    return figure

@@ -1,0 +1,269 @@
+"""Panels of trajectories: functions that take an Axes and return it."""
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from onlinemode import agreement
+from onlinemode.errors import ParameterError
+from onlinemode.plotting.curves import (
+    DECADES_SHOWN,
+    MOST_DRAWS,
+    draw,
+    draw_noise,
+    draw_standard_errors,
+    handle,
+    has_bands,
+    is_theory,
+    look,
+    name_of,
+    partners,
+    shade_plateaus,
+    time_axis,
+)
+from onlinemode.plotting.style import COLOURS, GREY, MARKERS, short, thousands
+
+
+def plot_error(ax, runs, noise=None):
+    """ε_g against α, log-log; plateaus of the first theory (else of the first run) are shaded.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    runs : list of Trajectory
+    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+        Draws the predicted ±2 standard deviations at the N of the simulations.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax.set_yscale("log", nonpositive="mask")
+    handles = []
+    for run in runs:
+        colour, marker = look(run, runs)
+        draw(ax, run, "generalization_error", (), colour, marker)
+        handles.append(handle(run, colour, marker))
+        if run.error_se is not None:
+            draw_standard_errors(ax, run, colour)
+    if any(run.error_se is not None for run in runs):
+        handles.append(Patch(color=GREY, alpha=0.4, lw=0.0, label="±2 standard errors of the measurement"))
+    if any(has_bands(run) for run in runs):
+        handles.append(Patch(color=GREY, alpha=0.3, lw=0.0, label="50 % and 95 % of the draws"))
+    if noise is not None:
+        draw_noise(ax, runs, noise, "generalization_error", (), "black")
+        handles.append(Line2D([], [], color="black", ls=":", lw=1.0, label="linear noise, ±2 sd"))
+    reference = next((run for run in runs if is_theory(run)), runs[0])
+    if reference.plateaus():
+        shade_plateaus(ax, reference)
+        handles.append(Line2D([], [], color="#DDDDDD", lw=6, label="plateau"))
+    time_axis(ax, runs)
+    ax.set_ylabel(r"generalization error $\epsilon_g$")
+    ax.legend(handles=handles, frameon=False, fontsize="small", loc="lower left")
+    return ax
+
+
+def plot_overlaps(ax, runs, noise=None):
+    """Q_kk and the matched R_kπ(k) against α, one colour a student unit.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    runs : list of Trajectory
+    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    for number, run in enumerate(runs):
+        circle, square = MARKERS[2 * number % len(MARKERS)], MARKERS[(2 * number + 1) % len(MARKERS)]
+        for k, m in enumerate(partners(run, runs)):
+            colour = COLOURS[k % len(COLOURS)]
+            draw(ax, run, "Q", (k, k), colour, square, "--")
+            if np.any(m >= 0):
+                draw(ax, run, "R", (k, m), colour, circle, "-")
+    for k, m in enumerate(partners(runs[-1], runs)):
+        draw_noise(ax, runs, noise, "Q", (k, k), COLOURS[k % len(COLOURS)])
+        if np.any(m >= 0):
+            draw_noise(ax, runs, noise, "R", (k, m), COLOURS[k % len(COLOURS)])
+    time_axis(ax, runs)
+    ax.set_ylabel(r"overlaps $Q_{kk}$, $R_{k\pi(k)}$")
+    _kind_legend(ax, runs, [("o", "-", r"$R_{k\pi(k)}$"), ("s", "--", r"$Q_{kk}$")])
+    return ax
+
+
+def plot_matched(ax, runs, noise=None):
+    """Matched ρ_kπ(k) against α, one colour a student unit; partners in the legend are the first run's.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    runs : list of Trajectory
+    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    for number, run in enumerate(runs):
+        for k, m in enumerate(partners(run, runs)):
+            if np.any(m >= 0):
+                draw(ax, run, "rho", (k, m), COLOURS[k % len(COLOURS)], MARKERS[number % len(MARKERS)])
+    for k, m in enumerate(partners(runs[-1], runs)):
+        if np.any(m >= 0):
+            draw_noise(ax, runs, noise, "rho", (k, m), COLOURS[k % len(COLOURS)])
+    time_axis(ax, runs)
+    ax.set_ylim(min(-0.05, ax.get_ylim()[0]), 1.05)
+    ax.set_ylabel(r"matched overlap $\rho_{k\pi(k)}$")
+    handles = [Line2D([], [], color=COLOURS[k % len(COLOURS)], marker="o", mfc="none", ms=4.0,
+                      label=rf"unit {k + 1} $\to$ " + (f"teacher {m + 1}" if np.ndim(m) == 0 else "its teacher"))
+               for k, m in enumerate(partners(runs[0], runs)) if np.any(m >= 0)]
+    if len(handles) <= 4:
+        ax.legend(handles=handles, frameon=False, fontsize="small", loc="upper left")
+    return ax
+
+
+def plot_specialization(ax, runs, noise=None):
+    """Normalised specialization against α, with the plateau shaded and its steps marked.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    runs : list of Trajectory
+    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    for run in runs:
+        draw(ax, run, "specialization", (), *look(run, runs))
+    draw_noise(ax, runs, noise, "specialization", (), "black")
+    reference = next((run for run in runs if is_theory(run)), runs[0])
+    shade_plateaus(ax, reference)
+    for i, step in enumerate(reference.specialization_steps()):
+        ax.axvline(step, color=GREY, ls=":", lw=1.0, label="fastest rise" if i == 0 else None)
+    ax.axhline(1.0, color=GREY, lw=0.8)
+    ax.axhline(0.0, color=GREY, lw=0.8)
+    time_axis(ax, runs)
+    ax.set_ylabel("specialization")
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(frameon=False, fontsize="small", loc="center left")
+    return ax
+
+
+def plot_residuals(ax, runs):
+    """Mode residuals r_p against α, one colour a mode: 1 unlearned, 0 found (docs/theory.md, section 6.3).
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    runs : list of Trajectory
+        Whose ``mode_residuals`` are defined.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    for number, run in enumerate(runs):
+        for p in range(run.initial.P):
+            draw(ax, run, "mode_residuals", (p,), COLOURS[p % len(COLOURS)], MARKERS[number % len(MARKERS)],
+                  bands=False)
+    time_axis(ax, runs)
+    ax.axhline(0.0, color=GREY, lw=0.8)
+    ax.set_ylabel(r"mode residuals $r_p = |X_p - X_p^*|^2 / |X_p^*|^2$")
+    handles = [Line2D([], [], color=COLOURS[p % len(COLOURS)], lw=1.4, label=rf"mode {p + 1}, $s = {strength:.2f}$")
+               for p, strength in enumerate(runs[0].initial.strengths)]
+    ax.legend(handles=handles, frameon=False, fontsize="small", loc="best")
+    return ax
+
+
+def plot_overlap_map(ax, run, alpha, replica=0):
+    """Heat map of R at the saved time nearest to ``alpha``.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    run : Trajectory
+    alpha : float
+    replica : int, default 0
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The image is ``ax.images[0]``; its colour scale is symmetric about 0 and common to all times.
+    """
+    usable = np.isfinite(run.R[replica]).all((-2, -1))
+    index = np.where(usable, np.abs(run.alpha - alpha), np.inf).argmin()
+    R = run.R[replica, index]
+    largest = np.abs(run.R[replica, usable]).max(initial=1e-300)
+    ax.imshow(R, cmap="PuOr_r", vmin=-largest, vmax=largest, aspect="equal")
+    K, M = R.shape
+    ax.set_xticks(range(M), range(1, M + 1))
+    ax.set_yticks(range(K), range(1, K + 1))
+    ax.set_xlabel("teacher unit $m$")
+    ax.set_ylabel("student unit $k$")
+    ax.set_title(rf"$\alpha = {short(run.alpha[index])}$", fontsize="medium")
+    if K * M <= 36:
+        for k in range(K):
+            for m in range(M):
+                ax.text(m, k, f"{R[k, m]:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize="x-small",
+                        color="white" if abs(R[k, m]) > 0.65 * largest else "black")
+    return ax
+
+
+def plot_deviation(ax, runs, theory, noise=None):
+    """√N times the root mean square deviation of (Q, R) from the mean-field equations, against α.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    runs : list of Trajectory
+        Simulations; of several replicas a few are drawn, and the root mean square over all.
+    theory : Trajectory
+        On the same saved times, from the same overlaps.
+    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+        Draws what the linear-noise theory expects of it.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    from onlinemode.observables import overlap_deviation
+
+    for run in runs:
+        if len(run.alpha) != len(theory.alpha):
+            raise ParameterError(f"runs and theory must have the same times; got {len(run.alpha)} and "
+                                 f"{len(theory.alpha)} of them: simulate the theory with save_at=run.alpha")
+    last, sizes = max(run.alpha[-1] for run in runs), sorted({run.N for run in runs})
+    for number, run in enumerate(runs):
+        colour = COLOURS[number % len(COLOURS)]
+        shown = run.alpha >= max(last * 10.0**-DECADES_SHOWN, 0.5 / run.N)
+        each = np.sqrt(run.N) * overlap_deviation(run.Q, run.R, theory.Q[:run.draws], theory.R[:run.draws])
+        for r, deviation in enumerate(each[:MOST_DRAWS]):
+            ax.plot(run.alpha[shown], deviation[shown], color=colour, lw=1.0 if run.replicas == 1 else 0.6,
+                    label=name_of(run) if r == 0 else None)
+        if run.replicas > 1 and run.starts is None:
+            over_all = np.sqrt(run.N) * agreement.rms_deviation(run, theory)
+            ax.plot(run.alpha[shown], over_all[shown], color=colour, lw=2.0,
+                    label=f"rms over ${thousands(run.replicas)}$ draws")
+    if noise is not None:
+        shown = (noise.alpha > 0.0) & (noise.alpha >= last * 10.0**-DECADES_SHOWN)
+        for N in sizes:
+            ax.plot(noise.alpha[shown], np.sqrt(N) * agreement.expected_deviation(noise, N)[shown], "k:", lw=1.4,
+                    label="linear noise" if N == sizes[0] else None)
+    shade_plateaus(ax, theory)
+    ax.set_yscale("log")
+    time_axis(ax, runs)
+    ax.legend(frameon=False, fontsize="small", loc="best")
+    ax.set_ylabel(r"$\sqrt{N}$ × rms deviation of $(Q, R)$")
+    return ax
+
+
+def _kind_legend(ax, runs, kinds):
+    simulated = any(not is_theory(run) for run in runs)
+    theory = any(is_theory(run) for run in runs)
+    handles = [Line2D([], [], color=GREY, marker=marker if simulated else "", ls=line if theory else "", mfc="none",
+                      ms=4.0, label=label) for marker, line, label in kinds]
+    ax.legend(handles=handles, frameon=False, fontsize="small", loc="upper left")
