@@ -37,8 +37,9 @@ SAMPLES_PER_BLOCK = 4
 SAMPLES_PER_BLOCK_LARGE = 8
 LARGE_WEIGHTS = 4 * 2**20  # bytes of modes and teacher vectors
 
-# From this N on threads that no replica needs work inside a trajectory; below, handing out the work costs more.
-N_SHARED_BY_THREADS = 100_000
+# Threads that no replica needs work inside a trajectory, as long as each has at least so many coordinates:
+# with fewer, handing out the tiles costs what it gains.
+COORDINATES_A_THREAD = 2_500
 
 # Coordinates times steps between two looks at the interrupt flag: a fraction of a second.  It is a
 # count, not a time, because the blocks, and with them the rounding, must not depend on the clock.
@@ -56,7 +57,8 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     device : {"cpu"}, default "cpu"
     threads : int, optional
         Threads (default: the machine's cores); no influence on the result.  Replicas run at the same time
-        first; threads that are left over share the work inside the trajectories where N is at least 10^5.
+        first; threads that are left over share the work inside the trajectories, one for every 2,500
+        coordinates at most.
     test_samples : int, optional
         Fresh samples on which ε_g is measured at every saved time.  By default 10,000 where it does not
         follow from the overlaps (fields that are not Gaussian, units that are not linear), else none.
@@ -81,7 +83,7 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
         progress(Progress(0.0, 0.0, 0, float("nan")))
 
     began = time.perf_counter()
-    threads_inside = max(1, threads // len(vectors)) if N >= N_SHARED_BY_THREADS else 1
+    threads_inside = max(1, min(threads // len(vectors), N // COORDINATES_A_THREAD))
     simulation = _Simulation(problem, vectors[0], N, steps, seed, test_samples, threads_inside)
     compiled_at = time.perf_counter()
     results = [_MicroReplica(number, vector, simulation, checkpoint)

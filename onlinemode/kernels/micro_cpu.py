@@ -10,16 +10,13 @@ Vectors are stored tile by tile, as arrays (tiles, vectors, coordinates of a til
 padded, and the padding of inputs and weights stays 0.  Gaussian inputs are float32 as they are drawn,
 and are cast to the type of the weights where they are used; others have that type.
 
-Tiles form groups of a fixed size.  Each group has its own sums over the coordinates, which are then
-added in the order of the groups: so groups may be swept in any order, or at the same time, and the
-bits stay the same.
+Each tile has its own sums over the coordinates, which are then added in the order of the tiles: so the
+threads of a team sweep whatever tile is next, and the bits stay the same.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 
 from onlinemode.kernels.inputs_cpu import fill_tile
 from onlinemode.kernels.jit import compiled
@@ -37,10 +34,18 @@ from onlinemode.kernels.rule import (
     make_workspace,
     teacher_output,
 )
+from onlinemode.kernels.team import (
+    end_work,
+    make_team,
+    offer_tiles,
+    take_tile,
+    tile_is_done,
+    wait_for_tiles,
+    wait_for_work,
+)
 
 LARGEST_TILE = 1024  # coordinates: 8 KiB a vector in float64, so that a tile of some 30 vectors fits into 256 KiB
 TILE_MULTIPLE = 8  # whole counters of four normals, whole vector registers
-TILES_PER_GROUP = 4
 SAMPLE_GROUP = 4  # samples that share one load of a weight
 
 # Sums may be reordered and fused, so that LLVM vectorises them; NaN and infinity keep their meaning.
@@ -51,9 +56,9 @@ class Block(NamedTuple):
     """What a block of samples passes between the sweep over the weights and the learning rule."""
 
     inputs: np.ndarray  # (tiles, samples, coordinates)
-    mode_sums: np.ndarray  # (groups, P, samples)          X x over the coordinates of a group
-    teacher_sums: np.ndarray  # (groups, M, samples)          B x
-    gram_sums: np.ndarray  # (groups, samples, samples)    [later, earlier]: x·x' of two samples
+    mode_sums: np.ndarray  # (tiles, P, samples)           X x over the coordinates of a tile
+    teacher_sums: np.ndarray  # (tiles, M, samples)           B x
+    gram_sums: np.ndarray  # (tiles, samples, samples)     [later, earlier]: x·x' of two samples
     coefficients: np.ndarray  # (P, samples)                  with which the inputs enter the modes
 
 
@@ -73,24 +78,13 @@ def to_tiles(rows, kind):
     return np.ascontiguousarray(padded.reshape(vectors, tiles, length).transpose(1, 0, 2))
 
 
-def _input_space(source, xi_in, shape):
-    """Zeros of the type that inputs have, which the type of ``source`` decides."""
-
-
-@overload(_input_space)
-def _typed_input_space(source, xi_in, shape):
-    if isinstance(source, (types.NoneType, types.Omitted)):
-        return lambda source, xi_in, shape: np.zeros(shape, np.float32)
-    return lambda source, xi_in, shape: np.zeros(shape, xi_in.dtype)
-
-
-def _make_block(xi_in, teacher, samples, source):
+def make_block(xi_in, teacher, samples, source=None):
     """Space for blocks of up to so many samples; nothing in it has been learned."""
     (tiles, P, length), M = xi_in.shape, teacher.shape[1]
-    groups = -(-tiles // TILES_PER_GROUP)
     most = -(-samples // SAMPLE_GROUP) * SAMPLE_GROUP
-    return Block(_input_space(source, xi_in, (tiles, most, length)), np.zeros((groups, P, most)),
-                 np.zeros((groups, M, most)), np.zeros((groups, most, most)), np.zeros((P, most)))
+    return Block(np.zeros((tiles, most, length), np.float32 if source is None else xi_in.dtype),
+                 np.zeros((tiles, P, most)), np.zeros((tiles, M, most)), np.zeros((tiles, most, most)),
+                 np.zeros((P, most)))
 
 
 @compiled(inner=True, forceinline=True, fastmath=_SUMS)
@@ -126,29 +120,29 @@ def _dot4_of_two(kind, row_a, row_b, x0, x1, x2, x3):
 
 
 @compiled(inner=True, forceinline=True)
-def _add_to(sums, group, r, j, s0, s1, s2, s3):
-    sums[group, r, j] += s0
-    sums[group, r, j + 1] += s1
-    sums[group, r, j + 2] += s2
-    sums[group, r, j + 3] += s3
+def _add_to(sums, r, j, s0, s1, s2, s3):
+    sums[r, j] += s0
+    sums[r, j + 1] += s1
+    sums[r, j + 2] += s2
+    sums[r, j + 3] += s3
 
 
 @compiled(inner=True)
-def _project(kind, rows, begin, end, inputs, j, sums, group):
-    """Add to sums[group, r, j], ... the products of the rows r from ``begin`` to ``end`` - 1 with inputs j to j + 3."""
+def _project(kind, rows, begin, end, inputs, j, sums):
+    """Add to sums[r, j], ... the products of the rows r from ``begin`` to ``end`` - 1 with inputs j to j + 3."""
     x0, x1, x2, x3 = inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3]
     for r in range(begin, end - 1, 2):
         a0, a1, a2, a3, b0, b1, b2, b3 = _dot4_of_two(kind, rows[r], rows[r + 1], x0, x1, x2, x3)
-        _add_to(sums, group, r, j, a0, a1, a2, a3)
-        _add_to(sums, group, r + 1, j, b0, b1, b2, b3)
+        _add_to(sums, r, j, a0, a1, a2, a3)
+        _add_to(sums, r + 1, j, b0, b1, b2, b3)
     if end > begin and (end - begin) % 2 == 1:
         s0, s1, s2, s3 = _dot4(kind, rows[end - 1], x0, x1, x2, x3)
-        _add_to(sums, group, end - 1, j, s0, s1, s2, s3)
+        _add_to(sums, end - 1, j, s0, s1, s2, s3)
 
 
 @compiled(inner=True, fastmath=_SUMS)
-def _project_on_each_other(kind, inputs, j, sums, group):
-    """Add to sums[group, j + later, j + earlier] the six products of four inputs over one tile."""
+def _project_on_each_other(kind, inputs, j, sums):
+    """Add to sums[j + later, j + earlier] the six products of four inputs over one tile."""
     prefer_wide_registers()
     s10 = s20 = s21 = s30 = s31 = s32 = kind(0)
     for i in range(inputs.shape[1]):
@@ -159,12 +153,12 @@ def _project_on_each_other(kind, inputs, j, sums, group):
         s30 += x3 * x0
         s31 += x3 * x1
         s32 += x3 * x2
-    sums[group, j + 1, j] += s10
-    sums[group, j + 2, j] += s20
-    sums[group, j + 2, j + 1] += s21
-    sums[group, j + 3, j] += s30
-    sums[group, j + 3, j + 1] += s31
-    sums[group, j + 3, j + 2] += s32
+    sums[j + 1, j] += s10
+    sums[j + 2, j] += s20
+    sums[j + 2, j + 1] += s21
+    sums[j + 3, j] += s30
+    sums[j + 3, j + 1] += s31
+    sums[j + 3, j + 2] += s32
 
 
 @compiled(inner=True, forceinline=True, fastmath=_SUMS)
@@ -197,65 +191,65 @@ def _draw(inputs, tile, N, seed, replica, first_sample, samples, words):
 
 
 @compiled(inner=True)
-def _clear(sums, group):
-    for i in range(sums.shape[1]):
-        for j in range(sums.shape[2]):
-            sums[group, i, j] = 0.0
+def _clear(sums):
+    for i in range(sums.shape[0]):
+        for j in range(sums.shape[1]):
+            sums[i, j] = 0.0
 
 
-def _sweep(xi_in, teacher, block, begin, end, pending, decay, N, first_sample, samples, with_gram, seed, replica,
-           source):
-    """Sweep the groups ``begin`` to ``end`` - 1: update the modes, draw the inputs, project them.
+@compiled(inner=True, inline="always")
+def _sweep(team, block, xi_in, teacher, N, seed, replica, source):
+    """Sweep tiles as long as there are any to take: update the modes, draw the inputs, project them.
 
-    Different groups may be swept at the same time.
+    The plan of the team says what the sweep does; it stays as it is while this thread has a tile.
 
-    Parameters
-    ----------
-    xi_in, teacher, N, seed, replica, source
-        As in :func:`advance`.
-    block : Block
-        ``inputs`` and ``coefficients`` of the previous block are learned; new inputs and sums take their place.
-    begin, end : int
-    pending : int
+    pending
         Samples of the previous block, 0 if the modes have seen them or do not move.
-    decay : float
+    decay
         Factor of the modes in the previous block.
-    first_sample, samples : int
+    first_sample, samples
         The new samples.
-    with_gram : bool
+    with_gram
         The products of the new inputs with each other are needed.
+
+    ``inputs`` and ``coefficients`` of ``block`` are those of the previous block; new inputs and sums take their
+    place.  The other arguments are those of :func:`advance`.
     """
     kind = xi_in.dtype.type
     normals, words = np.empty(xi_in.shape[2], np.float32), np.empty((4, xi_in.shape[2] // 4), np.uint32)
-    for group in range(begin, end):
-        _clear(block.mode_sums, group)
-        _clear(block.teacher_sums, group)
-        _clear(block.gram_sums, group)
-        for tile in range(group * TILES_PER_GROUP, min((group + 1) * TILES_PER_GROUP, xi_in.shape[0])):
-            inputs = block.inputs[tile]
-            if pending > 0:
-                _update(kind, xi_in[tile], inputs, pending, block.coefficients, decay)
-            if source is None:  # decided when the kernel is compiled
-                _draw(inputs, tile, N, seed, replica, first_sample, samples, words)
-            else:
-                fill_tile(source, inputs, tile, N, first_sample, samples, seed, replica, normals, words)
-            for j in range(0, samples, SAMPLE_GROUP):
-                _project(kind, xi_in[tile], 0, xi_in.shape[1], inputs, j, block.mode_sums, group)
-                _project(kind, teacher[tile], 0, teacher.shape[1], inputs, j, block.teacher_sums, group)
-                if with_gram:
-                    _project_on_each_other(kind, inputs, j, block.gram_sums, group)
-                    _project(kind, inputs, j + SAMPLE_GROUP, samples, inputs, j, block.gram_sums, group)
+    tile = take_tile(team)
+    while tile < team.tiles:
+        pending, first_sample, samples, with_gram = team.plan[0], team.plan[1], team.plan[2], team.plan[3]
+        _clear(block.mode_sums[tile])
+        _clear(block.teacher_sums[tile])
+        _clear(block.gram_sums[tile])
+        inputs = block.inputs[tile]
+        if pending > 0:
+            _update(kind, xi_in[tile], inputs, pending, block.coefficients, team.decay[0])
+        if source is None:  # decided when the kernel is compiled
+            _draw(inputs, tile, N, seed, replica, first_sample, samples, words)
+        else:
+            fill_tile(source, inputs, tile, N, first_sample, samples, seed, replica, normals, words)
+        for j in range(0, samples, SAMPLE_GROUP):
+            _project(kind, xi_in[tile], 0, xi_in.shape[1], inputs, j, block.mode_sums[tile])
+            _project(kind, teacher[tile], 0, teacher.shape[1], inputs, j, block.teacher_sums[tile])
+            if with_gram:
+                _project_on_each_other(kind, inputs, j, block.gram_sums[tile])
+                _project(kind, inputs, j + SAMPLE_GROUP, samples, inputs, j, block.gram_sums[tile])
+        tile_is_done(team)
+        tile = take_tile(team)
 
 
 @compiled(inner=True)
-def _add_groups(sums):
-    """The sum over all groups, in their order, in place of the first."""
-    for group in range(1, sums.shape[0]):
+def _add_tiles(sums):
+    """The sum over all tiles, in their order, in place of the first."""
+    for tile in range(1, sums.shape[0]):
         for i in range(sums.shape[1]):
             for j in range(sums.shape[2]):
-                sums[0, i, j] += sums[group, i, j]
+                sums[0, i, j] += sums[tile, i, j]
 
 
+@compiled(inner=True, inline="always")
 def _learn(block, factors, rates, weight_decay, noise, activation, N, batch, first_step, steps, seed, replica):
     """Make the steps of a swept block in the small space: factors in place, coefficients for the next sweep.
 
@@ -267,9 +261,9 @@ def _learn(block, factors, rates, weight_decay, noise, activation, N, batch, fir
         Factor of the modes in these steps.
     """
     _, mode_sums, teacher_sums, gram, coefficients = block
-    _add_groups(mode_sums)
-    _add_groups(teacher_sums)
-    _add_groups(gram)
+    _add_tiles(mode_sums)
+    _add_tiles(teacher_sums)
+    _add_tiles(gram)
     K, M, P = factors.readout.size, teacher_sums.shape[1], mode_sums.shape[1]
     sizes = (K, M, P)
     work = make_workspace(K, M, P)
@@ -310,17 +304,53 @@ def _learn(block, factors, rates, weight_decay, noise, activation, N, batch, fir
     return steps, decay
 
 
-# Two forms of each: one that Python can call, compiled when threads share a trajectory, and one that becomes
-# part of the loop below, which saves compile time.
-make_block, sweep, learn = compiled(_make_block), compiled(_sweep), compiled(_learn)
-_make_block, _sweep, _learn = (compiled(function, inner=True, inline="always")
-                               for function in (_make_block, _sweep, _learn))
-
-
 @compiled
+def take_part(leads, team, block, xi_in, teacher, factors, rates, weight_decay, noise, activation, N, batch,
+              steps_per_block, first_step, steps, seed, replica, source=None):
+    """Make ``steps`` steps of online SGD in place, as one of the threads that do it together.
+
+    Parameters
+    ----------
+    leads : bool
+        This thread is the one that hands out the tiles and applies the learning rule; there is one.
+    team : onlinemode.kernels.team.Team
+        All threads of the team get the same arguments.
+    block : Block
+        Space for ``steps_per_block * batch`` samples, from :func:`make_block`.
+    xi_in, ..., source
+        As in :func:`advance`.
+
+    Returns
+    -------
+    made : int
+        Of the leader as in :func:`advance`, of helpers 0.
+    """
+    modes_move = rates.xi_in != 0.0 or weight_decay != 0.0
+    made, pending, decay = np.int64(0), np.int64(0), 1.0  # of these types from the start: one compilation
+    count = min(steps_per_block, steps)
+    while True:
+        if leads:
+            if count == 0 and pending == 0:  # the last sweep only brings the modes up to date
+                end_work(team)
+                return made
+            offer_tiles(team, pending, decay, (first_step + made) * batch, count * batch, modes_move and count > 1)
+        elif not wait_for_work(team):
+            return made
+        _sweep(team, block, xi_in, teacher, N, seed, replica, source)
+        if leads:
+            wait_for_tiles(team)
+            learned, decay = _learn(block, factors, rates, weight_decay, noise, activation, N, batch,
+                                    first_step + made, count, seed, replica)
+            made += learned
+            pending = count * batch if modes_move else 0
+            if learned < count:  # diverged
+                steps = made
+            count = min(steps_per_block, steps - made)
+
+
 def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, batch,
             steps_per_block, first_step, steps, seed, replica, source=None):
-    """Make ``steps`` steps of online SGD in place.
+    """Make ``steps`` steps of online SGD in place, in this thread.
 
     Parameters
     ----------
@@ -348,22 +378,9 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
         Steps made: ``steps``, or fewer where the error left ±DIVERGENCE_LIMIT or became NaN in
         step ``first_step + made``.
     """
-    block = _make_block(xi_in, teacher, steps_per_block * batch, source)
-    groups = block.mode_sums.shape[0]
-    modes_move = rates.xi_in != 0.0 or weight_decay != 0.0
-    made, pending, decay = np.int64(0), np.int64(0), 1.0  # of these types from the start: one compilation
-    count = min(steps_per_block, steps)
-    while count > 0 or pending > 0:  # the last sweep only brings the modes up to date
-        _sweep(xi_in, teacher, block, 0, groups, pending, decay, N, (first_step + made) * batch, count * batch,
-               modes_move and count > 1, seed, replica, source)
-        learned, decay = _learn(block, factors, rates, weight_decay, noise, activation, N, batch, first_step + made,
-                                count, seed, replica)
-        made += learned
-        pending = count * batch if modes_move else 0
-        if learned < count:  # diverged
-            steps = made
-        count = min(steps_per_block, steps - made)
-    return made
+    return take_part(True, make_team(len(xi_in)), make_block(xi_in, teacher, steps_per_block * batch, source), xi_in,
+                     teacher, factors, rates, weight_decay, noise, activation, N, batch, steps_per_block, first_step,
+                     steps, seed, replica, source)
 
 
 @compiled(inner=True, fastmath=_SUMS)

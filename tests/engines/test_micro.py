@@ -39,7 +39,7 @@ def test_same_bits_for_any_number_of_threads(problem, start):
 @pytest.fixture
 def threads_inside(monkeypatch):
     """Threads share the work of one trajectory at any N."""
-    monkeypatch.setattr(micro, "N_SHARED_BY_THREADS", 1)
+    monkeypatch.setattr(micro, "COORDINATES_A_THREAD", 1)
     monkeypatch.setattr(together, "advance", counted := Counted(together.advance))
     return counted
 
@@ -58,7 +58,7 @@ class Counted:
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("N, batch", [(301, 1), (9_001, 1), (9_001, 3)])
 def test_same_bits_for_any_number_of_threads_inside(all_rates, random_weights, threads_inside, precision, N, batch):
-    """One group of tiles, fewer than threads, and three; blocks and batches that do not divide the steps."""
+    """One tile, fewer than threads, and nine; blocks and batches that do not divide the steps."""
     problem = om.Problem(noise=0.2, weight_decay=0.1, rates=all_rates, batch=batch)
     start = random_weights(N, K=3, M=2, P=3, seed=1)
     runs = [om.simulate(problem, start, 61 / N, seed=5, threads=threads, precision=precision, save_at=3)
@@ -77,7 +77,7 @@ def test_replicas_come_before_threads_inside(problem, start, threads_inside):
 
 
 def test_small_trajectories_are_not_shared(problem, start, threads_inside, monkeypatch):
-    monkeypatch.setattr(micro, "N_SHARED_BY_THREADS", 302)
+    monkeypatch.setattr(micro, "COORDINATES_A_THREAD", 151)
     om.simulate(problem, start, 0.2, threads=2)
     assert not threads_inside.threads
 

@@ -1,17 +1,20 @@
 """The blocked kernel of N-dimensional SGD against a plain NumPy loop over the same samples."""
 
 import math
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from numba import njit
 
 from onlinemode.kernels.activations import ACTIVATION_CODES
-from onlinemode.kernels.micro_cpu import advance, make_block, sweep, tile_shape, to_tiles, vector_overlaps
+from onlinemode.kernels.micro_cpu import advance, make_block, take_part, tile_shape, to_tiles, vector_overlaps
 from onlinemode.kernels.normals import fill_normals, single_normal
 from onlinemode.kernels.philox import STREAM_LABEL_NOISE, philox_words
 from onlinemode.kernels.registers import ATTRIBUTE
 from onlinemode.kernels.rule import DIVERGENCE_LIMIT, Factors, Rates
+from onlinemode.kernels.team import make_team
 
 SEED = np.uint64(987654321)
 STEPS = 203  # no multiple of any block length below
@@ -143,27 +146,32 @@ def test_chunked_calls_agree(random_weights, batch):
 
 @pytest.mark.parametrize("N", [8_192, 9_001])
 @pytest.mark.parametrize("block", [3, 8])
-def test_tiles_and_groups(sequential, random_weights, N, block):
-    """Several groups of several tiles, the last ones not full."""
-    empty = to_tiles(np.zeros((1, N)), np.float64)
-    assert len(make_block(empty, empty, 1, None).mode_sums) > 1
+def test_several_tiles(sequential, random_weights, N, block):
+    """Several tiles, the last one full or not."""
+    assert tile_shape(N)[0] > 5
     compare(sequential, random_weights(N, 2, 3, 3, seed=8), block, steps=19, kappa=0.9, sigma=0.2)
 
 
-def test_groups_may_be_swept_in_any_order(random_weights):
+@pytest.mark.parametrize("late", [0.0, 0.05])
+def test_helpers_may_come_late_and_leave_at_the_end(random_weights, late):
+    """More threads than cores, most of them after the leader has begun, one when all is over: the same bits."""
     weights = random_weights(9_001, 2, 3, 3, seed=9)
-    states = []
-    for order in ([0, 1, 2], [2, 0, 1]):
-        run = Run(weights)
-        block = make_block(run.xi_in, run.teacher, 4, None)
-        assert len(block.mode_sums) == 3
-        block.inputs[:] = 0.5
-        block.coefficients[:] = 0.1
-        for group in order:
-            sweep(run.xi_in, run.teacher, block, group, group + 1, 4, 0.9, 9_001, 0, 4, True, SEED, 0, None)
-        states.append([run.xi_in, *block])
-    for one, other in zip(*states):
-        assert np.array_equal(one, other)
+    alone, led = Run(weights), Run(weights)
+    steps = 2_000
+    assert alone.advance(kappa=0.9, sigma=0.2, steps=steps) == steps
+    work = (make_team(len(led.xi_in)), make_block(led.xi_in, led.teacher, 4), led.xi_in, led.teacher, led.factors, ALL,
+            0.9, 0.2, ACTIVATION_CODES["erf"], led.N, 1, 4, 0, steps, SEED, 0)
+    with ThreadPoolExecutor(5) as threads:
+        early = threads.submit(take_part, False, *work)
+        leader = threads.submit(take_part, True, *work)
+        time.sleep(late)
+        others = [threads.submit(take_part, False, *work) for _ in range(3)]
+        assert leader.result() == steps
+        assert [helper.result() for helper in (early, *others)] == [0] * 4
+    assert take_part(False, *work) == 0
+    assert np.array_equal(led.padded, alone.padded)
+    for value, expected in zip(led.factors, alone.factors):
+        assert np.array_equal(value, expected)
 
 
 def test_loops_ask_for_the_widest_registers(random_weights):
