@@ -42,18 +42,12 @@ def main():
         start = om.initial.committee(N, K=4)
         counts = {"micro": max(40, int(3e7 / N)), "chain": STEPS}
         tasks = {name: (lambda name=name, N=N, start=start, counts=counts:
-                        om.simulate(problem, start, counts[name] / N, name, save_at=2)) for name in counts}
+                        om.simulate(problem, start, counts[name] / N, name, threads=1, save_at=2)) for name in counts}
         for task in tasks.values():
             task()
         seconds = median_seconds(tasks, 3)
         each = {name: seconds[name] / counts[name] * 1e6 for name in counts}
         print(f"{N:8,} {each['micro']:17.1f} {each['chain']:17.3f} {each['micro'] / each['chain']:7.0f}")
-    overlaps = om.initial.committee(10**4, K=4, weights=False)
-    tasks = {f"{threads} threads": (lambda threads=threads: om.simulate(
-        problem, overlaps, 100.0, "chain", N=10**4, replicas=4, threads=threads, save_at=2)) for threads in (1, 2)}
-    seconds = median_seconds(tasks, 3)
-    print(f"4 replicas of 10^6 steps: 1 thread {seconds['1 threads']:.2f} s, 2 threads {seconds['2 threads']:.2f} s, "
-          f"ratio {seconds['1 threads'] / seconds['2 threads']:.2f}")
 
 
 if __name__ == "__main__":

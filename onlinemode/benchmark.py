@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from onlinemode import initial
+from onlinemode.engines.micro import samples_per_block
 from onlinemode.errors import ParameterError
 from onlinemode.problem import LearningRates, Problem
 from onlinemode.simulation import simulate
@@ -23,7 +24,6 @@ ETA = 0.5
 CHECKED_STEPS = 64
 SAME = {"float64": 1e-10, "float32": 1e-4}  # largest relative difference of G after the checked steps
 BASELINE = "Numba loop"
-SAMPLES_PER_SWEEP = 4  # samples that micro learns from with one sweep over the weights
 
 
 class Timing(NamedTuple):
@@ -303,9 +303,10 @@ class _Limits:
             "multiply-adds": lambda: limits.multiply_adds(values, sums)}
         for task in self.tasks.values():
             task()
-        # a sweep reads X and B, writes X, and writes and reads the inputs of its samples
-        bytes_a_step = N * size * (3 * K / SAMPLES_PER_SWEEP + 2)
-        sums_a_step = N * (3 * K + SAMPLES_PER_SWEEP)
+        # a sweep reads X and B, writes X, and writes and reads the inputs (float32) of its samples
+        samples = samples_per_block(2 * K * N * size)
+        bytes_a_step = N * (3 * K * size / samples + 2 * 4)
+        sums_a_step = N * (3 * K + (samples - 1) / 2)
         self._precision = precision
         self._share = {"normals": N / (buffer.size * draws), "bytes": bytes_a_step / (3 * held[0].nbytes * moves),
                        "multiply-adds": sums_a_step / (values.size * limits.MULTIPLY_ADDS * sums)}

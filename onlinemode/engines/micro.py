@@ -99,6 +99,11 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
               "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
 
 
+def samples_per_block(weights):
+    """Samples that share one sweep over so many bytes of modes and teacher vectors."""
+    return SAMPLES_PER_BLOCK_LARGE if weights > LARGE_WEIGHTS else SAMPLES_PER_BLOCK
+
+
 class _VectorStart:
     """Initial weights in tiles, with their overlaps; ``image`` is BΩ in tiles."""
 
@@ -130,8 +135,7 @@ class _Simulation:
         self.rates = kernel_rates(problem)
         self.activation = ACTIVATION_CODES[problem.activation]
         self.threads_inside = threads_inside
-        large = start.xi_in.nbytes + start.teacher.nbytes > LARGE_WEIGHTS
-        self.steps_per_block = max(1, (SAMPLES_PER_BLOCK_LARGE if large else SAMPLES_PER_BLOCK) // problem.batch)
+        self.steps_per_block = max(1, samples_per_block(start.xi_in.nbytes + start.teacher.nbytes) // problem.batch)
         self.source = None if problem.inputs == Gaussian() else problem.inputs.source(N)
         self.test_samples = test_samples
         latent = 0 if self.source is None else self.source.projection.shape[1]
