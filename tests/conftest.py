@@ -76,3 +76,19 @@ def random_overlaps(random_weights):
 def all_rates():
     """Learning rates that train every factor, all different."""
     return om.LearningRates(xi_in=0.7, strengths=0.3, xi_out=0.5, readout=0.2)
+
+
+@pytest.fixture
+def onlinemode(tmp_path, monkeypatch, capsys):
+    """Run the command line in an empty folder; returns exit code, stdout and stderr."""
+    from onlinemode.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as exit_info:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return exit_info.value.code, captured.out, captured.err
+
+    return call

@@ -11,27 +11,12 @@ import numpy as np
 import pytest
 
 import onlinemode as om
-from onlinemode.cli.main import main
 
 SMALL = ["--N", "120", "--alpha", "3", "--save-at", "20"]
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Run the command line in an empty folder; returns exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as exit_info:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return exit_info.value.code, captured.out, captured.err
-
-    return call
-
-
-def test_simulate_writes_result_and_picture(run, tmp_path):
-    code, out, err = run("simulate", *SMALL)
+def test_simulate_writes_result_and_picture(onlinemode, tmp_path):
+    code, out, err = onlinemode("simulate", *SMALL)
     assert code == 0
     assert (tmp_path / "simulate_showcase_N120_seed0.npz").is_file()
     assert (tmp_path / "simulate_showcase_N120_seed0.png").read_bytes().startswith(b"\x89PNG")
@@ -42,38 +27,38 @@ def test_simulate_writes_result_and_picture(run, tmp_path):
 
 
 @pytest.mark.parametrize("N, alpha", [(30, 0.59), (1000, 33.3337), (7, 0.5)])
-def test_alpha_that_is_no_whole_number_of_steps(N, alpha, run):
-    code, out, err = run("simulate", "--engine", "chain", "--N", N, "--alpha", alpha, "--out", "x", "--no-plot")
+def test_alpha_that_is_no_whole_number_of_steps(N, alpha, onlinemode):
+    code, out, err = onlinemode("simulate", "--engine", "chain", "--N", N, "--alpha", alpha, "--out", "x", "--no-plot")
     assert code == 0, err
     assert om.load("x.npz").alpha[-1] == round(alpha * N) / N
 
 
-def test_the_picture_has_the_name_of_the_result(run, tmp_path):
+def test_the_picture_has_the_name_of_the_result(onlinemode, tmp_path):
     for command, name in (("simulate", "my_micro"), ("ode", "my_ode")):
-        assert run(command, *SMALL, "--out", name)[0] == 0
+        assert onlinemode(command, *SMALL, "--out", name)[0] == 0
         assert (tmp_path / f"{name}.png").is_file()
 
 
-def test_compare_does_not_overwrite(run, tmp_path):
-    run("compare", *SMALL, "--no-plot")
+def test_compare_does_not_overwrite(onlinemode, tmp_path):
+    onlinemode("compare", *SMALL, "--no-plot")
     before = (tmp_path / "compare_showcase_N120_seed0_micro.npz").read_bytes()
-    assert run("compare", *SMALL, "--no-plot", "--eta", 1)[0] == 0
+    assert onlinemode("compare", *SMALL, "--no-plot", "--eta", 1)[0] == 0
     assert (tmp_path / "compare_showcase_N120_seed0_micro.npz").read_bytes() == before
     assert (tmp_path / "compare_showcase_N120_seed0_2_micro.npz").is_file()
 
 
-def test_compare_says_when_there_is_nothing_to_compare(run):
-    code, out, _ = run("compare", "--N", 40, "--activation", "linear", "--eta", 1e4, "--alpha", 3, "--no-plot",
-                       "--save-at", "0,3")
+def test_compare_says_when_there_is_nothing_to_compare(onlinemode):
+    code, out, _ = onlinemode("compare", "--N", 40, "--activation", "linear", "--eta", 1e4, "--alpha", 3, "--no-plot",
+                              "--save-at", "0,3")
     assert code == 0 and "no finite time in common" in out
 
 
-def test_no_arguments_print_the_help(run):
-    code, out, err = run()
+def test_no_arguments_print_the_help(onlinemode):
+    code, out, err = onlinemode()
     assert code == 2 and "Commands:" in out and err == ""
 
 
-def test_repeat_of_an_interrupted_run(run):
+def test_repeat_of_an_interrupted_run(onlinemode):
     """Equal as far as the file goes."""
     problem = om.Problem(rates=om.LearningRates(xi_in=1.0))
 
@@ -84,20 +69,20 @@ def test_repeat_of_an_interrupted_run(run):
     part = om.simulate(problem, om.initial.committee(4000, seed=1), 3000.0, "chain", progress=stop, save_at=50)
     assert part.status == [om.Status.INTERRUPTED]
     part.save("part.npz")
-    code, out, _ = run("repeat", "part.npz")
+    code, out, _ = onlinemode("repeat", "part.npz")
     assert code == 0 and "up to where the file ends" in out
 
 
-def test_a_second_run_does_not_overwrite_the_first(run, tmp_path):
-    run("simulate", *SMALL, "--no-plot")
+def test_a_second_run_does_not_overwrite_the_first(onlinemode, tmp_path):
+    onlinemode("simulate", *SMALL, "--no-plot")
     before = (tmp_path / "simulate_showcase_N120_seed0.npz").read_bytes()
-    run("simulate", *SMALL, "--no-plot", "--eta", "1")
+    onlinemode("simulate", *SMALL, "--no-plot", "--eta", "1")
     assert (tmp_path / "simulate_showcase_N120_seed0.npz").read_bytes() == before
     assert (tmp_path / "simulate_showcase_N120_seed0_2.npz").is_file()
 
 
-def test_json_is_the_only_thing_on_stdout(run):
-    code, out, err = run("simulate", *SMALL, "--json", "--no-plot", "--replicas", 2)
+def test_json_is_the_only_thing_on_stdout(onlinemode):
+    code, out, err = onlinemode("simulate", *SMALL, "--json", "--no-plot", "--replicas", 2)
     summary = json.loads(out)
     assert code == 0 and err == ""
     assert summary["N"] == 120 and summary["status"] == ["completed"] * 2
@@ -106,42 +91,42 @@ def test_json_is_the_only_thing_on_stdout(run):
         summary["deviation"]["rms_overlaps"] * np.sqrt(120))
 
 
-def test_quiet_prints_nothing(run):
-    assert run("simulate", *SMALL, "--quiet", "--no-plot") == (0, "", "")
+def test_quiet_prints_nothing(onlinemode):
+    assert onlinemode("simulate", *SMALL, "--quiet", "--no-plot") == (0, "", "")
 
 
-def test_ode_and_compare_and_plot_and_repeat(run, tmp_path):
-    assert run("ode", *SMALL, "--init", "committee", "--M", 2, "--out", "theory")[0] == 0
+def test_ode_and_compare_and_plot_and_repeat(onlinemode, tmp_path):
+    assert onlinemode("ode", *SMALL, "--init", "committee", "--M", 2, "--out", "theory")[0] == 0
     assert (tmp_path / "theory.npz").is_file() and (tmp_path / "theory.png").is_file()
-    code, out, _ = run("compare", *SMALL, "--out", "both.npz", "--csv")
+    code, out, _ = onlinemode("compare", *SMALL, "--out", "both.npz", "--csv")
     assert code == 0 and "in units of N^-1/2" in out
     for name in ("both_micro.npz", "both_ode.npz", "both_micro.csv", "both_ode.csv", "both.png"):
         assert (tmp_path / name).is_file()
     micro, ode = om.load("both_micro.npz"), om.load("both_ode.npz")
     assert np.array_equal(micro.alpha, ode.alpha)
     assert np.allclose(micro.R[0, 0], ode.R[0, 0], atol=1e-12)
-    assert run("plot", "both_micro.npz", "theory.npz", "--out", "overlay")[0] == 0
+    assert onlinemode("plot", "both_micro.npz", "theory.npz", "--out", "overlay")[0] == 0
     assert (tmp_path / "overlay.png").is_file()
-    code, out, _ = run("repeat", "both_micro.npz", "--out", "again")
+    code, out, _ = onlinemode("repeat", "both_micro.npz", "--out", "again")
     assert code == 0 and "equal to the file, to the bit" in out
     assert np.array_equal(om.load("again.npz").G, micro.G)
 
 
-def test_chain(run, tmp_path):
+def test_chain(onlinemode, tmp_path):
     """Exact overlaps: at any N, and beside micro and ode in a comparison."""
-    code, out, _ = run("simulate", "--engine", "chain", "--N", "1e12", "--alpha", "1e-9", "--save-at", 5,
-                       "--out", "far")
+    code, out, _ = onlinemode("simulate", "--engine", "chain", "--N", "1e12", "--alpha", "1e-9", "--save-at", 5,
+                              "--out", "far")
     assert code == 0 and om.load("far.npz").N == 10**12
-    code, out, _ = run("compare", *SMALL, "--engine", "micro,chain,ode", "--replicas", 3, "--out", "three")
+    code, out, _ = onlinemode("compare", *SMALL, "--engine", "micro,chain,ode", "--replicas", 3, "--out", "three")
     assert code == 0 and "micro:" in out and "chain:" in out
     for name in ("three_micro.npz", "three_chain.npz", "three_ode.npz", "three.png"):
         assert (tmp_path / name).is_file()
-    assert run("repeat", "three_chain.npz")[0] == 0
+    assert onlinemode("repeat", "three_chain.npz")[0] == 0
 
 
-def test_config_between_preset_and_command_line(run, tmp_path):
+def test_config_between_preset_and_command_line(onlinemode, tmp_path):
     (tmp_path / "run.toml").write_text("N = 100\nalpha = 2\neta = 1.5\nsave_at = [0.0, 1.0, 2.0]\nplot = false\n")
-    assert run("simulate", "--config", "run.toml", "--eta", 2.5, "--out", "x")[0] == 0
+    assert onlinemode("simulate", "--config", "run.toml", "--eta", 2.5, "--out", "x")[0] == 0
     result = om.load("x.npz")
     assert result.problem.rates.xi_in == 2.5  # command line beats file
     assert result.N == 100  # file beats preset
@@ -150,8 +135,8 @@ def test_config_between_preset_and_command_line(run, tmp_path):
     assert not (tmp_path / "x.png").exists()
 
 
-def test_preset_paper(run):
-    _, out, _ = run("simulate", "--preset", "paper", "--alpha", 5, "--json", "--no-plot")
+def test_preset_paper(onlinemode):
+    _, out, _ = onlinemode("simulate", "--preset", "paper", "--alpha", 5, "--json", "--no-plot")
     summary = json.loads(out)
     assert (summary["N"], summary["K"], summary["M"], summary["P"]) == (30, 8, 8, 3)
     assert summary["problem"]["rates"]["xi_in"] == 5.0
@@ -208,7 +193,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_line_and_writes_nothing(name, run, tmp_path):
+def test_bad_input_is_one_line_and_writes_nothing(name, onlinemode, tmp_path):
     arguments, expected = BAD[name]
     (tmp_path / "folder.npz").mkdir()
     (tmp_path / "unknown.toml").write_text("etaa = 3.0\n")
@@ -221,7 +206,7 @@ def test_bad_input_is_one_line_and_writes_nothing(name, run, tmp_path):
     om.simulate(problem, om.initial.committee(20, K=2), 1.0, "ode").save(tmp_path / "whole.npz")
     (tmp_path / "truncated.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:700])
     before = sorted(path.name for path in tmp_path.iterdir())
-    code, out, err = run(*arguments)
+    code, out, err = onlinemode(*arguments)
     assert code == 2
     assert out == ""
     assert err.count("\n") == 1 and err.startswith("onlinemode")
@@ -229,9 +214,9 @@ def test_bad_input_is_one_line_and_writes_nothing(name, run, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-def test_a_diverging_run_says_where_and_keeps_what_it_has(run, tmp_path):
-    code, _, err = run("simulate", "--N", 100, "--activation", "linear", "--eta", 200, "--alpha", 30, "--out", "x",
-                       "--no-theory")
+def test_a_diverging_run_says_where_and_keeps_what_it_has(onlinemode, tmp_path):
+    code, _, err = onlinemode("simulate", "--N", 100, "--activation", "linear", "--eta", 200, "--alpha", 30, "--out",
+                              "x", "--no-theory")
     assert code == 0
     assert "diverged at α = " in err and "lower the learning rates" in err
     result = om.load("x.npz")
@@ -291,12 +276,12 @@ def numbers(line):
     return [float(word) for word in line.split() if word[0] in "+-0123456789" and word != "-"]
 
 
-def test_compare_prints_z_scores(run, tmp_path):
+def test_compare_prints_z_scores(onlinemode, tmp_path):
     """A row a time: ε_g, ODE, ODE + 1/N, both spreads, z; and z of Q and R, and between the engines."""
     from onlinemode import agreement
 
-    code, out, _ = run("compare", *ENSEMBLE, "--init", "committee", "--engine", "chain,micro,ode", "--out", "x",
-                       "--csv")
+    code, out, _ = onlinemode("compare", *ENSEMBLE, "--init", "committee", "--engine", "chain,micro,ode", "--out", "x",
+                              "--csv")
     assert code == 0
     chain, micro, ode = (om.load(f"x_{name}.npz") for name in ("chain", "micro", "ode"))
     noise = om.fluctuations(chain.problem, chain.initial, ode.alpha)
@@ -322,9 +307,9 @@ def test_compare_prints_z_scores(run, tmp_path):
     assert len(values) == len(chain.alpha) and values[0].split(",")[1] == "8"
 
 
-def test_compare_of_one_replica_as_json(run):
-    code, out, _ = run("compare", "--N", 200, "--alpha", 2, "--save-at", 12, "--json", "--no-plot", "--init",
-                       "committee", "--engine", "chain,ode")
+def test_compare_of_one_replica_as_json(onlinemode):
+    code, out, _ = onlinemode("compare", "--N", 200, "--alpha", 2, "--save-at", 12, "--json", "--no-plot", "--init",
+                              "committee", "--engine", "chain,ode")
     z = json.loads(out)["z_scores"]
     assert code == 0 and 0.1 < z["rms"] < 3.0 and z["rms"] < z["largest"] < 6.0 and 0.0 < z["up_to_alpha"] <= 2.0
 
@@ -333,46 +318,47 @@ def test_compare_of_one_replica_as_json(run):
     (["--batch", 2], "the linear-noise theory needs batch = 1; got 2"),
     (["--eta", 0], "nothing is trained, so nothing fluctuates"),
     (["--fresh-students", "--replicas", 3], "replicas began from different students")])
-def test_compare_says_why_there_are_no_z_scores(options, reason, run):
-    code, out, _ = run("compare", "--N", 60, "--alpha", 2, "--save-at", 12, "--no-plot", "--engine", "chain,ode",
-                       *options)
+def test_compare_says_why_there_are_no_z_scores(options, reason, onlinemode):
+    code, out, _ = onlinemode("compare", "--N", 60, "--alpha", 2, "--save-at", 12, "--no-plot", "--engine", "chain,ode",
+                              *options)
     assert code == 0 and f"no z-scores: {reason}" in out and "deviation of (Q, R)" in out
     assert ("chain, the first of 3 replicas:" in out) == ("--replicas" in options)
 
 
-def test_keep_summary_and_fresh_students(run, tmp_path):
-    code, out, err = run("simulate", *ENSEMBLE, "--engine", "chain", "--fresh-students", "--keep", "summary", "--out",
-                         "x", "--csv", "--init", "committee")
+def test_keep_summary_and_fresh_students(onlinemode, tmp_path):
+    code, out, err = onlinemode("simulate", *ENSEMBLE, "--engine", "chain", "--fresh-students", "--keep", "summary",
+                                "--out", "x", "--csv", "--init", "committee")
     assert code == 0 and "fresh students" in err and "(the first of 8 replicas)" in out
     result = om.load("x.npz")
     assert (result.replicas, result.draws, result.meta["call"]["keep"]) == (8, 5, "summary")
     assert result.starts["G"].shape == (8, 3, 3) and np.ptp(result.starts["G"], 0).max() > 0.0
     assert np.array_equal(result.start_of(6).S, om.initial.committee(60, student_seed=6).order_parameters().S)
     assert (tmp_path / "x_ensemble.csv").is_file() and (tmp_path / "x.png").is_file()
-    code, out, _ = run("repeat", "x.npz")
+    code, out, _ = onlinemode("repeat", "x.npz")
     assert code == 0 and out == "the repeated run is equal to the file, to the bit\n"
-    assert run("plot", "x.npz", "--out", "y.png", "--no-theory")[0] == 0
-    assert "fresh students" not in run("simulate", *SMALL, "--no-plot")[2]
+    assert onlinemode("plot", "x.npz", "--out", "y.png", "--no-theory")[0] == 0
+    assert "fresh students" not in onlinemode("simulate", *SMALL, "--no-plot")[2]
 
 
-def test_config_of_an_ensemble(run, tmp_path):
+def test_config_of_an_ensemble(onlinemode, tmp_path):
     (tmp_path / "run.toml").write_text('replicas = 6\nkeep = "summary"\nfresh_students = true\nplot = false\n')
-    assert run("simulate", "--config", "run.toml", "--engine", "chain", "--N", 60, "--alpha", 1, "--out", "x")[0] == 0
+    assert onlinemode("simulate", "--config", "run.toml", "--engine", "chain", "--N", 60, "--alpha", 1, "--out",
+                      "x")[0] == 0
     assert om.load("x.npz").draws == 5 and om.load("x.npz").starts is not None
 
 
-def test_repeat_sees_other_statistics(run):
+def test_repeat_sees_other_statistics(onlinemode):
     """Also those of replicas that are not kept."""
     result = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), om.initial.committee(30), 1.0, "chain",
                          replicas=8, keep="summary", save_at=5)
     result.summary.mean["Q"][-1, 0, 0] += 1e-12
     result.save("x.npz")
-    code, out, _ = run("repeat", "x.npz")
+    code, out, _ = onlinemode("repeat", "x.npz")
     assert code == 1 and "differs from the file" in out
 
 
 @pytest.mark.parametrize("keep", ["all", "summary"])
-def test_repeat_of_an_interrupted_ensemble(keep, run, monkeypatch):
+def test_repeat_of_an_interrupted_ensemble(keep, onlinemode, monkeypatch):
     """Equal as far as the draws go, though the statistics are of more replicas; the message is of one that ended."""
     from onlinemode.engines import parts
 
@@ -389,20 +375,21 @@ def test_repeat_of_an_interrupted_ensemble(keep, run, monkeypatch):
                          save_at=5, progress=stop)
     assert om.Status.COMPLETED in result.status and om.Status.INTERRUPTED in result.status
     result.save("x.npz")
-    code, out, _ = run("repeat", "x.npz")
+    code, out, _ = onlinemode("repeat", "x.npz")
     assert code == 0 and "up to where the file ends: stopped by the user before it began" in out
 
 
-def test_few_lines_about_many_replicas(run):
-    code, _, err = run("simulate", "--N", 20, "--activation", "linear", "--eta", 300, "--alpha", 30, "--out", "x",
-                       "--no-theory", "--replicas", 12, "--engine", "chain", "--keep", "summary", "--no-plot")
+def test_few_lines_about_many_replicas(onlinemode):
+    code, _, err = onlinemode("simulate", "--N", 20, "--activation", "linear", "--eta", 300, "--alpha", 30, "--out",
+                              "x", "--no-theory", "--replicas", 12, "--engine", "chain", "--keep", "summary",
+                              "--no-plot")
     assert code == 0 and err.count("diverged at α = ") == 5
     assert "chain: and so on; of 12 replicas 12 diverged\n" in err
 
 
-def test_runs_that_never_reached_a_saved_time_can_be_drawn(run, tmp_path):
+def test_runs_that_never_reached_a_saved_time_can_be_drawn(onlinemode, tmp_path):
     """The only saved times lie beyond the divergence."""
-    code, out, err = run("simulate", "--N", 20, "--activation", "linear", "--eta", 300, "--alpha", 30, "--save-at",
-                         "20,30", "--out", "x", "--no-theory", "--replicas", 2, "--engine", "chain")
+    code, out, err = onlinemode("simulate", "--N", 20, "--activation", "linear", "--eta", 300, "--alpha", 30,
+                                "--save-at", "20,30", "--out", "x", "--no-theory", "--replicas", 2, "--engine", "chain")
     assert code == 0, err
     assert (tmp_path / "x.png").is_file()

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import onlinemode as om
-from onlinemode.cli.main import main
 from onlinemode.errors import EngineError, FileError, ParameterError, RepeatError, ShapeError
 from onlinemode.inputs import (
     Gaussian,
@@ -415,39 +414,26 @@ def test_parse(text, inputs, tmp_path, monkeypatch):
     assert parse(text) == inputs
 
 
-@pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as exit_info:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return exit_info.value.code, captured.out, captured.err
-
-    return call
-
-
 SMALL = ("--N", N, "--K", 2, "--alpha", 2, "--save-at", 6)
 
 
-def test_command_line(command):
+def test_command_line(onlinemode):
     np.save("x.npy", DATA)
-    code, _, err = command("simulate", *SMALL, "--inputs", "x.npy", "--test-samples", 50, "--out", "rows", "--csv")
+    code, _, err = onlinemode("simulate", *SMALL, "--inputs", "x.npy", "--test-samples", 50, "--out", "rows", "--csv")
     assert code == 0
     assert "no theory: the mean-field equations need inputs with independent entries; got Rows(x.npy)\n" in err
     assert "inputs x.npy" in err
     run = om.load("rows.npz")
     assert run.problem.inputs == Rows(DATA) and run.meta["test_samples"] == 50
-    assert command("repeat", "rows.npz")[0] == 0
-    assert command("plot", "rows.npz", "--out", "again")[0] == 0  # without the theory
+    assert onlinemode("repeat", "rows.npz")[0] == 0
+    assert onlinemode("plot", "rows.npz", "--out", "again")[0] == 0  # without the theory
     with open("run.toml", "w", encoding="utf-8") as file:
         file.write('inputs = "rademacher"\ntest_samples = 60\nreplicas = 2\n')
-    code, out, _ = command("simulate", *SMALL, "--config", "run.toml", "--out", "signs", "--json")
+    code, out, _ = onlinemode("simulate", *SMALL, "--config", "run.toml", "--out", "signs", "--json")
     assert code == 0 and json.loads(out)["problem"]["inputs"] == {"kind": "rademacher"}
     assert "theory" in json.loads(out)  # which holds for large N
-    assert command("compare", *SMALL, "--inputs", "uniform", "--no-plot")[0] == 0
-    assert command("ode", *SMALL, "--inputs", "uniform", "--no-plot")[0] == 0
+    assert onlinemode("compare", *SMALL, "--inputs", "uniform", "--no-plot")[0] == 0
+    assert onlinemode("ode", *SMALL, "--inputs", "uniform", "--no-plot")[0] == 0
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -457,8 +443,8 @@ def test_command_line(command):
     (("simulate", "--engine", "chain", "--test-samples", "5"), "engine chain has no option --test-samples"),
     (("simulate", "--inputs", "gauss"), "inputs must be one of gaussian, rademacher"),
     (("simulate", "--inputs", "nowhere.npy"), "cannot read nowhere.npy: there is no such file")])
-def test_command_line_refuses_in_one_line(arguments, message, command, tmp_path):
-    code, out, err = command(arguments[0], *SMALL, *arguments[1:])
+def test_command_line_refuses_in_one_line(arguments, message, onlinemode, tmp_path):
+    code, out, err = onlinemode(arguments[0], *SMALL, *arguments[1:])
     assert code == 2 and out == "" and err.count("\n") == 1
     assert message in err
     assert list(tmp_path.iterdir()) == []
