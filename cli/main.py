@@ -8,7 +8,7 @@ import click
 from onlinemode import __version__
 from onlinemode.errors import OnlineModeError
 
-COMMANDS = ("simulate", "ode", "compare", "plot", "repeat", "benchmark")
+COMMANDS = ("simulate", "ode", "compare", "sweep", "plot", "repeat", "benchmark")
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -34,6 +34,7 @@ def onlinemode():
     onlinemode simulate --N 10000           SGD, with the theory drawn through it
     onlinemode ode --init graded --K 4      the mean-field equations alone
     onlinemode compare --N 4000             both, with their deviation in units of N^-1/2
+    onlinemode sweep --over eta=1:6:11      the same run over a grid of options
     onlinemode plot run.npz other.npz       draw saved runs again
     onlinemode repeat run.npz               make a saved run again, from its file
     onlinemode benchmark                    time the engines on this machine

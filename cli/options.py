@@ -171,6 +171,24 @@ def _read_config(path):
     return values
 
 
+def option_type(name):
+    """The click type of an option's value."""
+    return _parameter(name).type
+
+
+def convert(name, value):
+    """A value through the conversion that the command line applies to an option.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    try:
+        return option_type(name).convert(value, _parameter(name), None)
+    except click.BadParameter as problem:
+        raise click.UsageError(f"--{name.replace('_', '-')}: {problem.message}") from None
+
+
 def _from_toml(path, name, value):
     """The value through the same conversion that the command line applies."""
     parameter = _parameter(name)

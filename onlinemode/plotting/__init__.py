@@ -12,10 +12,11 @@ from onlinemode.plotting.panels import (
     plot_specialization,
 )
 from onlinemode.plotting.style import COLOURS, GREY, MARKERS, new_figure, save_figure
+from onlinemode.plotting.sweeps import sweep_figure
 from onlinemode.plotting.timings import benchmark_figure
 
 __all__ = [
     "BANDS_FROM", "COLOURS", "GREY", "MARKERS", "MOST_DRAWS", "benchmark_figure", "comparison", "has_bands",
     "is_theory", "map_times", "name_of", "new_figure", "overview", "plot_deviation", "plot_error", "plot_matched",
-    "plot_overlap_map", "plot_overlaps", "plot_residuals", "plot_specialization", "save_figure",
+    "plot_overlap_map", "plot_overlaps", "plot_residuals", "plot_specialization", "save_figure", "sweep_figure",
 ]

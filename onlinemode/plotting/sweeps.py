@@ -1,0 +1,109 @@
+"""The picture of ``onlinemode sweep``: curves and ends along one axis, maps over two."""
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import LogNorm, Normalize
+
+from onlinemode.plotting.curves import time_axis
+from onlinemode.plotting.style import COLOURS, GREY, MARKERS, new_figure
+
+MOST_LABELS = 10  # curves that are named one by one
+SYMBOLS = {"eta": r"$\eta$", "eta_strengths": r"$\eta_s$", "eta_xi_out": r"$\eta_A$", "eta_readout": r"$\eta_v$",
+           "noise": r"noise $\sigma$", "weight_decay": r"weight decay $\kappa$", "alpha": r"$\alpha$",
+           **{name: f"${name}$" for name in "NKMP"}}  # of options; the others keep their names
+
+
+def sweep_figure(axes, rows, runs, title=None):
+    """Curves and final values of one swept option; of two, maps of the final ε_g and specialization.
+
+    Parameters
+    ----------
+    axes : dict
+        Name of each swept option to its values, in the order of the grid (the last one runs fastest).
+    rows : list of dict
+        What :func:`onlinemode.sweeps.end_of` says of every point of the grid.
+    runs : list of Trajectory
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        None for more than two options: there is the table.
+    """
+    if len(axes) == 1:
+        return _one_axis(axes, rows, runs, title)
+    return _two_axes(axes, rows, title) if len(axes) == 2 else None
+
+
+def _one_axis(axes, rows, runs, title):
+    (name, values), = axes.items()
+    figure = new_figure(11.0, 7.6, title)
+    panels = figure.subplots(2, 2)
+    shades = colormaps["viridis"](np.linspace(0.0, 0.92, len(values)))
+    for number, (value, run, shade) in enumerate(zip(values, runs, shades)):
+        positive = run.alpha > 0.0
+        named = len(values) <= MOST_LABELS or number in (0, len(values) - 1)
+        label = f"{_symbol(name)} = {_text(value)}" if named else None
+        for ax, observable in zip(panels[0], ("generalization_error", "specialization")):
+            ax.plot(run.alpha[positive], run.ensemble.mean[observable][positive], color=shade, lw=1.4, label=label)
+    panels[0, 0].set_yscale("log", nonpositive="mask")
+    panels[0, 0].set_ylabel(r"generalization error $\epsilon_g$")
+    panels[0, 1].set_ylabel("specialization")
+    panels[0, 1].axhline(0.0, color=GREY, lw=0.8)
+    panels[0, 1].axhline(1.0, color=GREY, lw=0.8)
+    for ax in panels[0]:
+        time_axis(ax, runs)
+    panels[0, 0].legend(frameon=False, fontsize="small", loc="lower left")
+    places = _places(values)
+    for ax, short, label in zip(panels[1], ("error", "specialization"),
+                                (r"$\epsilon_g$ at the end", "specialization at the end")):
+        spread = 2.0 * np.nan_to_num([row[f"{short}_se"] for row in rows])
+        ax.errorbar(places, [row[short] for row in rows], spread, color=COLOURS[0], marker=MARKERS[0], mfc="none",
+                    ms=5.0, lw=1.0, capsize=2.0)
+        _value_axis(ax.xaxis, ax.set_xscale, name, values)
+        ax.set_ylabel(label + (r" (mean $\pm$ 2 se)" if spread.any() else ""))
+    if all(row["error"] > 0.0 for row in rows):
+        panels[1, 0].set_yscale("log")
+    return figure
+
+
+def _two_axes(axes, rows, title):
+    (outer, outer_values), (inner, inner_values) = axes.items()
+    figure = new_figure(11.0, 4.8, title)
+    for ax, short, label in zip(figure.subplots(1, 2), ("error", "specialization"),
+                                (r"$\epsilon_g$ at the end", "specialization at the end")):
+        values = np.array([row[short] for row in rows]).reshape(len(outer_values), len(inner_values))
+        positive = np.isfinite(values).all() and (values > 0.0).all() and values.max() > 10.0 * values.min()
+        norm = (LogNorm if short == "error" and positive else Normalize)(np.nanmin(values), np.nanmax(values))
+        image = ax.imshow(values, origin="lower", aspect="auto", cmap="viridis", norm=norm)
+        ax.set_xticks(range(len(inner_values)), [_text(value) for value in inner_values])
+        ax.set_yticks(range(len(outer_values)), [_text(value) for value in outer_values])
+        ax.set_xlabel(_symbol(inner))
+        ax.set_ylabel(_symbol(outer))
+        figure.colorbar(image, ax=ax, label=label)
+    return figure
+
+
+def _symbol(name):
+    return SYMBOLS.get(name, name.replace("_", " "))
+
+
+def _numbers(values):
+    return all(isinstance(value, (int, float)) for value in values)
+
+
+def _places(values):
+    """Where the values stand on an axis: numbers at themselves, names one after the other."""
+    return list(values) if _numbers(values) else list(range(len(values)))
+
+
+def _value_axis(axis, set_scale, name, values):
+    axis.set_label_text(_symbol(name))
+    if not _numbers(values):
+        axis.set_ticks(range(len(values)), [_text(value) for value in values])
+    elif min(values) > 0 and max(values) >= 30 * min(values):
+        set_scale("log")
+
+
+def _text(value):
+    return f"{value:g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

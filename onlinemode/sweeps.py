@@ -1,0 +1,56 @@
+"""Sweeps: what is said of one run in a table of many."""
+
+import numpy as np
+
+SPECIALIZED = 0.5  # the specialization at which a run counts as specialized
+
+
+def end_of(run):
+    """How a run ended, in a few numbers: means over its replicas at the last time that all of them reached.
+
+    Parameters
+    ----------
+    run : Trajectory
+
+    Returns
+    -------
+    dict
+        ``status`` (of all replicas, or how many of each), ``alpha``, ``error`` and ``specialization`` with
+        their standard errors ``error_se`` and ``specialization_se`` (NaN for one replica), ``specialized_at``
+        (median over the kept replicas of the first α with a specialization of at least 1/2, NaN where fewer
+        than half get there), ``plateau_start``, ``plateau_stop`` and ``plateau_level`` (longest plateau, in
+        decades, of the first replica; NaN without one).
+    """
+    ensemble, last = run.ensemble, _last(run)
+    names = [status.value for status in run.status]
+    kinds = {name: names.count(name) for name in dict.fromkeys(names)}
+    status = names[0] if len(kinds) == 1 else ", ".join(f"{count} {name}" for name, count in kinds.items())
+    row = {"status": status, "alpha": float(run.alpha[last])}
+    for short, name in (("error", "generalization_error"), ("specialization", "specialization")):
+        row[short] = float(ensemble.mean[name][last])
+        row[f"{short}_se"] = float(ensemble.standard_error(name)[last])
+    row["specialized_at"] = float(np.median([_first_time(run, values) for values in run.specialization]))
+    row["specialized_at"] = row["specialized_at"] if np.isfinite(row["specialized_at"]) else float("nan")
+    longest = max(run.plateaus(), key=lambda plateau: plateau.stop / plateau.start, default=None)
+    for name in ("start", "stop", "level"):
+        row[f"plateau_{name}"] = float("nan") if longest is None else float(getattr(longest, name))
+    return row
+
+
+def _last(run):
+    """Index of the last saved time that as many replicas reached as the first one."""
+    return int(np.flatnonzero(run.ensemble.count == run.ensemble.count[0])[-1])
+
+
+def _first_time(run, specialization):
+    """The α at which the curve first reaches SPECIALIZED, linear between saved times; infinity if it never does."""
+    there = np.flatnonzero(specialization >= SPECIALIZED)
+    if there.size == 0:
+        return np.inf
+    i = int(there[0])
+    if i == 0:
+        return float(run.alpha[0])
+    low, high = specialization[i - 1], specialization[i]
+    if not low < SPECIALIZED:  # NaN before it
+        return float(run.alpha[i])
+    return float(run.alpha[i - 1] + (SPECIALIZED - low) / (high - low) * (run.alpha[i] - run.alpha[i - 1]))

@@ -1,0 +1,179 @@
+"""Sweeps: the row of a run, the grid on the command line, and a folder that an interrupted sweep goes on in."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import onlinemode as om
+from onlinemode import plotting, simulation
+from onlinemode.sweeps import end_of
+
+SMALL = ("--N", 40, "--K", 2, "--alpha", 2, "--save-at", 12)
+
+
+def table(folder):
+    with open(folder / "table.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def same(one, other):
+    return np.array_equal(one.G, other.G, equal_nan=True) and np.array_equal(one.S, other.S, equal_nan=True)
+
+
+def test_row_of_an_ensemble():
+    start = om.initial.showcase(4000, K=3)
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=3.0)), start, 150.0, "chain", replicas=5, save_at=150)
+    row = end_of(run)
+    assert row["status"] == "completed" and row["alpha"] == 150.0
+    errors, values = run.generalization_error, run.specialization
+    assert row["error"] == pytest.approx(errors[:, -1].mean(), rel=1e-12)
+    assert row["error_se"] == pytest.approx(errors[:, -1].std(ddof=1) / np.sqrt(5), rel=1e-9)
+    assert row["specialization"] == pytest.approx(values[:, -1].mean(), rel=1e-12)
+    times = []
+    for curve in values:
+        i = np.argmax(curve >= 0.5)
+        times.append(np.interp(0.5, curve[i - 1:i + 1], run.alpha[i - 1:i + 1]))
+    assert values[:, -1].min() > 0.5 > values[:, 0].max()
+    assert row["specialized_at"] == pytest.approx(np.median(times), rel=1e-12)
+    plateau = max(run.plateaus(), key=lambda p: p.stop / p.start)
+    assert (row["plateau_start"], row["plateau_stop"], row["plateau_level"]) == plateau
+
+
+def test_row_of_runs_that_end_early():
+    """ε_g is that of the last time that all replicas reached; none of them specializes."""
+    start = om.initial.committee(20, K=2)
+    run = om.simulate(om.Problem("linear", rates=om.LearningRates(xi_in=12.0)), start, 60.0, "chain", N=20, replicas=6,
+                      save_at=np.linspace(0.0, 60.0, 61))
+    assert len(set(run.status)) == 1 and run.status[0].value == "diverged"
+    row = end_of(run)
+    reached = np.isfinite(run.generalization_error).all(0)
+    assert not reached.all() and row["alpha"] == run.alpha[reached][-1]
+    assert row["error"] == pytest.approx(run.generalization_error[:, reached][:, -1].mean(), rel=1e-12)
+    assert row["status"] == "diverged" and np.isnan(row["plateau_start"])
+    few = om.simulate(om.Problem(rates=om.LearningRates(xi_in=0.1)), start, 0.5, "ode", N=20)
+    assert np.isnan(end_of(few)["specialized_at"]) and np.isnan(end_of(few)["error_se"])
+
+
+@pytest.mark.parametrize("engine", ["chain", "micro", "ode"])
+def test_points_are_the_runs_of_simulate(engine, onlinemode, tmp_path):
+    code, out, err = onlinemode("sweep", "--over", "eta=0.5:1.5:3", *SMALL, "--engine", engine, "--out", "s")
+    assert code == 0 and f"3 points of {engine} in s\n" in err
+    rows = table(tmp_path / "s")
+    assert [row["eta"] for row in rows] == ["0.5", "1.0", "1.5"]
+    for row in rows:
+        arguments = [*SMALL, "--eta", row["eta"], "--out", "one", "--no-plot", "-q"]
+        command = ["ode"] if engine == "ode" else ["simulate", "--engine", engine, "--no-theory"]
+        assert onlinemode(*command, *arguments)[0] == 0
+        run, one = om.load(tmp_path / "s" / row["file"]), om.load("one.npz")
+        assert same(run, one)
+        assert float(row["error"]) == one.generalization_error[0, -1]
+        assert f"{float(row['error']):.4g}" in out
+    assert (tmp_path / "s" / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_grid_and_the_default_engine(onlinemode, tmp_path):
+    code, out, _ = onlinemode("sweep", "--over", "N=20:320:3:log", "--over", "activation=erf,linear", "--alpha", 1,
+                              "--save-at", 5, "--replicas", 3, "--json")
+    assert code == 0
+    summary = json.loads(out)
+    assert summary["engine"] == "chain" and summary["over"] == {"N": [20, 80, 320], "activation": ["erf", "linear"]}
+    points = [(point["N"], point["activation"]) for point in summary["points"]]
+    assert points == [(N, name) for N in (20, 80, 320) for name in ("erf", "linear")]
+    assert om.load(tmp_path / "sweep_showcase_N_activation" / "004.npz").N == 80
+    assert (tmp_path / "sweep_showcase_N_activation" / "picture.png").exists()
+
+
+def test_three_options_have_a_table_and_no_picture(onlinemode, tmp_path):
+    over = ("--over", "eta=1,2", "--over", "noise=0,0.1", "--over", "K=1:3:2")
+    assert onlinemode("sweep", *over, "--N", 30, "--alpha", 1, "--save-at", 4, "--out", "s", "-q") == (0, "", "")
+    assert len(table(tmp_path / "s")) == 8 and not (tmp_path / "s" / "picture.png").exists()
+
+
+def test_an_interrupted_sweep_goes_on(onlinemode, tmp_path, monkeypatch):
+    call = ("sweep", "--over", "eta=0.5,1,1.5,2", *SMALL, "--replicas", 2, "--out", "s", "--no-plot")
+    assert onlinemode(*call)[0] == 0
+    whole = [om.load(tmp_path / "s" / f"00{i}.npz") for i in (1, 2, 3, 4)]
+    made, real = [], simulation.simulate
+
+    def interrupted(problem, *arguments, **options):
+        made.append(problem.rates.xi_in)
+        if len(made) == 3:
+            options["progress"] = lambda report: (_ for _ in ()).throw(KeyboardInterrupt)
+        return real(problem, *arguments, **options)
+
+    monkeypatch.setattr(simulation, "simulate", interrupted)
+    call = (*call[:-2], "t", "--no-plot")
+    code, _, err = onlinemode(*call)
+    assert code == 130 and "after 2 of 4 points; the same command goes on" in err
+    assert made == [0.5, 1.0, 1.5] and len(table(tmp_path / "t")) == 2
+    assert not (tmp_path / "t" / "003.npz").exists()
+    assert onlinemode(*call)[0] == 0
+    assert made == [0.5, 1.0, 1.5, 1.5, 2.0]  # the first two were read
+    assert all(same(om.load(tmp_path / "t" / f"00{i + 1}.npz"), run) for i, run in enumerate(whole))
+    rows = [{name: value for name, value in row.items() if name != "seconds"} for row in table(tmp_path / "t")]
+    assert rows == [{name: value for name, value in row.items() if name != "seconds"} for row in table(tmp_path / "s")]
+
+
+def test_names_of_folders(onlinemode, tmp_path):
+    """Without --out another sweep gets another folder, the same sweep its own."""
+    one, two = (("sweep", "--over", values, *SMALL, "--no-plot", "-q") for values in ("eta=1,2", "eta=1,3"))
+    for call in (one, two, one, two):
+        assert onlinemode(*call)[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sweep_showcase_eta", "sweep_showcase_eta_2"]
+
+
+def test_configuration_file(onlinemode, tmp_path):
+    (tmp_path / "run.toml").write_text('engine = "ode"\nN = 40\nalpha = 1.0\nsave_at = 5\nplot = false\n')
+    assert onlinemode("sweep", "--over", "eta=1,2", "--config", "run.toml", "--out", "s")[0] == 0
+    assert om.load(tmp_path / "s" / "001.npz").meta["engine"] == "ode"
+
+
+BAD = {
+    "no values": (["--over", "eta"], "--over must be NAME=VALUES, for example eta=1,2,5 or N=100:1e6:5:log; got 'eta'"),
+    "no number": (["--over", "eta=1,x"], "--eta: 'x' is not a valid float"),
+    "no count": (["--over", "eta=1:2"], "a range is FROM:TO:COUNT or FROM:TO:COUNT:log; got '1:2' for eta"),
+    "no log": (["--over", "eta=1:2:3:lin"], "a range is FROM:TO:COUNT or FROM:TO:COUNT:log; got '1:2:3:lin' for eta"),
+    "one point": (["--over", "eta=1:2:1"], "a range has at least 2 points"),
+    "log of 0": (["--over", "noise=0:1:3:log"], "positive ones with log; got '0:1:3:log' for noise"),
+    "unknown": (["--over", "foo=1,2"], "--over can sweep init, N, K, M, P, "),
+    "inputs": (["--over", "inputs=rademacher"], "got 'inputs'"),
+    "twice": (["--over", "eta=1", "--over", "eta=2"], "--over names every option once; got eta twice"),
+    "equal": (["--over", "eta=1,1.0"], "the values of --over eta must differ; got 1,1.0"),
+    "many": (["--over", "eta=0:1:101", "--over", "noise=0:1:100"], "a sweep has at most 10,000 points; got 10,100"),
+    "engine": (["--over", "eta=1,2", "--engine", "sgd"], "--engine must be one of chain, micro, ode; got 'sgd'"),
+    "negative": (["--over", "eta=1,-2"], "learning rate xi_in must be a finite number ≥ 0; got -2.0"),
+    "start": (["--over", "K=0,1"], "K must be a whole number ≥ 1; got 0"),
+    "inputs of the chain": (["--over", "eta=1,2", "--inputs", "rademacher"], "engine chain needs inputs with indep"),
+    "folder": (["--over", "eta=1,2", "--out", "other"], "other holds something else than this sweep"),
+    "no folder": (["--over", "eta=1,2", "--out", "no/where"], "cannot write no/where: No such file or directory"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_writes_nothing(name, onlinemode, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("of somebody")
+    arguments, message = BAD[name]
+    code, out, err = onlinemode("sweep", *arguments, *SMALL, "--quiet")
+    assert code == 2 and out == "" and err.count("\n") == 1 and message in err
+    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == ["other", "other/file"]
+
+
+def test_pictures():
+    """One axis: a curve a value, ends at the values; names as ticks; maps of two axes in the order of the grid."""
+    start = om.initial.committee(30, K=2)
+    runs = [om.simulate(om.Problem(rates=om.LearningRates(xi_in=eta)), start, 1.0, "chain", N=30, replicas=2, save_at=6)
+            for eta in (0.5, 1.0, 2.0, 3.0)]
+    rows = [end_of(run) for run in runs]
+    panels = plotting.sweep_figure({"eta": [0.5, 1.0, 2.0, 3.0]}, rows, runs).axes
+    assert np.array_equal(panels[0].lines[2].get_ydata(), runs[2].ensemble.mean["generalization_error"][1:])
+    assert panels[2].lines[0].get_ydata().tolist() == [row["error"] for row in rows]
+    assert panels[2].get_xlabel() == r"$\eta$" and panels[2].get_ylabel().endswith(r"(mean $\pm$ 2 se)")
+    named = plotting.sweep_figure({"readout": ["mean", "sum", "sqrt", "x"]}, rows, runs).axes[2]
+    assert [label.get_text() for label in named.get_xticklabels()] == ["mean", "sum", "sqrt", "x"]
+    maps = plotting.sweep_figure({"N": [10, 1000], "noise": [0.0, 0.1]}, rows, runs).axes
+    assert maps[0].images[0].get_array().tolist() == [[row["error"] for row in rows[:2]],
+                                                     [row["error"] for row in rows[2:]]]
+    assert [label.get_text() for label in maps[0].get_yticklabels()] == ["10", "1,000"]
