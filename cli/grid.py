@@ -62,6 +62,8 @@ def _range(name, text):
         low, high, points = float(begin), float(end), int(number)
     except ValueError:
         raise click.UsageError(f"a range is FROM:TO:COUNT or FROM:TO:COUNT:log; got {text!r} for {name}") from None
+    if points > MOST_POINTS:
+        raise click.UsageError(f"a sweep has at most {MOST_POINTS:,} points; got {points:,} for {name}")
     if points < 2 or not np.isfinite([low, high]).all() or ("log" in rest and min(low, high) <= 0.0):
         raise click.UsageError("a range has at least 2 points, finite ends, and positive ones with log; got "
                                f"{text!r} for {name}")
@@ -76,16 +78,25 @@ def points(axes):
     return [dict(zip(axes, values)) for values in itertools.product(*axes.values())]
 
 
+def file_of(point):
+    """Name of the file of a point's run."""
+    return ",".join(f"{name}={value}" for name, value in point.items()) + ".npz"
+
+
 class Folder:
     """The folder of a sweep's results: made with the first of them, and recognised when the sweep goes on.
+
+    A sweep is known by the names of its options and by what it holds fixed: other values of the same options
+    are more points of the same sweep.
 
     Parameters
     ----------
     out : str or None
         ``None``: a new name after the swept options, or that of the same sweep if it is there.
-    axes : dict
+    names : sequence of str
+        The swept options.
     settings : dict
-        All settings of the first point.
+        All settings of one point.
 
     Raises
     ------
@@ -93,31 +104,36 @@ class Folder:
         If the folder is that of something else, or cannot be made.
     """
 
-    def __init__(self, out, axes, settings):
+    def __init__(self, out, names, settings):
+        from onlinemode import __version__
         from onlinemode.errors import FileError
         from onlinemode.storage import check_writable
 
-        fixed = {name: value for name, value in settings.items() if name not in (*axes, *_FREE)}
-        self._description = json.loads(json.dumps({"over": axes, "options": fixed}))
-        name = out or f"sweep_{settings['init']}_{'_'.join(axes)}"
-        self.path, number = Path(name), 1
-        while not out and self.path.exists() and not self._is_this():
+        fixed = {name: value for name, value in settings.items() if name not in (*names, *_FREE)}
+        self._description = json.loads(json.dumps({"version": __version__, "swept": list(names), **fixed}))
+        start = "" if "init" in names else f"_{settings['init']}"
+        self.path, number = Path(out or f"sweep{start}_{'_'.join(names)}"), 1
+        while not out and self._difference():
             number += 1
-            self.path = Path(f"{name}_{number}")
-        if self.path.exists() and not self._is_this():
-            raise FileError(f"{self.path} holds something else than this sweep ({DESCRIPTION} there would say): give "
-                            "another folder with --out, or repeat the options of its sweep")
+            self.path = Path(f"sweep{start}_{'_'.join(names)}_{number}")
+        if difference := self._difference():
+            raise FileError(f"{self.path} {difference}: give another folder with --out")
         if not self.path.exists():
             check_writable(self.path)
 
-    def _is_this(self):
-        """Whether the folder holds results of this sweep, or nothing."""
+    def _difference(self):
+        """What keeps this sweep out of the folder, in words; "" where nothing does."""
+        if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
+            return ""
         try:
-            if not any(self.path.iterdir()):
-                return True
-            return json.loads((self.path / DESCRIPTION).read_text(encoding="utf-8")) == self._description
-        except (OSError, ValueError):
-            return False
+            found = json.loads((self.path / DESCRIPTION).read_text(encoding="utf-8"))
+            known = dict(found)
+        except (OSError, ValueError, TypeError):
+            return "is not the folder of a sweep"
+        for name, value in self._description.items():
+            if name not in known or known[name] != value:
+                return f"holds another sweep, whose {name} is {known.get(name)} and not {value}"
+        return ""
 
     def make(self):
         """The folder, with the description of the sweep in it."""

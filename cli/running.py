@@ -23,10 +23,10 @@ def make_problem(settings):
                    batch=settings["batch"], rates=rates, inputs=parse(settings["inputs"]))
 
 
-def make_start(settings, vectors=True):
+def make_start(settings, vectors=True, small=False):
     """Weights (or, for a large N with ``vectors=False``, OrderParameters) of these settings.
 
-    With ``--fresh-students`` a function that draws them for one replica.
+    With ``--fresh-students`` a function that draws them for one replica.  ``small``: OrderParameters at any N.
     """
     from onlinemode import checks, initial
 
@@ -46,7 +46,7 @@ def make_start(settings, vectors=True):
             raise click.UsageError("the paper start fixes the size of the student; leave --student-size out")
         arguments["student_size"] = settings["student_size"]
     N, K = (checks.integer(key, settings[key], 1) for key in ("N", "K"))
-    arguments["weights"] = vectors or N * 4 * K <= VECTORS_UP_TO
+    arguments["weights"] = not small and (vectors or N * 4 * K <= VECTORS_UP_TO)
     if settings.get("fresh_students"):
         return lambda replica: makers[name](**arguments, student_seed=replica)
     return makers[name](**arguments)
@@ -143,22 +143,23 @@ def announce(settings, text):
         print(text, file=sys.stderr, flush=True)
 
 
-def describe(settings, start):
-    """One line: sizes, activation, rates, start."""
+def describe(settings, start, without=()):
+    """One line: start, sizes, activation, rates, but for the options ``without``."""
     start = first_start(start)
-    rates = [("η", settings["eta"]), ("η_s", settings["eta_strengths"]), ("η_A", settings["eta_xi_out"]),
-             ("η_v", settings["eta_readout"])]
-    words = [f"N = {settings['N']:,}, K = {start.K}, M = {start.M}, P = {start.P}", settings["activation"]]
-    words += [f"{symbol} = {value:g}" for symbol, value in rates if value or symbol == "η"]
-    words += [f"{symbol} = {settings[name]:g}" for symbol, name in (("σ", "noise"), ("κ", "weight_decay"))
-              if settings[name]]
+    words = {"init": settings["init"] + ":", "N": f"N = {settings['N']:,}",
+             **{name: f"{name} = {getattr(start, name)}" for name in "KMP"}, "activation": settings["activation"]}
+    for symbol, name in (("η", "eta"), ("η_s", "eta_strengths"), ("η_A", "eta_xi_out"), ("η_v", "eta_readout"),
+                         ("σ", "noise"), ("κ", "weight_decay")):
+        if settings[name] or name == "eta":
+            words[name] = f"{symbol} = {settings[name]:g}"
     if settings["batch"] > 1:
-        words.append(f"batch {settings['batch']}")
+        words["batch"] = f"batch {settings['batch']}"
     if settings["inputs"] != COMMON["inputs"]:
-        words.append(f"inputs {settings['inputs']}")
+        words["inputs"] = f"inputs {settings['inputs']}"
     if settings.get("fresh_students"):
-        words.append("fresh students")
-    return f"{settings['init']}: " + ", ".join(words)
+        words["fresh_students"] = "fresh students"
+    shown = [text for name, text in words.items() if name not in without]
+    return ", ".join(shown).replace(":,", ":", 1)
 
 
 def estimated_seconds(settings, problem, start, engine):

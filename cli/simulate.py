@@ -64,7 +64,7 @@ def check_engine(settings, engine):
 class Theory:
     """The mean-field equations from the same overlaps, integrated in a second thread.
 
-    The simulation keeps the first core busy meanwhile.  Options are checked at once.
+    Options are checked at once.
 
     Parameters
     ----------

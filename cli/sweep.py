@@ -5,8 +5,29 @@ import csv
 import click
 
 from onlinemode.cli import grid
-from onlinemode.cli.options import ODE, OUTPUT, PROBLEM, SIMULATION, START, resolve, shared_options, typed_values
-from onlinemode.cli.running import about, announce, chosen, count, estimated_seconds, make_problem, make_start
+from onlinemode.cli.checkpoints import Keeper
+from onlinemode.cli.options import (
+    COMMON,
+    ODE,
+    OUTPUT,
+    PROBLEM,
+    SIMULATION,
+    START,
+    resolve,
+    shared_options,
+    typed_values,
+)
+from onlinemode.cli.running import (
+    ProgressBar,
+    about,
+    announce,
+    chosen,
+    describe,
+    estimated_seconds,
+    first_start,
+    make_problem,
+    make_start,
+)
 from onlinemode.cli.simulate import ENGINE_OPTIONS, check_engine
 
 _OUTPUT = tuple(name for name in OUTPUT if name not in ("store_weights", "csv"))
@@ -24,47 +45,104 @@ def command(over, **given):
 
     The engine is the exact chain unless --engine says micro or ode; all points have the same seed.
     Writes a folder (--out) with one .npz a point, table.csv and, for one or two options, picture.png.
-    The same command again goes on where an interrupted sweep stopped.
+    The same command again goes on where a sweep stopped, and other values add points to its folder.
     """
     axes = grid.parse(over)
-    given = {**given, "engine": typed_values(given).get("engine", "chain")}
-    points = [resolve({**given, **point}) for point in grid.points(axes)]
-    if points[0]["engine"] not in _ENGINES:
-        raise click.UsageError(f"--engine must be one of {', '.join(_ENGINES)}; got {points[0]['engine']!r}")
-    for settings in points:
-        if settings["engine"] != "ode":
-            check_engine(settings, settings["engine"])
-        make_problem(settings)  # a bad value is found before the first run
-    first = points[0]
-    folder = grid.Folder(first["out"], axes, first)
-    announce(first, f"{len(points)} points of {first['engine']} in {folder.path}")
-    rows, runs, code = [], [], 0
+    for name in axes:
+        if given[name] is not None:
+            raise click.UsageError(f"--{name.replace('_', '-')} is swept by --over; leave it out")
+    fixed = typed_values(given)
+    fixed = {**given, **fixed, "engine": fixed.get("engine", "chain"), "config": None}
+    points = grid.points(axes)
+    settings = [resolve({**fixed, **point}) for point in points]
+    _check_options(settings[0])
+    for each, point in zip(settings, points):
+        with _named(point):
+            _check_values(each)
+    first = settings[0]
+    folder = grid.Folder(first["out"], tuple(axes), first)
+    _announce(settings, points, folder)
+    keeper = Keeper(None, None, None)  # SIGTERM is Ctrl-C
+    with keeper:
+        rows, runs, code = _run_all(axes, settings, points, folder)
+    _finish(first, axes, rows, runs, folder, code)
+    return keeper.end(code)
+
+
+class _named:
+    """Errors inside say at which point they came."""
+
+    def __init__(self, point):
+        self._point = ", ".join(f"{name} = {value}" for name, value in point.items())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, problem, _):
+        from onlinemode.errors import OnlineModeError
+
+        if isinstance(problem, OnlineModeError):
+            raise kind(f"{self._point}: {problem}") from None
+        if isinstance(problem, click.UsageError):
+            raise click.UsageError(f"{self._point}: {problem.message}") from None
+
+
+def _check_options(settings):
+    """Raise UsageError for an engine that there is not, or an option that it does not have."""
+    engine = settings["engine"]
+    if engine not in _ENGINES:
+        raise click.UsageError(f"--engine must be one of {', '.join(_ENGINES)}; got {engine!r}")
+    if engine != "ode":
+        check_engine(settings, engine)
+    foreign = [name for name in (SIMULATION if engine == "ode" else ODE)
+               if settings[name] is not None and settings[name] != COMMON.get(name) and name != "threads"]
+    if foreign:
+        raise click.UsageError(f"engine {engine} has no option --{foreign[0].replace('_', '-')}; leave it out")
+
+
+def _check_values(settings):
+    """What can be known to be wrong before the first run; the overlaps alone are drawn for it."""
+    from onlinemode import checks
+
+    make_problem(settings)
+    checks.number("alpha", settings["alpha"], above=0.0)
+    first_start(make_start(settings, vectors=False, small=True))
+
+
+def _announce(settings, points, folder):
+    first, there = settings[0], sum((folder.path / grid.file_of(point)).exists() for point in points)
+    text = f"{len(points)} points of {first['engine']} in {folder.path}"
+    if there:
+        text += f", {there} of them there already"
+    if first["engine"] != "ode":
+        left = [each for each, point in zip(settings, points) if not (folder.path / grid.file_of(point)).exists()]
+        text += ", " + about(sum(_seconds(each) for each in left))
+    announce(first, text)
+
+
+def _seconds(settings):
+    start = make_start(settings, vectors=False, small=True)
+    return estimated_seconds(settings, make_problem(settings), start, settings["engine"])
+
+
+def _run_all(axes, settings, points, folder):
+    """Rows of the table, the runs where a picture needs them, and the exit code."""
+    rows, runs, code, first = [], [], 0, settings[0]
     try:
-        for number, (settings, point) in enumerate(zip(points, grid.points(axes)), 1):
-            run = _run(settings, folder, f"{number:03}.npz")
+        for each, point in zip(settings, points):
+            with _named(point):
+                run = _run(each, folder, grid.file_of(point))
             if any(status.value == "interrupted" for status in run.status):
                 raise KeyboardInterrupt
-            runs.append(run)
-            rows.append({**point, **_end_of(run), "file": f"{number:03}.npz"})
+            if len(axes) == 1 and first["plot"]:
+                runs.append(run)
+            rows.append({**point, **_end_of(run), "file": grid.file_of(point)})
+            _write_table(folder.path / "table.csv", rows)
             _say(first, axes, rows)
     except KeyboardInterrupt:
         announce(first, f"stopped by the user after {len(rows)} of {len(points)} points; the same command goes on")
         code = 130
-    if rows:
-        _write_table(folder.path / "table.csv", rows)
-    files = {"folder": folder.path, "table": folder.path / "table.csv"} if rows else {}
-    if first["plot"] and code == 0:
-        files |= _draw(folder.path / "picture.png", axes, rows, runs)
-    if first["json"]:
-        from onlinemode.cli.report import print_json
-
-        print_json({"command": "sweep", "engine": first["engine"], "over": axes, "points": rows,
-                    "files": {name: str(path) for name, path in files.items()}})
-    elif not first["quiet"]:
-        from onlinemode.cli.report import print_files
-
-        print_files(files)
-    return code
+    return rows, runs, code
 
 
 def _end_of(run):
@@ -82,16 +160,15 @@ def _run(settings, folder, name):
         return load(path)
     engine = settings["engine"]
     problem, start = make_problem(settings), make_start(settings, vectors=engine == "micro")
-    common = {"N": settings["N"], "seed": settings["seed"], "save_at": settings["save_at"]}
-    if engine == "ode":
-        run = simulate(problem, start, settings["alpha"], "ode", **common, **chosen(settings, ODE))
-    else:
-        seconds = estimated_seconds(settings, problem, start, engine)
-        if seconds > 10.0:
-            steps = settings["alpha"] * settings["N"] * settings["replicas"]
-            announce(settings, f"{count(steps)} steps, {about(seconds)} ...")
-        run = simulate(problem, start, settings["alpha"], engine, replicas=settings["replicas"], keep=settings["keep"],
-                       **common, **chosen(settings, ENGINE_OPTIONS[engine]))
+    options = {"N": settings["N"], "seed": settings["seed"], "save_at": settings["save_at"],
+               **chosen(settings, ODE if engine == "ode" else ENGINE_OPTIONS[engine])}
+    if engine != "ode":
+        options |= {"replicas": settings["replicas"], "keep": settings["keep"]}
+    bar = ProgressBar(settings["quiet"] or settings["json"])
+    try:
+        run = simulate(problem, start, settings["alpha"], engine, progress=bar, **options)
+    finally:
+        bar.close()
     if not any(status.value == "interrupted" for status in run.status):
         folder.make()
         run.save(path)
@@ -119,11 +196,20 @@ def _write_table(path, rows):
         writer.writerows(rows)
 
 
-def _draw(path, axes, rows, runs):
-    from onlinemode import plotting
+def _finish(settings, axes, rows, runs, folder, code):
+    """Draw and print."""
+    from onlinemode.cli import report
 
-    figure = plotting.sweep_figure(axes, rows, runs)
-    if figure is None:
-        return {}
-    plotting.save_figure(figure, path)
-    return {"picture": path}
+    files = {"folder": folder.path, "table": folder.path / "table.csv"} if rows else {}
+    if settings["plot"] and code == 0 and len(axes) <= 2:
+        from onlinemode import plotting
+
+        files["picture"] = folder.path / "picture.png"
+        start = make_start(settings, vectors=False, small=True)
+        title = f"{settings['engine']}, {describe(settings, start, without=tuple(axes))}"
+        plotting.save_figure(plotting.sweep_figure(axes, rows, runs, title), files["picture"])
+    if settings["json"]:
+        report.print_json({"command": "sweep", "engine": settings["engine"], "over": axes, "points": rows,
+                           "files": {name: str(path) for name, path in files.items()}})
+    elif not settings["quiet"]:
+        report.print_files(files)

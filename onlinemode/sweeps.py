@@ -15,9 +15,10 @@ def end_of(run):
     Returns
     -------
     dict
-        ``status`` (of all replicas, or how many of each), ``alpha``, ``error`` and ``specialization`` with
+        ``status`` (of all replicas, or how many of each), ``complete`` (whether all reached the last saved time),
+        ``alpha``, ``error`` and ``specialization`` with
         their standard errors ``error_se`` and ``specialization_se`` (NaN for one replica), ``specialized_at``
-        (median over the kept replicas of the first α with a specialization of at least 1/2, NaN where fewer
+        (median over the kept replicas of the first α with a specialization of at least 1/2, NaN where no more
         than half get there), ``plateau_start``, ``plateau_stop`` and ``plateau_level`` (longest plateau, in
         decades, of the first replica; NaN without one).
     """
@@ -25,7 +26,8 @@ def end_of(run):
     names = [status.value for status in run.status]
     kinds = {name: names.count(name) for name in dict.fromkeys(names)}
     status = names[0] if len(kinds) == 1 else ", ".join(f"{count} {name}" for name, count in kinds.items())
-    row = {"status": status, "alpha": float(run.alpha[last])}
+    complete = set(names) <= {"completed", "converged"}
+    row = {"status": status, "complete": complete, "alpha": float(run.alpha[last])}
     for short, name in (("error", "generalization_error"), ("specialization", "specialization")):
         row[short] = float(ensemble.mean[name][last])
         row[f"{short}_se"] = float(ensemble.standard_error(name)[last])

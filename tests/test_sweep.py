@@ -8,6 +8,7 @@ import pytest
 
 import onlinemode as om
 from onlinemode import plotting, simulation
+from onlinemode.errors import EngineError
 from onlinemode.sweeps import end_of
 
 SMALL = ("--N", 40, "--K", 2, "--alpha", 2, "--save-at", 12)
@@ -26,7 +27,7 @@ def test_row_of_an_ensemble():
     start = om.initial.showcase(4000, K=3)
     run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=3.0)), start, 150.0, "chain", replicas=5, save_at=150)
     row = end_of(run)
-    assert row["status"] == "completed" and row["alpha"] == 150.0
+    assert row["status"] == "completed" and row["complete"] and row["alpha"] == 150.0
     errors, values = run.generalization_error, run.specialization
     assert row["error"] == pytest.approx(errors[:, -1].mean(), rel=1e-12)
     assert row["error_se"] == pytest.approx(errors[:, -1].std(ddof=1) / np.sqrt(5), rel=1e-9)
@@ -51,7 +52,7 @@ def test_row_of_runs_that_end_early():
     reached = np.isfinite(run.generalization_error).all(0)
     assert not reached.all() and row["alpha"] == run.alpha[reached][-1]
     assert row["error"] == pytest.approx(run.generalization_error[:, reached][:, -1].mean(), rel=1e-12)
-    assert row["status"] == "diverged" and np.isnan(row["plateau_start"])
+    assert row["status"] == "diverged" and not row["complete"] and np.isnan(row["plateau_start"])
     few = om.simulate(om.Problem(rates=om.LearningRates(xi_in=0.1)), start, 0.5, "ode", N=20)
     assert np.isnan(end_of(few)["specialized_at"]) and np.isnan(end_of(few)["error_se"])
 
@@ -59,7 +60,7 @@ def test_row_of_runs_that_end_early():
 @pytest.mark.parametrize("engine", ["chain", "micro", "ode"])
 def test_points_are_the_runs_of_simulate(engine, onlinemode, tmp_path):
     code, out, err = onlinemode("sweep", "--over", "eta=0.5:1.5:3", *SMALL, "--engine", engine, "--out", "s")
-    assert code == 0 and f"3 points of {engine} in s\n" in err
+    assert code == 0 and f"3 points of {engine} in s" in err
     rows = table(tmp_path / "s")
     assert [row["eta"] for row in rows] == ["0.5", "1.0", "1.5"]
     for row in rows:
@@ -81,7 +82,7 @@ def test_a_grid_and_the_default_engine(onlinemode, tmp_path):
     assert summary["engine"] == "chain" and summary["over"] == {"N": [20, 80, 320], "activation": ["erf", "linear"]}
     points = [(point["N"], point["activation"]) for point in summary["points"]]
     assert points == [(N, name) for N in (20, 80, 320) for name in ("erf", "linear")]
-    assert om.load(tmp_path / "sweep_showcase_N_activation" / "004.npz").N == 80
+    assert om.load(tmp_path / "sweep_showcase_N_activation" / "N=80,activation=linear.npz").N == 80
     assert (tmp_path / "sweep_showcase_N_activation" / "picture.png").exists()
 
 
@@ -94,7 +95,7 @@ def test_three_options_have_a_table_and_no_picture(onlinemode, tmp_path):
 def test_an_interrupted_sweep_goes_on(onlinemode, tmp_path, monkeypatch):
     call = ("sweep", "--over", "eta=0.5,1,1.5,2", *SMALL, "--replicas", 2, "--out", "s", "--no-plot")
     assert onlinemode(*call)[0] == 0
-    whole = [om.load(tmp_path / "s" / f"00{i}.npz") for i in (1, 2, 3, 4)]
+    whole = [om.load(tmp_path / "s" / f"eta={eta}.npz") for eta in (0.5, 1.0, 1.5, 2.0)]
     made, real = [], simulation.simulate
 
     def interrupted(problem, *arguments, **options):
@@ -108,26 +109,67 @@ def test_an_interrupted_sweep_goes_on(onlinemode, tmp_path, monkeypatch):
     code, _, err = onlinemode(*call)
     assert code == 130 and "after 2 of 4 points; the same command goes on" in err
     assert made == [0.5, 1.0, 1.5] and len(table(tmp_path / "t")) == 2
-    assert not (tmp_path / "t" / "003.npz").exists()
+    assert not (tmp_path / "t" / "eta=1.5.npz").exists()
     assert onlinemode(*call)[0] == 0
     assert made == [0.5, 1.0, 1.5, 1.5, 2.0]  # the first two were read
-    assert all(same(om.load(tmp_path / "t" / f"00{i + 1}.npz"), run) for i, run in enumerate(whole))
+    assert all(same(om.load(tmp_path / "t" / f"eta={run.problem.rates.xi_in}.npz"), run) for run in whole)
     rows = [{name: value for name, value in row.items() if name != "seconds"} for row in table(tmp_path / "t")]
     assert rows == [{name: value for name, value in row.items() if name != "seconds"} for row in table(tmp_path / "s")]
 
 
 def test_names_of_folders(onlinemode, tmp_path):
     """Without --out another sweep gets another folder, the same sweep its own."""
-    one, two = (("sweep", "--over", values, *SMALL, "--no-plot", "-q") for values in ("eta=1,2", "eta=1,3"))
+    one, two = (("sweep", "--over", "eta=1,2", *SMALL, "--noise", noise, "--no-plot", "-q") for noise in (0, 0.1))
     for call in (one, two, one, two):
         assert onlinemode(*call)[0] == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sweep_showcase_eta", "sweep_showcase_eta_2"]
 
 
+def test_more_values_are_more_points_of_the_same_sweep(onlinemode, tmp_path, monkeypatch):
+    made, real = [], simulation.simulate
+    monkeypatch.setattr(simulation, "simulate", lambda problem, *arguments, **options: made.append(
+        problem.rates.xi_in) or real(problem, *arguments, **options))
+    for values in ("eta=1,2", "eta=0.5:2:4"):
+        code, _, err = onlinemode("sweep", "--over", values, *SMALL, "--no-plot")
+        assert code == 0
+    assert made == [1.0, 2.0, 0.5, 1.5] and "4 points of chain in sweep_showcase_eta, 2 of them there already" in err
+    assert [row["eta"] for row in table(tmp_path / "sweep_showcase_eta")] == ["0.5", "1.0", "1.5", "2.0"]
+
+
+def test_a_point_that_fails_keeps_the_table_of_those_before(onlinemode, tmp_path, monkeypatch):
+    real = simulation.simulate
+
+    def simulate(problem, *arguments, **options):
+        if problem.rates.xi_in == 2.0:
+            raise EngineError("no luck")
+        return real(problem, *arguments, **options)
+
+    monkeypatch.setattr(simulation, "simulate", simulate)
+    code, _, err = onlinemode("sweep", "--over", "eta=1,2", *SMALL, "--out", "s", "-q")
+    assert code == 2 and err == "onlinemode: eta = 2.0: no luck\n"
+    assert [row["eta"] for row in table(tmp_path / "s")] == ["1.0"]
+
+
+def test_diverging_points(onlinemode, tmp_path, monkeypatch):
+    """They are crosses, not values, in the picture."""
+    drawn, real = [], plotting.sweep_figure
+    monkeypatch.setattr(plotting, "sweep_figure", lambda *arguments: drawn.append(real(*arguments)) or drawn[-1])
+    call = ("--N", 20, "--activation", "linear", "--alpha", 40, "--save-at", 8, "-q")
+    assert onlinemode("sweep", "--over", "eta=1,2,300", *call, "--out", "s")[0] == 0
+    rows = table(tmp_path / "s")
+    assert [row["complete"] for row in rows] == ["True", "True", "False"] and rows[2]["status"] == "diverged"
+    values = drawn[0].axes[2].lines[0].get_ydata()
+    assert np.isfinite(values[:2]).all() and np.isnan(values[2])
+    assert drawn[0].axes[2].lines[-1].get_xdata() == [300.0]
+    assert drawn[0].get_suptitle().startswith("chain, showcase: N = 20, K = 3") and "η" not in drawn[0].get_suptitle()
+    assert onlinemode("sweep", "--over", "eta=300,400", "--over", "noise=0,1", *call, "--out", "t")[0] == 0
+    assert drawn[1].axes[0].images[0].get_array().mask.all()
+
+
 def test_configuration_file(onlinemode, tmp_path):
     (tmp_path / "run.toml").write_text('engine = "ode"\nN = 40\nalpha = 1.0\nsave_at = 5\nplot = false\n')
     assert onlinemode("sweep", "--over", "eta=1,2", "--config", "run.toml", "--out", "s")[0] == 0
-    assert om.load(tmp_path / "s" / "001.npz").meta["engine"] == "ode"
+    assert om.load(tmp_path / "s" / "eta=1.0.npz").meta["engine"] == "ode"
 
 
 BAD = {
@@ -143,10 +185,16 @@ BAD = {
     "equal": (["--over", "eta=1,1.0"], "the values of --over eta must differ; got 1,1.0"),
     "many": (["--over", "eta=0:1:101", "--over", "noise=0:1:100"], "a sweep has at most 10,000 points; got 10,100"),
     "engine": (["--over", "eta=1,2", "--engine", "sgd"], "--engine must be one of chain, micro, ode; got 'sgd'"),
-    "negative": (["--over", "eta=1,-2"], "learning rate xi_in must be a finite number ≥ 0; got -2.0"),
-    "start": (["--over", "K=0,1"], "K must be a whole number ≥ 1; got 0"),
+    "negative": (["--over", "eta=1,-2"], "eta = -2.0: learning rate xi_in must be a finite number ≥ 0; got -2.0"),
+    "start": (["--over", "readout=sum,foo"], "readout = foo: readout must be one of"),
+    "alpha": (["--over", "seed=1,2", "--alpha", "-1"], "seed = 1: alpha must be a finite number > 0; got -1.0"),
+    "swept and given": (["--over", "N=30,50"], "--N is swept by --over; leave it out"),
+    "range": (["--over", "eta=0:1:300000000"], "a sweep has at most 10,000 points; got 300,000,000 for eta"),
+    "of the ode": (["--over", "eta=1,2", "--method", "RK45"], "engine chain has no option --method; leave it out"),
+    "of micro": (["--over", "eta=1,2", "--engine", "ode", "--replicas", 3], "engine ode has no option --replicas"),
+    "other sweep": (["--over", "eta=1,2", "--out", "sweep"], "sweep holds another sweep, whose noise is 0.5 and not 0"),
     "inputs of the chain": (["--over", "eta=1,2", "--inputs", "rademacher"], "engine chain needs inputs with indep"),
-    "folder": (["--over", "eta=1,2", "--out", "other"], "other holds something else than this sweep"),
+    "folder": (["--over", "eta=1,2", "--out", "other"], "other is not the folder of a sweep: give another"),
     "no folder": (["--over", "eta=1,2", "--out", "no/where"], "cannot write no/where: No such file or directory"),
 }
 
@@ -155,10 +203,14 @@ BAD = {
 def test_bad_input_is_one_line_and_writes_nothing(name, onlinemode, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").write_text("of somebody")
+    if name == "other sweep":
+        other = ("--over", "eta=1", *SMALL, "--noise", 0.5, "--no-plot", "-q", "--out", "sweep")
+        assert onlinemode("sweep", *other)[0] == 0
+    before = sorted(tmp_path.rglob("*"))
     arguments, message = BAD[name]
-    code, out, err = onlinemode("sweep", *arguments, *SMALL, "--quiet")
+    code, out, err = onlinemode("sweep", *SMALL, *arguments, "--quiet")
     assert code == 2 and out == "" and err.count("\n") == 1 and message in err
-    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == ["other", "other/file"]
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_pictures():

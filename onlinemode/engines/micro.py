@@ -142,22 +142,25 @@ class _Simulation:
         work = N * (start.overlaps.P + start.overlaps.M + latent) * problem.batch
         self.steps_per_call = max(1, int(WORK_PER_CALL / work) // self.steps_per_block) * self.steps_per_block
         micro_cpu.vector_overlaps(start.xi_in, start.teacher, N)
-        with self.helpers() as helpers:  # compiles; the step of a copy is thrown away
-            self.advance(helpers, start.xi_in.copy(), start.teacher, small_factors(start.overlaps), 0, 1, 0)
+        # compiles, in this thread alone; the step of a copy is thrown away
+        micro_cpu.advance(*self._arguments(start.xi_in.copy(), start.teacher, small_factors(start.overlaps), 0, 1, 0))
 
     def helpers(self):
         """The threads that help inside one trajectory, as a context; none starts before there is work for it."""
         return ThreadPoolExecutor(max(1, self.threads_inside - 1))
 
     def advance(self, helpers, xi_in, teacher, factors, first_step, steps, replica):
-        problem = self.problem
-        arguments = (xi_in, teacher, factors, self.rates, problem.weight_decay, problem.noise, self.activation, self.N,
-                     problem.batch, self.steps_per_block, first_step, steps, np.uint64(self.seed), replica, self.source)
+        arguments = self._arguments(xi_in, teacher, factors, first_step, steps, replica)
         if self.threads_inside == 1:
             return self.kernel.advance(*arguments)
         from onlinemode.engines import together
 
         return together.advance(helpers, self.threads_inside, *arguments)
+
+    def _arguments(self, xi_in, teacher, factors, first_step, steps, replica):
+        problem = self.problem
+        return (xi_in, teacher, factors, self.rates, problem.weight_decay, problem.noise, self.activation, self.N,
+                problem.batch, self.steps_per_block, first_step, steps, np.uint64(self.seed), replica, self.source)
 
     def overlaps(self, xi_in, image):
         """G = XΩXᵀ/N and S = XΩBᵀ/N, from X and BΩ in tiles."""

@@ -1,7 +1,7 @@
-"""Several threads inside one trajectory of micro: they sweep different groups of tiles at the same time."""
+"""Several threads inside one trajectory of micro: they sweep different tiles at the same time."""
 
 from onlinemode.kernels import micro_cpu
-from onlinemode.kernels.team import make_team
+from onlinemode.kernels.team import dismiss, make_team
 
 
 def advance(helpers, threads, xi_in, teacher, factors, rates, weight_decay, noise, activation, N, batch,
@@ -16,11 +16,19 @@ def advance(helpers, threads, xi_in, teacher, factors, rates, weight_decay, nois
     xi_in, ..., source
         As in :func:`onlinemode.kernels.micro_cpu.advance`; so is the result.
     """
-    block = micro_cpu.make_block(xi_in, teacher, steps_per_block * batch, source)
-    work = (make_team(len(xi_in)), block, xi_in, teacher, factors, rates, weight_decay, noise, activation, N, batch,
-            steps_per_block, first_step, steps, seed, replica, source)
-    others = [helpers.submit(micro_cpu.take_part, False, *work) for _ in range(threads - 1)]
-    made = micro_cpu.take_part(True, *work)
+    team, block = make_team(len(xi_in)), micro_cpu.make_block(xi_in, teacher, steps_per_block, batch, source)
+    work = (team, block, xi_in, teacher, factors, rates, weight_decay, noise, activation, N, batch, steps_per_block,
+            first_step, steps, seed, replica, source)
+    others = []
+    try:
+        for _ in range(threads - 1):
+            try:
+                others.append(helpers.submit(micro_cpu.take_part, False, *work))
+            except RuntimeError:  # the machine gives no more threads: those that there are do it
+                break
+        made = micro_cpu.take_part(True, *work)
+    finally:
+        dismiss(team)
     for other in others:
         other.result()
     return made

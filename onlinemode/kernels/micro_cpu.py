@@ -78,12 +78,13 @@ def to_tiles(rows, kind):
     return np.ascontiguousarray(padded.reshape(vectors, tiles, length).transpose(1, 0, 2))
 
 
-def make_block(xi_in, teacher, samples, source=None):
-    """Space for blocks of up to so many samples; nothing in it has been learned."""
+def make_block(xi_in, teacher, steps, batch, source=None):
+    """Space for blocks of up to so many steps; nothing in it has been learned."""
     (tiles, P, length), M = xi_in.shape, teacher.shape[1]
-    most = -(-samples // SAMPLE_GROUP) * SAMPLE_GROUP
+    most = -(-steps * batch // SAMPLE_GROUP) * SAMPLE_GROUP
+    later = most if steps > 1 else 0  # samples of one step do not meet
     return Block(np.zeros((tiles, most, length), np.float32 if source is None else xi_in.dtype),
-                 np.zeros((tiles, P, most)), np.zeros((tiles, M, most)), np.zeros((tiles, most, most)),
+                 np.zeros((tiles, P, most)), np.zeros((tiles, M, most)), np.zeros((tiles, later, later)),
                  np.zeros((P, most)))
 
 
@@ -316,7 +317,7 @@ def take_part(leads, team, block, xi_in, teacher, factors, rates, weight_decay, 
     team : onlinemode.kernels.team.Team
         All threads of the team get the same arguments.
     block : Block
-        Space for ``steps_per_block * batch`` samples, from :func:`make_block`.
+        Space for blocks of ``steps_per_block`` steps, from :func:`make_block`.
     xi_in, ..., source
         As in :func:`advance`.
 
@@ -378,7 +379,7 @@ def advance(xi_in, teacher, factors, rates, weight_decay, noise, activation, N, 
         Steps made: ``steps``, or fewer where the error left ±DIVERGENCE_LIMIT or became NaN in
         step ``first_step + made``.
     """
-    return take_part(True, make_team(len(xi_in)), make_block(xi_in, teacher, steps_per_block * batch, source), xi_in,
+    return take_part(True, make_team(len(xi_in)), make_block(xi_in, teacher, steps_per_block, batch, source), xi_in,
                      teacher, factors, rates, weight_decay, noise, activation, N, batch, steps_per_block, first_step,
                      steps, seed, replica, source)
 

@@ -1,8 +1,9 @@
 """Threads that work on one trajectory: a leader offers numbered tiles, and helpers take what they can.
 
 All of them run the same compiled loop, which holds no lock of Python; so handing out work costs a
-microsecond where going through Python costs a tenth of a millisecond.  The leader waits for tiles that
-have been taken, never for a thread: a helper that has lost its core to another process holds nothing up.
+microsecond where going through Python costs a tenth of a millisecond.  Within a call the leader waits
+for tiles that have been taken, never for a thread: a helper without a tile that has lost its core to
+another process holds nothing up.
 """
 
 import os
@@ -77,6 +78,11 @@ def _read(typing_context, counters, index):
 
 
 _ALIGNED = ir.IntType(64).width // 8
+
+
+def dismiss(team):
+    """Send helpers away, however their leader has ended; to be called from Python."""
+    team.counters[OVER] = 1
 
 
 @compiled(inner=True)

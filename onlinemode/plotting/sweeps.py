@@ -16,23 +16,28 @@ SYMBOLS = {"eta": r"$\eta$", "eta_strengths": r"$\eta_s$", "eta_xi_out": r"$\eta
 def sweep_figure(axes, rows, runs, title=None):
     """Curves and final values of one swept option; of two, maps of the final ε_g and specialization.
 
+    Runs that diverged or failed have no final values: they are crosses, or empty cells.
+
     Parameters
     ----------
     axes : dict
-        Name of each swept option to its values, in the order of the grid (the last one runs fastest).
+        Name of each swept option, one or two, to its values, in the order of the grid (the last one runs fastest).
     rows : list of dict
         What :func:`onlinemode.sweeps.end_of` says of every point of the grid.
     runs : list of Trajectory
+        Not used for two options.
     title : str, optional
 
     Returns
     -------
-    matplotlib.figure.Figure or None
-        None for more than two options: there is the table.
+    matplotlib.figure.Figure
     """
-    if len(axes) == 1:
-        return _one_axis(axes, rows, runs, title)
-    return _two_axes(axes, rows, title) if len(axes) == 2 else None
+    return _one_axis(axes, rows, runs, title) if len(axes) == 1 else _two_axes(axes, rows, title)
+
+
+def _ends(rows, name):
+    """Final values of the complete points, NaN for the others."""
+    return np.array([row[name] if row["complete"] else np.nan for row in rows])
 
 
 def _one_axis(axes, rows, runs, title):
@@ -57,12 +62,17 @@ def _one_axis(axes, rows, runs, title):
     places = _places(values)
     for ax, short, label in zip(panels[1], ("error", "specialization"),
                                 (r"$\epsilon_g$ at the end", "specialization at the end")):
-        spread = 2.0 * np.nan_to_num([row[f"{short}_se"] for row in rows])
-        ax.errorbar(places, [row[short] for row in rows], spread, color=COLOURS[0], marker=MARKERS[0], mfc="none",
-                    ms=5.0, lw=1.0, capsize=2.0)
+        ends, spread = _ends(rows, short), 2.0 * np.nan_to_num(_ends(rows, f"{short}_se"))
+        ax.errorbar(places, ends, spread, color=COLOURS[0], marker=MARKERS[0], mfc="none", ms=5.0, lw=1.0, capsize=2.0)
+        lost = [place for place, row in zip(places, rows) if not row["complete"]]
+        if lost:
+            ax.plot(lost, [0.03] * len(lost), "x", color=COLOURS[1], transform=ax.get_xaxis_transform(),
+                    label="did not reach the end")
+            ax.legend(frameon=False, fontsize="small")
         _value_axis(ax.xaxis, ax.set_xscale, name, values)
         ax.set_ylabel(label + (r" (mean $\pm$ 2 se)" if spread.any() else ""))
-    if all(row["error"] > 0.0 for row in rows):
+    errors = _ends(rows, "error")
+    if (errors[np.isfinite(errors)] > 0.0).all() and np.isfinite(errors).any():
         panels[1, 0].set_yscale("log")
     return figure
 
@@ -72,16 +82,23 @@ def _two_axes(axes, rows, title):
     figure = new_figure(11.0, 4.8, title)
     for ax, short, label in zip(figure.subplots(1, 2), ("error", "specialization"),
                                 (r"$\epsilon_g$ at the end", "specialization at the end")):
-        values = np.array([row[short] for row in rows]).reshape(len(outer_values), len(inner_values))
-        positive = np.isfinite(values).all() and (values > 0.0).all() and values.max() > 10.0 * values.min()
-        norm = (LogNorm if short == "error" and positive else Normalize)(np.nanmin(values), np.nanmax(values))
+        values = _ends(rows, short).reshape(len(outer_values), len(inner_values))
+        there = values[np.isfinite(values)]
+        low, high = (there.min(), there.max()) if there.size else (0.0, 1.0)
+        norm = (LogNorm if short == "error" and 0.0 < low < 0.1 * high else Normalize)(low, high)
         image = ax.imshow(values, origin="lower", aspect="auto", cmap="viridis", norm=norm)
-        ax.set_xticks(range(len(inner_values)), [_text(value) for value in inner_values])
-        ax.set_yticks(range(len(outer_values)), [_text(value) for value in outer_values])
+        _name_cells(ax.xaxis, inner_values)
+        _name_cells(ax.yaxis, outer_values)
         ax.set_xlabel(_symbol(inner))
         ax.set_ylabel(_symbol(outer))
         figure.colorbar(image, ax=ax, label=label)
     return figure
+
+
+def _name_cells(axis, values):
+    """The values of a map's cells, as many as there is room for."""
+    shown = range(0, len(values), -(-len(values) // MOST_LABELS))
+    axis.set_ticks(shown, [_text(values[i]) for i in shown])
 
 
 def _symbol(name):

@@ -3,6 +3,7 @@
 import math
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ import pytest
 import onlinemode as om
 from onlinemode.engines import micro, together
 from onlinemode.errors import EngineError, ParameterError
+from onlinemode.kernels import micro_cpu
+from onlinemode.kernels.micro_cpu import to_tiles
+from onlinemode.kernels.rule import Factors, Rates
 
 PATHS = ("G", "S", "strengths", "xi_out", "readout")
 
@@ -80,6 +84,54 @@ def test_small_trajectories_are_not_shared(problem, start, threads_inside, monke
     monkeypatch.setattr(micro, "COORDINATES_A_THREAD", 151)
     om.simulate(problem, start, 0.2, threads=2)
     assert not threads_inside.threads
+
+
+def arguments_of(start, steps):
+    """Of ``together.advance``, after the threads; and the modes that it changes."""
+    xi_in, teacher = (to_tiles(rows, "float64") for rows in (start.xi_in, start.teacher))
+    factors = Factors(*(np.array(value) for value in (start.strengths, start.xi_out, start.readout,
+                                                      start.teacher_readout)))
+    return xi_in, (xi_in, teacher, factors, Rates(1.0, 0.0, 0.0, 0.0), 0.0, 0.0, 0, start.N, 1, 4, 0, steps,
+                   np.uint64(3), 0, None)
+
+
+def test_helpers_leave_when_the_leader_fails(random_weights, monkeypatch):
+    """They would wait for work for ever, and the pool for them."""
+    real = micro_cpu.take_part
+
+    def take_part(leads, *work):
+        if leads:
+            raise MemoryError("no room")
+        return real(leads, *work)
+
+    _, arguments = arguments_of(random_weights(3_000, K=2, M=2, P=2, seed=1), 20)
+    monkeypatch.setattr(micro_cpu, "take_part", take_part)
+    pool = ThreadPoolExecutor(2)
+    with pytest.raises(MemoryError, match="no room"):
+        together.advance(pool, 3, *arguments)
+    end = threading.Thread(target=pool.shutdown, daemon=True)
+    end.start()
+    end.join(30.0)
+    assert not end.is_alive()
+
+
+def test_a_machine_that_gives_no_more_threads(random_weights):
+    start = random_weights(3_000, K=2, M=2, P=2, seed=1)
+    (alone, arguments), (led, others) = arguments_of(start, 20), arguments_of(start, 20)
+    assert micro_cpu.advance(*arguments) == 20
+
+    class Pool(ThreadPoolExecutor):
+        asked = 0
+
+        def submit(self, *work):
+            self.asked += 1
+            if self.asked > 1:
+                raise RuntimeError("can't start new thread")
+            return super().submit(*work)
+
+    with Pool(4) as pool:
+        assert together.advance(pool, 5, *others) == 20 and pool.asked == 2
+    assert np.array_equal(alone, led)
 
 
 def test_divergence_with_threads_inside(start, threads_inside):

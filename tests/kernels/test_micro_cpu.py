@@ -159,8 +159,8 @@ def test_helpers_may_come_late_and_leave_at_the_end(random_weights, late):
     alone, led = Run(weights), Run(weights)
     steps = 2_000
     assert alone.advance(kappa=0.9, sigma=0.2, steps=steps) == steps
-    work = (make_team(len(led.xi_in)), make_block(led.xi_in, led.teacher, 4), led.xi_in, led.teacher, led.factors, ALL,
-            0.9, 0.2, ACTIVATION_CODES["erf"], led.N, 1, 4, 0, steps, SEED, 0)
+    work = (make_team(len(led.xi_in)), make_block(led.xi_in, led.teacher, 4, 1), led.xi_in, led.teacher, led.factors,
+            ALL, 0.9, 0.2, ACTIVATION_CODES["erf"], led.N, 1, 4, 0, steps, SEED, 0)
     with ThreadPoolExecutor(5) as threads:
         early = threads.submit(take_part, False, *work)
         leader = threads.submit(take_part, True, *work)
