@@ -1,0 +1,12 @@
+"""Deep networks with mode-decomposed weights: layers, training, data sets.
+
+``import onlinemode as om`` and ``om.deep``; the formulas are in docs/theory.md, section 10.
+"""
+
+from onlinemode.deep import data
+from onlinemode.deep.data import Dataset
+from onlinemode.deep.network import VARIANTS, Network, load
+from onlinemode.deep.training import PRESETS, TrainingRun, load_run, preset, resume, train
+
+__all__ = ["PRESETS", "VARIANTS", "Dataset", "Network", "TrainingRun", "data", "load", "load_run", "preset", "resume",
+           "train"]
