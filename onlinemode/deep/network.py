@@ -66,8 +66,8 @@ class Network:
         self.precision = checks.choice("precision", precision, PRECISIONS)
         self.loss_name = checks.choice("loss", loss, LOSSES)
         if loss == "cross-entropy" and self.sizes[-1] < 2:
-            raise ParameterError(f"the cross-entropy needs at least 2 outputs; got sizes {self.sizes}: use loss mse, or "
-                                 "one output a class")
+            raise ParameterError(f"the cross-entropy needs at least 2 outputs, one a class; got sizes {self.sizes}: use "
+                                 "loss mse for one output")
         self.device = device
         self.xp = array_module(device)
         self._loss = make_loss(loss)
@@ -326,7 +326,7 @@ def network_from(header, arrays, path, device="cpu"):
         network = Network(**specification, device=device)
         network.set_state(arrays)
     except (KeyError, TypeError, ShapeError, ParameterError) as problem:
-        raise FileError(f"cannot read {path}: an entry of the network is missing or damaged ({problem!s:.120})") from None
+        raise FileError(f"cannot read {path}: a part of the network is missing or damaged ({problem!s:.120})") from None
     return network
 
 
