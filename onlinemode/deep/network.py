@@ -66,8 +66,8 @@ class Network:
         self.precision = checks.choice("precision", precision, PRECISIONS)
         self.loss_name = checks.choice("loss", loss, LOSSES)
         if loss == "cross-entropy" and self.sizes[-1] < 2:
-            raise ParameterError(f"the cross-entropy needs at least 2 outputs, one a class; got sizes {self.sizes}: use "
-                                 "loss mse for one output")
+            raise ParameterError(f"the cross-entropy needs at least 2 outputs, one a class; got sizes {self.sizes}: "
+                                 "use loss mse for one output")
         self.device = device
         self.xp = array_module(device)
         self._loss = make_loss(loss)
