@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -92,6 +93,17 @@ def test_python_gives_the_bits_of_the_command_line(run, images_npz, tmp_path):
     assert np.array_equal(deep.load(tmp_path / "x.npz").flat, again.network.flat)
 
 
+def test_progress_on_a_terminal(run, mixture, monkeypatch, capsys):
+    monkeypatch.setattr("onlinemode.deep.training.REPORT_EVERY", 0.0)
+    monkeypatch.setattr("onlinemode.cli.deep_options.EpochBar.QUIET_START", 0.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    _, _, err = run("train", *QUICK)
+    lines = err.split("\r")
+    assert any(re.fullmatch(r"\[#+\.+\] epoch 2/2  loss 0\.\d{4}  accuracy 0\.\d{4}  \d+ s left *", line)
+               for line in lines)
+    assert lines[-1].strip() == "" and "\n" not in lines[-1]
+
+
 def test_quiet_says_nothing(run, mixture):
     assert run("train", *QUICK, "--quiet")[1:] == ("", "")
 
@@ -163,7 +175,7 @@ def test_interrupted_run_is_saved_and_goes_on(number, code, tmp_path, small_imag
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
-    assert "stopped by the user in epoch" in err and "go on with: onlinemode deep train --resume c.npz" in err
+    assert "stopped by the user after" in err and "go on with: onlinemode deep train --resume c.npz" in err
     part = deep.load_run(tmp_path / "part.npz")
     assert part.status.value == "interrupted" and part.epochs > 0
     whole = deep.train(deep.Network((16, 6, 4)), small_images, epochs=part.epochs, batch=20,
