@@ -78,14 +78,15 @@ def write_archive(path, kind, header, arrays):
 
 
 def read_archive(path, kind):
-    """Header (dict) and arrays (dict) of an archive of this kind.
+    """Header (dict) and arrays (dict) of an archive of this kind, or of one of several kinds.
 
     Raises
     ------
     FileError
         If the file is missing, truncated, not an .npz, or an archive of something else.
     """
-    path = Path(path)
+    path, kinds = Path(path), (kind,) if isinstance(kind, str) else kind
+    kind = kinds[0]
     if path.is_file() and not zipfile.is_zipfile(path):
         raise FileError(f"cannot read {path}: truncated or not an onlinemode {kind} (it is no .npz archive)")
     try:
@@ -103,6 +104,6 @@ def read_archive(path, kind):
         reason = getattr(problem, "strerror", None) or (str(problem).splitlines() or [type(problem).__name__])[0]
         raise FileError(f"cannot read {path}: truncated or not an onlinemode {kind} ({reason})") from None
     found = header.pop("onlinemode", None) if isinstance(header, dict) else None
-    if found != kind:
+    if found not in kinds:
         raise FileError(f"{path} is not an onlinemode {kind}; it holds {found or 'something else'}")
     return header, arrays

@@ -16,7 +16,7 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
 
 def test_the_guide_has_commands():
     assert len(COMMANDS) >= 6 and all(command.startswith("onlinemode ") for command in COMMANDS)
-    assert len(PYTHON) == 4
+    assert len(PYTHON) == 5
 
 
 def test_commands_of_the_guide(tmp_path, monkeypatch, capsys):
@@ -42,6 +42,7 @@ def test_python_of_the_guide(tmp_path, monkeypatch):
     assert names["ode"].status[0].value == "completed" or names["ode"].status[0].value == "converged"
     assert names["sgd"].N == 500
     assert names["many"].replicas == 200 and names["many"].draws == 5
+    assert names["trained"].test_accuracy.shape == (3,)
     assert names["on_images"].error_se.shape == names["on_images"].generalization_error.shape
 
 

@@ -1,0 +1,320 @@
+"""Data sets of deep networks: IDX folders (MNIST, Fashion-MNIST), a user's .npz, the Gaussian mixture of figure 1."""
+
+import gzip
+import hashlib
+import os
+import zlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from onlinemode import checks
+from onlinemode.errors import FileError, ParameterError, ShapeError
+
+ENVIRONMENT = "ONLINEMODE_DATA"
+DEBIAN = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's package dataset-fashion-mnist
+FETCHABLE = ("mnist", "fashion-mnist")  # onlinemode.deep.downloads has them
+FILES = {"train_x": "train-images-idx3-ubyte", "train_y": "train-labels-idx1-ubyte",
+         "test_x": "t10k-images-idx3-ubyte", "test_y": "t10k-labels-idx1-ubyte"}
+MAGIC = {"x": 0x00000803, "y": 0x00000801}  # unsigned bytes, in 3 dimensions or in 1
+MIXTURE_VARIANCE = 0.05
+MIXTURE_MEANS = ((0.5, 0.5, 1.0), (-0.5, -0.5, 1.0), (-0.5, 0.5, -1.0), (0.5, -0.5, -1.0))  # x₁, x₂, label
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Samples to learn from and samples to be tested on; arrays are read-only.
+
+    Attributes
+    ----------
+    train_x, test_x : arrays (n, N), float32
+        Images are in [0, 1].
+    train_y, test_y : arrays (n,)
+        Class numbers from 0 (int64), or numbers (float32).
+    name : str
+    classes : int
+        Number of classes.
+    origin : dict
+        The function of this module that made it, and its arguments: what :func:`remake` needs.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If shapes or label counts disagree, a label is outside the classes, or an entry is not finite.
+    """
+
+    train_x: np.ndarray
+    train_y: np.ndarray
+    test_x: np.ndarray
+    test_y: np.ndarray
+    name: str
+    classes: int
+    origin: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        checks.integer("classes", self.classes, 2)
+        for part in ("train", "test"):
+            x, y = _inputs(f"{self.name}: {part}_x", getattr(self, f"{part}_x")), getattr(self, f"{part}_y")
+            y = _labels(f"{self.name}: {part}_y", y, self.classes)
+            if len(x) != len(y):
+                raise ShapeError(f"{self.name}: {part} inputs and labels must be equally many; got {len(x):,} and "
+                                 f"{len(y):,}")
+            for name, array in ((f"{part}_x", x), (f"{part}_y", y)):
+                array.flags.writeable = False
+                object.__setattr__(self, name, array)
+        if self.train_x.shape[1] != self.test_x.shape[1]:
+            raise ShapeError(f"{self.name}: training and test inputs must have equally many entries; got "
+                             f"{self.train_x.shape[1]} and {self.test_x.shape[1]}")
+
+    @property
+    def inputs(self):
+        """Entries of one input."""
+        return self.train_x.shape[1]
+
+    @cached_property
+    def fingerprint(self):
+        """A hash of all arrays, to tell whether two runs had the same data."""
+        digest = hashlib.blake2b(digest_size=8)
+        for array in (self.train_x, self.train_y, self.test_x, self.test_y):
+            digest.update(f"{array.shape}{array.dtype.str}".encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
+
+def _inputs(name, values):
+    """Samples as (n, N) float32 in C order; images are flattened, bytes become [0, 1]."""
+    x = np.asarray(values)
+    if x.dtype.kind not in "fiub" or x.ndim < 2 or 0 in x.shape:
+        raise ShapeError(f"{name} must hold numbers of shape (samples, entries), or images; got {x.dtype} of shape "
+                         f"{x.shape}")
+    x = x.reshape(len(x), -1)
+    if x.dtype == np.uint8:
+        return np.multiply(x, np.float32(1.0 / 255.0), dtype=np.float32)
+    with np.errstate(over="ignore"):
+        result = np.array(x, dtype=np.float32, order="C")
+    if not np.isfinite(result).all():
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(result))[0])
+        raise ParameterError(f"{name} must be finite in float32; entry {column} of sample {row} is {x[row, column]}")
+    return result
+
+
+def _labels(name, values, classes):
+    """Class numbers as int64, other targets as float32."""
+    y = np.array(values)
+    if y.dtype.kind in "iu" and y.ndim == 1:
+        y = y.astype(np.int64)
+        wrong = np.flatnonzero((y < 0) | (y >= classes))
+        if wrong.size:
+            raise ParameterError(f"{name} must be labels 0 to {classes - 1}; got {y[wrong[0]]} for sample {wrong[0]}")
+        return y
+    if y.dtype.kind != "f" or y.ndim not in (1, 2):
+        raise ShapeError(f"{name} must be whole class numbers (n,), or numbers (n,) or (n, outputs); got {y.dtype} of "
+                         f"shape {y.shape}")
+    if not np.isfinite(y).all():
+        raise ParameterError(f"{name} must be finite; sample {int(np.argwhere(~np.isfinite(y))[0][0])} is not")
+    return y.astype(np.float32)
+
+
+def gaussian_mixture(train=100_000, test=10_000, seed=0):
+    """Four Gaussian clouds in the plane, labelled like XOR: the data of figure 1 of Li and Huang.
+
+    Means ±(½, ½) have the label +1, ±(−½, ½) the label −1; the covariance is 0.05 times the identity, and each
+    cloud holds a quarter of the samples.  The best possible accuracy is Φ(½/√0.05)² + Φ(−½/√0.05)² = 0.9750.
+
+    Parameters
+    ----------
+    train, test : int, default 100000 and 10000
+        Numbers of samples; multiples of 4.
+    seed : int, default 0
+
+    Returns
+    -------
+    Dataset
+        Labels are float32.
+
+    Raises
+    ------
+    ParameterError
+    """
+    counts = {"train": checks.integer("train", train, 4), "test": checks.integer("test", test, 4)}
+    arrays = {}
+    for stream, (part, count) in enumerate(counts.items()):
+        if count % 4:
+            raise ParameterError(f"{part} must be a multiple of 4, a quarter for each cloud; got {count}")
+        rng = np.random.default_rng([checks.integer("seed", seed, 0), stream])
+        cloud = np.repeat(np.array(MIXTURE_MEANS), count // 4, axis=0)
+        arrays[f"{part}_x"] = cloud[:, :2] + np.sqrt(MIXTURE_VARIANCE) * rng.standard_normal((count, 2))
+        arrays[f"{part}_y"] = cloud[:, 2].astype(np.float32)
+    return Dataset(**arrays, name="gaussian-mixture", classes=2,
+                   origin={"kind": "gaussian_mixture", "train": int(train), "test": int(test), "seed": int(seed)})
+
+
+def idx(folder, name=None):
+    """MNIST or any data set in the four files of its format, gzip or not.
+
+    Parameters
+    ----------
+    folder : str or path
+        Holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
+        t10k-labels-idx1-ubyte, each with or without .gz.
+    name : str, optional
+        The folder's name by default.
+
+    Returns
+    -------
+    Dataset
+        With as many classes as the largest label needs, and at least 10.
+
+    Raises
+    ------
+    FileError
+        If a file is missing, truncated, or not IDX, with its name.
+    ShapeError
+        If the numbers of images and labels disagree.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileError(f"cannot read {folder}: there is no such folder; give one with the four IDX files "
+                        f"({', '.join(FILES.values())}, .gz or not)")
+    arrays = {key: _read_idx(folder, file, MAGIC[key[-1]]) for key, file in FILES.items()}
+    classes = max(10, 1 + int(max(arrays["train_y"].max(initial=0), arrays["test_y"].max(initial=0))))
+    return Dataset(**arrays, name=folder.name if name is None else name, classes=classes,
+                   origin={"kind": "idx", "folder": str(folder), "name": name})
+
+
+def _read_idx(folder, file, magic):
+    """The array of one IDX file: a header of big-endian 32-bit numbers (magic, then each dimension), then bytes."""
+    path = next((folder / (file + ending) for ending in ("", ".gz") if (folder / (file + ending)).is_file()), None)
+    if path is None:
+        raise FileError(f"cannot read {folder / file}: there is no such file, with .gz or without; a folder needs all "
+                        f"of {', '.join(FILES.values())}")
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise FileError(f"cannot read {path}: the gzip file is truncated or damaged; fetch it again") from None
+    except OSError as problem:
+        raise FileError(f"cannot read {path}: {problem.strerror}") from None
+    dimensions = magic & 0xFF
+    found = int.from_bytes(content[:4], "big")
+    if len(content) >= 4 and found != magic:
+        raise FileError(f"{path} is not an IDX file of {'images' if dimensions == 3 else 'labels'}: its first four "
+                        f"bytes must be {magic:#010x}, got {found:#010x}")
+    header = 4 * (1 + dimensions)
+    shape = tuple(int(n) for n in np.frombuffer(content[4:header], ">u4")) if len(content) >= header else ()
+    if not shape or len(content) - header != int(np.prod(shape, dtype=object)):
+        wanted = f"{header} + {' × '.join(str(n) for n in shape)}" if shape else f"at least {header}"
+        raise FileError(f"{path} is truncated or too long: it must have {wanted} bytes, got {len(content):,}; fetch it "
+                        "again")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def arrays(path):
+    """A user's own data: an .npz with train_x, train_y, test_x and test_y.
+
+    Parameters
+    ----------
+    path : str or path
+        Inputs of shape (n, ...) are flattened; bytes become [0, 1], other numbers stay as they are.  Labels are
+        whole numbers from 0, or numbers, also (n, outputs).
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    FileError
+        If it cannot be read, or an array is missing.
+    ShapeError, ParameterError
+        If shapes or counts disagree, or an entry is not finite.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [key for key in FILES if key not in getattr(archive, "files", ())]
+            if missing:
+                raise FileError(f"{path} must hold the arrays {', '.join(FILES)}; {', '.join(missing)} is missing")
+            found = {key: archive[key] for key in FILES}
+    except FileNotFoundError:
+        raise FileError(f"cannot read {path}: there is no such file") from None
+    except FileError:
+        raise
+    except Exception as problem:  # a damaged archive makes the readers fail in every way there is
+        reason = (str(problem).splitlines() or [type(problem).__name__])[0]
+        raise FileError(f"cannot read {path}: truncated or no .npz of arrays ({reason})") from None
+    labels = [found[key] for key in ("train_y", "test_y")]
+    if all(np.asarray(y).dtype.kind in "iu" and np.size(y) for y in labels):
+        classes = max(2, 1 + int(max(y.max() for y in labels)))
+    else:
+        classes = max(2, found["train_y"].shape[1] if np.ndim(found["train_y"]) == 2 else 2)
+    return Dataset(**found, name=path.stem, classes=classes, origin={"kind": "arrays", "path": str(path)})
+
+
+def find(name, folder=None):
+    """A data set by its name: ``"gaussian-mixture"``, ``"mnist"``, ``"fashion-mnist"``, or an .npz file.
+
+    IDX folders are looked up in this order: ``folder``, the folder that the environment variable
+    ONLINEMODE_DATA names, there the subfolder of this name, what ``onlinemode deep fetch`` left, and for
+    Fashion-MNIST the folder of Debian's package dataset-fashion-mnist.
+
+    Parameters
+    ----------
+    name : str
+    folder : str or path, optional
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    FileError
+        If there is none of these.
+    """
+    if name == "gaussian-mixture":
+        return gaussian_mixture()
+    if str(name).endswith(".npz"):
+        return arrays(name)
+    if folder is not None:
+        return idx(folder, name)
+    places = []
+    if os.environ.get(ENVIRONMENT):
+        base = Path(os.environ[ENVIRONMENT])
+        places += [base / name, base]
+    places += [cache_folder() / name]
+    places += [DEBIAN[name]] if name in DEBIAN else []
+    for place in places:
+        if any((place / (FILES["train_x"] + ending)).is_file() for ending in ("", ".gz")):
+            return idx(place, name)
+    hint = f", or fetch it (onlinemode deep fetch {name})" if name in FETCHABLE else (
+        f"; known names are gaussian-mixture, {' and '.join(FETCHABLE)}, or an .npz file")
+    hint += ", or install Debian's dataset-fashion-mnist" if name in DEBIAN else ""
+    raise FileError(f"no data set {name!r} in {', '.join(str(place) for place in places)}: name a folder with "
+                    f"--data-dir or {ENVIRONMENT}{hint}")
+
+
+def cache_folder():
+    """Where fetched data sets are kept: ONLINEMODE_DATA if set, else the user's cache folder."""
+    if os.environ.get(ENVIRONMENT):
+        return Path(os.environ[ENVIRONMENT])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onlinemode"
+
+
+def remake(origin):
+    """The data set again, from the ``origin`` of one.
+
+    Raises
+    ------
+    FileError
+        If its files are gone, or it was made from arrays in memory.
+    """
+    makers = {"gaussian_mixture": gaussian_mixture, "idx": idx, "arrays": arrays}
+    origin = dict(origin)
+    kind = origin.pop("kind", None)
+    if kind not in makers:
+        raise FileError("the data set was made from arrays in memory and cannot be found again; give it as an argument")
+    return makers[kind](**origin)
