@@ -1,0 +1,188 @@
+"""The least number of modes that reaches a given share of the dense accuracy, against the width.
+
+At every width the modes climb a fixed grid, several seeds each, until their mean test accuracy reaches the target,
+the share times the mean accuracy of dense networks of this width.  Between the last number of modes below the target
+and the first one that reaches it, the crossing is interpolated, linearly in accuracy against ln P.
+"""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from onlinemode import checks
+from onlinemode.errors import FileError, ParameterError
+from onlinemode.storage import replacing
+
+WIDTHS = (20, 40, 80, 160, 320, 640)
+GRID = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64)
+SHARE = 0.97
+SEEDS = 2
+
+
+class Crossing(NamedTuple):
+    """The least number of modes at one width.
+
+    width : int
+    target : float, the accuracy asked for.
+    modes : float, interpolated; NaN where the grid does not contain the crossing.
+    standard_error : float, of ln modes; NaN where seeds do not show it.
+    reached : str, "crossed", "always" (by the first of the grid already) or "never".
+    tried : array (n,), numbers of modes in the order of the grid.
+    accuracy : array (n, seeds)
+    dense : array (seeds,), accuracies of the dense networks.
+    """
+
+    width: int
+    target: float
+    modes: float
+    standard_error: float
+    reached: str
+    tried: np.ndarray
+    accuracy: np.ndarray
+    dense: np.ndarray
+
+
+def least_modes(accuracy_of, width, share=SHARE, grid=GRID, seeds=SEEDS):
+    """Climb the grid at one width.
+
+    Parameters
+    ----------
+    accuracy_of : callable
+        ``accuracy_of(width, modes, seed)``, test accuracy of a trained network; ``modes`` None means dense.
+    width : int
+    share : float, default 0.97
+        Of the dense accuracy, above 0 and at most 1.
+    grid : sequence of int, default (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64)
+        Increasing.
+    seeds : int, default 2
+        Networks of each kind, with seeds 0, 1, ...
+
+    Returns
+    -------
+    Crossing
+        The standard error is that of the interpolated ln P, from the spread between seeds at this width: of the
+        target and of both ends, to first order.
+
+    Raises
+    ------
+    ParameterError
+    """
+    width, share, grid, seeds = _checked(width, share, grid, seeds)
+    dense = np.array([accuracy_of(width, None, seed) for seed in range(seeds)])
+    target = share * dense.mean()
+    tried, rows = [], []
+    for modes in grid:
+        tried.append(modes)
+        rows.append([accuracy_of(width, modes, seed) for seed in range(seeds)])
+        if np.mean(rows[-1]) >= target:
+            break
+    accuracy = np.array(rows)
+    reached = "never" if accuracy[-1].mean() < target else "always" if len(tried) == 1 else "crossed"
+    modes, error = float("nan"), float("nan")
+    if reached == "crossed":
+        low, high = accuracy[-2].mean(), accuracy[-1].mean()
+        fraction, step = (target - low) / (high - low), math.log(tried[-1] / tried[-2])
+        modes = tried[-2] * math.exp(fraction * step)
+        if seeds > 1:
+            variances = [each.var(ddof=1) / seeds for each in (dense, accuracy[-2], accuracy[-1])]
+            weights = [share, 1.0 - fraction, fraction]
+            error = float(step / (high - low) * math.sqrt(sum(w**2 * v for w, v in zip(weights, variances))))
+    return Crossing(width, float(target), float(modes), error, reached, np.array(tried), accuracy, dense)
+
+
+def sweep(accuracy_of, widths=WIDTHS, share=SHARE, grid=GRID, seeds=SEEDS, report=None):
+    """:func:`least_modes` at every width.
+
+    Parameters
+    ----------
+    accuracy_of : callable
+        As for :func:`least_modes`; :func:`cached` makes one that survives an interruption.
+    widths : sequence of int, default (20, 40, 80, 160, 320, 640)
+    report : callable, optional
+        Called with every Crossing.
+
+    Returns
+    -------
+    list of Crossing
+    """
+    widths = [checks.integer("width", width, 1) for width in widths]
+    if not widths or len(set(widths)) < len(widths):
+        raise ParameterError(f"widths must be named once each, at least one; got {widths}")
+    for width in widths:
+        _checked(width, share, grid, seeds)
+    out = []
+    for width in widths:
+        out.append(least_modes(accuracy_of, width, share, grid, seeds))
+        if report is not None:
+            report(out[-1])
+    return out
+
+
+def _checked(width, share, grid, seeds):
+    share = checks.number("share", share, above=0.0, maximum=1.0)
+    grid = [checks.integer("every number of modes P", modes, 1) for modes in grid]
+    if not grid or any(b <= a for a, b in zip(grid, grid[1:])):
+        raise ParameterError(f"the grid of modes must increase; got {grid}")
+    return checks.integer("width", width, 1), share, grid, checks.integer("seeds", seeds, 1)
+
+
+def cached(train, folder, settings):
+    """An ``accuracy_of`` that keeps each result in a file of its own, written whole or not at all.
+
+    Parameters
+    ----------
+    train : callable
+        ``train(width, modes, seed)`` gives a dict of plain numbers with the key "accuracy".
+    folder : str or path
+        Made where it is missing.
+    settings : dict
+        All that the results depend on besides width, modes and seed, as plain JSON types: another setting gets
+        other files.
+
+    Returns
+    -------
+    callable
+        With the attribute ``trained``, the number of networks trained so far and not read.
+
+    Raises
+    ------
+    FileError
+        If a file cannot be read or written, or holds something else.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise FileError(f"cannot make the folder {folder}: {problem.strerror}; name another with --cache") from None
+    settings = json.loads(json.dumps(settings))
+    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
+
+    def accuracy_of(width, modes, seed):
+        which = {"width": width, "modes": modes, "seed": seed, "settings": settings}
+        path = folder / f"{key}_w{width}_{'dense' if modes is None else f'P{modes}'}_s{seed}.json"
+        if path.exists():
+            return _read(path, which)
+        accuracy_of.trained += 1
+        result = train(width, modes, seed)
+        with replacing(path, "w") as file:
+            json.dump({**which, "result": result}, file, indent=1)
+        return float(result["accuracy"])
+
+    accuracy_of.trained = 0
+    return accuracy_of
+
+
+def _read(path, which):
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        accuracy = float(kept.pop("result")["accuracy"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise FileError(f"cannot read {path}: no result of a width sweep ({str(problem) or type(problem).__name__}); "
+                        "delete it, and it is made again") from None
+    if kept != which:
+        raise FileError(f"{path} holds the result of another network; delete it, and it is made again")
+    return accuracy
