@@ -45,9 +45,12 @@ class Keeper:
     ----------
     path, every, resumed
         The values of the three options, None where not given.
+    command : str
+        The words after ``onlinemode`` that make or resume such a run.
     """
 
-    def __init__(self, path, every, resumed):
+    def __init__(self, path, every, resumed, command="simulate"):
+        self._command = command
         if every is not None and path is None and resumed is None:
             raise click.UsageError("--every needs --checkpoint or --resume; got neither")
         self.path, self.every, self.resumed = path, every, resumed
@@ -84,7 +87,7 @@ class Keeper:
             for each in {self.path, self.resumed} - {None}:
                 Path(each).unlink(missing_ok=True)
             return code
-        print(f"the run is not finished; go on with: onlinemode simulate --resume {file}", file=sys.stderr)
+        print(f"the run is not finished; go on with: onlinemode {self._command} --resume {file}", file=sys.stderr)
         return TERMINATED if self._terminated else code
 
 

@@ -8,7 +8,7 @@ import click
 from onlinemode import __version__
 from onlinemode.errors import OnlineModeError
 
-COMMANDS = ("simulate", "ode", "compare", "plot", "repeat", "benchmark")
+COMMANDS = ("simulate", "ode", "compare", "plot", "repeat", "benchmark", "deep")
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -37,6 +37,7 @@ def onlinemode():
     onlinemode plot run.npz other.npz       draw saved runs again
     onlinemode repeat run.npz               make a saved run again, from its file
     onlinemode benchmark                    time the engines on this machine
+    onlinemode deep train                   train a deep network of mode-decomposed layers
     """
 
 

@@ -24,6 +24,7 @@ class SaveAt(click.ParamType):
     """A count, or comma-separated times."""
 
     name = "COUNT|TIMES"
+    takes_lists = True
 
     def convert(self, value, parameter, context):
         if not isinstance(value, str):
@@ -146,15 +147,15 @@ def resolve(given):
     return {name: settings.get(name) for name in known if name != "preset"}
 
 
-def typed_values(given):
+def typed_values(given, options=OPTIONS):
     """The options that the user gave, in the file or on the command line, which beats the file."""
-    file = _read_config(given["config"]) if given.get("config") else {}
+    file = _read_config(given["config"], options) if given.get("config") else {}
     return {**file, **{name: value for name, value in given.items() if value is not None and name != "config"}}
 
 
-def _read_config(path):
+def _read_config(path, options):
     """All settings of a file; a key that is an option of another command is allowed, and not used."""
-    known = list(OPTIONS)
+    known = list(options)
     try:
         with open(path, "rb") as file:
             values = tomllib.load(file)
@@ -167,20 +168,20 @@ def _read_config(path):
             close = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
             raise ConfigError(f"{path}: unknown key {name!r}; {hint}")
-        values[name] = _from_toml(path, name, value)
+        values[name] = _from_toml(path, name, value, options)
     return values
 
 
-def _from_toml(path, name, value):
+def _from_toml(path, name, value, options):
     """The value through the same conversion that the command line applies."""
-    parameter = _parameter(name)
+    parameter = _parameter(options[name])
     flag = isinstance(value, bool)
     if flag != bool(parameter.is_flag):
         raise ConfigError(f"{path}: {name} must be {'true or false' if parameter.is_flag else 'a value, not a flag'}; "
                           f"got {value!r}")
     if flag:
         return value
-    if isinstance(parameter.type, SaveAt) and isinstance(value, list):
+    if isinstance(value, list) and getattr(parameter.type, "takes_lists", False):
         return value
     try:
         return parameter.type.convert(value, parameter, None)
@@ -190,10 +191,10 @@ def _from_toml(path, name, value):
         raise ConfigError(f"{path}: {name} cannot be {value!r}") from None
 
 
-def _parameter(name):
+def _parameter(decorator):
     """The click parameter of an option."""
     def function():
         pass
 
-    OPTIONS[name](function)
+    decorator(function)
     return function.__click_params__[0]

@@ -111,7 +111,7 @@ class ProgressBar:
         if seconds > 0.5 and progress.fraction > fraction:
             if progress.steps:
                 line += f"  {(progress.steps - steps) / seconds:,.0f} steps/s"
-            line += f"  {_clock(seconds * (1.0 - progress.fraction) / (progress.fraction - fraction))} left"
+            line += f"  {clock(seconds * (1.0 - progress.fraction) / (progress.fraction - fraction))} left"
         sys.stderr.write("\r" + line.ljust(self.length))
         sys.stderr.flush()
         self.length = len(line)
@@ -122,7 +122,7 @@ class ProgressBar:
             sys.stderr.flush()
 
 
-def _clock(seconds):
+def clock(seconds):
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 6000:
@@ -134,7 +134,7 @@ def _clock(seconds):
 
 def about(seconds):
     """A duration in words, for an estimate."""
-    return "about a second" if seconds < 2 else f"about {_clock(seconds)}"
+    return "about a second" if seconds < 2 else f"about {clock(seconds)}"
 
 
 def announce(settings, text):

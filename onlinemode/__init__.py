@@ -22,7 +22,8 @@ _HOME = {
     "fluctuations": "onlinemode.theory.fluctuations",
     "OnlineModeError": "onlinemode.errors",
 }
-_MODULES = ("initial", "inputs", "observables", "agreement", "plotting", "errors")
+_MODULES = ("initial", "inputs", "observables", "agreement", "plotting", "errors",
+            "deep")
 
 __all__ = [*_HOME, *_MODULES, "__version__"]
 

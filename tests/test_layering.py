@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first; names of one row may import each other, except where a test below says no.
 LAYERS = [
     ["errors"], ["checks"], ["observables"], ["kernels"], ["theory"], ["dataset"], ["inputs"], ["problem"], ["state"],
-    ["initial"], ["storage"], ["ensemble"], ["trajectory"], ["engines"], ["simulation"], ["agreement"], ["benchmark"],
-    ["plotting"], ["cli"],
+    ["initial"], ["storage"], ["deep"], ["ensemble"], ["trajectory"], ["engines"], ["simulation"], ["agreement"],
+    ["benchmark"], ["plotting"], ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
@@ -107,9 +107,14 @@ def test_engines_do_not_import_each_other(name):
     assert others <= {f"onlinemode.engines.{name}" for name in shared}
 
 
+@pytest.mark.parametrize("name", [name for name in sorted(MODULES) if layer(name) == "deep"])
+def test_deep_needs_nothing_of_the_simulator(name):
+    assert {layer(other) for other in own(name)} <= {"deep", "errors", "checks", "storage"}
+
+
 @pytest.mark.parametrize("package, homes", [
     ("numba", {"kernels"}), ("llvmlite", {"kernels"}), ("torch", {"benchmark"}), ("matplotlib", {"plotting"}),
-    ("click", {"cli"})])
+    ("click", {"cli"}), ("cupy", {"deep"}), ("pooch", {"deep"})])
 def test_heavy_packages_stay_in_their_places(package, homes):
     users = {name for name in MODULES if any(other.split(".")[0] == package for other in imports(name))}
     assert {name for name in users if layer(name) not in homes} == set()
@@ -120,8 +125,8 @@ def test_only_known_packages_are_imported():
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     required = {line.split(">")[0].strip() for line in config["options"]["install_requires"].split("\n") if line}
     used = {other.split(".")[0] for name in MODULES for other in imports(name)} - set(sys.stdlib_module_names)
-    # llvmlite comes with numba; the benchmark times PyTorch only where it is installed
-    assert used - {"llvmlite", "torch"} == required | {"onlinemode"}
+    # llvmlite comes with numba; the others are used only where they are installed
+    assert used - {"llvmlite", "torch", "cupy", "pooch"} == required | {"onlinemode"}
 
 
 def loaded_after(statement):
@@ -132,6 +137,12 @@ def loaded_after(statement):
 
 def test_importing_the_package_loads_nothing_heavy():
     assert loaded_after("import onlinemode").isdisjoint({"numba", "llvmlite", "matplotlib", "scipy", "numpy", "click"})
+
+
+def test_training_loads_numpy_alone():
+    loaded = loaded_after("import onlinemode as om; om.deep.train(om.deep.Network((2, 3, 1), modes=3, loss='mse'), "
+                          "om.deep.data.gaussian_mixture(40, 40), epochs=1)")
+    assert loaded.isdisjoint({"numba", "llvmlite", "matplotlib", "scipy", "torch", "pooch", "cupy", "click"})
 
 
 def test_problem_and_starts_load_no_compiler():

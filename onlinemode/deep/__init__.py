@@ -5,8 +5,9 @@
 
 from onlinemode.deep import data
 from onlinemode.deep.data import Dataset
+from onlinemode.deep.downloads import fetch
 from onlinemode.deep.network import VARIANTS, Network, load
-from onlinemode.deep.training import PRESETS, TrainingRun, load_run, preset, resume, train
+from onlinemode.deep.training import PRESETS, REDUCED, TrainingRun, load_run, preset, resume, train
 
-__all__ = ["PRESETS", "VARIANTS", "Dataset", "Network", "TrainingRun", "data", "load", "load_run", "preset", "resume",
-           "train"]
+__all__ = ["PRESETS", "REDUCED", "VARIANTS", "Dataset", "Network", "TrainingRun", "data", "fetch", "load", "load_run",
+           "preset", "resume", "train"]

@@ -114,7 +114,7 @@ class Modes:
         xp.matmul(delta, self.xi_out, out=d_fields)
         if not self._frozen:
             xp.multiply(fields, d_fields, out=fields)
-            xp.sum(fields, axis=0, out=self._gradients["strengths"])
+            fields.sum(axis=0, out=self._gradients["strengths"])
             if self.absolute:
                 self._gradients["strengths"] *= xp.sign(self.strengths)
         xp.multiply(d_fields, self._effective(), out=d_fields)

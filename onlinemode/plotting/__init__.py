@@ -1,6 +1,7 @@
 """Pictures: panels that take an Axes and return it, and whole figures."""
 
 from onlinemode.plotting.curves import BANDS_FROM, MOST_DRAWS, has_bands, is_theory, name_of
+from onlinemode.plotting.deep import plot_training_accuracy, plot_training_loss, training_figure
 from onlinemode.plotting.figures import comparison, map_times, overview
 from onlinemode.plotting.panels import (
     plot_deviation,
@@ -17,5 +18,6 @@ from onlinemode.plotting.timings import benchmark_figure
 __all__ = [
     "BANDS_FROM", "COLOURS", "GREY", "MARKERS", "MOST_DRAWS", "benchmark_figure", "comparison", "has_bands",
     "is_theory", "map_times", "name_of", "new_figure", "overview", "plot_deviation", "plot_error", "plot_matched",
-    "plot_overlap_map", "plot_overlaps", "plot_residuals", "plot_specialization", "save_figure",
+    "plot_overlap_map", "plot_overlaps", "plot_residuals", "plot_specialization", "plot_training_accuracy",
+    "plot_training_loss", "save_figure", "training_figure",
 ]

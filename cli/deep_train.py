@@ -1,0 +1,221 @@
+"""``onlinemode deep train``: train a network, mode-decomposed or dense."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from onlinemode.cli.checkpoints import Keeper
+from onlinemode.cli.deep_options import (
+    DATA,
+    NETWORK,
+    OUTPUT,
+    TRAINING,
+    EpochBar,
+    announce_reduced,
+    deep_options,
+    describe_training,
+    find_data,
+    hyperparameters,
+    make_network,
+    resolve,
+)
+from onlinemode.cli.options import typed_values
+from onlinemode.cli.running import announce
+from onlinemode.errors import FileError
+
+PAPER_REPEATS = 5
+ROWS = 9
+DIVERGED = 2
+INTERRUPTED = 130
+
+
+@click.command("train", short_help="Train a network: modes, dense, shared modes, SVD.")
+@deep_options(*DATA, *NETWORK, *TRAINING, "repeats", *OUTPUT)
+@click.option("--checkpoint", type=click.Path(), help="Write the unfinished run to this file now and then.")
+@click.option("--every", type=float, help="Seconds between two checkpoints.  [300]")
+@click.option("--resume", type=click.Path(), help="Go on with the run of this checkpoint; its options are in the file.")
+def command(checkpoint, every, resume, **given):
+    """Train a network with Adam on seeded minibatches and test it before every epoch.
+
+    Without options: the Gaussian mixture of figure 1 of Li and Huang, in a reduced setting that it
+    names, some twenty seconds.  Writes one .npz (curves and network) and one .png, prints a table, and
+    says where the files are.
+    """
+    if resume is not None:
+        settings = _resumed_settings(resume, given)
+    else:
+        settings = resolve(given)
+    keeper = Keeper(checkpoint, every, resume, "deep train")
+    with keeper:
+        if resume is not None:
+            runs, paths = [_resume(settings, keeper)], _paths(settings, 1)
+        else:
+            runs, paths = _train_all(settings, keeper)
+        code = _finish(settings, runs, paths)
+    return code if code == DIVERGED else keeper.end(code)
+
+
+def _train_all(settings, keeper):
+    """All networks, one after the other; stops at the first that does not complete."""
+    from onlinemode import checks
+    from onlinemode.deep import train
+    from onlinemode.deep.training import EVERY
+
+    dataset = find_data(settings)
+    mixture = dataset.name == "gaussian-mixture"
+    if settings["repeats"] is None:
+        settings["repeats"] = PAPER_REPEATS if mixture and settings["full"] else 1
+    repeats = checks.integer("repeats", settings["repeats"], 1)
+    if repeats > 1 and keeper.path is not None:
+        raise click.UsageError(f"--checkpoint holds one run; got --repeats {repeats}: run them one by one, with --seed")
+    network = make_network(settings, dataset)
+    values = hyperparameters(settings, network, dataset)
+    paths = _paths(settings, repeats)
+    announce(settings, describe_training(network, dataset, values) + (f", {repeats} networks" if repeats > 1 else ""))
+    announce_reduced(settings, network, dataset, values)
+    runs = []
+    for number in range(repeats):
+        bar = EpochBar(settings["quiet"] or settings["json"], values["epochs"],
+                       f"network {number + 1}/{repeats} " if repeats > 1 else "")
+        try:
+            run = train(network if number == 0 else make_network(settings, dataset, number), dataset, **values,
+                        seed=settings["seed"] + number, progress=bar, checkpoint=keeper.path,
+                        checkpoint_every=EVERY if keeper.every is None else keeper.every, note=settings)
+        finally:
+            bar.close()
+        runs.append(run)
+        if run.status.value != "completed":
+            break
+    return runs, paths
+
+
+def _resumed_settings(path, given):
+    """The settings of the run in a checkpoint; only where results go can be said anew."""
+    from onlinemode.deep.training import CHECKPOINT
+    from onlinemode.storage import read_archive
+
+    settings = read_archive(path, CHECKPOINT)[0].get("note")
+    if not isinstance(settings, dict) or "variant" not in settings:
+        raise FileError(f"{path} was written from Python, not by onlinemode deep train; resume it with om.deep.resume")
+    for name, value in typed_values(given).items():
+        if name not in (*OUTPUT, "device") and settings.get(name) != value:
+            option = "--" + name.replace("_", "-")
+            raise click.UsageError(f"{option} must be that of the run in {path}, {settings.get(name)}; got {value}: "
+                                   "leave it out, it is in the file")
+        settings[name] = value
+    return settings
+
+
+def _resume(settings, keeper):
+    from onlinemode.deep import resume
+    from onlinemode.deep.training import EVERY
+
+    bar = None
+
+    def progress(state):
+        nonlocal bar
+        if bar is None:
+            epochs = round(state.epoch / state.fraction) if state.fraction else 0
+            bar = EpochBar(settings["quiet"] or settings["json"], max(epochs, state.epoch))
+        bar(state)
+
+    try:
+        return resume(keeper.resumed, progress=progress, checkpoint=keeper.path, device=settings["device"],
+                      checkpoint_every=EVERY if keeper.every is None else keeper.every)
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _paths(settings, repeats):
+    """The .npz files to write: ``--out`` or a new name in the current folder; several end in their seed."""
+    from onlinemode.storage import archive_path, check_writable
+
+    endings = [f"_seed{settings['seed'] + number}" for number in range(repeats)]
+    if settings["out"] is not None:
+        base = archive_path(settings["out"])
+        paths = [base.with_name(base.stem + ending + ".npz") for ending in endings] if repeats > 1 else [base]
+    else:
+        stem = name = f"deep_train_{Path(settings['data']).stem}_{settings['variant']}"
+        number = 1
+        while any(Path(name + ending + tail).exists() for ending in (*endings, "") for tail in (".npz", ".png")):
+            number += 1
+            name = f"{stem}_{number}"
+        paths = [Path(f"{name}{ending}.npz") for ending in endings]
+    for path in paths:
+        check_writable(path)
+    return paths
+
+
+def _finish(settings, runs, paths):
+    """Save, draw, print; returns the exit code."""
+    from onlinemode.cli import report
+
+    files = {}
+    for number, (run, path) in enumerate(zip(runs, paths)):
+        run.save(path)
+        files[f"result {number + 1}" if len(runs) > 1 else "result"] = path
+        if run.message:
+            print(f"deep train: {run.message}", file=sys.stderr)
+    if settings["plot"]:
+        from onlinemode import plotting
+
+        stem = paths[0].stem if len(runs) == 1 else paths[0].stem.removesuffix(f"_seed{settings['seed']}")
+        files["picture"] = paths[0].with_name(stem + ".png")
+        plotting.save_figure(plotting.training_figure(runs, _title(runs[0])), files["picture"])
+    if settings["json"]:
+        summaries = [summary(run, files) for run in runs]
+        report.print_json(summaries if len(summaries) > 1 else summaries[0])
+    elif not settings["quiet"]:
+        print_run(runs[0])
+        if len(runs) > 1:
+            _print_all(runs)
+        report.print_files(files)
+    status = runs[-1].status.value
+    return {"diverged": DIVERGED, "interrupted": INTERRUPTED}.get(status, 0)
+
+
+def _title(run):
+    network = run.network
+    sizes = ", ".join(str(n) for n in network.sizes)
+    modes = f", P = {max(network.modes)}" if network.modes else ""
+    return f"{run.meta['dataset']['name']}, {network.variant} [{sizes}]{modes}"
+
+
+def print_run(run):
+    """A short table of one run: some epochs, then costs."""
+    import numpy as np
+
+    print(f"{'epoch':>6}  {'rate':>9}  {'loss':>8}  {'training acc.':>13}  {'test loss':>9}  {'test acc.':>9}")
+    for k in np.unique(np.linspace(0, len(run.epoch) - 1, ROWS).round().astype(int)):
+        trained = k < run.epochs
+        line = f"{run.epoch[k]:6d}  " + (f"{run.rate[k]:9.2e}  {run.loss[k]:8.4f}  {run.train_accuracy[k]:13.4f}"
+                                        if trained else f"{'':>9}  {'':>8}  {'':>13}")
+        print(line + f"  {run.test_loss[k]:9.4f}  {run.test_accuracy[k]:9.4f}")
+    print("loss and training accuracy: over the samples of the epoch that begins there, each before its own step")
+    each = f", {np.median(run.seconds):.3g} s an epoch (median)" if run.epochs else ""
+    print(f"{run.meta['parameters']:,} parameters, {run.meta['multiplications']:,} multiplications a sample forward"
+          f"{each}")
+
+
+def _print_all(runs):
+    import numpy as np
+
+    final = np.array([run.test_accuracy[-1] for run in runs])
+    print(f"(the first of {len(runs)} networks)  final test accuracy of all: "
+          + ", ".join(f"{value:.4f}" for value in final))
+    print(f"mean {final.mean():.4f} ± {final.std(ddof=1):.4f} (standard deviation)")
+
+
+def summary(run, files):
+    """The numbers of a run that a script may want, as plain JSON types."""
+    return {
+        "command": "deep train", "data": run.meta["dataset"]["name"], "network": run.network.specification(),
+        "hyperparameters": run.meta["arguments"], "status": run.status.value, "message": run.message,
+        "epochs": run.epochs, "test_accuracy": [float(run.test_accuracy[0]), float(run.test_accuracy[-1])],
+        "best_test_accuracy": float(run.test_accuracy.max()),
+        "loss": [float(run.loss[0]), float(run.loss[-1])] if run.epochs else None,
+        "parameters": run.meta["parameters"], "multiplications": run.meta["multiplications"],
+        "seconds": float(run.seconds.sum()), "files": {name: str(path) for name, path in files.items()},
+    }
