@@ -17,7 +17,7 @@ from onlinemode import checks
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.storage import replacing
 
-WIDTHS = (20, 40, 80, 160, 320, 640)
+WIDTHS = (20, 32, 50, 80, 140, 240, 400, 640)
 GRID = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64)
 SHARE = 0.97
 SEEDS = 2
@@ -101,7 +101,7 @@ def sweep(accuracy_of, widths=WIDTHS, share=SHARE, grid=GRID, seeds=SEEDS, repor
     ----------
     accuracy_of : callable
         As for :func:`least_modes`; :func:`cached` makes one that survives an interruption.
-    widths : sequence of int, default (20, 40, 80, 160, 320, 640)
+    widths : sequence of int, default (20, 32, 50, 80, 140, 240, 400, 640)
     report : callable, optional
         Called with every Crossing.
 

@@ -133,19 +133,19 @@ def test_each_form_is_recovered(name):
 
 @pytest.mark.parametrize("name", ["constant", "logarithm", "power law", "saturation"])
 def test_the_true_form_is_among_the_undecided(name):
-    """3 % noise, 40 sets: the true form is within 4 of the best AICc in at least 85 % of them."""
+    """3 % noise, 15 sets, measured 98 to 100 % of many: within 4 of the best AICc in at least 13."""
     rng, form = np.random.default_rng(0), TRUE[name][0]
     held = [name in growth.undecided(growth.compare_growth(WIDTHS, form(WIDTHS) * np.exp(0.03 * z)))
-            for z in rng.standard_normal((40, len(WIDTHS)))]
-    assert np.mean(held) >= 0.85
+            for z in rng.standard_normal((15, len(WIDTHS)))]
+    assert sum(held) >= 13
 
 
 def test_aicc():
-    modes = TRUE["logarithm"][0](WIDTHS) * np.exp([0.1, -0.1, 0.1, 0.0, -0.1, 0.1])
+    modes = TRUE["logarithm"][0](WIDTHS) * np.exp([0.1, -0.1, 0.1, 0.0, -0.1, 0.1, 0.0, 0.1])
     found = growth.compare_growth(WIDTHS, modes)
     assert [each.aicc for each in found] == sorted(each.aicc for each in found)
     for each in found:
-        k, n = len(each.parameters) + 1, 6
+        k, n = len(each.parameters) + 1, 8
         rss = ((np.log(each(WIDTHS)) - np.log(modes)) ** 2).sum()
         assert each.aicc == pytest.approx(n * np.log(rss / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
     constant = next(each for each in found if each.name == "constant")
