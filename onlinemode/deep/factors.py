@@ -98,16 +98,25 @@ def of_network(network, modes=None):
     Parameters
     ----------
     network : onlinemode.deep.Network
-    modes : int, optional
-        Of a dense layer: how many modes to keep of its decomposition, at most (a layer may have fewer).
-        All by default.  Of a decomposed layer it changes nothing.
+    modes : int or sequence of int, optional
+        Of dense layers, of all or of each: how many modes to keep of the decomposition, at most (a layer may have
+        fewer).  All by default.  Of a decomposed layer it changes nothing.
 
     Returns
     -------
     list of Factors
+
+    Raises
+    ------
+    ShapeError
+        If a sequence does not name every layer.
     """
     out = []
-    for layer in network.layers:
+    wanted = [modes] * len(network.layers) if modes is None or np.ndim(modes) == 0 else list(modes)
+    if len(wanted) != len(network.layers):
+        raise ShapeError(f"modes must be one number, or one for each of the {len(network.layers)} layers; got "
+                         f"{len(wanted)}")
+    for layer, modes in zip(network.layers, wanted):
         if hasattr(layer, "strengths"):
             xi_in, strengths, xi_out = (to_numpy(each) for each in (layer.xi_in, layer.strengths, layer.xi_out))
             out.append(checked(xi_in, np.abs(strengths) if layer.absolute else strengths, xi_out))

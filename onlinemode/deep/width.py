@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.deep.network import Network
+from onlinemode.deep.training import Status, preset, train
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.storage import replacing
 
@@ -128,6 +130,67 @@ def _checked(width, share, grid, seeds):
     if not grid or any(b <= a for a, b in zip(grid, grid[1:])):
         raise ParameterError(f"the grid of modes must increase; got {grid}")
     return checks.integer("width", width, 1), share, grid, checks.integer("seeds", seeds, 1)
+
+
+def make_training(dataset, depth=2, variant="1L2P", reduced=True, values=None, precision="float32", device="cpu",
+                  progress=None):
+    """What :func:`cached` needs for networks with ``depth`` hidden layers of the same width.
+
+    Parameters
+    ----------
+    dataset : onlinemode.deep.Dataset
+    depth : int, default 2
+    variant : str, default "1L2P"
+        Any that has a number of modes to choose: 1L2P, 1L1P or two-factor.
+    reduced : bool, default True
+        A tenth of the paper's epochs, as in :func:`onlinemode.deep.preset`.
+    values : dict, optional
+        Hyperparameters in place of the presets'.  ``rate`` and ``decay`` are those of the networks with modes
+        alone, the dense ones keep theirs; the others hold for all.
+    precision, device : str
+        As for :class:`onlinemode.deep.Network`.
+    progress : callable, optional
+        ``progress(width, modes, seed)`` is called before each network, and gives the progress callback of its
+        training, or None.
+
+    Returns
+    -------
+    train : callable
+        ``train(width, modes, seed)``: a dict with "accuracy" after the last epoch, "seconds", "epochs", "parameters".
+        Raises KeyboardInterrupt where the user stops it, ParameterError where a run diverges.
+    settings : dict
+    """
+    checks.choice("variant", variant, ("1L2P", "1L1P", "two-factor"))
+    depth, values = checks.integer("the number of hidden layers", depth, 1), dict(values or {})
+    numbers = dataset.train_y.dtype.kind == "f"
+    outputs = dataset.classes if not numbers else 1 if dataset.train_y.ndim == 1 else dataset.train_y.shape[1]
+    loss = "mse" if numbers else "cross-entropy"
+
+    def make(width, modes, seed):
+        return Network((dataset.inputs, *[width] * depth, outputs), "dense" if modes is None else variant, modes or 1,
+                       seed=seed, precision=precision, loss=loss, device=device)
+
+    def hyperparameters(modes):
+        own = () if modes is not None else ("rate", "decay")
+        return preset(make(2, modes, 0), dataset, reduced=reduced) | {name: value for name, value in values.items()
+                                                                      if name not in own}
+
+    both = {"dense": hyperparameters(None), variant: hyperparameters(1)}
+
+    def train_one(width, modes, seed):
+        report = None if progress is None else progress(width, modes, seed)
+        run = train(make(width, modes, seed), dataset, **both["dense" if modes is None else variant], seed=seed,
+                    progress=report)
+        if run.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
+        if run.status is not Status.COMPLETED:
+            which = "dense" if modes is None else f"P = {modes}"
+            raise ParameterError(f"width {width}, {which}, seed {seed}: {run.message}")
+        return {"accuracy": float(run.test_accuracy[-1]), "seconds": float(run.seconds.sum()), "epochs": run.epochs,
+                "parameters": run.network.count_parameters()}
+
+    return train_one, {"data": dataset.fingerprint, "depth": depth, "variant": variant, "loss": loss,
+                       "precision": precision, "hyperparameters": both}
 
 
 def cached(train, folder, settings):
