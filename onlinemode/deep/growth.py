@@ -9,7 +9,7 @@ from scipy import optimize
 from onlinemode import checks
 from onlinemode.errors import ShapeError
 
-FEWEST_POINTS = 4
+FEWEST_POINTS = 6  # with fewer, AICc cannot choose a form of two parameters at all
 CLEAR = 4.0  # a difference of AICc below this leaves two forms undecided
 
 
@@ -20,7 +20,7 @@ class Growth(NamedTuple):
     formula : str
     parameters : dict, name to value.
     residual : float, root mean square of ln P about the curve.
-    aicc : float, infinite where there are too few points for it.
+    aicc : float
     """
 
     name: str
@@ -60,7 +60,7 @@ def compare_growth(widths, modes):
     Parameters
     ----------
     widths : array (n,)
-        At least four.
+        At least six.
     modes : array (n,)
         Above 0; NaN is left out.
 
@@ -71,7 +71,7 @@ def compare_growth(widths, modes):
     Raises
     ------
     ShapeError
-        If fewer than four widths are left.
+        If fewer than six widths are left.
     """
     widths, modes = np.asarray(widths, np.float64).reshape(-1), np.asarray(modes, np.float64).reshape(-1)
     if widths.shape != modes.shape:
@@ -112,7 +112,7 @@ def _fit(name, w, P):
             best = found
     n, k = len(w), len(names) + 1
     mean = max(2.0 * best.cost / n, 1e-24)
-    aicc = n * math.log(mean) + 2.0 * k + 2.0 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.inf
+    aicc = n * math.log(mean) + 2.0 * k + 2.0 * k * (k + 1) / (n - k - 1)
     return Growth(name, formula, dict(zip(names, map(float, best.x))), math.sqrt(mean), aicc)
 
 

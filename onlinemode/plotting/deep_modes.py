@@ -141,9 +141,8 @@ def plot_width(ax, crossings, growths=()):
     widths = np.array([each.width for each in crossings])
     fine = np.geomspace(widths.min(), widths.max(), 200)
     for number, growth in enumerate(growths):
-        if np.isfinite(growth.aicc):
-            ax.plot(fine, growth(fine), color=COLOURS[number % len(COLOURS)], lw=1.6 if number == 0 else 0.9,
-                    label=f"{growth.formula}, ΔAICc {growth.aicc - growths[0].aicc:.1f}")
+        ax.plot(fine, growth(fine), color=COLOURS[number % len(COLOURS)], lw=1.6 if number == 0 else 0.9,
+                label=f"{growth.formula}, ΔAICc {growth.aicc - growths[0].aicc:.1f}")
     ax.set_xscale("log")
     ax.set_xticks(widths, [str(width) for width in widths], fontsize="small")
     ax.minorticks_off()
