@@ -15,6 +15,7 @@ from onlinemode.errors import FileError, ParameterError, ShapeError
 
 ENVIRONMENT = "ONLINEMODE_DATA"
 DEBIAN = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's package dataset-fashion-mnist
+FETCHABLE = ("mnist", "fashion-mnist")  # onlinemode.deep.downloads has them
 FILES = {"train_x": "train-images-idx3-ubyte", "train_y": "train-labels-idx1-ubyte",
          "test_x": "t10k-images-idx3-ubyte", "test_y": "t10k-labels-idx1-ubyte"}
 MAGIC = {"x": 0x00000803, "y": 0x00000801}  # unsigned bytes, in 3 dimensions or in 1
@@ -91,7 +92,8 @@ def _inputs(name, values):
     x = x.reshape(len(x), -1)
     if x.dtype == np.uint8:
         return np.multiply(x, np.float32(1.0 / 255.0), dtype=np.float32)
-    result = np.array(x, dtype=np.float32, order="C")
+    with np.errstate(over="ignore"):
+        result = np.array(x, dtype=np.float32, order="C")
     if not np.isfinite(result).all():
         row, column = (int(i) for i in np.argwhere(~np.isfinite(result))[0])
         raise ParameterError(f"{name} must be finite in float32; entry {column} of sample {row} is {x[row, column]}")
@@ -288,9 +290,11 @@ def find(name, folder=None):
     for place in places:
         if any((place / (FILES["train_x"] + ending)).is_file() for ending in ("", ".gz")):
             return idx(place, name)
-    hint = "; Debian has the package dataset-fashion-mnist" if name == "fashion-mnist" else ""
+    hint = f", or fetch it (onlinemode deep fetch {name})" if name in FETCHABLE else (
+        f"; known names are gaussian-mixture, {' and '.join(FETCHABLE)}, or an .npz file")
+    hint += ", or install Debian's dataset-fashion-mnist" if name in DEBIAN else ""
     raise FileError(f"no data set {name!r} in {', '.join(str(place) for place in places)}: name a folder with "
-                    f"--data-dir or {ENVIRONMENT}, or fetch it (onlinemode deep fetch {name}){hint}")
+                    f"--data-dir or {ENVIRONMENT}{hint}")
 
 
 def cache_folder():

@@ -1,0 +1,98 @@
+"""The other array module: a stand-in for CuPy that refuses what CuPy refuses."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from onlinemode import deep
+from onlinemode.deep.arrays import array_module, flat_views
+from onlinemode.errors import EngineError
+
+
+class CardArray(np.ndarray):
+    """An array that does not mix with NumPy's, and is taken to them by ``get`` alone."""
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+        for array in (*inputs, *(out or ())):
+            if type(array) is np.ndarray and array.ndim > 0:
+                raise TypeError(f"Unsupported type {type(array)}")
+        plain = [array.view(np.ndarray) if isinstance(array, CardArray) else array for array in inputs]
+        if out is not None:
+            options["out"] = tuple(array.view(np.ndarray) for array in out)
+        result = getattr(ufunc, method)(*plain, **options)
+        return out[0] if out is not None else np.asarray(result).view(CardArray)
+
+    def get(self):
+        return np.array(self)
+
+
+def card_module(cards=1):
+    """NumPy's functions, returning such arrays."""
+    module = types.ModuleType("cupy")
+
+    def wrap(function):
+        def call(*arguments, **options):
+            return np.asarray(function(*arguments, **options)).view(CardArray)
+        return call
+
+    for name in ("zeros", "zeros_like", "empty", "empty_like", "ones", "eye", "arange", "asarray", "concatenate"):
+        setattr(module, name, wrap(getattr(np, name)))
+    for name in ("matmul", "multiply", "add", "subtract", "divide", "sqrt", "exp", "log", "abs", "sign", "greater",
+                 "isfinite"):
+        setattr(module, name, getattr(np, name))
+
+    def total(a):
+        return a.sum()
+
+    def take(a, indices, axis=None, out=None):  # no mode, as in CuPy
+        out[...] = a[indices]
+
+    module.sum, module.take = total, take
+    module.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: cards))
+    return module
+
+
+@pytest.mark.parametrize("variant", deep.VARIANTS)
+def test_the_same_code_runs_on_other_arrays(variant, small_images, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "cupy", card_module())
+    monkeypatch.setattr("onlinemode.deep.training.SHUFFLED_WHOLE", 0)  # gather batch by batch
+    arguments = {"epochs": 2, "batch": 20, "rate": 3e-3, "halve_every": 1}
+    card, cpu = (deep.Network((16, 7, 4), variant, 3, device=device) for device in ("cuda", "cpu"))
+    assert isinstance(card.flat, CardArray) and isinstance(card.forward(small_images.test_x), CardArray)
+    one, other = (deep.train(network, small_images, **arguments) for network in (card, cpu))
+    assert np.array_equal(one.network.flat.get(), other.network.flat)
+    assert np.array_equal(one.test_accuracy, other.test_accuracy)
+    one.save(tmp_path / "r.npz")
+    assert np.array_equal(deep.load(tmp_path / "r.npz").flat, one.network.flat.get())
+    assert isinstance(deep.load(tmp_path / "r.npz", device="cuda").flat, CardArray)
+
+
+def test_the_stand_in_refuses_numpy():
+    with pytest.raises(TypeError, match="Unsupported type"):
+        np.zeros(3).view(CardArray) + np.zeros(3)
+
+
+def test_without_cupy_or_a_card(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(EngineError, match="device cuda needs CuPy, which is not installed; install a cupy-cuda"):
+        array_module("cuda")
+    monkeypatch.setitem(sys.modules, "cupy", card_module(cards=0))
+    with pytest.raises(EngineError, match="finds no graphics card; use device cpu"):
+        array_module("cuda")
+    broken = card_module()
+    broken.cuda.runtime.getDeviceCount = lambda: 1 / 0
+    monkeypatch.setitem(sys.modules, "cupy", broken)
+    with pytest.raises(EngineError, match=r"no usable graphics card \(division by zero\)"):
+        array_module("cuda")
+
+
+def test_views_do_not_overlap():
+    flat, views = flat_views(np, {"a": (3, 5), "b": (1,), "c": (16,)}, "float64")
+    for number, view in enumerate(views.values(), start=1):
+        assert not view.any()
+        view[...] = number
+    assert [view.shape for view in views.values()] == [(3, 5), (1,), (16,)]
+    assert flat.sum() == 15 + 2 + 3 * 16
+    assert all(view.ctypes.data % 64 == flat.ctypes.data % 64 for view in views.values())
