@@ -6,7 +6,7 @@ import time
 import click
 
 from onlinemode.cli.options import OPTIONS, WHOLE, typed_values
-from onlinemode.cli.running import announce
+from onlinemode.cli.running import announce, clock
 
 HIDDEN_OF_THE_MIXTURE, MODES_OF_THE_MIXTURE = [8], [3]
 PAPER_HIDDEN_OF_THE_MIXTURE = [3]
@@ -153,6 +153,7 @@ class EpochBar:
     """One line on stderr: share, epoch, loss, accuracy, time left.  Silent unless stderr is a terminal."""
 
     WIDTH = 24
+    QUIET_START = 0.5  # seconds until the time left is known well enough
 
     def __init__(self, quiet, epochs, title=""):
         self.shown, self.epochs, self.title = not quiet and sys.stderr.isatty(), epochs, title
@@ -167,9 +168,7 @@ class EpochBar:
         if progress.loss == progress.loss:
             line += f"  loss {progress.loss:.4f}"
         line += f"  accuracy {progress.accuracy:.4f}"
-        if progress.seconds_left == progress.seconds_left and time.perf_counter() - self.began > 0.5:
-            from onlinemode.cli.running import clock
-
+        if progress.seconds_left == progress.seconds_left and time.perf_counter() - self.began > self.QUIET_START:
             line += f"  {clock(progress.seconds_left)} left"
         sys.stderr.write("\r" + line.ljust(self.length))
         sys.stderr.flush()

@@ -310,9 +310,10 @@ class _Trainer:
                     report(1.0, float("nan"), self.history["test_accuracy"][-1], self.epochs_done, always=True)
         except KeyboardInterrupt:
             self.status = Status.INTERRUPTED
-            self.message = f"stopped by the user in epoch {self.epochs_done + 1} of {self.arguments['epochs']}"
         if self.status is not Status.COMPLETED:
             self._go_back()
+            if self.status is Status.INTERRUPTED:
+                self.message = f"stopped by the user after {self.epochs_done} of {self.arguments['epochs']} epochs"
             if checkpoint is not None and self.status is Status.INTERRUPTED:
                 self._write(checkpoint)
         return self._result()
@@ -327,6 +328,7 @@ class _Trainer:
         self._hits = xp.empty(self._losses.shape, bool)
         self._batch_x = xp.empty((self.arguments["batch"], data.inputs), network.precision)
         self._whole = self._train_x.nbytes <= SHUFFLED_WHOLE
+        self._keep()
 
     def _test(self):
         loss, accuracy = self.network.evaluate(self._test_x, self.dataset.test_y)

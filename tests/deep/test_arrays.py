@@ -24,8 +24,11 @@ class CardArray(np.ndarray):
         result = getattr(ufunc, method)(*plain, **options)
         return out[0] if out is not None else np.asarray(result).view(CardArray)
 
+    def __array_function__(self, function, types, arguments, options):
+        raise TypeError(f"np.{function.__name__} was called instead of the module's own")
+
     def get(self):
-        return np.array(self)
+        return np.array(self.view(np.ndarray))
 
 
 def card_module(cards=1):
@@ -34,8 +37,13 @@ def card_module(cards=1):
 
     def wrap(function):
         def call(*arguments, **options):
-            return np.asarray(function(*arguments, **options)).view(CardArray)
+            return np.asarray(function(*(plain(value) for value in arguments), **options)).view(CardArray)
         return call
+
+    def plain(value):
+        if isinstance(value, (list, tuple)):
+            return type(value)(plain(entry) for entry in value)
+        return value.view(np.ndarray) if isinstance(value, CardArray) else value
 
     for name in ("zeros", "zeros_like", "empty", "empty_like", "ones", "eye", "arange", "asarray", "concatenate"):
         setattr(module, name, wrap(getattr(np, name)))

@@ -218,6 +218,17 @@ def test_fetch_checks_keeps_and_finds(server, tmp_path):
     assert len(asked) == 4  # nothing is fetched twice
 
 
+def test_fetch_on_the_command_line(server, tmp_path, capsys):
+    pytest.importorskip("pooch")
+    from onlinemode.cli.main import main
+
+    with pytest.raises(SystemExit) as exit_info:
+        main(["deep", "fetch", "mnist", "--out", str(tmp_path / "here")])
+    out, err = capsys.readouterr()
+    assert exit_info.value.code == 0 and "train-images-idx3-ubyte.gz ..." in err
+    assert "mnist: 60 + 20 samples of 16 entries, 10 classes" in out and str(tmp_path / "here" / "mnist") in out
+
+
 def test_fetch_refuses_another_content(server, tmp_path):
     pytest.importorskip("pooch")
     folder, _ = server

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,11 +62,13 @@ def test_train_alone_writes_result_and_picture(run, mixture, tmp_path):
 
 
 def test_full_is_the_setting_of_the_paper(run, mixture, tmp_path):
-    code, out, err = run("train", "--full", *QUICK, "--out", "paper")
+    code, out, err = run("train", "--full", "--epochs", 0, "--seed", 7, "--out", "paper")
     assert code == 0 and "reduced" not in err and "5 networks" in err and "mean 0." in out
-    runs = [deep.load_run(tmp_path / f"paper_seed{seed}.npz") for seed in range(5)]
-    assert all(result.network.sizes == (2, 3, 1) and result.network.modes == (3, 3) for result in runs)
-    assert len({result.network.flat.tobytes() for result in runs}) == 5
+    assert "rate 0.001 halved every 50, decay 0.0001" in err
+    for seed in range(7, 12):  # as they start
+        result = deep.load_run(tmp_path / f"paper_seed{seed}.npz")
+        assert np.array_equal(result.network.flat, deep.Network((2, 3, 1), modes=3, loss="mse", seed=seed).flat)
+        assert result.meta["arguments"]["seed"] == seed
     assert (tmp_path / "paper.png").is_file()
 
 
@@ -88,6 +91,17 @@ def test_python_gives_the_bits_of_the_command_line(run, images_npz, tmp_path):
     network = deep.Network((16, 6, 4), modes=[3, 2])
     again = deep.train(network, deep.data.arrays(images_npz), epochs=2, halve_every=1, rate=0.01)
     assert np.array_equal(deep.load(tmp_path / "x.npz").flat, again.network.flat)
+
+
+def test_progress_on_a_terminal(run, mixture, monkeypatch, capsys):
+    monkeypatch.setattr("onlinemode.deep.training.REPORT_EVERY", 0.0)
+    monkeypatch.setattr("onlinemode.cli.deep_options.EpochBar.QUIET_START", 0.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    _, _, err = run("train", *QUICK)
+    lines = err.split("\r")
+    assert any(re.fullmatch(r"\[#+\.+\] epoch 2/2  loss 0\.\d{4}  accuracy 0\.\d{4}  \d+ s left *", line)
+               for line in lines)
+    assert lines[-1].strip() == "" and "\n" not in lines[-1]
 
 
 def test_quiet_says_nothing(run, mixture):
@@ -161,7 +175,7 @@ def test_interrupted_run_is_saved_and_goes_on(number, code, tmp_path, small_imag
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
-    assert "stopped by the user in epoch" in err and "go on with: onlinemode deep train --resume c.npz" in err
+    assert "stopped by the user after" in err and "go on with: onlinemode deep train --resume c.npz" in err
     part = deep.load_run(tmp_path / "part.npz")
     assert part.status.value == "interrupted" and part.epochs > 0
     whole = deep.train(deep.Network((16, 6, 4)), small_images, epochs=part.epochs, batch=20,
