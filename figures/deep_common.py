@@ -4,7 +4,7 @@ A network leaves its history, the importances of its modes, removal curves and g
 file of some kilobytes a setting instead of megabytes. Unfinished settings are kept network by network in
 figures/data/unfinished, so that a script that was stopped goes on.
 
-Flags of all scripts: --fresh computes everything anew, --full takes the paper's numbers of epochs (ten times the
+Flags of all scripts: --fresh computes everything anew (stopped, it goes on without this flag), --full takes the paper's numbers of epochs (ten times the
 time), --quick takes one epoch and two seeds, to see that everything runs.
 """
 
@@ -69,11 +69,11 @@ def dataset():
 def kept(name, settings, seeds, compute):
     """Arrays of ``compute(seed)`` for all seeds, stacked; from figures/data/NAME.npz where it holds these settings."""
     settings = settings | {"seeds": seeds}
-    path = DATA / f"{name}.npz"
-    found = None if "--fresh" in sys.argv[1:] else _read(path, settings)
+    path, folder = DATA / f"{name}.npz", DATA / "unfinished" / name
+    forget_if_fresh(path, folder)
+    found = _read(path, settings)
     if found is not None:
         return found
-    folder = DATA / "unfinished" / name
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for seed in range(seeds):
@@ -89,6 +89,13 @@ def kept(name, settings, seeds, compute):
     write_archive(path, KIND, {"settings": settings}, arrays)
     shutil.rmtree(folder)
     return arrays
+
+
+def forget_if_fresh(path, folder):
+    """With --fresh delete what is kept, so that a run that is stopped goes on without --fresh."""
+    if "--fresh" in sys.argv[1:]:
+        path.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(path, settings):

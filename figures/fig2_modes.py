@@ -13,11 +13,11 @@ images for [784, w, w, 10]: w = 100: dense 1.1, 1L2P 0.29, 0.44 and 0.90 (P = 2,
 """
 
 import json
-import sys
+import shutil
 
 import numpy as np
 from common import DATA, save
-from deep_common import FULL, QUICK, SIZES, budget, dataset, measured
+from deep_common import FULL, QUICK, SIZES, budget, dataset, forget_if_fresh, measured
 from matplotlib.figure import Figure
 
 from onlinemode import plotting
@@ -114,8 +114,9 @@ def sweep():
     settings |= {"widths": list(WIDTHS), "grid": list(GRID), "share": SHARE, "seeds": WIDTH_SEEDS}
     path = DATA / f"fig2_width{'_quick' if QUICK else ''}.json"
     folder = DATA / "unfinished" / path.stem
+    forget_if_fresh(path, folder)
     known = {}
-    if path.exists() and "--fresh" not in sys.argv[1:]:
+    if path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))
         known = kept["accuracy"] if kept["settings"] == json.loads(json.dumps(settings)) else {}
     slow, asked = None, {}
@@ -134,6 +135,7 @@ def sweep():
     if slow is not None:
         with replacing(path, "w") as file:
             json.dump({"settings": settings, "accuracy": asked}, file, indent=0)
+        shutil.rmtree(folder)
     return found
 
 

@@ -1,4 +1,7 @@
-"""How the least number of modes grows with the width: forms of P(w), compared by AICc."""
+"""How the least number of modes grows with the width: forms of P(w), compared by AICc.
+
+Formulas and how they were checked: docs/theory.md, section 11.4.
+"""
 
 import math
 from typing import NamedTuple

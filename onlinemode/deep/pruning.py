@@ -1,4 +1,7 @@
-"""Removal curves: what accuracy is left when modes of a layer are taken away, by importance or at random."""
+"""Removal curves: what accuracy is left when modes of a layer are taken away, by importance or at random.
+
+Formulas and how they were checked: docs/theory.md, section 11.2.
+"""
 
 from typing import NamedTuple
 

@@ -3,6 +3,8 @@
 At every width the modes climb a fixed grid, several seeds each, until their mean test accuracy reaches the target,
 the share times the mean accuracy of dense networks of this width.  Between the last number of modes below the target
 and the first one that reaches it, the crossing is interpolated, linearly in accuracy against ln P.
+
+Formulas and how they were checked: docs/theory.md, section 11.4.
 """
 
 import hashlib
@@ -15,7 +17,7 @@ import numpy as np
 
 from onlinemode import checks
 from onlinemode.deep.network import Network
-from onlinemode.deep.training import Status, preset, train
+from onlinemode.deep.training import preset, train
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.storage import replacing
 
@@ -181,9 +183,9 @@ def make_training(dataset, depth=2, variant="1L2P", reduced=True, values=None, p
         report = None if progress is None else progress(width, modes, seed)
         run = train(make(width, modes, seed), dataset, **both["dense" if modes is None else variant], seed=seed,
                     progress=report)
-        if run.status is Status.INTERRUPTED:
+        if run.status.value == "interrupted":
             raise KeyboardInterrupt
-        if run.status is not Status.COMPLETED:
+        if run.status.value != "completed":
             which = "dense" if modes is None else f"P = {modes}"
             raise ParameterError(f"width {width}, {which}, seed {seed}: {run.message}")
         return {"accuracy": float(run.test_accuracy[-1]), "seconds": float(run.seconds.sum()), "epochs": run.epochs,

@@ -160,6 +160,12 @@ def test_leading_modes_alone():
     assert geometry.measure(layers, x).overlap[0] != pytest.approx(found.overlap[0])
 
 
+def test_chance_of_spans_of_different_dimensions():
+    network = deep.Network((7, 9, 8, 6), modes=(3, 5, 2), seed=3, precision="float64")
+    found = geometry.measure(factors.of_network(network), np.random.default_rng(0).standard_normal((50, 7)))
+    assert found.overlap_chance == pytest.approx([5 / 9, 5 / 8])
+
+
 def test_dead_modes_span_nothing():
     rng = np.random.default_rng(7)
     one = factors.checked(rng.standard_normal((3, 5)), [1.0, 2.0, 0.0], rng.standard_normal((8, 3)))

@@ -162,9 +162,10 @@ def test_width_goes_on_where_it_was_stopped(run, trained, tmp_path, monkeypatch)
 
     def stopped(*arguments, **options):
         calls.append(arguments[0])
-        if len(calls) == 5:
-            raise KeyboardInterrupt
-        return real(*arguments, **options)
+        return real(*arguments, **options | ({"progress": interrupt} if len(calls) == 5 else {}))
+
+    def interrupt(progress):
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(width, "train", stopped)
     code, _, err = run("width", *data, "--widths", "4,6,8", *WIDTH, "--rate", 0.05)
