@@ -4,8 +4,8 @@ A network leaves its history, the importances of its modes, removal curves and g
 file of some kilobytes a setting instead of megabytes. Unfinished settings are kept network by network in
 figures/data/unfinished, so that a script that was stopped goes on.
 
-Flags of all scripts: --fresh computes everything anew (stopped, it goes on without this flag), --full takes the paper's numbers of epochs (ten times the
-time), --quick takes one epoch and two seeds, to see that everything runs.
+Flags of all scripts: --fresh computes everything anew, one setting after the other; --full takes the paper's numbers
+of epochs, ten times the time; --quick takes one epoch and two seeds, to see that everything runs.
 """
 
 import shutil
@@ -92,7 +92,7 @@ def kept(name, settings, seeds, compute):
 
 
 def forget_if_fresh(path, folder):
-    """With --fresh delete what is kept, so that a run that is stopped goes on without --fresh."""
+    """With --fresh delete what is kept."""
     if "--fresh" in sys.argv[1:]:
         path.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)

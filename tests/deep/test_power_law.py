@@ -56,10 +56,10 @@ def test_the_breakpoint_is_the_best_of_all(seed):
     assert best == pytest.approx(residual(at), rel=1e-9)
 
 
-@pytest.mark.parametrize("networks, least", [(1, (0.90, 0.90, 0.82)), (5, (0.90, 0.90, 0.90))])
-def test_intervals_hold_the_truth(networks, least):
-    """Coverage of the 95 % intervals over 200 synthetic sets: three standard errors (0.046) below the measured."""
-    rng, sets, held, bent = np.random.default_rng(1), 200, np.zeros(3), 0
+@pytest.mark.parametrize("networks, sets, least", [(1, 80, (0.87, 0.87, 0.78)), (5, 200, (0.89, 0.88, 0.89))])
+def test_intervals_hold_the_truth(networks, sets, least):
+    """Coverage of the 95 % intervals over synthetic sets: three standard errors below that measured over 400."""
+    rng, held, bent = np.random.default_rng(1), np.zeros(3), 0
     for _ in range(sets):
         found = fit_power_law(draw(rng, networks, TWO))
         for i, (estimate, truth) in enumerate(zip((*found.segments.slopes, found.segments.breakpoint),
@@ -72,13 +72,14 @@ def test_intervals_hold_the_truth(networks, least):
     assert bent / sets > 0.8
 
 
-@pytest.mark.parametrize("networks", [1, 5])
-def test_a_single_power_law_is_not_taken_for_two(networks):
-    """False-alarm rate 5 % by construction; 200 sets, so at most 0.10 with probability 0.999."""
-    rng, sets = np.random.default_rng(2), 200
+@pytest.mark.parametrize("networks, sets", [(1, 80), (5, 200)])
+def test_a_single_power_law_is_not_taken_for_two(networks, sets):
+    """False-alarm rate 5 % by construction; at most 5 % and three standard errors."""
+    rng = np.random.default_rng(2)
     found = [fit_power_law(draw(rng, networks, ONE)) for _ in range(sets)]
-    assert np.mean([each.bend < 0.05 for each in found]) <= 0.10
-    assert np.mean([each.supported == power_law.ONE for each in found]) >= 0.90
+    alarms = np.mean([each.bend < 0.05 for each in found])
+    assert alarms <= 0.05 + 3.0 * (0.05 * 0.95 / sets) ** 0.5
+    assert np.mean([each.supported == power_law.ONE for each in found]) == pytest.approx(1.0 - alarms)
 
 
 def test_other_bent_forms_are_told_apart():
