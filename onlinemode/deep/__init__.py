@@ -7,7 +7,9 @@ from onlinemode.deep import data
 from onlinemode.deep.data import Dataset
 from onlinemode.deep.downloads import fetch
 from onlinemode.deep.network import VARIANTS, Network, load
-from onlinemode.deep.training import PRESETS, REDUCED, TrainingRun, load_run, preset, resume, train
+from onlinemode.deep.presets import PRESETS, REDUCED, preset
+from onlinemode.deep.runs import TrainingRun, load_run
+from onlinemode.deep.training import resume, train
 
 __all__ = ["PRESETS", "REDUCED", "VARIANTS", "Dataset", "Network", "TrainingRun", "data", "fetch", "load", "load_run",
            "preset", "resume", "train"]

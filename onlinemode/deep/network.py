@@ -12,6 +12,7 @@ from onlinemode.errors import FileError, ParameterError, ShapeError
 from onlinemode.storage import read_archive, write_archive
 
 KIND = "network"
+RUN = "training run"  # a file of onlinemode.deep.runs, which holds a network, too
 VARIANTS = ("dense", "1L2P", "1L1P", "two-factor", "SVD")
 ROWS = 1000  # samples that are evaluated at a time
 
@@ -347,7 +348,7 @@ def load(path, device="cpu"):
     FileError
         If the file is missing, truncated, or holds no network.
     """
-    header, arrays = read_archive(path, (KIND, "training run"))
+    header, arrays = read_archive(path, (KIND, RUN))
     return network_from(header, {name.removeprefix("network_"): array for name, array in arrays.items()}, path, device)
 
 

@@ -4,10 +4,7 @@ import math
 import platform
 import time
 import warnings
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,153 +14,17 @@ from onlinemode.deep.data import Dataset, remake
 from onlinemode.deep.network import Network, network_from
 from onlinemode.deep.optimizer import Adam, scheduled_rate
 from onlinemode.deep.penalties import Penalty
+from onlinemode.deep.presets import preset
+from onlinemode.deep.runs import Progress, Status, TrainingRun, entries
 from onlinemode.errors import FileError, ParameterError, ShapeError
 from onlinemode.storage import check_writable, read_archive, write_archive
 
-KIND = "training run"
 CHECKPOINT = "training checkpoint"
 EVERY = 300.0  # seconds between two checkpoints
 REPORT_EVERY = 0.1  # seconds between two reports of progress
 SHUFFLED_WHOLE = 32 * 2**20  # bytes of inputs up to which an epoch is put in order at once
 TESTED = ("epoch", "test_loss", "test_accuracy")  # these histories begin before the first epoch
 DIVERGED_ABOVE = 1e6  # a mean loss that no run comes back from
-
-# Hyperparameters of Li and Huang's experiments; those of dense are this project's.
-PRESETS = {
-    "dense": {"epochs": 200, "batch": 100, "rate": 1e-3, "halve_every": 50, "decay": 1e-4},
-    "1L2P": {"epochs": 200, "batch": 100, "rate": 3e-3, "halve_every": 50, "decay": 1e-3},
-    "1L1P": {"epochs": 200, "batch": 100, "rate": 1e-2, "halve_every": 30, "decay": 1e-4},
-    "two-factor": {"epochs": 150, "batch": 100, "rate": 5e-3, "halve_every": 30, "decay": 1e-4},
-    "SVD": {"epochs": 150, "batch": 100, "rate": 5e-3, "halve_every": 30, "decay": 0.0},
-    "gaussian-mixture": {"epochs": 200, "batch": 10, "rate": 1e-3, "halve_every": 50, "decay": 1e-4},
-}
-REDUCED = 10  # the reduced setting has a tenth of the epochs, and a rate that is halved ten times as often
-
-
-def preset(network, dataset=None, reduced=False):
-    """Hyperparameters for a network: those of its variant, or of figure 1 for the Gaussian mixture.
-
-    Parameters
-    ----------
-    network : Network
-    dataset : Dataset, optional
-    reduced : bool, default False
-        A tenth of the epochs, with the same halvings of the rate in between.
-
-    Returns
-    -------
-    dict
-        epochs, batch, rate, halve_every, decay.
-    """
-    values = dict(PRESETS[network.variant])
-    if dataset is not None and dataset.name == "gaussian-mixture":
-        values = dict(PRESETS["gaussian-mixture"])
-    elif network.variant == "1L1P" and len(network.layers) >= 4:
-        values["rate"] = 3e-3  # the five-layer network of figure 2
-    if reduced:
-        values |= {name: values[name] // REDUCED for name in ("epochs", "halve_every")}
-    return values
-
-
-class Status(Enum):
-    """How a training run ended."""
-
-    COMPLETED = "completed"
-    INTERRUPTED = "interrupted"  # by the user; the network is that at the beginning of the unfinished epoch
-    DIVERGED = "diverged"  # the loss left all bounds; the network is that at the beginning of this epoch
-
-
-class Progress(NamedTuple):
-    """One report to the ``progress`` callback of :func:`train`."""
-
-    epoch: int  # epochs finished
-    fraction: float  # share of all steps made, 0 to 1
-    loss: float  # mean training loss of this epoch so far; NaN before the first step
-    accuracy: float  # test accuracy at the beginning of this epoch, or at the end of the run
-    seconds_left: float  # NaN at the beginning
-
-
-@dataclass(eq=False)
-class TrainingRun:
-    """A trained network and how it got there; E is the number of finished epochs.
-
-    Attributes
-    ----------
-    epoch : array (E + 1,)
-        0 to E.
-    test_accuracy, test_loss : arrays (E + 1,)
-        Before the updates of each epoch, and at the end.
-    loss, train_accuracy : arrays (E,)
-        Means over the training samples of each epoch, each measured just before the step that learns from it.
-    rate : array (E,)
-        Learning rate of each epoch.
-    seconds : array (E,)
-        Of each epoch, without the test before it.
-    network : Network
-        The trained network.
-    status : Status
-    message : str
-    meta : dict
-        The arguments of the call, the data set's name, origin and fingerprint, versions.
-    """
-
-    epoch: np.ndarray
-    test_accuracy: np.ndarray
-    test_loss: np.ndarray
-    loss: np.ndarray
-    train_accuracy: np.ndarray
-    rate: np.ndarray
-    seconds: np.ndarray
-    network: Network
-    status: Status
-    message: str
-    meta: dict
-
-    HISTORY = ("epoch", "test_accuracy", "test_loss", "loss", "train_accuracy", "rate", "seconds")
-
-    @property
-    def epochs(self):
-        """Number of finished epochs."""
-        return len(self.loss)
-
-    def save(self, path):
-        """Write the run with its network to an .npz file (no pickle), whole or not at all.
-
-        Raises
-        ------
-        FileError
-            If the file cannot be written.
-        """
-        arrays = {f"history_{name}": getattr(self, name) for name in self.HISTORY}
-        arrays |= {f"network_{name}": array for name, array in self.network.state().items()}
-        write_archive(path, KIND, {"network": self.network.specification(), "status": self.status.value,
-                                   "message": self.message, "meta": self.meta}, arrays)
-
-
-def load_run(path, device="cpu"):
-    """Read a run that :meth:`TrainingRun.save` wrote.
-
-    Parameters
-    ----------
-    path : str or path
-    device : str, default "cpu"
-
-    Returns
-    -------
-    TrainingRun
-
-    Raises
-    ------
-    FileError
-        If the file is missing, truncated, or not a training run.
-    """
-    header, arrays = read_archive(path, KIND)
-    network = network_from(header, _strip("network_", arrays), path, device)
-    try:
-        return TrainingRun(**{name: arrays[f"history_{name}"] for name in TrainingRun.HISTORY}, network=network,
-                           status=Status(header["status"]), message=header["message"], meta=header["meta"])
-    except (KeyError, TypeError, ValueError) as problem:
-        raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None
 
 
 def train(network, dataset, epochs=None, batch=None, rate=None, halve_every=None, decay=None, seed=0, progress=None,
@@ -246,7 +107,7 @@ def resume(path, dataset=None, progress=None, checkpoint=None, checkpoint_every=
     header, arrays = read_archive(path, CHECKPOINT)
     try:
         meta, arguments = header["meta"], header["meta"]["arguments"]
-        network = network_from(header, _strip("network_", arrays), path, device)
+        network = network_from(header, entries("network_", arrays), path, device)
         dataset = remake(meta["dataset"]["origin"]) if dataset is None else dataset
         if dataset.fingerprint != meta["dataset"]["fingerprint"]:
             raise FileError(f"{path} belongs to a run on other data ({meta['dataset']['name']}, hash "
@@ -275,7 +136,7 @@ class _Trainer:
         self.status, self.message = Status.COMPLETED, ""
 
     def restore(self, header, arrays):
-        for name, values in _strip("history_", arrays).items():
+        for name, values in entries("history_", arrays).items():
             self.history[name] = list(values)
         self.adam.steps = checks.integer("steps", header["steps"], 0)
         self._set_moments(arrays)
@@ -471,7 +332,3 @@ def _check_free(path):
     check_writable(path)
     if Path(path).exists():
         raise FileError(f"{path} exists, and a checkpoint would replace it: resume it, delete it, or give another name")
-
-
-def _strip(prefix, arrays):
-    return {name[len(prefix):]: value for name, value in arrays.items() if name.startswith(prefix)}

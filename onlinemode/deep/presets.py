@@ -1,0 +1,37 @@
+"""Hyperparameters of the experiments, and their reduced setting."""
+
+# Hyperparameters of Li and Huang's experiments; those of dense are this project's.
+PRESETS = {
+    "dense": {"epochs": 200, "batch": 100, "rate": 1e-3, "halve_every": 50, "decay": 1e-4},
+    "1L2P": {"epochs": 200, "batch": 100, "rate": 3e-3, "halve_every": 50, "decay": 1e-3},
+    "1L1P": {"epochs": 200, "batch": 100, "rate": 1e-2, "halve_every": 30, "decay": 1e-4},
+    "two-factor": {"epochs": 150, "batch": 100, "rate": 5e-3, "halve_every": 30, "decay": 1e-4},
+    "SVD": {"epochs": 150, "batch": 100, "rate": 5e-3, "halve_every": 30, "decay": 0.0},
+    "gaussian-mixture": {"epochs": 200, "batch": 10, "rate": 1e-3, "halve_every": 50, "decay": 1e-4},
+}
+REDUCED = 10  # the reduced setting has a tenth of the epochs, and a rate that is halved ten times as often
+
+
+def preset(network, dataset=None, reduced=False):
+    """Hyperparameters for a network: those of its variant, or of figure 1 for the Gaussian mixture.
+
+    Parameters
+    ----------
+    network : Network
+    dataset : Dataset, optional
+    reduced : bool, default False
+        A tenth of the epochs, with the same halvings of the rate in between.
+
+    Returns
+    -------
+    dict
+        epochs, batch, rate, halve_every, decay.
+    """
+    values = dict(PRESETS[network.variant])
+    if dataset is not None and dataset.name == "gaussian-mixture":
+        values = dict(PRESETS["gaussian-mixture"])
+    elif network.variant == "1L1P" and len(network.layers) >= 4:
+        values["rate"] = 3e-3  # the five-layer network of figure 2
+    if reduced:
+        values |= {name: values[name] // REDUCED for name in ("epochs", "halve_every")}
+    return values

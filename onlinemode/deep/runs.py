@@ -1,0 +1,117 @@
+"""What training returns: a history with the trained network, and its file."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+import numpy as np
+
+from onlinemode.deep.network import RUN, Network, network_from
+from onlinemode.errors import FileError
+from onlinemode.storage import read_archive, write_archive
+
+
+class Status(Enum):
+    """How a training run ended."""
+
+    COMPLETED = "completed"
+    INTERRUPTED = "interrupted"  # by the user; the network is that at the beginning of the unfinished epoch
+    DIVERGED = "diverged"  # the loss left all bounds; the network is that at the beginning of this epoch
+
+
+class Progress(NamedTuple):
+    """One report to the ``progress`` callback of :func:`train`."""
+
+    epoch: int  # epochs finished
+    fraction: float  # share of all steps made, 0 to 1
+    loss: float  # mean training loss of this epoch so far; NaN before the first step
+    accuracy: float  # test accuracy at the beginning of this epoch, or at the end of the run
+    seconds_left: float  # NaN at the beginning
+
+
+@dataclass(eq=False)
+class TrainingRun:
+    """A trained network and how it got there; E is the number of finished epochs.
+
+    Attributes
+    ----------
+    epoch : array (E + 1,)
+        0 to E.
+    test_accuracy, test_loss : arrays (E + 1,)
+        Before the updates of each epoch, and at the end.
+    loss, train_accuracy : arrays (E,)
+        Means over the training samples of each epoch, each measured just before the step that learns from it.
+    rate : array (E,)
+        Learning rate of each epoch.
+    seconds : array (E,)
+        Of each epoch, without the test before it.
+    network : Network
+        The trained network.
+    status : Status
+    message : str
+    meta : dict
+        The arguments of the call, the data set's name, origin and fingerprint, versions.
+    """
+
+    epoch: np.ndarray
+    test_accuracy: np.ndarray
+    test_loss: np.ndarray
+    loss: np.ndarray
+    train_accuracy: np.ndarray
+    rate: np.ndarray
+    seconds: np.ndarray
+    network: Network
+    status: Status
+    message: str
+    meta: dict
+
+    HISTORY = ("epoch", "test_accuracy", "test_loss", "loss", "train_accuracy", "rate", "seconds")
+
+    @property
+    def epochs(self):
+        """Number of finished epochs."""
+        return len(self.loss)
+
+    def save(self, path):
+        """Write the run with its network to an .npz file (no pickle), whole or not at all.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written.
+        """
+        arrays = {f"history_{name}": getattr(self, name) for name in self.HISTORY}
+        arrays |= {f"network_{name}": array for name, array in self.network.state().items()}
+        write_archive(path, RUN, {"network": self.network.specification(), "status": self.status.value,
+                                   "message": self.message, "meta": self.meta}, arrays)
+
+
+def load_run(path, device="cpu"):
+    """Read a run that :meth:`TrainingRun.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+    device : str, default "cpu"
+
+    Returns
+    -------
+    TrainingRun
+
+    Raises
+    ------
+    FileError
+        If the file is missing, truncated, or not a training run.
+    """
+    header, arrays = read_archive(path, RUN)
+    network = network_from(header, entries("network_", arrays), path, device)
+    try:
+        return TrainingRun(**{name: arrays[f"history_{name}"] for name in TrainingRun.HISTORY}, network=network,
+                           status=Status(header["status"]), message=header["message"], meta=header["meta"])
+    except (KeyError, TypeError, ValueError) as problem:
+        raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None
+
+
+def entries(prefix, arrays):
+    """The arrays whose names begin with a prefix, without it."""
+    return {name[len(prefix):]: value for name, value in arrays.items() if name.startswith(prefix)}
