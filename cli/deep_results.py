@@ -53,7 +53,7 @@ def find_tests(files, networks, data, data_dir):
     """
     from onlinemode.deep import data as sets
     from onlinemode.deep.network import KIND as NETWORK
-    from onlinemode.deep.training import KIND as RUN
+    from onlinemode.deep.network import RUN
     from onlinemode.storage import read_archive
 
     if data is None and data_dir is not None:

@@ -4,12 +4,12 @@ import sys
 
 import click
 
-from onlinemode.cli.deep_options import DATA, DEEP_OPTIONS, TRAINING, EpochBar, Numbers, find_data
+from onlinemode.cli.deep_options import DEEP_OPTIONS, TRAINING, EpochBar, Numbers, find_data
 from onlinemode.cli.deep_results import OUTPUT, finish, plain, result_path, spoken, with_options
 from onlinemode.cli.options import WHOLE
 
 HYPERPARAMETERS = ("epochs", "batch", "rate", "halve_every", "decay")
-SHARED = [DEEP_OPTIONS[name] for name in (*DATA, "variant", *TRAINING, "precision", "device")]
+SHARED = [DEEP_OPTIONS[name] for name in ("data_dir", *TRAINING, "precision", "device")]
 
 
 @click.command("width", short_help="The least number of modes against the width.")
@@ -20,18 +20,22 @@ SHARED = [DEEP_OPTIONS[name] for name in (*DATA, "variant", *TRAINING, "precisio
 @click.option("--repeats", type=WHOLE, default=2, help="Networks of each kind, with the seeds 0, 1, ...  [2]")
 @click.option("--cache", type=click.Path(), default="deep_width_networks", help="Folder that keeps the result of every "
               "network, so that an interrupted sweep goes on.  [deep_width_networks]")
+@click.option("--data", required=True, help="fashion-mnist, mnist, gaussian-mixture, or FILE.npz with train_x, "
+              "train_y, test_x, test_y.")
+@click.option("--variant", default="1L2P", help="1L2P, 1L1P or two-factor.  [1L2P]")
 @with_options([*SHARED, *OUTPUT])
 def command(widths, grid, share, layers, repeats, cache, **settings):
     """Find the least number of modes with which networks reach a share of the dense accuracy, at every width.
 
     At each width dense networks give the target; then the number of modes climbs the grid until the mean test
     accuracy reaches it, and the crossing is interpolated. Five forms of growth are compared by AICc. --rate and
-    --decay are those of the networks with modes; the dense ones keep theirs.
+    --decay are those of the networks with modes; the dense ones keep theirs. Training takes its time: start with
+    few --epochs.
     """
     from onlinemode.deep import growth, width
     from onlinemode.errors import ShapeError
 
-    settings = {"data": "gaussian-mixture", "seed": 0, "variant": "1L2P", "precision": "float32", "device": "cpu"} | {
+    settings = {"seed": 0, "precision": "float32", "device": "cpu"} | {
         name: value for name, value in settings.items() if value is not None} | {"plot": settings["plot"]}
     for name in ("data_dir", "out", "json", "quiet", "full"):
         settings.setdefault(name)

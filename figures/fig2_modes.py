@@ -7,7 +7,7 @@ Fashion-MNIST, Adam, batch 100; the reduced setting has a tenth of the paper's e
 halvings of the rate. Prints the table of accuracies.
 
 About 40 minutes of CPU time on one core of a slow virtual machine where nothing is kept yet, 20 of them for the sweep
-over widths, whose epochs and seeds are its own with --full, too; 3 hours with --full. CPU seconds an epoch of 60,000
+over widths, whose epochs and seeds are its own with --full, too; 2.5 hours with --full. CPU seconds an epoch of 60,000
 images for [784, w, w, 10]: w = 100: dense 1.1, 1L2P 0.29, 0.44 and 0.90 (P = 2, 30, 70), 1L1P 0.48 and 0.85 (P = 30,
 70), SVD 1.6; w = 20: dense 0.32, 1L2P 0.32; w = 640: dense 6.5, 1L2P 0.66 and 1.3 (P = 8, 32).
 """

@@ -17,7 +17,8 @@ import numpy as np
 
 from onlinemode import checks
 from onlinemode.deep.network import Network
-from onlinemode.deep.training import preset, train
+from onlinemode.deep.presets import preset
+from onlinemode.deep.training import train
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.storage import replacing
 

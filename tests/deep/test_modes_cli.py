@@ -238,6 +238,7 @@ def test_a_network_of_numbers(run, tmp_path, monkeypatch):
     (["geometry", "T/a.npz", "--against", "T/narrow.npz", "--data", "T/data.npz"], "takes 5 inputs and data has 6"),
     (["geometry", "T/a.npz", "--leading", "0"], "modes must be a whole number ≥ 1"),
     (["geometry", "T/a.npz", "--directions", "0"], "directions must be a whole number ≥ 1"),
+    (["width"], "Missing option '--data'"),
     (["width", "--data", "T/data.npz", "--variant", "dense"], "variant must be one of 1L2P, 1L1P, two-factor"),
     (["width", "--data", "T/data.npz", "--grid", "4,2"], "the grid of modes must increase"),
     (["width", "--data", "T/data.npz", "--widths", "a"], "'a' is not a whole number"),
