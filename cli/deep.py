@@ -4,7 +4,7 @@ from importlib import import_module
 
 import click
 
-COMMANDS = ("train", "fetch")
+COMMANDS = ("train", "fetch", "modes", "prune", "geometry", "width")
 
 
 class _Commands(click.Group):
@@ -27,4 +27,8 @@ def command():
     onlinemode deep train                                       the Gaussian mixture of figure 1, embedded
     onlinemode deep train --data fashion-mnist --variant dense  images, the standard baseline
     onlinemode deep fetch mnist                                 download a data set
+    onlinemode deep modes a.npz b.npz                           importance of the modes, power laws with uncertainty
+    onlinemode deep prune a.npz                                 accuracy without some of the modes
+    onlinemode deep geometry a.npz --against dense.npz          dimensions and subspaces by layer
+    onlinemode deep width --data fashion-mnist                  the least number of modes against the width
     """

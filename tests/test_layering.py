@@ -113,11 +113,18 @@ def test_deep_needs_nothing_of_the_simulator(name):
 
 
 @pytest.mark.parametrize("package, homes", [
-    ("numba", {"kernels"}), ("llvmlite", {"kernels"}), ("torch", {"benchmark"}), ("matplotlib", {"plotting"}),
+    ("numba", {"kernels"}), ("llvmlite", {"kernels"}), ("torch", {"benchmark", "deep"}), ("matplotlib", {"plotting"}),
     ("click", {"cli"}), ("cupy", {"deep"}), ("pooch", {"deep"})])
 def test_heavy_packages_stay_in_their_places(package, homes):
     users = {name for name in MODULES if any(other.split(".")[0] == package for other in imports(name))}
     assert {name for name in users if layer(name) not in homes} == set()
+
+
+def test_torch_is_imported_by_its_own_module_alone():
+    users = {name for name in MODULES if layer(name) == "deep" and any(other.split(".")[0] == "torch"
+                                                                      for other in imports(name))}
+    assert users == {"onlinemode.deep.torch"}
+    assert not any("onlinemode.deep.torch" in own(name) for name in MODULES)
 
 
 def test_only_known_packages_are_imported():

@@ -28,6 +28,8 @@ def test_commands_of_the_guide(tmp_path, monkeypatch, capsys):
             arguments += ["--alpha", "2"]
         if arguments[0] == "benchmark":
             arguments += ["--N", "200", "--rounds", "1"]
+        if arguments[0] == "deep":
+            arguments += ["--epochs", "1"]
         with pytest.raises(SystemExit) as exit_info:
             main(arguments)
         assert exit_info.value.code == 0, f"{command}\n{capsys.readouterr().err}"

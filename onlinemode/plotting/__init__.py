@@ -2,6 +2,17 @@
 
 from onlinemode.plotting.curves import BANDS_FROM, MOST_DRAWS, has_bands, is_theory, name_of
 from onlinemode.plotting.deep import plot_training_accuracy, plot_training_loss, training_figure
+from onlinemode.plotting.deep_modes import (
+    geometry_figure,
+    modes_figure,
+    plot_by_layer,
+    plot_importance,
+    plot_removal,
+    plot_width,
+    plot_width_curves,
+    removal_figure,
+    width_figure,
+)
 from onlinemode.plotting.figures import comparison, map_times, overview
 from onlinemode.plotting.panels import (
     plot_deviation,
@@ -17,8 +28,10 @@ from onlinemode.plotting.sweeps import sweep_figure
 from onlinemode.plotting.timings import benchmark_figure
 
 __all__ = [
-    "BANDS_FROM", "COLOURS", "GREY", "MARKERS", "MOST_DRAWS", "benchmark_figure", "comparison", "has_bands",
-    "is_theory", "map_times", "name_of", "new_figure", "overview", "plot_deviation", "plot_error", "plot_matched",
-    "plot_overlap_map", "plot_overlaps", "plot_residuals", "plot_specialization", "plot_training_accuracy",
-    "plot_training_loss", "save_figure", "sweep_figure", "training_figure",
+    "BANDS_FROM", "COLOURS", "GREY", "MARKERS", "MOST_DRAWS", "benchmark_figure", "comparison", "geometry_figure",
+    "has_bands", "is_theory", "map_times", "modes_figure", "name_of", "new_figure", "overview", "plot_by_layer",
+    "plot_deviation", "plot_error", "plot_importance", "plot_matched", "plot_overlap_map", "plot_overlaps",
+    "plot_removal", "plot_residuals", "plot_specialization", "plot_training_accuracy", "plot_training_loss",
+    "plot_width", "plot_width_curves", "removal_figure", "save_figure", "sweep_figure", "training_figure",
+    "width_figure",
 ]

@@ -1,0 +1,150 @@
+"""What the commands that analyse trained networks share: reading networks, writing results."""
+
+import csv
+from pathlib import Path
+
+import click
+import numpy as np
+
+from onlinemode.cli.deep_options import DEEP_OPTIONS
+from onlinemode.errors import FileError, ShapeError
+
+KIND = "mode analysis"
+OUTPUT = [click.option("--csv", is_flag=True, help="Write the curves as .csv, too."),
+          *(DEEP_OPTIONS[name] for name in ("out", "plot", "json", "quiet"))]
+TESTED_ON = [DEEP_OPTIONS["data"], DEEP_OPTIONS["data_dir"]]
+
+
+def with_options(options):
+    """Decorator: these click options, shown in this order."""
+
+    def decorate(function):
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def read_networks(files, alike=True):
+    """The networks of these files; with ``alike``, all of one shape.
+
+    Raises
+    ------
+    FileError, ShapeError
+    """
+    from onlinemode.deep import load
+
+    networks = [load(path) for path in files]
+    for path, network in zip(files, networks):
+        if alike and (network.sizes, network.modes, network.variant) != (networks[0].sizes, networks[0].modes,
+                                                                         networks[0].variant):
+            raise ShapeError(f"networks to average over must have one shape; {files[0]} is {networks[0]!r}, {path} is "
+                             f"{network!r}: analyse them one by one")
+    return networks
+
+
+def find_tests(files, networks, data, data_dir):
+    """The Dataset that the networks are tested on: the one named, else that of the first training run.
+
+    Raises
+    ------
+    FileError, ShapeError
+    """
+    from onlinemode.deep import data as sets
+    from onlinemode.deep.network import KIND as NETWORK
+    from onlinemode.deep.network import RUN
+    from onlinemode.storage import read_archive
+
+    if data is None and data_dir is not None:
+        raise click.UsageError("--data-dir is the folder of a data set; name it with --data, too")
+    if data is not None:
+        dataset = sets.find(data, data_dir)
+    else:
+        header = read_archive(files[0], (NETWORK, RUN))[0]
+        if "meta" not in header:
+            raise FileError(f"{files[0]} holds a network without its data; name them with --data")
+        dataset = sets.remake(header["meta"]["dataset"]["origin"])
+    for path, network in zip(files, networks):
+        if network.sizes[0] != dataset.inputs:
+            raise ShapeError(f"{path} takes {network.sizes[0]} inputs and {dataset.name} has {dataset.inputs}: name "
+                             "its own data with --data")
+        network.prepared_targets(dataset.test_y)
+    return dataset
+
+
+def result_path(out, stem):
+    """The .npz to write: ``out``, or a new name in the current folder."""
+    from onlinemode.storage import archive_path, check_writable
+
+    if out is not None:
+        path = archive_path(out)
+    else:
+        name, number = stem, 1
+        while any(Path(name + tail).exists() for tail in (".npz", ".png", ".csv")):
+            number += 1
+            name = f"{stem}_{number}"
+        path = Path(f"{name}.npz")
+    check_writable(path)
+    return path
+
+
+def plain(value):
+    """Named tuples, arrays and NumPy numbers as dicts, lists and numbers."""
+    if hasattr(value, "_asdict"):
+        return {name: plain(entry) for name, entry in value._asdict().items()}
+    if isinstance(value, dict):
+        return {name: plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def finish(settings, path, summary, arrays, rows, figure):
+    """Write the archive, the table and the picture; print the summary as JSON, or the files' names.
+
+    Parameters
+    ----------
+    settings : dict
+        csv, plot, json, quiet.
+    path : Path
+    summary : dict
+        The header of the archive, and what ``--json`` prints.
+    arrays : dict
+    rows : list of dict
+        Of the table; all with the same keys.
+    figure : callable
+        Makes the picture.
+    """
+    from onlinemode.cli import report
+    from onlinemode.storage import replacing, write_archive
+
+    summary = plain(summary)
+    files = {"result": path}
+    write_archive(path, KIND, {"analysis": summary}, arrays)
+    if settings["csv"]:
+        files["table"] = path.with_suffix(".csv")
+        with replacing(files["table"], "w") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    if settings["plot"] is not False:
+        from onlinemode import plotting
+
+        files["picture"] = path.with_suffix(".png")
+        plotting.save_figure(figure(), files["picture"])
+    if settings["json"]:
+        report.print_json({**summary, "result_files": {name: str(each) for name, each in files.items()}})
+    elif not settings["quiet"]:
+        report.print_files(files)
+
+
+def describe(network):
+    """Variant, sizes and modes in a few words."""
+    modes = f", P = {', '.join(str(P) for P in sorted(set(network.modes), reverse=True))}" if network.modes else ""
+    return f"{network.variant} [{', '.join(str(n) for n in network.sizes)}]{modes}"
+
+
+def spoken(settings):
+    """Whether tables are printed."""
+    return not (settings["quiet"] or settings["json"])

@@ -1,0 +1,181 @@
+"""Factors of a network's layers: what every analysis of modes works on.
+
+W = ξ_out diag(Σ) ξ_in of shape (N_out, N_in).  A dense layer has no modes of its own; those of its
+singular value decomposition take their place, so that both kinds of network meet the same measures.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from onlinemode import checks
+from onlinemode.deep.arrays import to_numpy
+from onlinemode.errors import ParameterError, ShapeError
+
+
+class Factors(NamedTuple):
+    """One layer: input modes (P, N_in), strengths (P,), output modes (N_out, P); float64."""
+
+    xi_in: np.ndarray
+    strengths: np.ndarray
+    xi_out: np.ndarray
+
+    @property
+    def modes(self):
+        """Number of modes P."""
+        return len(self.strengths)
+
+    @property
+    def matrix(self):
+        """W, (N_out, N_in)."""
+        return (self.xi_out * self.strengths) @ self.xi_in
+
+
+def checked(xi_in, strengths, xi_out):
+    """Factors whose shapes agree and whose entries are finite.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+    """
+    strengths = checks.array("strengths", strengths, (None,), symbols="(P,)")
+    P = len(strengths)
+    return Factors(checks.array("xi_in", xi_in, (P, None), symbols="(P, N_in)"), strengths,
+                   checks.array("xi_out", xi_out, (None, P), symbols="(N_out, P)"))
+
+
+def truncated(W, modes=None):
+    """The leading modes of a matrix by its singular value decomposition: U, σ and Vᵀ cut to ``modes``.
+
+    Parameters
+    ----------
+    W : array (N_out, N_in)
+    modes : int, optional
+        At most min(N_out, N_in), which is the default.
+
+    Returns
+    -------
+    Factors
+        Orthonormal modes, strengths in descending order; the best approximation of W of this rank.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer modes than asked for.
+    """
+    W = checks.array("W", W, (None, None), symbols="(N_out, N_in)")
+    modes = min(W.shape) if modes is None else checks.integer("modes", modes, 1)
+    if modes > min(W.shape):
+        raise ParameterError(f"a {W.shape[0]} × {W.shape[1]} matrix has at most {min(W.shape)} modes; got modes = "
+                             f"{modes}: ask for fewer")
+    U, s, V = np.linalg.svd(W, full_matrices=False)
+    return Factors(V[:modes], s[:modes], U[:, :modes])
+
+
+def orthogonal(factors):
+    """The same matrix with orthonormal modes and descending strengths, without forming W.
+
+    Its singular value decomposition from the QR decompositions of both sides, at the cost of P²(N_in + N_out).
+
+    Parameters
+    ----------
+    factors : Factors
+
+    Returns
+    -------
+    Factors
+        With min(P, N_in, N_out) modes.
+    """
+    Q_in, R_in = np.linalg.qr(factors.xi_in.T)
+    Q_out, R_out = np.linalg.qr(factors.xi_out)
+    U, s, V = np.linalg.svd((R_out * factors.strengths) @ R_in.T, full_matrices=False)
+    return Factors(V @ Q_in.T, s, Q_out @ U)
+
+
+def of_network(network, modes=None):
+    """Factors of every layer of a network.
+
+    Parameters
+    ----------
+    network : onlinemode.deep.Network
+    modes : int or sequence of int, optional
+        Of dense layers, of all or of each: how many modes to keep of the decomposition, at most (a layer may have
+        fewer).  All by default.  Of a decomposed layer it changes nothing.
+
+    Returns
+    -------
+    list of Factors
+
+    Raises
+    ------
+    ShapeError
+        If a sequence does not name every layer.
+    """
+    out = []
+    wanted = [modes] * len(network.layers) if modes is None or np.ndim(modes) == 0 else list(modes)
+    if len(wanted) != len(network.layers):
+        raise ShapeError(f"modes must be one number, or one for each of the {len(network.layers)} layers; got "
+                         f"{len(wanted)}")
+    for layer, modes in zip(network.layers, wanted):
+        if hasattr(layer, "strengths"):
+            xi_in, strengths, xi_out = (to_numpy(each) for each in (layer.xi_in, layer.strengths, layer.xi_out))
+            out.append(checked(xi_in, np.abs(strengths) if layer.absolute else strengths, xi_out))
+        else:
+            W = to_numpy(layer.weights)
+            out.append(truncated(W, None if modes is None else min(modes, *W.shape)))
+    return out
+
+
+def check_chain(layers, x=None):
+    """Raise ShapeError unless each layer takes what the one before gives, and the first one takes x."""
+    if not layers:
+        raise ShapeError("a network needs at least one layer; got none")
+    for l, (before, after) in enumerate(zip(layers, layers[1:]), start=1):
+        if before.xi_out.shape[0] != after.xi_in.shape[1]:
+            raise ShapeError(f"layer {l} gives {before.xi_out.shape[0]} outputs and layer {l + 1} takes "
+                             f"{after.xi_in.shape[1]} inputs: give layers of one network, in their order")
+    if x is not None and (np.ndim(x) != 2 or np.shape(x)[1] != layers[0].xi_in.shape[1]):
+        raise ShapeError(f"x must have shape (samples, N_in) = (any, {layers[0].xi_in.shape[1]}); got {np.shape(x)}")
+
+
+def fields(layers, x):
+    """Pre-activations of every layer, W h with h the activity below: [(samples, N_1), …, (samples, N_L)].
+
+    ReLU between the layers, none after the last, no biases.
+
+    Parameters
+    ----------
+    layers : list of Factors
+    x : array (samples, N_in)
+
+    Returns
+    -------
+    list of arrays
+    """
+    check_chain(layers, x)
+    out, h = [], np.asarray(x, np.float64)
+    for factors in layers:
+        out.append(((h @ factors.xi_in.T) * factors.strengths) @ factors.xi_out.T)
+        h = np.maximum(out[-1], 0.0)
+    return out
+
+
+def accuracy(outputs, y):
+    """Share of samples whose largest output is that of their class; with one output, whose sign is that of y.
+
+    Parameters
+    ----------
+    outputs : array (samples, N_out)
+    y : array (samples,) or (samples, N_out)
+        Class numbers from 0; targets whose largest one marks the class; for one output, numbers whose sign counts.
+
+    Returns
+    -------
+    float
+    """
+    outputs, y = np.asarray(outputs), np.asarray(y)
+    if len(outputs) != len(y):
+        raise ShapeError(f"there must be one label a sample; got {len(outputs)} samples and {len(y)} labels")
+    y = y.argmax(1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)
+    guesses = (outputs[:, 0] > 0.0) == (y > 0.0) if outputs.shape[1] == 1 else outputs.argmax(1) == y
+    return float(np.mean(guesses))

@@ -1,0 +1,228 @@
+"""Pictures of the modes of deep networks: importance, removal, geometry, least number against the width."""
+
+import numpy as np
+
+from onlinemode.plotting.style import COLOURS, GREY, MARKERS, new_figure
+
+
+def plot_importance(ax, ranked, fit=None, colour=COLOURS[0], label=None):
+    """Sorted importance against the rank, log-log: mean ± sd over networks, the two segments and the fixed windows.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    ranked : onlinemode.deep.importance.Ranked
+    fit : onlinemode.deep.power_law.PowerLaw, optional
+    colour : str, optional
+    label : str, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ranks = np.arange(1, len(ranked.mean) + 1)
+    shown = ranked.mean > 0.0
+    spread = None if np.isnan(ranked.standard_deviation).all() else ranked.standard_deviation[shown]
+    ax.errorbar(ranks[shown], ranked.mean[shown], spread, fmt="o", ms=3.5, mfc="none", lw=0.8, color=colour,
+                label=label or (f"mean ± sd, {len(ranked.each)} networks" if len(ranked.each) > 1 else "one network"))
+    if fit is not None:
+        (one, two), at = fit.segments.slopes, fit.segments.breakpoint
+        fine = np.geomspace(1.0, len(ranks), 200)
+        ax.plot(fine, fit.curve(fine), color="black", lw=1.4,
+                label=f"slopes {_interval(one)}, {_interval(two)}")
+        ax.axvspan(at.low, at.high, color=GREY, alpha=0.2, lw=0.0, label=f"breakpoint {at.value:.3g}")
+        for number, window in enumerate(fit.windows):
+            ends = np.array([window.first, window.last])
+            ax.plot(ends, window.height * ends**window.slope.value, ":", color=COLOURS[1], lw=1.6,
+                    label="fixed windows " + ", ".join(f"{each.slope.value:.2f}" for each in fit.windows)
+                    if number == 0 else None)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("rank")
+    ax.set_ylabel(r"importance of the mode")
+    ax.legend(frameon=False, fontsize="x-small", loc="lower left")
+    return ax
+
+
+def _interval(estimate):
+    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
+def plot_removal(ax, removals):
+    """Accuracy against the share of modes removed: least important first, most important first, at random.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    removals : list of onlinemode.deep.pruning.Removal
+        Of several networks, with the same shares: mean ± sd over them.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    shares = 100.0 * removals[0].shares
+    kinds = [("ascending", "least important first"), ("random", "at random"), ("descending", "most important first")]
+    for (name, words), colour, marker in zip(kinds, COLOURS, MARKERS):
+        curves = np.array([getattr(each, name) for each in removals])
+        if name == "random":
+            words += f", {curves.shape[1]} draws"
+            curves = curves.reshape(-1, len(shares))
+        spread = curves.std(0, ddof=1) if len(curves) > 1 else None
+        ax.errorbar(shares, 100.0 * curves.mean(0), None if spread is None else 100.0 * spread, color=colour,
+                    marker=marker, ms=3.5, mfc="none", lw=1.0, label=words)
+    ax.set_xlabel("modes removed (%)")
+    ax.set_ylabel("test accuracy (%)")
+    ax.set_ylim(0.0, 102.0)
+    ax.legend(frameon=False, fontsize="x-small", loc="lower left")
+    return ax
+
+
+def plot_by_layer(ax, groups, name, places, chance=None):
+    """One measure of :class:`onlinemode.deep.geometry.Geometry` by layer, mean ± sd over the networks of each group.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    groups : dict
+        Name to list of Geometry.
+    name : str
+        A field of Geometry.
+    places : sequence of str
+        What stands at each entry.
+    chance : str, optional
+        The field that holds what random subspaces would give; drawn dotted.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    for number, (title, found) in enumerate(groups.items()):
+        values = np.array([getattr(each, name) for each in found])
+        at = np.arange(values.shape[1]) + 0.06 * (number - 0.5 * (len(groups) - 1))
+        colour = COLOURS[number % len(COLOURS)]
+        ax.errorbar(at, values.mean(0), values.std(0, ddof=1) if len(values) > 1 else None, color=colour,
+                    marker=MARKERS[number % len(MARKERS)], ms=5.0, mfc="none", lw=1.0, capsize=2.0, label=title)
+        if chance is not None:
+            ax.plot(at, np.mean([getattr(each, chance) for each in found], axis=0), ":", color=colour, lw=1.4,
+                    label="chance" if number == 0 else None)
+    ax.set_xticks(range(len(places)), places)
+    ax.set_xlim(-0.3, len(places) - 0.7)
+    ax.legend(frameon=False, fontsize="x-small")
+    return ax
+
+
+def plot_width(ax, crossings, growths=()):
+    """Least number of modes against the width, with the forms that the data leave undecided.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    crossings : list of onlinemode.deep.width.Crossing
+        Widths without a crossing are drawn as bounds (arrows).
+    growths : list of onlinemode.deep.growth.Growth
+        All are drawn, with their AICc above the first one's.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    found = [each for each in crossings if each.reached == "crossed"]
+    if found:
+        modes, errors = (np.array([getattr(each, name) for each in found]) for name in ("modes", "standard_error"))
+        ax.errorbar([each.width for each in found], modes,
+                    None if np.isnan(errors).all() else modes * np.nan_to_num(errors), fmt="o", color="black", ms=5.0,
+                    mfc="none", capsize=2.0, label="least modes ± standard error")
+    for reached, pick, marker in (("never", -1, "^"), ("always", 0, "v")):
+        rest = [each for each in crossings if each.reached == reached]
+        if rest:
+            ax.plot([each.width for each in rest], [each.tried[pick] for each in rest], marker, color=GREY, ms=7.0,
+                    ls="none", label="more than this" if reached == "never" else "this or fewer")
+    widths = np.array([each.width for each in crossings])
+    fine = np.geomspace(widths.min(), widths.max(), 200)
+    for number, growth in enumerate(growths):
+        ax.plot(fine, growth(fine), color=COLOURS[number % len(COLOURS)], lw=1.6 if number == 0 else 0.9,
+                label=f"{growth.formula}, ΔAICc {growth.aicc - growths[0].aicc:.1f}")
+    ax.set_xscale("log")
+    ax.set_xticks(widths, [str(width) for width in widths], fontsize="small")
+    ax.minorticks_off()
+    ax.set_ylim(bottom=0.0)
+    ax.set_xlabel("width of the hidden layers")
+    ax.set_ylabel("least number of modes $P$")
+    ax.legend(frameon=False, fontsize="x-small", loc="upper left")
+    return ax
+
+
+def plot_width_curves(ax, crossings):
+    """Test accuracy against the number of modes, one colour a width; dashed the target at this width.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    crossings : list of onlinemode.deep.width.Crossing
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    for number, each in enumerate(crossings):
+        colour = COLOURS[number % len(COLOURS)]
+        ax.plot(each.tried, each.accuracy.mean(1), "o-", color=colour, ms=3.5, mfc="none", lw=1.0,
+                label=f"width {each.width}")
+        ax.plot(each.tried, each.accuracy, ".", color=colour, ms=2.0)
+        ax.axhline(each.target, color=colour, ls="--", lw=0.6)
+    ax.set_xscale("log")
+    ax.set_xlabel("number of modes $P$")
+    ax.set_ylabel("test accuracy")
+    ax.legend(frameon=False, fontsize="x-small", loc="lower right")
+    return ax
+
+
+def modes_figure(layers, title=None):
+    """Importance of the modes of every layer; ``layers`` is a list of (Ranked, PowerLaw or None)."""
+    figure = new_figure(4.2 * len(layers), 3.9, title)
+    for l, (ax, (ranked, fit)) in enumerate(zip(np.atleast_1d(figure.subplots(1, len(layers))), layers), start=1):
+        plot_importance(ax, ranked, fit).set_title(f"layer {l}", fontsize="medium")
+    return figure
+
+
+def removal_figure(removals, title=None):
+    """Removal curves; ``removals`` maps the title of a panel to its list of Removal."""
+    figure = new_figure(4.0 * len(removals), 3.7, title)
+    for ax, (name, found) in zip(np.atleast_1d(figure.subplots(1, len(removals))), removals.items()):
+        plot_removal(ax, found).set_title(name, fontsize="medium")
+    return figure
+
+
+def geometry_figure(groups, title=None):
+    """All measures by layer; ``groups`` maps a name to a list of Geometry."""
+    layers = len(next(iter(groups.values()))[0].latent)
+    units = ["input", *(f"hidden {l}" for l in range(1, layers)), "output"]
+    fields, gaps = [f"layer {l}" for l in range(1, layers + 1)], [f"{l} to {l + 1}" for l in range(1, layers)]
+    panels = [("activity", units, None, "dimension of the activity"),
+              ("latent", fields, None, "dimension of the fields $W h$"),
+              ("matrix", fields, None, "dimension of $W$"),
+              ("classes", units, "classes_chance", "overlap of the classes' subspaces")]
+    if gaps:
+        panels += [("overlap", gaps, "overlap_chance", "overlap of the modes' spans"),
+                   ("alignment", gaps, "alignment_chance", "alignment, modes by strength")]
+    panels = [panel for panel in panels
+              if any(np.isfinite(getattr(each, panel[0])).any() for found in groups.values() for each in found)]
+    rows = -(-len(panels) // 3)
+    figure = new_figure(11.0, 3.4 * rows, title)
+    axes = np.atleast_1d(figure.subplots(rows, 3)).reshape(-1)
+    for ax, (name, places, chance, words) in zip(axes, panels):
+        plot_by_layer(ax, groups, name, places, chance)
+        ax.set_ylabel(words)
+    for ax in axes[len(panels):]:
+        ax.remove()
+    return figure
+
+
+def width_figure(crossings, growths=(), title=None):
+    """Accuracy against modes, and the least number of modes against the width."""
+    figure = new_figure(10.0, 4.4, title)
+    left, right = figure.subplots(1, 2)
+    plot_width_curves(left, crossings)
+    plot_width(right, crossings, growths)
+    return figure

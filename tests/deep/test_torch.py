@@ -1,0 +1,225 @@
+"""PyTorch layers against the networks of this package, and conversion of trained models; needs PyTorch."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from onlinemode import deep
+from onlinemode.deep.importance import importance
+from onlinemode.errors import ParameterError
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
+
+from onlinemode.deep.torch import (  # noqa: E402
+    ModeConv2d,
+    ModeLinear,
+    convert,
+    from_dense,
+    importances,
+    mode_layers,
+)
+
+SIZES = (7, 9, 8, 5)
+
+
+def twin(network):
+    """The same network of PyTorch layers, its values copied; shared modes are one parameter."""
+    layers = []
+    for layer in network.layers:
+        N_out, P = layer.xi_out.shape
+        new = ModeLinear(layer.xi_in.shape[1], N_out, P, dtype=torch.float64)
+        with torch.no_grad():
+            for name in ("xi_in", "strengths", "xi_out"):
+                getattr(new, name).copy_(torch.from_numpy(np.array(getattr(layer, name))))
+        layers += [new, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+@pytest.mark.parametrize("variant", ["1L2P", "two-factor", "1L1P"])
+@pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
+def test_gradients_are_those_of_the_network(variant, loss):
+    network = deep.Network(SIZES, variant, modes=4, seed=3, precision="float64", loss=loss)
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((30, 7)), rng.integers(0, 5, 30)
+    model = twin(network)
+    z = model(torch.from_numpy(x))
+    assert np.allclose(z.detach().numpy(), network.forward(x), rtol=1e-12, atol=1e-13)
+    if loss == "mse":
+        value = 0.5 * ((z - functional.one_hot(torch.from_numpy(y), 5)) ** 2).sum(1).mean()
+    else:
+        value = functional.cross_entropy(z, torch.from_numpy(y))
+    value.backward()
+    assert value.item() == pytest.approx(network.loss(x, y), rel=1e-12)
+    ours = network.gradients(x, y)
+    theirs = {f"{name}_{l}": getattr(model[2 * l], name).grad.numpy() for l in range(3)
+              for name in ("xi_in", "strengths", "xi_out")}
+    if variant == "1L1P":  # one parameter in two layers: both gradients
+        for l in (0, 1):
+            theirs[f"xi_in_{l + 1}"] = theirs[f"xi_in_{l + 1}"] + theirs[f"xi_out_{l}"].T
+    assert ours
+    for name, gradient in ours.items():
+        scale = np.abs(gradient).max()
+        assert scale > 1e-6 and np.abs(theirs[name] - gradient).max() < 1e-12 * scale, name
+
+
+def test_initial_values_are_ours():
+    torch.manual_seed(0)
+    layer = ModeLinear(784, 300, 50, bias=True)
+    size = (784 * np.log(784)) ** (-1 / 6)
+    for name, count in (("xi_in", 784 * 50), ("xi_out", 300 * 50), ("strengths", 50)):
+        values = getattr(layer, name).detach().numpy()
+        assert values.std() == pytest.approx(size, rel=5.0 / np.sqrt(2 * count)), name
+        assert abs(values.mean()) < 5.0 * size / np.sqrt(count)
+    assert not layer.bias.any()
+    first = layer.xi_in.detach().clone()
+    torch.manual_seed(0)
+    assert torch.equal(ModeLinear(784, 300, 50, bias=True).xi_in, first)
+
+
+def test_no_matrix_is_formed():
+    layer = ModeLinear(3000, 2000, 4)
+    seen = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: seen.append(t.numel()) or t, lambda t: t):
+        layer(torch.randn(5, 3000)).sum().backward()
+    assert seen and max(seen) <= 5 * 3000
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(4, 11), (2, 3, 11), (11,)])
+def test_linear_from_dense_at_full_rank(bias, shape):
+    torch.manual_seed(1)
+    dense = nn.Linear(11, 6, bias=bias, dtype=torch.float64).eval()
+    x = torch.randn(shape, dtype=torch.float64)
+    made = from_dense(dense, 6)
+    assert torch.allclose(made(x), dense(x), atol=1e-12) and not made.training
+    assert torch.allclose(made.matrix, dense.weight, atol=1e-12)
+    cut = from_dense(dense, 2).matrix
+    singular = torch.linalg.svdvals(dense.weight)
+    assert (cut - dense.weight).norm().item() == pytest.approx((singular[2:] ** 2).sum().sqrt().item())
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"stride": 2, "padding": 1}, {"padding": "same", "bias": False}, {"dilation": 2, "kernel_size": (3, 2)}])
+def test_convolution_from_dense_at_full_rank(options):
+    torch.manual_seed(2)
+    dense = nn.Conv2d(**{"in_channels": 3, "out_channels": 5, "kernel_size": 3, "dtype": torch.float64, **options})
+    for x in (torch.randn(2, 3, 9, 8, dtype=torch.float64), torch.randn(3, 9, 8, dtype=torch.float64)):
+        assert torch.allclose(from_dense(dense, 5)(x), dense(x), atol=1e-12)
+
+
+def test_convolution_is_the_matrix_on_patches():
+    torch.manual_seed(3)
+    layer = ModeConv2d(3, 5, 2, modes=4, bias=True, dtype=torch.float64)
+    x = torch.randn(2, 3, 6, 6, dtype=torch.float64)
+    patches = functional.unfold(x, 2)
+    expected = (layer.matrix @ patches).reshape(2, 5, 5, 5) + layer.bias[:, None, None]
+    assert torch.allclose(layer(x), expected, atol=1e-12)
+    layer(x).square().sum().backward()
+    W = layer.matrix.detach().requires_grad_()
+    direct = ((W @ patches).reshape(2, 5, 5, 5) + layer.bias.detach()[:, None, None]).square().sum()
+    direct.backward()  # ∂ξ_in = diag(Σ) ξ_outᵀ ∂W and so on
+    xi_in, s, xi_out = (each.detach() for each in (layer.xi_in, layer.strengths, layer.xi_out))
+    assert torch.allclose(layer.xi_in.grad, s[:, None] * (xi_out.T @ W.grad), atol=1e-10)
+    assert torch.allclose(layer.xi_out.grad, W.grad @ xi_in.T * s, atol=1e-10)
+    assert torch.allclose(layer.strengths.grad, ((xi_out.T @ W.grad) * xi_in).sum(1), atol=1e-10)
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.depthwise = nn.Conv2d(4, 4, 3, groups=4)
+        self.block = nn.Sequential(nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 12))
+        self.again = self.block[2]
+        self.head = nn.Linear(12, 3)
+
+    def forward(self, x):
+        h = self.depthwise(torch.relu(self.conv(x))).flatten(1)
+        return self.head(torch.relu(self.again(torch.relu(self.block(h)))))
+
+
+def test_convert_a_model():
+    torch.manual_seed(4)
+    model = Model().double()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    x = torch.randn(6, 1, 6, 6, dtype=torch.float64)
+    assert model(x).shape == (6, 3)
+    full = convert(model, 100)
+    assert torch.allclose(full(x), model(x), atol=1e-10)
+    small = convert(model, 2, skip="head")
+    kinds = {name: type(layer).__name__ for name, layer in small.named_modules()}
+    assert kinds["conv"] == "ModeConv2d" and kinds["depthwise"] == "Conv2d" and kinds["head"] == "Linear"
+    assert kinds["block.0"] == "ModeLinear" and small.again is small.block[2]
+    assert set(mode_layers(small)) == {"conv", "block.0", "block.2"}
+    assert type(convert(model, 2, skip=["block"]).block[0]) is nn.Linear
+    after = model.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    small(x).sum().backward()
+    assert all(parameter.grad is not None for parameter in small.parameters())
+    other = convert(model, 2, skip="head")
+    other.load_state_dict(small.state_dict())
+    assert torch.equal(other(x), small(x))
+    assert isinstance(convert(nn.Linear(4, 4), 2), ModeLinear)
+
+
+def test_attention_stays_usable():
+    """Its output layer is a subclass whose weight is read directly."""
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    small = convert(layer, 3)
+    assert type(small.linear1) is ModeLinear and not isinstance(small.self_attn.out_proj, ModeLinear)
+    assert small(torch.randn(2, 5, 8)).shape == (2, 5, 8)
+
+
+def test_importances_are_those_of_the_arrays():
+    model = nn.Sequential(ModeConv2d(2, 4, 3, 5), nn.Flatten(), ModeLinear(16, 3, 6))
+    found = importances(model)
+    for l in ("0", "2"):
+        arrays = [getattr(model[int(l)], name).detach().numpy() for name in ("xi_in", "strengths", "xi_out")]
+        assert found[l] == pytest.approx(importance(*arrays))
+    assert importances(model, "strength")["2"] == pytest.approx(np.abs(model[2].strengths.detach().numpy()))
+    factors = mode_layers(model)["0"]
+    model[0].strengths.data.zero_()
+    assert factors.strengths.any()  # a copy
+
+
+def test_training_in_modes_learns():
+    torch.manual_seed(5)
+    layer = ModeLinear(6, 4, 4, dtype=torch.float64)
+    x, W = torch.randn(200, 6, dtype=torch.float64), torch.randn(4, 6, dtype=torch.float64)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.05)
+    for _ in range(400):
+        optimizer.zero_grad()
+        loss = ((layer(x) - x @ W.T) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 1e-3 * (W**2).sum().item()
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: ModeLinear(4, 3, 0), "the number of modes P must be a whole number ≥ 1; got 0"),
+    (lambda: ModeLinear(1, 3, 1), r"N_in .* must be a whole number ≥ 2; got 1"),
+    (lambda: ModeConv2d(2, 3, (3, 3, 3), 2), "kernel_size must be one or two whole numbers"),
+    (lambda: ModeConv2d(2, 3, 0, 2), "kernel_size must be a whole number ≥ 1"),
+    (lambda: from_dense(nn.Linear(4, 3), 4), "has at most 3 modes; got modes = 4"),
+    (lambda: from_dense(nn.ReLU(), 4), "only nn.Linear and nn.Conv2d can be made of modes; got ReLU"),
+    (lambda: from_dense(nn.Conv2d(4, 4, 3, groups=2), 4), "got groups = 2"),
+    (lambda: from_dense(nn.Conv2d(4, 4, 3, padding_mode="circular"), 4), "padding_mode = 'circular': leave this"),
+    (lambda: convert(nn.ReLU(), 4), "no nn.Linear or nn.Conv2d to convert .* got ReLU"),
+    (lambda: convert(Model(), 4, skip=["heads"]), "heads is none: see model.named_modules"),
+    (lambda: convert(Model(), 0), "modes must be a whole number ≥ 1")])
+def test_bad_input(call, message):
+    with pytest.raises(ParameterError, match=message):
+        call()
+
+
+def test_a_missing_torch_is_one_line():
+    code = ("import sys; sys.modules['torch'] = None\n"
+            "import onlinemode as om\n"
+            "try:\n    import onlinemode.deep.torch\nexcept om.OnlineModeError as problem:\n    print(problem)")
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == ("onlinemode.deep.torch needs PyTorch, which is not installed; install onlinemode[torch], "
+                             "or use onlinemode.deep without it\n")
