@@ -212,8 +212,11 @@ def geometry_figure(groups, title=None):
     figure = new_figure(11.0, 3.4 * rows, title)
     axes = np.atleast_1d(figure.subplots(rows, 3)).reshape(-1)
     for ax, (name, places, chance, words) in zip(axes, panels):
-        plot_by_layer(ax, groups, name, places, chance)
+        plot_by_layer(ax, groups, name, places, chance).get_legend().remove()
         ax.set_ylabel(words)
+    fullest = max(axes[:len(panels)], key=lambda ax: len(ax.get_legend_handles_labels()[1]))
+    figure.legend(*fullest.get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False,
+                  fontsize="small")
     for ax in axes[len(panels):]:
         ax.remove()
     return figure
