@@ -5,6 +5,8 @@ fdlibm), one counter for two normals; chi variates by the rejection method of G.
 Tsang, ACM Trans. Math. Softw. 26, 363 (2000).  See docs/theory.md, section 4.3.
 """
 
+import math
+
 import numpy as np
 
 from onlinemode.kernels.fused import fma
@@ -70,7 +72,7 @@ def _with_sign(number, bit):
 @compiled(inner=True, forceinline=True)
 def _box_muller(radius_unit, angle_unit):
     """Two normals from two uniforms in [1, 2)."""
-    radius = np.sqrt(-2.0 * _log_of_uniform(2.0 - radius_unit))
+    radius = math.sqrt(-2.0 * _log_of_uniform(2.0 - radius_unit))
     turn = fma(4.0, angle_unit, -4.0)
     shifted = np.float64(turn + _ROUND)  # the nearest quadrant in its low bits
     quadrant = shifted.view(np.int64)
@@ -130,14 +132,14 @@ def fill_chi(out, noise, degrees, count, replica, first_sample, stride, seed):
     first, apart = np.uint64(first_sample), np.uint64(stride)
     shape = 0.5 * degrees
     d = max(shape, 1.0) - 1.0 / 3.0
-    c = 1.0 / np.sqrt(9.0 * d)
+    c = 1.0 / math.sqrt(9.0 * d)
     for b in range(count):  # first attempts: a loop that LLVM vectorises
         x, y, u = _attempt(np.uint64(0), c1, first + np.uint64(b) * apart, k0, k1)
         v = 1.0 + c * x
         square = x * x
         accepted = u < 1.0 - 0.0331 * square * square and v > 0.0
         gamma = d * v * v * v
-        out[b] = np.sqrt(gamma + gamma) if accepted else -1.0
+        out[b] = math.sqrt(gamma + gamma) if accepted else -1.0
         noise[b] = y
         if shape < 1.0:
             out[b] = abs(x) if shape > 0.0 else 0.0
@@ -148,6 +150,6 @@ def fill_chi(out, noise, degrees, count, replica, first_sample, stride, seed):
             v = 1.0 + c * x
             if v > 0.0:
                 v = v * v * v
-                if np.log(u) < 0.5 * x * x + d * (1.0 - v + np.log(v)):
-                    out[b] = np.sqrt(2.0 * d * v)
+                if math.log(u) < 0.5 * x * x + d * (1.0 - v + math.log(v)):
+                    out[b] = math.sqrt(2.0 * d * v)
             attempt += 1
