@@ -34,7 +34,7 @@ def missing():
 
 def processors():
     """Number of multiprocessors."""
-    return 1 if SIMULATED else cuda.get_current_device().MULTIPROCESSOR_COUNT
+    return 2 if SIMULATED else cuda.get_current_device().MULTIPROCESSOR_COUNT
 
 
 def name():

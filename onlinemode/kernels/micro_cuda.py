@@ -29,11 +29,14 @@ from onlinemode.kernels.normals import box_muller, single_normal
 from onlinemode.kernels.philox import STREAM_INPUT, STREAM_LABEL_NOISE, philox, stream_word
 
 SHARED_BYTES = 48 * 1024  # that every device gives to a block of threads
-SAMPLES = 32  # in a block where nothing else decides: more of them cost more products with each other
+SAMPLES = (4,) if SIMULATED else (32, 16, 8, 4)  # in a block: more of them cost more products with each other
+THREADS = (4, 8, 16, 32) if SIMULATED else (256, 512, 1024)  # of a block of threads of the sweep
+LENGTHS = (8, 16) if SIMULATED else (128, 64, 32, 16)  # of a tile
 MOST_SAMPLES = 64  # and so the largest batch
-BLOCKS_A_PROCESSOR = 4
+THREADS_A_PROCESSOR = 512  # of which a thread has 128 registers
 TILES_A_FLUSH = 4  # tiles after which float32 sums are added to float64 ones
-CHUNKS = 256  # blocks of threads that share one product of two vectors
+PRODUCT_THREADS = 4 if SIMULATED else 128  # of a block of threads that multiplies two vectors
+CHUNKS = 2 if SIMULATED else 256  # blocks of threads that share one product of two vectors
 COPIED_AT_ONCE = 2**26  # numbers that travel to the device in one piece
 
 _LOW = np.uint64(0xFFFFFFFF)
@@ -51,8 +54,8 @@ _apply_gradients = on_device(rule.apply_gradients)
 class Plan(NamedTuple):
     """How the work is laid out."""
 
-    samples: int  # in a block
-    coordinates: int  # of a tile
+    samples: int  # in a block, a power of two
+    coordinates: int  # of a tile, a power of two
     threads: int  # in a block of threads of the sweep
     blocks: int  # of threads in the grid of the sweep
     learners: int  # threads that learn
@@ -67,6 +70,11 @@ class Plan(NamedTuple):
 def padded(count):
     """The next multiple of four."""
     return -(-count // 4) * 4
+
+
+def _power_of_two(least):
+    """The smallest power of two that is at least this, and 4."""
+    return max(4, 1 << (least - 1).bit_length())
 
 
 def _squares(P, M, samples):
@@ -100,7 +108,7 @@ def make_plan(kind, N, P, M, batch, keep=True, samples=None, coordinates=None, t
     N, P, M, batch : int
     keep : bool, default True
     samples, coordinates, threads, blocks : int, optional
-        Multiples of four, but for ``blocks``.
+        ``samples`` and ``coordinates`` are powers of two, at least 4.
 
     Returns
     -------
@@ -108,19 +116,18 @@ def make_plan(kind, N, P, M, batch, keep=True, samples=None, coordinates=None, t
         None where no layout fits: a batch above MOST_SAMPLES, or too many modes.
     """
     size = np.dtype(kind).itemsize
-    for count in (SAMPLES, 16, 8, 4) if samples is None else (samples,):
-        count = max(count, padded(batch))
+    for count in SAMPLES if samples is None else (samples,):
+        count = max(count, _power_of_two(batch))
         squares = sum(_squares(P, M, count))
-        lanes = threads or next((lanes for lanes in (256, 512, 1024) if squares <= lanes), None)
-        length = coordinates or next((length for length in (128, 64, 32, 16)
+        lanes = threads or next((lanes for lanes in THREADS if squares <= lanes), None)
+        length = coordinates or next((length for length in LENGTHS
                                       if _sweep_bytes(size, P, M, count, length) <= SHARED_BYTES), None)
         if (count > MOST_SAMPLES or lanes is None or squares > lanes or length is None
                 or _learn_bytes(P, count) > SHARED_BYTES):
             continue
-        length = min(length, padded(N))
-        grid = blocks or min(-(-N // length), BLOCKS_A_PROCESSOR * processors())
-        return Plan(count, length, lanes, grid, 128 if threads is None else threads,
-                    256 if threads is None else 16, keep)
+        length = min(length, _power_of_two(N))
+        grid = blocks or min(-(-N // length), max(1, THREADS_A_PROCESSOR // lanes) * processors())
+        return Plan(count, length, lanes, grid, min(128, lanes), 16 if SIMULATED else 256, keep)
     return None
 
 
@@ -189,28 +196,32 @@ def make_sweep(kind, P, M, plan):
     SQUARES, PRODUCTS = UPPER + LOWER, 16 * (UPPER + LOWER)
     SLICES = max(1, min(plan.threads // SQUARES, plan.coordinates))
     COUNTERS = plan.coordinates // 4
+    # whole powers of two, so that no index needs a division
+    LOG_SAMPLES, LAST_SAMPLE = plan.samples.bit_length() - 1, plan.samples - 1
+    LOG_LENGTH, LAST = plan.coordinates.bit_length() - 1, plan.coordinates - 1
     TILE, WEIGHTS = plan.coordinates * STRIDE, plan.samples * P4
 
     @inlined
     def draw(tile, inputs, kept, store, N, first_sample, samples, seed, replica, thread):
         """Fill the inputs of a tile; coordinates from N on and samples that are not there are 0."""
-        for work in range(thread, COUNTERS * SAMPLES_OF_BLOCK, THREADS):
-            j, counter = work % SAMPLES_OF_BLOCK, work // SAMPLES_OF_BLOCK
+        for work in range(thread, COUNTERS << LOG_SAMPLES, THREADS):
+            j, counter = work & LAST_SAMPLE, work >> LOG_SAMPLES
             first = tile * LENGTH + 4 * counter
             a = b = c = d = np.float32(0)
             if j < samples:
                 a, b, c, d = _four_normals(tile * COUNTERS + counter, replica, first_sample + j, seed)
-                a = a if first < N else np.float32(0)
-                b = b if first + 1 < N else np.float32(0)
-                c = c if first + 2 < N else np.float32(0)
-                d = d if first + 3 < N else np.float32(0)
+                if first + 4 > N:
+                    a = a if first < N else np.float32(0)
+                    b = b if first + 1 < N else np.float32(0)
+                    c = c if first + 2 < N else np.float32(0)
+                    d = np.float32(0)
             place = 4 * counter * STRIDE + ROWS + j
             inputs[place] = a
             inputs[place + STRIDE] = b
             inputs[place + 2 * STRIDE] = c
             inputs[place + 3 * STRIDE] = d
             if KEEP and store:
-                place = first * SAMPLES_OF_BLOCK + j
+                place = (first << LOG_SAMPLES) + j
                 kept[place] = a
                 kept[place + SAMPLES_OF_BLOCK] = b
                 kept[place + 2 * SAMPLES_OF_BLOCK] = c
@@ -219,15 +230,15 @@ def make_sweep(kind, P, M, plan):
     @inlined
     def recall(tile, inputs, kept, thread):
         """Fill the inputs of a tile with those that were kept."""
-        for work in range(thread, LENGTH * SAMPLES_OF_BLOCK, THREADS):
-            inputs[work // SAMPLES_OF_BLOCK * STRIDE + ROWS + work % SAMPLES_OF_BLOCK] = kept[
-                tile * LENGTH * SAMPLES_OF_BLOCK + work]
+        first = tile * LENGTH << LOG_SAMPLES
+        for work in range(thread, LENGTH << LOG_SAMPLES, THREADS):
+            inputs[(work >> LOG_SAMPLES) * STRIDE + ROWS + (work & LAST_SAMPLE)] = kept[first + work]
 
     @inlined
     def update(tile, inputs, weights, decay, xi_in, thread):
         """modes <- decay * modes + Σ_j weights[j] * input j over the tile, a thread a coordinate and four modes."""
-        for work in range(thread, LENGTH * (P4 // 4), THREADS):
-            i, first = work % LENGTH, work // LENGTH * 4
+        for work in range(thread, P4 // 4 << LOG_LENGTH, THREADS):
+            i, first = work & LAST, (work >> LOG_LENGTH) * 4
             place = i * STRIDE
             m0, m1, m2, m3 = load4(inputs, place + first)
             m0, m1, m2, m3 = decay * m0, decay * m1, decay * m2, decay * m3
@@ -286,10 +297,12 @@ def make_sweep(kind, P, M, plan):
         products, since = nothing, 0
         for tile in range(cuda.blockIdx.x, xi_in.shape[0], cuda.gridDim.x):
             cuda.syncthreads()  # the tile before is done
-            for work in range(thread, LENGTH * P, THREADS):
-                inputs[work % LENGTH * STRIDE + work // LENGTH] = xi_in[tile, work // LENGTH, work % LENGTH]
-            for work in range(thread, LENGTH * M, THREADS):
-                inputs[work % LENGTH * STRIDE + P4 + work // LENGTH] = teacher[tile, work // LENGTH, work % LENGTH]
+            for work in range(thread, P << LOG_LENGTH, THREADS):
+                i, p = work & LAST, work >> LOG_LENGTH
+                inputs[i * STRIDE + p] = xi_in[tile, p, i]
+            for work in range(thread, M << LOG_LENGTH, THREADS):
+                i, m = work & LAST, work >> LOG_LENGTH
+                inputs[i * STRIDE + P4 + m] = teacher[tile, m, i]
             if pending:
                 if KEEP:
                     recall(tile, inputs, kept, thread)
@@ -522,6 +535,11 @@ def to_device(rows, kind, plan):
     return out
 
 
+def to_host(tiles, N):
+    """The inverse of :func:`to_device`: row vectors (vectors, N)."""
+    return tiles.copy_to_host().transpose(1, 0, 2).reshape(tiles.shape[1], -1)[:, :N]
+
+
 def make_state(xi_in, teacher, factors, plan):
     """A run that begins from modes and teacher vectors in tiles on the device, and factors on the host."""
     (tiles, P, length), M = xi_in.shape, teacher.shape[1]
@@ -537,8 +555,8 @@ def make_state(xi_in, teacher, factors, plan):
 @cache
 def _kernels(kind, K, M, P, plan):
     """The three kernels of a block, to be compiled at their first launch."""
-    return (kernel(make_sweep(kind, P, M, plan), plan.threads), kernel(make_collect(plan), plan.adders),
-            kernel(make_learn(K, M, P, plan), plan.learners))
+    return (kernel(make_sweep(kind, P, M, plan), plan.threads, max(1, THREADS_A_PROCESSOR // plan.threads)),
+            kernel(make_collect(plan), plan.adders), kernel(make_learn(K, M, P, plan), plan.learners))
 
 
 def advance(state, plan, rates, weight_decay, noise, activation, N, batch, first_step, steps, seed, replica):
@@ -574,14 +592,14 @@ def advance(state, plan, rates, weight_decay, noise, activation, N, batch, first
     return int(state.control.copy_to_host()[_MADE])
 
 
-def vector_overlaps(a, b, N, threads=128):
+def vector_overlaps(a, b, N):
     """a bᵀ / N in float64 for vectors in tiles on the device; an array on the host."""
     rows, columns, tiles = a.shape[1], b.shape[1], a.shape[0]
     pairs = np.array([(i, j) for i in range(rows) for j in range(columns) if a is not b or i <= j], np.int32)
     chunks = min(tiles, CHUNKS)
     partial = cuda.device_array((len(pairs), chunks), np.float64)
-    products = _products(a.dtype.type, a.shape[2], threads)
-    products[(len(pairs), chunks), threads](a, b, cuda.to_device(pairs), partial)
+    products = _products(a.dtype.type, a.shape[2], PRODUCT_THREADS)
+    products[(len(pairs), chunks), PRODUCT_THREADS](a, b, cuda.to_device(pairs), partial)
     out = np.zeros((rows, columns))
     out[tuple(pairs.T)] = partial.copy_to_host().sum(1) / N
     if a is b:
