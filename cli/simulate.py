@@ -19,7 +19,7 @@ from onlinemode.cli.running import (
     result_paths,
 )
 
-ENGINE_OPTIONS = {"micro": ("precision", "device", "threads", "test_samples"), "chain": ("threads",)}
+ENGINE_OPTIONS = {"micro": ("precision", "device", "threads", "test_samples"), "chain": ("device", "threads")}
 
 
 @click.command("simulate", short_help="Online SGD at finite N, with the theory.")

@@ -146,3 +146,8 @@ def _make_load4():
 
 
 load4 = _make_load4() if INSTALLED and not SIMULATED else _four_in_python
+
+
+def to_device(array):
+    """A copy of an array of NumPy on the device."""
+    return cuda.to_device(np.ascontiguousarray(array))
