@@ -51,13 +51,13 @@ def kernels(K, M, P, kind, keep, batch=1):
     kept = types.Array(types.float32, 1, "C")
     plan = micro_cuda.make_plan(kind, 10**6, P, M, batch, keep, blocks=264)
     yield ("sweep", micro_cuda.make_sweep(kind, P, M, plan),
-           (tiles, tiles, kept, vector, control, vector, matrix, *[whole] * 5, types.uint64, whole),
+           (tiles, tiles, kept, vector, control, vector, matrix, whole, whole, types.uint64, whole),
            (plan.threads, max(1, micro_cuda.THREADS_A_PROCESSOR // plan.threads)))
     if kind is np.float64:
         yield "collect", micro_cuda.make_collect(plan), (matrix, vector), plan.adders
         yield ("learn", micro_cuda.make_learn(K, M, P, plan),
-               (vector, vector, matrix, vector, vector, rates, real, real, *[whole] * 5, types.boolean, types.uint64,
-                whole, vector, control, vector), plan.learners)
+               (vector, vector, matrix, *[vector] * 4, control, vector, *[whole] * 3, types.uint64, whole),
+               plan.learners)
         yield ("products", micro_cuda.make_products(kind, plan.coordinates, 128),
                (tiles, tiles, types.Array(types.int32, 2, "C"), matrix), 128)
         sizes = chain_cuda.Sizes(K, M, P, M, P, batch, 4)
@@ -119,7 +119,7 @@ def test_no_device(engine, monkeypatch, capsys):
     with pytest.raises(EngineError, match="^device cuda cannot be used: (no CUDA device was found|the package)"):
         om.simulate(problem, start, 1.0, engine, device="cuda")
     monkeypatch.setattr(device, "INSTALLED", False)
-    with pytest.raises(EngineError, match=r"the package numba-cuda is not installed: pip install \"onlinemode\[cuda\]\""):
+    with pytest.raises(EngineError, match=r"numba-cuda is not installed: pip install \"onlinemode\[cuda\]\""):
         om.simulate(problem, start, 1.0, engine, device="cuda")
     with pytest.raises(SystemExit) as exit_info:
         main(["simulate", "--N", "20", "--engine", engine, "--device", "cuda", "--alpha", "1"])

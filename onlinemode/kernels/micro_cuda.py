@@ -41,7 +41,9 @@ COPIED_AT_ONCE = 2**26  # numbers that travel to the device in one piece
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
-_MADE, _STOPPED, _PENDING = range(3)  # entries of ``control``
+# Entries of ``control``: first step and number of steps of a call, steps made, whether the run diverged; first sample
+# and number of the samples that the modes have not received.
+_FIRST, _WANTED, _MADE, _STOPPED, _PENDING_FIRST, _PENDING = range(6)
 
 _philox, _stream_word = on_device(philox), on_device(stream_word)
 _box_muller, _single_normal = on_device(box_muller), on_device(single_normal)
@@ -178,15 +180,20 @@ def _four_normals(index, replica, sample, seed):
     return a, b, c, d
 
 
+@inlined
+def _steps_of_block(control, most):
+    """Steps that the next block makes: ``most``, or what is left of this call."""
+    left = control[_WANTED] - control[_MADE] if control[_STOPPED] == 0 else 0
+    return most if left > most else left
+
+
 @cache
 def make_sweep(kind, P, M, plan):
     """The kernel ``sweep`` for these sizes, as a Python function.
 
-    ``sweep(xi_in, teacher, kept, coefficients, control, decays, partial, N, first_sample, samples,
-    previous_sample, previous, seed, replica)`` for ``xi_in`` and ``teacher`` (tiles, vectors, coordinates),
-    ``kept`` (tiles·coordinates·samples, or 1), ``coefficients`` (samples·padded P), ``control`` (3), ``decays``
-    (1), ``partial`` (blocks, products).  The new samples are ``first_sample`` to ``first_sample + samples - 1``;
-    the previous block had ``previous`` from ``previous_sample`` on.
+    ``sweep(xi_in, teacher, kept, coefficients, control, decays, partial, N, batch, seed, replica)``: the arrays
+    of :class:`State`.  Which samples are drawn follows from ``control``, so that all launches have the same
+    arguments.
     """
     SAMPLES_OF_BLOCK, LENGTH, THREADS, KEEP = plan.samples, plan.coordinates, plan.threads, plan.keep
     P4, M4, STRIDE = padded(P), padded(M), _stride(P, M, plan.samples)
@@ -262,8 +269,7 @@ def make_sweep(kind, P, M, plan):
             if first + 3 < P:
                 xi_in[tile, first + 3, i] = m3
 
-    def sweep(xi_in, teacher, kept, coefficients, control, decays, partial, N, first_sample, samples, previous_sample,
-              previous, seed, replica):
+    def sweep(xi_in, teacher, kept, coefficients, control, decays, partial, N, batch, seed, replica):
         if SIMULATED:
             inputs = cuda.shared.array(TILE, kind)
             weights = cuda.shared.array(WEIGHTS, kind)
@@ -272,7 +278,10 @@ def make_sweep(kind, P, M, plan):
             weights = cuda.shared.array(WEIGHTS, kind, 16)
         sums = cuda.shared.array(PRODUCTS, np.float64)
         thread = cuda.threadIdx.x
-        pending = previous > 0 and control[_PENDING] != 0
+        samples = batch * _steps_of_block(control, max(1, SAMPLES_OF_BLOCK // batch))
+        first_sample = batch * (control[_FIRST] + control[_MADE])
+        previous_sample, previous = control[_PENDING_FIRST], control[_PENDING]
+        pending = previous > 0
         if samples == 0 and not pending:
             return
         decay = kind(decays[0])
@@ -367,17 +376,17 @@ def make_collect(plan):
 def make_learn(K, M, P, plan):
     """The kernel ``learn`` for these sizes, as a Python function.
 
-    ``learn(sums, strengths, xi_out, readout, teacher_readout, rates, weight_decay, noise, activation, N, batch,
-    first_sample, steps, moves, seed, replica, coefficients, control, decays)`` makes ``steps`` steps, from sample
-    ``first_sample`` on, of which ``sums`` holds all products.
+    ``learn(sums, strengths, xi_out, readout, teacher_readout, parameters, coefficients, control, decays, activation,
+    N, batch, seed, replica)`` makes the steps of the block of which ``sums`` holds all products; ``parameters`` are
+    the four learning rates, weight decay and noise.
     """
     MOST, THREADS, P4 = plan.samples, plan.learners, padded(P)
     COLUMNS = plan.samples // 4
     TEACHER, INPUTS = P4 // 4 * COLUMNS, _squares(P, M, plan.samples)[0]
     FIELDS, GRAM, WEIGHTS = plan.samples * P, plan.samples * plan.samples, plan.samples * P
 
-    def learn(sums, strengths, xi_out, readout, teacher_readout, rates, weight_decay, noise, activation, N, batch,
-              first_sample, steps, moves, seed, replica, coefficients, control, decays):
+    def learn(sums, strengths, xi_out, readout, teacher_readout, parameters, coefficients, control, decays, activation,
+              N, batch, seed, replica):
         fields = cuda.shared.array(FIELDS, np.float64)
         gram = cuda.shared.array(GRAM, np.float64)  # [later, earlier], over N
         weights = cuda.shared.array(WEIGHTS, np.float64)
@@ -397,10 +406,13 @@ def make_learn(K, M, P, plan):
         factors = rule.Factors(strengths, xi_out, readout, teacher_readout)
         work = rule.Workspace(u, nu, scaled_u, field, activity, gain, back)
         gradients = rule.Gradients(strengths_gradient, xi_out_gradient, readout_gradient)
+        rates = rule.Rates(parameters[0], parameters[1], parameters[2], parameters[3])
+        weight_decay, noise = parameters[4], parameters[5]
         thread = cuda.threadIdx.x
-        stopped = control[_STOPPED] != 0
+        steps = _steps_of_block(control, max(1, MOST // batch))
+        first_sample = batch * (control[_FIRST] + control[_MADE])
         cuda.syncthreads()  # all have read it
-        if stopped or steps == 0:  # the modes are up to date
+        if steps == 0:  # the modes are up to date
             if thread == 0:
                 control[_PENDING] = 0
             return
@@ -472,7 +484,8 @@ def make_learn(K, M, P, plan):
         if thread == 0:
             control[_MADE] += made
             control[_STOPPED] = 1 if made < steps else 0
-            control[_PENDING] = 1 if moves else 0
+            control[_PENDING_FIRST] = first_sample
+            control[_PENDING] = samples if rates.xi_in != 0.0 or weight_decay != 0.0 else 0
             decays[0] = decay
 
     return learn
@@ -512,7 +525,7 @@ class State(NamedTuple):
     factors: rule.Factors  # of device arrays
     kept: object  # (tiles·coordinates·samples,)   inputs of the last block; one entry where they are not kept
     coefficients: object  # (samples·padded P,)   with which those enter the modes
-    control: object  # (3,)   steps made in this call, whether it diverged, whether coefficients are to be applied
+    control: object  # (6,)   which steps; see above
     decays: object  # (1,)   factor of the modes in the last block
     partial: object  # (blocks of threads, products)
     sums: object  # (products,)
@@ -547,7 +560,7 @@ def make_state(xi_in, teacher, factors, plan):
     return State(
         xi_in, teacher, rule.Factors(*(cuda.to_device(np.array(value)) for value in factors)),
         cuda.device_array(tiles * length * plan.samples if plan.keep else 1, np.float32),
-        cuda.to_device(np.zeros(plan.samples * padded(P))), cuda.to_device(np.zeros(3, np.int64)),
+        cuda.to_device(np.zeros(plan.samples * padded(P))), cuda.to_device(np.zeros(6, np.int64)),
         cuda.to_device(np.ones(1)), cuda.device_array((plan.blocks, products), np.float64),
         cuda.device_array(products, np.float64))
 
@@ -574,21 +587,19 @@ def advance(state, plan, rates, weight_decay, noise, activation, N, batch, first
     sweep, collect, learn = _kernels(xi_in.dtype.type, K, M, P, plan)
     squares = sum(_squares(P, M, plan.samples))
     sweep, collect, learn = sweep[plan.blocks, plan.threads], collect[squares, plan.adders], learn[1, plan.learners]
-    moves = rates.xi_in != 0.0 or weight_decay != 0.0
-    state.control.copy_to_device(np.zeros(3, np.int64))
-    made, before = 0, (0, 0)
-    while made < steps:
-        count = min(plan.steps(batch), steps - made)
-        samples = (first_step + made) * batch, count * batch
-        sweep(xi_in, teacher, state.kept, state.coefficients, state.control, state.decays, state.partial, N, *samples,
-              *before, seed, replica)
+    control = np.zeros(6, np.int64)
+    control[_FIRST], control[_WANTED] = first_step, steps
+    state.control.copy_to_device(control)
+    parameters = cuda.to_device(np.array([*rates, weight_decay, noise]))
+    of_sweep = (xi_in, teacher, state.kept, state.coefficients, state.control, state.decays, state.partial, N, batch,
+                seed, replica)
+    of_learn = (state.sums, *factors, parameters, state.coefficients, state.control, state.decays, activation, N,
+                batch, seed, replica)
+    for _ in range(-(-steps // plan.steps(batch))):
+        sweep(*of_sweep)
         collect(state.partial, state.sums)
-        learn(state.sums, *factors, rates, weight_decay, noise, activation, N, batch, samples[0], count, moves, seed,
-              replica, state.coefficients, state.control, state.decays)
-        made, before = made + count, samples
-    if moves and steps > 0:  # bring the modes up to date
-        sweep(xi_in, teacher, state.kept, state.coefficients, state.control, state.decays, state.partial, N, 0, 0,
-              *before, seed, replica)
+        learn(*of_learn)
+    sweep(*of_sweep)  # brings the modes up to date
     return int(state.control.copy_to_host()[_MADE])
 
 

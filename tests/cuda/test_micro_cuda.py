@@ -61,7 +61,8 @@ def compare(weights, kind=np.float64, batch=1, keep=True, layout=None, tolerance
     return pair
 
 
-@pytest.mark.parametrize("replica, sample, seed", [(0, 0, 0), (12345, 2**40 + 7, 2**63 + 11), (2**24 - 1, 3, 2**64 - 1)])
+@pytest.mark.parametrize("replica, sample, seed", [
+    (0, 0, 0), (12345, 2**40 + 7, 2**63 + 11), (2**24 - 1, 3, 2**64 - 1)])
 def test_normals_have_the_bits_of_the_cpu(replica, sample, seed):
     """On a device this holds because every fused operation is written; the simulator computes them in float64."""
     count = 64 if SIMULATED else 2**22
