@@ -150,8 +150,9 @@ def run_simulation(problem, start, settings, engine, mean_field=None, keeper=Non
         if not reports:  # the arguments are right
             steps = settings["alpha"] * settings["N"] * settings["replicas"]
             announce(settings, describe(settings, start))
-            seconds = estimated_seconds(settings, problem, start, engine)
-            announce(settings, f"{count(steps)} steps of {engine}, {about(seconds)} "
+            duration = (about(estimated_seconds(settings, problem, start, engine)) if settings["device"] == "cpu" else
+                        f"device {settings['device']}")
+            announce(settings, f"{count(steps)} steps of {engine}, {duration} "
                                "(the first run compiles for some seconds more)")
         elif mean_field is not None:  # the kernel is compiled and running
             mean_field.begin()

@@ -47,7 +47,11 @@ def name():
 
 def free_bytes():
     """Bytes of the device's memory that nobody uses."""
-    return sys.maxsize if SIMULATED else int(cuda.current_context().get_memory_info()[0])
+    if SIMULATED:
+        return sys.maxsize
+    context = cuda.current_context()
+    context.memory_manager.deallocations.clear()  # what Numba has not given back yet
+    return int(context.get_memory_info()[0])
 
 
 def out_of_memory(problem):
@@ -57,7 +61,7 @@ def out_of_memory(problem):
 
 def inlined(function):
     """A function of the device that becomes part of the kernels that call it; plain Python in the simulator."""
-    return function if SIMULATED else cuda.jit(device=True, forceinline=True)(function)
+    return function if SIMULATED else cuda.jit(device=True, forceinline=True, lto=False)(function)
 
 
 def kernel(function, threads=None, blocks=1):
@@ -71,7 +75,10 @@ def kernel(function, threads=None, blocks=1):
     blocks : int, default 1
         Blocks of threads that should fit on a multiprocessor.
     """
-    return cuda.jit(function) if SIMULATED or threads is None else cuda.jit(launch_bounds=(threads, blocks))(function)
+    if SIMULATED:
+        return cuda.jit(function)
+    bounds = {} if threads is None else {"launch_bounds": (threads, blocks)}
+    return cuda.jit(lto=False, **bounds)(function)  # so that what runs is the PTX that can be read
 
 
 def _fma_on_device(a, b, c):
