@@ -141,17 +141,16 @@ def micro(drawing):
 
 def parts(state, plan, N, times=20):
     """Seconds of each of the three kernels of a block."""
-    kernels = micro_cuda._kernels(state.xi_in.dtype.type, K, K, K, plan)
+    sweep, collect, learn = micro_cuda.kernels(state.xi_in.dtype.type, K, K, K, plan)
     control = np.zeros(6, np.int64)
     control[1] = 10**9  # steps wanted
     state.control.copy_to_device(control)
     parameters = cuda.to_device(np.array([*RATES, 0.0, 0.0]))
-    squares = sum(micro_cuda._squares(K, K, plan.samples))
-    calls = ((kernels[0][plan.blocks, plan.threads], (state.xi_in, state.teacher, state.kept, state.coefficients,
-                                                      state.control, state.decays, state.partial, N, 1, SEED, 0)),
-             (kernels[1][squares, plan.adders], (state.partial, state.sums)),
-             (kernels[2][1, plan.learners], (state.sums, *state.factors, parameters, state.coefficients, state.control,
-                                             state.decays, ERF, N, 1, SEED, 0)))
+    calls = ((sweep, (state.xi_in, state.teacher, state.kept, state.coefficients, state.control, state.decays,
+                      state.partial, N, 1, SEED, 0)),
+             (collect, (state.partial, state.sums)),
+             (learn, (state.sums, *state.factors, parameters, state.coefficients, state.control, state.decays, ERF, N,
+                      1, SEED, 0)))
     found = []
     for _ in range(2):  # once to have a block to learn from
         for kernel, arguments in calls:

@@ -54,8 +54,8 @@ def kernels(K, M, P, kind, keep, batch=1):
            (tiles, tiles, kept, vector, control, vector, matrix, whole, whole, types.uint64, whole),
            (plan.threads, max(1, micro_cuda.THREADS_A_PROCESSOR // plan.threads)))
     if kind is np.float64:
-        yield "collect", micro_cuda.make_collect(plan), (matrix, vector), plan.adders
-        yield ("learn", micro_cuda.make_learn(K, M, P, plan),
+        yield "collect", micro_cuda.make_collect(plan.adders), (matrix, vector), plan.adders
+        yield ("learn", micro_cuda.make_learn(K, M, P, plan.samples, plan.learners),
                (vector, vector, matrix, *[vector] * 4, control, vector, *[whole] * 3, types.uint64, whole),
                plan.learners)
         yield ("products", micro_cuda.make_products(kind, plan.coordinates, 128),

@@ -351,9 +351,9 @@ def make_sweep(kind, P, M, plan):
 
 
 @cache
-def make_collect(plan):
+def make_collect(threads):
     """The kernel ``collect(partial, sums)``, as a Python function: a block of threads for 16 products."""
-    THREADS, TURNS = plan.adders, plan.adders // 16
+    THREADS, TURNS = threads, threads // 16
 
     def collect(partial, sums):
         parts = cuda.shared.array(THREADS, np.float64)
@@ -373,17 +373,17 @@ def make_collect(plan):
 
 
 @cache
-def make_learn(K, M, P, plan):
+def make_learn(K, M, P, samples, threads):
     """The kernel ``learn`` for these sizes, as a Python function.
 
     ``learn(sums, strengths, xi_out, readout, teacher_readout, parameters, coefficients, control, decays, activation,
     N, batch, seed, replica)`` makes the steps of the block of which ``sums`` holds all products; ``parameters`` are
     the four learning rates, weight decay and noise.
     """
-    MOST, THREADS, P4 = plan.samples, plan.learners, padded(P)
-    COLUMNS = plan.samples // 4
-    TEACHER, INPUTS = P4 // 4 * COLUMNS, _squares(P, M, plan.samples)[0]
-    FIELDS, GRAM, WEIGHTS = plan.samples * P, plan.samples * plan.samples, plan.samples * P
+    MOST, THREADS, P4 = samples, threads, padded(P)
+    COLUMNS = samples // 4
+    TEACHER, INPUTS = P4 // 4 * COLUMNS, _squares(P, M, samples)[0]
+    FIELDS, GRAM, WEIGHTS = samples * P, samples * samples, samples * P
 
     def learn(sums, strengths, xi_out, readout, teacher_readout, parameters, coefficients, control, decays, activation,
               N, batch, seed, replica):
@@ -566,10 +566,27 @@ def make_state(xi_in, teacher, factors, plan):
 
 
 @cache
-def _kernels(kind, K, M, P, plan):
-    """The three kernels of a block, to be compiled at their first launch."""
-    return (kernel(make_sweep(kind, P, M, plan), plan.threads, max(1, THREADS_A_PROCESSOR // plan.threads)),
-            kernel(make_collect(plan), plan.adders), kernel(make_learn(K, M, P, plan), plan.learners))
+def _sweep_kernel(kind, P, M, plan):
+    return kernel(make_sweep(kind, P, M, plan), plan.threads, max(1, THREADS_A_PROCESSOR // plan.threads))
+
+
+@cache
+def _collect_kernel(threads):
+    return kernel(make_collect(threads), threads)
+
+
+@cache
+def _learn_kernel(*sizes):
+    return kernel(make_learn(*sizes), sizes[-1])
+
+
+def kernels(kind, K, M, P, plan):
+    """Sweep, collect and learn, each with its launch configuration; compiled at their first launch."""
+    squares = sum(_squares(P, M, plan.samples))
+    same_code = plan._replace(blocks=0, learners=0, adders=0)
+    return (_sweep_kernel(kind, P, M, same_code)[plan.blocks, plan.threads],
+            _collect_kernel(plan.adders)[squares, plan.adders],
+            _learn_kernel(K, M, P, plan.samples, plan.learners)[1, plan.learners])
 
 
 def advance(state, plan, rates, weight_decay, noise, activation, N, batch, first_step, steps, seed, replica):
@@ -584,9 +601,7 @@ def advance(state, plan, rates, weight_decay, noise, activation, N, batch, first
     """
     xi_in, teacher, factors = state.xi_in, state.teacher, state.factors
     K, M, P = factors.readout.shape[0], teacher.shape[1], xi_in.shape[1]
-    sweep, collect, learn = _kernels(xi_in.dtype.type, K, M, P, plan)
-    squares = sum(_squares(P, M, plan.samples))
-    sweep, collect, learn = sweep[plan.blocks, plan.threads], collect[squares, plan.adders], learn[1, plan.learners]
+    sweep, collect, learn = kernels(xi_in.dtype.type, K, M, P, plan)
     control = np.zeros(6, np.int64)
     control[_FIRST], control[_WANTED] = first_step, steps
     state.control.copy_to_device(control)
