@@ -15,7 +15,7 @@ from numba import cuda
 
 from onlinemode.kernels import rule
 from onlinemode.kernels.chain_normals import chi_constants, first_chi, later_chi, two_normals
-from onlinemode.kernels.device import SIMULATED, inlined, kernel, on_device
+from onlinemode.kernels.device import SIMULATED, inlined, kernel, launched, on_device
 from onlinemode.kernels.philox import STREAM_CHAIN_CHI, STREAM_CHAIN_NORMAL, stream_word
 
 EXTRA = 4  # as in chain_cpu
@@ -297,9 +297,9 @@ def advance(state, paths, sizes, teacher_factor, teacher_readout, rates, weight_
     -------
     counts : int array (3, replicas)
     """
-    blocks = -(-state.modes.shape[2] // THREADS)
-    _kernel(sizes)[blocks, THREADS](state, paths, teacher_factor, teacher_readout, rates, weight_decay, noise,
-                                    activation, N, dof, save_steps, until, seed, first_replica)
+    advance = launched(_kernel(sizes), -(-state.modes.shape[2] // THREADS), THREADS)
+    advance(state, paths, teacher_factor, teacher_readout, rates, weight_decay, noise, activation, N, dof, save_steps,
+            until, seed, first_replica)
     return state.counts.copy_to_host()
 
 

@@ -8,6 +8,7 @@ simulator, in Python, which the tests use.
 import importlib.util
 import os
 import sys
+import warnings
 from inspect import iscode
 from types import FunctionType
 
@@ -79,6 +80,13 @@ def kernel(function, threads=None, blocks=1):
         return cuda.jit(function)
     bounds = {} if threads is None else {"launch_bounds": (threads, blocks)}
     return cuda.jit(lto=False, **bounds)(function)  # so that what runs is the PTX that can be read
+
+
+def launched(kernel, blocks, threads):
+    """A kernel with its grid, to be called with its arguments."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Grid size")  # Numba's advice about small grids
+        return kernel[blocks, threads]
 
 
 def _fma_on_device(a, b, c):

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numba import cuda
 
-from onlinemode.kernels.device import SIMULATED, kernel, processors
+from onlinemode.kernels.device import SIMULATED, kernel, launched, processors
 from onlinemode.kernels.micro_cuda import _four_normals
 
 THREADS = 4 if SIMULATED else 256
@@ -36,7 +36,7 @@ def _kernels():
 def draw(count, replica, sample, seed):
     """The first normals of one input, as ``fill_normals`` gives them; ``count`` is a multiple of four."""
     out = cuda.device_array(count, np.float32)
-    _kernels()[0][-(-count // (4 * THREADS)), THREADS](out, replica, sample, np.uint64(seed))
+    launched(_kernels()[0], -(-count // (4 * THREADS)), THREADS)(out, replica, sample, np.uint64(seed))
     return out.copy_to_host()
 
 
@@ -44,5 +44,5 @@ def draw_and_add(N, samples, seed):
     """Draw so many inputs and write none of them; waits for the device."""
     blocks = BLOCKS_A_PROCESSOR * processors()
     out = cuda.device_array(blocks * THREADS, np.float32)
-    _kernels()[1][blocks, THREADS](out, N // 4, samples, np.uint64(seed))
+    launched(_kernels()[1], blocks, THREADS)(out, N // 4, samples, np.uint64(seed))
     return out.copy_to_host()

@@ -24,7 +24,7 @@ import numpy as np
 from numba import cuda
 
 from onlinemode.kernels import rule
-from onlinemode.kernels.device import SIMULATED, inlined, kernel, load4, on_device, processors
+from onlinemode.kernels.device import SIMULATED, inlined, kernel, launched, load4, on_device, processors
 from onlinemode.kernels.normals import box_muller, single_normal
 from onlinemode.kernels.philox import STREAM_INPUT, STREAM_LABEL_NOISE, philox, stream_word
 
@@ -79,6 +79,11 @@ def _power_of_two(least):
     return max(4, 1 << (least - 1).bit_length())
 
 
+def _blocks_a_processor(threads):
+    """Blocks of threads of a sweep that work on a multiprocessor at the same time."""
+    return max(1, min(8, THREADS_A_PROCESSOR // threads))
+
+
 def _squares(P, M, samples):
     """Squares of four by four products: of modes and teacher vectors, then of inputs, with inputs."""
     columns = samples // 4
@@ -127,8 +132,7 @@ def make_plan(kind, N, P, M, batch, keep=True, samples=None, coordinates=None, t
         if (count > MOST_SAMPLES or lanes is None or squares > lanes or length is None
                 or _learn_bytes(P, count) > SHARED_BYTES):
             continue
-        length = min(length, _power_of_two(N))
-        grid = blocks or min(-(-N // length), max(1, THREADS_A_PROCESSOR // lanes) * processors())
+        grid = blocks or min(-(-N // length), _blocks_a_processor(lanes) * processors())
         return Plan(count, length, lanes, grid, min(128, lanes), 16 if SIMULATED else 256, keep)
     return None
 
@@ -567,7 +571,7 @@ def make_state(xi_in, teacher, factors, plan):
 
 @cache
 def _sweep_kernel(kind, P, M, plan):
-    return kernel(make_sweep(kind, P, M, plan), plan.threads, max(1, THREADS_A_PROCESSOR // plan.threads))
+    return kernel(make_sweep(kind, P, M, plan), plan.threads, _blocks_a_processor(plan.threads))
 
 
 @cache
@@ -584,9 +588,9 @@ def kernels(kind, K, M, P, plan):
     """Sweep, collect and learn, each with its launch configuration; compiled at their first launch."""
     squares = sum(_squares(P, M, plan.samples))
     same_code = plan._replace(blocks=0, learners=0, adders=0)
-    return (_sweep_kernel(kind, P, M, same_code)[plan.blocks, plan.threads],
-            _collect_kernel(plan.adders)[squares, plan.adders],
-            _learn_kernel(K, M, P, plan.samples, plan.learners)[1, plan.learners])
+    return (launched(_sweep_kernel(kind, P, M, same_code), plan.blocks, plan.threads),
+            launched(_collect_kernel(plan.adders), squares, plan.adders),
+            launched(_learn_kernel(K, M, P, plan.samples, plan.learners), 1, plan.learners))
 
 
 def advance(state, plan, rates, weight_decay, noise, activation, N, batch, first_step, steps, seed, replica):
@@ -624,8 +628,8 @@ def vector_overlaps(a, b, N):
     pairs = np.array([(i, j) for i in range(rows) for j in range(columns) if a is not b or i <= j], np.int32)
     chunks = min(tiles, CHUNKS)
     partial = cuda.device_array((len(pairs), chunks), np.float64)
-    products = _products(a.dtype.type, a.shape[2], PRODUCT_THREADS)
-    products[(len(pairs), chunks), PRODUCT_THREADS](a, b, cuda.to_device(pairs), partial)
+    products = launched(_products(a.dtype.type, a.shape[2], PRODUCT_THREADS), (len(pairs), chunks), PRODUCT_THREADS)
+    products(a, b, cuda.to_device(pairs), partial)
     out = np.zeros((rows, columns))
     out[tuple(pairs.T)] = partial.copy_to_host().sum(1) / N
     if a is b:
