@@ -97,7 +97,7 @@ def test_no_import_cycles():
 def test_kernels_import_kernels_alone(name):
     assert all(other.startswith("onlinemode.kernels") for other in own(name))
     allowed = {"numpy", "numba", "llvmlite", "math", "typing", "types", "functools", "hashlib", "importlib", "inspect",
-               "os", "sys", "tempfile", "pathlib"}
+               "os", "sys", "tempfile", "pathlib", "warnings"}
     assert {other.split(".")[0] for other in imports(name) - own(name)} <= allowed
 
 
