@@ -79,7 +79,8 @@ OPTIONS = {
                                  help="Size of the student's initial modes.  [showcase: 0.3; committee, graded: 0.1]"),
     "preset": click.option("--preset", help="A set of defaults: showcase or paper.  [showcase]"),
     "engine": click.option("--engine", help="micro (N-vectors) or chain (exact overlaps, any N).  [micro]"),
-    "device": click.option("--device", help="Where SGD runs: cpu.  [cpu]"),
+    "device": click.option("--device", help="Where it runs: cpu, cuda (an NVIDIA device), or auto (cuda where there "
+                           "is one and the run is large).  [cpu]"),
     "precision": click.option("--precision", help="Of the weights: float64 or float32.  [float64]"),
     "replicas": click.option("--replicas", type=WHOLE, help="Runs with different samples, from one start.  [1]"),
     "fresh_students": click.option("--fresh-students", is_flag=True, default=None,

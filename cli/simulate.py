@@ -19,7 +19,7 @@ from onlinemode.cli.running import (
     result_paths,
 )
 
-ENGINE_OPTIONS = {"micro": ("precision", "device", "threads", "test_samples"), "chain": ("threads",)}
+ENGINE_OPTIONS = {"micro": ("precision", "device", "threads", "test_samples"), "chain": ("device", "threads")}
 
 
 @click.command("simulate", short_help="Online SGD at finite N, with the theory.")
@@ -150,8 +150,9 @@ def run_simulation(problem, start, settings, engine, mean_field=None, keeper=Non
         if not reports:  # the arguments are right
             steps = settings["alpha"] * settings["N"] * settings["replicas"]
             announce(settings, describe(settings, start))
-            seconds = estimated_seconds(settings, problem, start, engine)
-            announce(settings, f"{count(steps)} steps of {engine}, {about(seconds)} "
+            duration = (about(estimated_seconds(settings, problem, start, engine)) if settings["device"] == "cpu" else
+                        f"device {settings['device']}")
+            announce(settings, f"{count(steps)} steps of {engine}, {duration} "
                                "(the first run compiles for some seconds more)")
         elif mean_field is not None:  # the kernel is compiled and running
             mean_field.begin()

@@ -60,8 +60,8 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
     checkpoint_every : float, default 300
         Seconds between two checkpoints.
     **options
-        micro: ``precision`` ("float64" or "float32"), ``device`` ("cpu"), ``threads``, ``test_samples``;
-        chain: ``threads``;
+        micro: ``precision`` ("float64" or "float32"), ``device`` ("cpu", "cuda" or "auto"), ``threads``,
+        ``test_samples``; chain: ``device``, ``threads``;
         ode: ``method``, ``rtol``, ``atol``, ``nodes``, ``node_seed`` (see :mod:`onlinemode.engines.ode`).
 
     Returns
@@ -117,6 +117,8 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
     if checkpoint is not None:
         checkpoint.begin(*_identity(problem, starts, call, store_weights))
     run = run_in_parts(module, problem, starts, keep, progress, arguments, checkpoint)
+    if "device" in call:
+        call["device"] = run.meta["device"]  # of "auto" what it was
     run.meta = {"engine": engine, "seed": seed, **run.meta, "call": call, "start": starts.describe(),
                 "versions": _versions(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
     if store_weights:

@@ -166,7 +166,7 @@ BAD = {
     "alpha = 0": (["simulate", "--alpha", "0"], "alpha must be a finite number > 0; got 0.0"),
     "no replicas": (["simulate", "--replicas", "0"], "replicas must be a whole number ≥ 1; got 0"),
     "precision": (["simulate", "--precision", "float16"], "precision must be one of float64, float32"),
-    "device": (["simulate", "--device", "tpu"], "device must be one of cpu; got 'tpu'"),
+    "device": (["simulate", "--device", "tpu"], "device must be one of cpu, cuda, auto; got 'tpu'"),
     "descending times": (["ode", "--save-at", "2,1"], "save_at must hold ascending times"),
     "times": (["ode", "--save-at", "1,x"], "'1,x' is neither a count nor"),
     "engine": (["simulate", "--engine", "ode"], "--engine must be one of micro, chain; got 'ode'"),

@@ -5,6 +5,8 @@ import time
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.engines import chain_cuda, chain_states
+from onlinemode.engines.device import choose
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import (
@@ -20,10 +22,10 @@ from onlinemode.engines.replicas import (
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.inputs import Gaussian
 from onlinemode.state import Weights
-from onlinemode.theory.quadrature import normal_nodes, teacher_factor
+from onlinemode.theory.quadrature import teacher_factor
 from onlinemode.trajectory import Trajectory
 
-OPTIONS = ("threads",)
+OPTIONS = ("device", "threads")
 DETERMINISTIC = False
 MAKES_VECTORS = False
 
@@ -34,8 +36,7 @@ STEPS_WORTH_COMPILING = 2e7
 STEPS_PER_CALL = 2**20  # between two looks for a checkpoint: a fraction of a second
 RANK_TOLERANCE = 1e-12
 LARGEST_COMPILED = 32  # sizes and batch up to which there is a kernel for these sizes
-EXACT_BELOW = 1e-9  # ε_g below this, in units of Σ_i w_i², is computed from the factors
-ERROR_NODES = 2**13
+REPLICAS_WORTH_A_DEVICE = 10_000  # for device "auto"
 
 
 class ChainStart:
@@ -91,17 +92,20 @@ class ChainStart:
 
 
 def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, checkpoint=None,
-        threads=None):
+        device="cpu", threads=None):
     """Run the chain; see :func:`onlinemode.simulate` for the common arguments.
 
     Parameters
     ----------
+    device : {"cpu", "cuda", "auto"}, default "cpu"
+        "cuda": an NVIDIA device, see :mod:`onlinemode.engines.chain_cuda`; "auto": there from 10^4 replicas on.
     threads : int, optional
         Replicas that run at the same time (default: the machine's cores); no influence on the result.
     """
     from onlinemode.kernels.philox import MAX_REPLICAS
 
     checks.integer("replicas", replicas, 1, MAX_REPLICAS)
+    device = choose(device, replicas >= REPLICAS_WORTH_A_DEVICE and checkpoint is None)
     threads = thread_count(threads)
     if problem.inputs != Gaussian():
         raise EngineError(f"engine chain needs inputs with independent Gaussian entries; got {problem.inputs!r}: use "
@@ -110,6 +114,9 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
         raise EngineError("engine chain needs N when it starts from overlaps; got None: give N=..., or Weights")
     alphas, steps = save_times(save_at, alpha, N)
     factors = each_once(lambda start: ChainStart(start, N), starts)
+    if device == "cuda":
+        return chain_cuda.run(problem, factors, alphas, steps, N=N, seed=seed, first_replica=first_replica,
+                              progress=progress, stop=stop, checkpoint=checkpoint)
     if progress is not None:
         progress(Progress(0.0, 0.0, 0, float("nan")))
 
@@ -216,22 +223,9 @@ class _ChainReplica(Replica):
         if self.paths is None:
             return super().state(rows)
         modes, *factors = (path[rows] for path in self.paths)
-        teacher, columns = self.start.teacher_factor, np.swapaxes(modes, -1, -2)
-        return (columns @ modes, columns[..., :teacher.shape[1]] @ teacher.T, *factors)
+        return (*chain_states.overlaps(modes, self.start.teacher_factor), *factors)
 
     def _errors(self):
         """ε_g at the saved times; from the factors where the closed form would show its floor."""
-        from onlinemode.kernels.averages import factor_errors
-
-        errors = np.array(self.error_of(*super().state(slice(self.saved))))
-        scale = (self.readout[:self.saved] ** 2).sum(-1) + (self.overlaps.teacher_readout**2).sum()
-        small = np.flatnonzero(errors < EXACT_BELOW * scale)
-        if len(small):
-            modes, strengths, xi_out, readout = (np.ascontiguousarray(path[small]) for path in self.paths)
-            o = self.overlaps
-            exact = np.empty(len(small))
-            factor_errors(self.simulation.activation, modes, strengths, xi_out, readout,
-                          np.array(o.teacher_readout), self.start.teacher_factor,
-                          normal_nodes(modes.shape[1], ERROR_NODES), exact)
-            errors[small] = exact
-        return errors
+        rows = slice(self.saved)
+        return chain_states.errors(self.activation, self.start, super().state(rows), self.paths[0][rows])

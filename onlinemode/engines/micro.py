@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.engines import micro_cuda
+from onlinemode.engines.device import choose
 from onlinemode.engines.fresh_samples import FreshSamples
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
@@ -28,7 +30,7 @@ OPTIONS = ("precision", "device", "threads", "test_samples")
 DETERMINISTIC = False
 MAKES_VECTORS = True
 PRECISIONS = ("float64", "float32")
-DEVICES = ("cpu",)
+N_WORTH_A_DEVICE = 1_000_000  # for device "auto"
 TEST_SAMPLES = 10_000
 
 # Samples that share one sweep over the weights.  More of them cost more products of inputs with each
@@ -54,7 +56,8 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     ----------
     precision : {"float64", "float32"}, default "float64"
         Of the N-dimensional weights; overlaps and small factors are float64 always.
-    device : {"cpu"}, default "cpu"
+    device : {"cpu", "cuda", "auto"}, default "cpu"
+        "cuda": an NVIDIA device, see :mod:`onlinemode.engines.micro_cuda`; "auto": there from N = 10^6 on.
     threads : int, optional
         Threads (default: the machine's cores); no influence on the result.  Replicas run at the same time
         first; threads that are left over share the work inside the trajectories, one for every 2,500
@@ -66,17 +69,20 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     from onlinemode.kernels.philox import MAX_REPLICAS
 
     checks.choice("precision", precision, PRECISIONS)
-    if device not in DEVICES:
-        raise EngineError(f"device must be one of {', '.join(DEVICES)}; got {device!r}")
+    device = choose(device, N is not None and N >= N_WORTH_A_DEVICE and micro_cuda.supports(problem, test_samples))
     checks.integer("replicas", replicas, 1, MAX_REPLICAS)
     threads = thread_count(threads)
     if test_samples is not None:
         test_samples = checks.integer("test_samples", test_samples, 2)
-    elif not problem.inputs.gaussian and problem.activation != "linear":
+    elif not problem.inputs.gaussian and problem.activation != "linear" and device == "cpu":
         test_samples = TEST_SAMPLES
     if N is None:
         raise EngineError("engine micro needs N when it starts from overlaps; got None: give N=..., or Weights")
     problem.inputs.check(N)
+    if device == "cuda":
+        return micro_cuda.run(problem, starts, alpha=alpha, N=N, seed=seed, first_replica=first_replica,
+                              save_at=save_at, progress=progress, stop=stop, checkpoint=checkpoint,
+                              precision=precision, test_samples=test_samples)
     vectors = each_once(lambda start: _VectorStart(start, N, seed, precision, problem.inputs), starts)
     alphas, steps = save_times(save_at, alpha, N)
     if progress is not None:

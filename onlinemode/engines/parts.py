@@ -14,6 +14,7 @@ from onlinemode.trajectory import Status, Trajectory
 KEEP = ("all", "summary")
 KEPT_DRAWS = 5
 PART_BYTES = 2**28  # of the starts and paths of one part
+DEVICE_PART_BYTES = 2**32  # where a device makes it, which needs many replicas at the same time
 ENSEMBLE_BYTES = 2**32  # of the observables of all replicas, from which quantiles are taken
 _PATHS = ("G", "S", "strengths", "xi_out", "readout")
 
@@ -233,7 +234,8 @@ def _replicas_a_part(engine, starts, keep, call):
         bytes_each += 16.0 * _times(call) * (o.P * (o.P + o.M) + o.K * (o.K + o.M + o.P))
     if bytes_each == 0.0:
         return call["replicas"]
-    return max(int(PART_BYTES / bytes_each), thread_count(call.get("threads")))
+    part = PART_BYTES if call.get("device", "cpu") == "cpu" else DEVICE_PART_BYTES
+    return max(int(part / bytes_each), thread_count(call.get("threads")))
 
 
 def _times(call):

@@ -45,6 +45,16 @@ def each_once(function, items):
     return [results[id(item)] for item in items]
 
 
+def outcome(diverged, complete, alpha):
+    """Status and message of a replica that is no longer running, at the time ``alpha``."""
+    if diverged:
+        return Status.DIVERGED, (f"diverged at α = {alpha:.6g}: lower the learning rates (or the size of the start); "
+                                 "later times are NaN")
+    if not complete:
+        return Status.INTERRUPTED, f"stopped by the user at α = {alpha:.6g}; later times are NaN"
+    return Status.COMPLETED, "reached the last α"
+
+
 class Replica:
     """One trajectory in the making: order parameters at the saved times, NaN until they are known.
 
@@ -83,16 +93,7 @@ class Replica:
             return
         self.begun = True
         diverged = self.advance(stop)
-        alpha = self.steps_made / self.N
-        if diverged:
-            self.status = Status.DIVERGED
-            self.message = (f"diverged at α = {alpha:.6g}: lower the learning rates (or the size of the start); "
-                            "later times are NaN")
-        elif self.saved < len(self.G):
-            self.status = Status.INTERRUPTED
-            self.message = f"stopped by the user at α = {alpha:.6g}; later times are NaN"
-        else:
-            self.status, self.message = Status.COMPLETED, "reached the last α"
+        self.status, self.message = outcome(diverged, self.saved == len(self.G), self.steps_made / self.N)
         self.finished = self.status is not Status.INTERRUPTED
 
     def look(self, copy_state):

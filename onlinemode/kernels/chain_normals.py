@@ -5,6 +5,8 @@ fdlibm), one counter for two normals; chi variates by the rejection method of G.
 Tsang, ACM Trans. Math. Softw. 26, 363 (2000).  See docs/theory.md, section 4.3.
 """
 
+import math
+
 import numpy as np
 
 from onlinemode.kernels.fused import fma
@@ -70,7 +72,7 @@ def _with_sign(number, bit):
 @compiled(inner=True, forceinline=True)
 def _box_muller(radius_unit, angle_unit):
     """Two normals from two uniforms in [1, 2)."""
-    radius = np.sqrt(-2.0 * _log_of_uniform(2.0 - radius_unit))
+    radius = math.sqrt(-2.0 * _log_of_uniform(2.0 - radius_unit))
     turn = fma(4.0, angle_unit, -4.0)
     shifted = np.float64(turn + _ROUND)  # the nearest quadrant in its low bits
     quadrant = shifted.view(np.int64)
@@ -84,6 +86,13 @@ def _box_muller(radius_unit, angle_unit):
     first = sine if odd else cosine
     second = cosine if odd else sine
     return _with_sign(radius * first, quadrant + 1), _with_sign(radius * second, quadrant)
+
+
+@compiled(inner=True, forceinline=True)
+def two_normals(index, c1, sample, k0, k1):
+    """The two normals of one counter."""
+    w0, w1, w2, w3 = philox(np.uint64(index), c1, sample & _LOW, sample >> _SHIFT, k0, k1)
+    return _box_muller(_unit(w0, w1), _unit(w2, w3))
 
 
 @compiled
@@ -100,9 +109,7 @@ def fill_chain_normals(out, rows, count, stream, replica, first_sample, stride, 
         even = out[2 * i]
         odd = out[2 * i + 1]
         for b in range(count):
-            sample = np.uint64(first + np.uint64(b) * apart)
-            w0, w1, w2, w3 = philox(np.uint64(i), c1, sample & _LOW, sample >> _SHIFT, k0, k1)
-            x, y = _box_muller(_unit(w0, w1), _unit(w2, w3))
+            x, y = two_normals(i, c1, np.uint64(first + np.uint64(b) * apart), k0, k1)
             even[b] = x
             odd[b] = y
 
@@ -118,6 +125,42 @@ def _attempt(attempt, c1, sample, k0, k1):
     return x, y, 2.0 - _unit(w0, w1)
 
 
+@compiled(inner=True, forceinline=True)
+def chi_constants(degrees):
+    """shape, d, c of the rejection method, for a number of degrees of freedom."""
+    shape = 0.5 * degrees
+    d = max(shape, 1.0) - 1.0 / 3.0
+    return shape, d, 1.0 / math.sqrt(9.0 * d)
+
+
+@compiled(inner=True, forceinline=True)
+def first_chi(shape, d, c, c1, sample, k0, k1):
+    """√χ² of the first attempt, or -1 where that one needs the full condition; and a normal of its own."""
+    x, y, u = _attempt(np.uint64(0), c1, sample, k0, k1)
+    v = 1.0 + c * x
+    square = x * x
+    accepted = u < 1.0 - 0.0331 * square * square and v > 0.0
+    gamma = d * v * v * v
+    chi = math.sqrt(gamma + gamma) if accepted else -1.0
+    if shape < 1.0:
+        chi = abs(x) if shape > 0.0 else 0.0
+    return chi, y
+
+
+@compiled(inner=True)
+def later_chi(d, c, c1, sample, k0, k1):
+    """√χ² of the first attempt that meets the full condition."""
+    attempt = 0
+    while True:
+        x, _, u = _attempt(np.uint64(attempt), c1, sample, k0, k1)
+        v = 1.0 + c * x
+        if v > 0.0:
+            v = v * v * v
+            if math.log(u) < 0.5 * x * x + d * (1.0 - v + math.log(v)):
+                return math.sqrt(2.0 * d * v)
+        attempt += 1
+
+
 @compiled
 def fill_chi(out, noise, degrees, count, replica, first_sample, stride, seed):
     """out[b] is √χ² with ``degrees`` degrees of freedom, for sample ``first_sample + b * stride``, b < count.
@@ -128,26 +171,9 @@ def fill_chi(out, noise, degrees, count, replica, first_sample, stride, seed):
     k0 = np.uint64(seed) & _LOW
     k1 = np.uint64(seed) >> _SHIFT
     first, apart = np.uint64(first_sample), np.uint64(stride)
-    shape = 0.5 * degrees
-    d = max(shape, 1.0) - 1.0 / 3.0
-    c = 1.0 / np.sqrt(9.0 * d)
+    shape, d, c = chi_constants(degrees)
     for b in range(count):  # first attempts: a loop that LLVM vectorises
-        x, y, u = _attempt(np.uint64(0), c1, first + np.uint64(b) * apart, k0, k1)
-        v = 1.0 + c * x
-        square = x * x
-        accepted = u < 1.0 - 0.0331 * square * square and v > 0.0
-        gamma = d * v * v * v
-        out[b] = np.sqrt(gamma + gamma) if accepted else -1.0
-        noise[b] = y
-        if shape < 1.0:
-            out[b] = abs(x) if shape > 0.0 else 0.0
+        out[b], noise[b] = first_chi(shape, d, c, c1, first + np.uint64(b) * apart, k0, k1)
     for b in range(count):
-        attempt = 0
-        while out[b] < 0.0:  # the same attempt, and the next ones, with the full condition
-            x, _, u = _attempt(np.uint64(attempt), c1, first + np.uint64(b) * apart, k0, k1)
-            v = 1.0 + c * x
-            if v > 0.0:
-                v = v * v * v
-                if np.log(u) < 0.5 * x * x + d * (1.0 - v + np.log(v)):
-                    out[b] = np.sqrt(2.0 * d * v)
-            attempt += 1
+        if out[b] < 0.0:
+            out[b] = later_chi(d, c, c1, first + np.uint64(b) * apart, k0, k1)

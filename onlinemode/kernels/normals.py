@@ -5,6 +5,8 @@ S. L. Moshier's Cephes library), written so that LLVM vectorises the loops.  The
 2^-24, so no normal exceeds sqrt(-2 ln 2^-24) = 5.77 in magnitude.  See docs/theory.md, section 4.2.
 """
 
+import math
+
 import numpy as np
 
 from onlinemode.kernels.fused import fma
@@ -60,7 +62,7 @@ def box_muller(radius_word, angle_word):
     tail = fma(exponent, _LN2_LOW, (series * z) * square)
     tail = fma(_MINUS_HALF, square, tail)
     logarithm = fma(exponent, _LN2_HIGH, z + tail)
-    radius = np.float32(np.sqrt(_MINUS_TWO * logarithm))
+    radius = np.float32(math.sqrt(_MINUS_TWO * logarithm))
 
     # The word without its low 8 bits is the angle, a full turn being 2^32.  It is quadrant * pi/2 + x with
     # x in [-pi/4, pi/4): x is what is left of the two top bits, read as a signed number.

@@ -121,7 +121,7 @@ def test_error_from_the_factors_continues_the_closed_form(monkeypatch):
     start = om.initial.showcase(100, seed=0)
     problem = om.Problem(rates=om.LearningRates(xi_in=2.0))
     closed = om.simulate(problem, start, 20.0, "chain", save_at=10).generalization_error
-    monkeypatch.setattr("onlinemode.engines.chain.EXACT_BELOW", 1e9)
+    monkeypatch.setattr("onlinemode.engines.chain_states.EXACT_BELOW", 1e9)
     nodes = om.simulate(problem, start, 20.0, "chain", save_at=10).generalization_error
     assert not np.array_equal(nodes, closed)
     assert np.allclose(nodes, closed, rtol=5e-3)

@@ -1,0 +1,288 @@
+"""How fast are SGD and the chain on a CUDA device, and are they right there?
+
+    python benchmarks/cuda_speed.py [--only agreement,normals,micro,layouts,chain] [--out cuda_speed.json]
+
+erf, X trained, K = M = P = 4.  First the agreement: bits of the normals, trajectories against the CPU's.
+"normals" is the time that drawing the inputs takes at least on this device, measured alone; "share" is
+that over the time of a step.  PyTorch, where it is installed, runs the same steps one by one on the same
+device.  The CPU's times are of this machine.
+"""
+
+import argparse
+import importlib.util
+import json
+import time
+from importlib.metadata import version
+
+import numpy as np
+from common import machine
+from numba import cuda
+
+import onlinemode as om
+from onlinemode.kernels import device, limits_cuda, micro_cpu, micro_cuda
+from onlinemode.kernels.activations import ERF
+from onlinemode.kernels.normals import fill_normals
+from onlinemode.kernels.rule import Factors, Rates
+
+SIZES = (10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
+LARGEST_ON_CPU = 1_000_000
+K = 4
+RATES = Rates(0.5, 0.0, 0.0, 0.0)
+SEED = np.uint64(1)
+SECONDS = 0.5  # about, of a timed run
+ROUNDS = 3
+
+
+def factors():
+    return Factors(np.ones(K), np.eye(K), np.full(K, 1.0 / K), np.full(K, 1.0 / K))
+
+
+def weights(N):
+    """Modes and teacher vectors, float32 to keep the largest small."""
+    generator = np.random.default_rng(0)
+    return generator.standard_normal((2, K, N), dtype=np.float32)
+
+
+def on_device(N, kind, vectors, **layout):
+    """A run on the device and its layout; None where it does not fit."""
+    plan = micro_cuda.make_plan(kind, N, K, K, 1, **layout)
+    if plan is None or micro_cuda.needed_bytes(kind, N, K, K, plan) > 0.9 * device.free_bytes():
+        return None
+    xi_in, teacher = (micro_cuda.to_device(rows, kind, plan) for rows in vectors)
+    return micro_cuda.make_state(xi_in, teacher, factors(), plan), plan
+
+
+def advance(state, plan, N, steps, first=0):
+    return micro_cuda.advance(state, plan, RATES, 0.0, 0.0, ERF, N, 1, first, steps, SEED, 0)
+
+
+def seconds_each(run, block=1):
+    """Median seconds of one of the steps that ``run(steps)`` makes, and how many it was timed with."""
+    run(2 * block)  # compiles
+    steps = 16 * block
+    while True:
+        began = time.perf_counter()
+        run(steps)
+        taken = time.perf_counter() - began
+        if taken > 0.2 * SECONDS:
+            break
+        steps *= 4
+    steps = max(block, int(steps * SECONDS / taken) // block * block)
+    times = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        run(steps)
+        times.append((time.perf_counter() - began) / steps)
+    return float(np.median(times)), steps
+
+
+def agreement():
+    """Bits of the normals; relative differences of X and G after 1,003 steps, odd N."""
+    count = 2**22
+    drawn, words = np.empty(count, np.float32), np.empty((4, count // 4), np.uint32)
+    equal = True
+    for sample, seed in ((0, 0), (2**40 + 7, 2**63 + 11)):
+        fill_normals(drawn, 0, 0, 3, sample, np.uint64(seed), words)
+        equal &= bool(np.array_equal(limits_cuda.draw(count, 3, sample, seed), drawn))
+    found = {"normals equal to the bit": equal}
+    for N in (1_001, 100_003):
+        start = om.initial.committee(N, K=K, seed=1)
+        problem = om.Problem(noise=0.1, weight_decay=0.1,
+                             rates=om.LearningRates(xi_in=1.0, strengths=0.2, xi_out=0.2, readout=0.1))
+        runs = {(precision, where): om.simulate(problem, start, 1003 / N, precision=precision, device=where, save_at=2)
+                for precision in ("float64", "float32") for where in ("cpu", "cuda")}
+        for precision in ("float64", "float32"):
+            one, other = (runs[precision, where].G[0, -1] for where in ("cpu", "cuda"))
+            found[f"N = {N}, {precision}: cuda against cpu"] = float(np.abs(one - other).max() / np.abs(one).max())
+        one, other = (runs[precision, "cpu"].G[0, -1] for precision in ("float64", "float32"))
+        found[f"N = {N}, cpu: float32 against float64"] = float(np.abs(one - other).max() / np.abs(one).max())
+    for name, value in found.items():
+        print(f"  {name}: {value}")
+    return found
+
+
+def normals():
+    """Seconds to draw 10^6 normals, writing none."""
+    each, _ = seconds_each(lambda samples: limits_cuda.draw_and_add(10**6, samples, 1))
+    print(f"  10^6 normals: {each * 1e6:.3f} µs")
+    return {"seconds of 10^6": each}
+
+
+def micro(drawing):
+    """A step at several N, in both precisions, with inputs kept and drawn again; and the parts of a block."""
+    rows = []
+    print(f"  {'N':>11} {'precision':>9} {'inputs':>8} {'µs a step':>10} {'normals':>8} {'share':>6} {'CPU, µs':>9} "
+          f"{'ratio':>6} {'PyTorch':>8} {'ratio':>6}   sweep, collect, learn: µs a block of samples")
+    for N in SIZES:
+        vectors = weights(N)
+        for kind in (np.float32, np.float64):
+            cpu = cpu_seconds(N, kind, vectors) if N <= LARGEST_ON_CPU else float("nan")
+            torch = torch_seconds(N, kind, vectors)
+            give_back_torch()
+            for keep in (True, False):
+                made = on_device(N, kind, vectors, keep=keep)
+                if made is None:
+                    continue
+                state, plan = made
+                each, steps = seconds_each(lambda steps, state=state, plan=plan, N=N: advance(state, plan, N, steps),
+                                           plan.samples)
+                row = {"N": N, "precision": np.dtype(kind).name, "inputs": "kept" if keep else "again",
+                       "seconds": each, "steps": steps, "normals": drawing * N / 1e6, "cpu": cpu, "torch": torch,
+                       "launch": plan._asdict(), "parts": parts(state, plan, N)}
+                rows.append(row)
+                print(f"  {N:11,} {row['precision']:>9} {row['inputs']:>8} {each * 1e6:10.3f} "
+                      f"{row['normals'] * 1e6:8.3f} {row['normals'] / each:6.0%} {cpu * 1e6:9.1f} {cpu / each:6.0f} "
+                      f"{torch * 1e6:8.1f} {torch / each:6.1f}   "
+                      + ", ".join(f"{seconds * 1e6:.1f}" for seconds in row["parts"]) + f" of {plan.samples}",
+                      flush=True)
+                del state, made
+    return rows
+
+
+def parts(state, plan, N, times=20):
+    """Seconds of each of the three kernels of a block."""
+    sweep, collect, learn = micro_cuda.kernels(state.xi_in.dtype.type, K, K, K, plan)
+    control = np.zeros(6, np.int64)
+    control[1] = 10**9  # steps wanted
+    state.control.copy_to_device(control)
+    parameters = cuda.to_device(np.array([*RATES, 0.0, 0.0]))
+    calls = ((sweep, (state.xi_in, state.teacher, state.kept, state.coefficients, state.control, state.decays,
+                      state.partial, N, 1, SEED, 0)),
+             (collect, (state.partial, state.sums)),
+             (learn, (state.sums, *state.factors, parameters, state.coefficients, state.control, state.decays, ERF, N,
+                      1, SEED, 0)))
+    found = []
+    for _ in range(2):  # once to have a block to learn from
+        for kernel, arguments in calls:
+            kernel(*arguments)
+    for kernel, arguments in calls:
+        begin, end = cuda.event(), cuda.event()
+        begin.record()
+        for _ in range(times):
+            kernel(*arguments)
+        end.record()
+        end.synchronize()
+        found.append(cuda.event_elapsed_time(begin, end) * 1e-3 / times)
+    return found
+
+
+def layouts():
+    """A step with other numbers of samples, coordinates and threads, N = 10^6, float32: what to choose."""
+    rows, N = [], 1_000_000
+    vectors = weights(N)
+    for samples in (8, 16, 32, 64):
+        for coordinates in (64, 128):
+            for threads in (128, 256, 512):
+                for blocks_each in (1, 2, 3, 4):
+                    layout = {"samples": samples, "coordinates": coordinates, "threads": threads,
+                              "blocks": blocks_each * device.processors()}
+                    made = on_device(N, np.float32, vectors, **layout)
+                    if made is None:
+                        continue
+                    try:
+                        each, _ = seconds_each(lambda steps, made=made: advance(*made, N, steps), samples)
+                    except Exception as problem:  # a layout that this device cannot launch
+                        print(f"  {layout}: {problem!s:.80}")
+                        continue
+                    rows.append({**layout, "seconds": each})
+    rows.sort(key=lambda row: row["seconds"])
+    for row in rows[:12] + rows[-2:]:
+        print(f"  {row['seconds'] * 1e6:8.3f} µs a step: {row}")
+    return rows
+
+
+def cpu_seconds(N, kind, vectors):
+    """A step of micro on one core of this machine."""
+    xi_in, teacher = (micro_cpu.to_tiles(rows, kind) for rows in vectors)
+    small = factors()
+    run = lambda steps: micro_cpu.advance(xi_in, teacher, small, RATES, 0.0, 0.0, ERF, N, 1, 8, 0, steps,  # noqa: E731
+                                          SEED, 0)
+    return seconds_each(run)[0]
+
+
+def torch_seconds(N, kind, vectors):
+    """A step in plain PyTorch on the device; NaN without it."""
+    if importlib.util.find_spec("torch") is None:
+        return float("nan")
+    import torch
+
+    where, real = torch.device("cuda"), torch.float32 if kind is np.float32 else torch.float64
+    X, B = (torch.tensor(rows, dtype=real, device=where) for rows in vectors)
+    v = torch.full((K,), 1.0 / K, dtype=real, device=where)
+    root = N**0.5
+
+    def run(steps):
+        with torch.no_grad():
+            for _ in range(steps):
+                x = torch.randn(N, dtype=real, device=where)
+                field = X @ x / root
+                error = v @ torch.erf(field / 2**0.5) - v @ torch.erf(B @ x / (root * 2**0.5))
+                delta = error * v * (2.0 / np.pi) ** 0.5 * torch.exp(-0.5 * field**2)
+                X.addr_(delta, x, alpha=-RATES.xi_in / root)
+        torch.cuda.synchronize()
+
+    try:
+        return seconds_each(run)[0]
+    except torch.OutOfMemoryError:
+        return float("nan")
+
+
+def give_back_torch():
+    """PyTorch keeps the memory of its arrays for itself; the next run may need it."""
+    if importlib.util.find_spec("torch") is not None:
+        import torch
+
+        torch.cuda.empty_cache()
+
+
+def chain():
+    """Steps of all replicas a second, on the device and on all cores of this machine."""
+    problem, rows = om.Problem(rates=om.LearningRates(xi_in=1.5)), []
+    N = 10_000
+    overlaps = om.initial.committee(N, K=K, weights=False)
+
+    def rate(where, replicas, steps):
+        run = om.simulate(problem, overlaps, steps / N, "chain", N=N, replicas=replicas, save_at=2, device=where)
+        return sum(run.meta["steps"]) / run.meta["seconds_run"]
+
+    rate("cpu", 20, 10_000)
+    on_cpu = max(rate("cpu", 200, 50_000) for _ in range(ROUNDS))
+    for replicas in (1_000, 10_000, 100_000, 300_000):
+        rate("cuda", replicas, 100)
+        on_device = max(rate("cuda", replicas, 2_000) for _ in range(ROUNDS))
+        rows.append({"replicas": replicas, "cuda": on_device, "cpu": on_cpu})
+        print(f"  {replicas:8,} replicas: {on_device:.3g} steps/s, on the CPU {on_cpu:.3g}, ratio "
+              f"{on_device / on_cpu:.1f}", flush=True)
+    return rows
+
+
+def main():
+    parts_of_it = ("agreement", "normals", "micro", "layouts", "chain")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default=",".join(parts_of_it))
+    parser.add_argument("--out", default="cuda_speed.json")
+    given = parser.parse_args()
+    reason = device.missing()
+    if reason is not None:
+        raise SystemExit(f"no benchmark of a device: {reason}")
+    driver = cuda.cudadrv.driver.driver.get_version()
+    record = {"machine": machine(), "device": device.name(), "processors": device.processors(),
+              "free GiB": device.free_bytes() / 2**30, "CUDA of the driver": ".".join(map(str, driver)),
+              "date": time.strftime("%Y-%m-%d"), "numba-cuda": version("numba-cuda"),
+              "torch": version("torch") if importlib.util.find_spec("torch") else None}
+    print(record)
+    drawing = float("nan")
+    for part in given.only.split(","):
+        print(part, flush=True)
+        if part == "micro":
+            record[part] = micro(drawing)
+        else:
+            record[part] = {"agreement": agreement, "normals": normals, "layouts": layouts, "chain": chain}[part]()
+        if part == "normals":
+            drawing = record[part]["seconds of 10^6"]
+        with open(given.out, "w") as file:
+            json.dump(record, file, indent=2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""What the chain's factors say about a state: its overlaps, and ε_g where these do not know it."""
+
+import numpy as np
+
+from onlinemode.theory.meanfield import generalization_error
+from onlinemode.theory.quadrature import normal_nodes
+
+EXACT_BELOW = 1e-9  # ε_g below this, in units of Σ_i w_i², is computed from the factors
+ERROR_NODES = 2**13
+
+
+def overlaps(modes, teacher_factor):
+    """G and S from modes (..., frame vectors, P) and L_B (M, r_B)."""
+    columns = np.swapaxes(modes, -1, -2)
+    return columns @ modes, columns[..., :teacher_factor.shape[1]] @ teacher_factor.T
+
+
+def errors(activation, start, state, modes):
+    """ε_g of states; from the factors where the closed form would show its floor.
+
+    Parameters
+    ----------
+    activation : str
+    start : ChainStart
+    state : tuple of arrays
+        G, S, strengths, xi_out, readout of n states, (n, ...).
+    modes : array (n, frame vectors, P)
+    """
+    from onlinemode.kernels.activations import ACTIVATION_CODES
+    from onlinemode.kernels.averages import factor_errors
+
+    G, S, strengths, xi_out, readout = state
+    o = start.overlaps
+    values = np.array(generalization_error(activation, G, S, o.T, strengths, xi_out, readout, o.teacher_readout))
+    scale = (readout**2).sum(-1) + (o.teacher_readout**2).sum()
+    small = np.flatnonzero(values < EXACT_BELOW * scale)
+    if len(small):
+        factors = (np.ascontiguousarray(values[small]) for values in (modes, strengths, xi_out, readout))
+        exact = np.empty(len(small))
+        factor_errors(ACTIVATION_CODES[activation], *factors, np.array(o.teacher_readout), start.teacher_factor,
+                      normal_nodes(modes.shape[1], ERROR_NODES), exact)
+        values[small] = exact
+    return values

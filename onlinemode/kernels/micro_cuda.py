@@ -1,0 +1,642 @@
+"""N-dimensional online SGD on a CUDA device: the blocks of :mod:`onlinemode.kernels.micro_cpu` on a whole grid.
+
+Three launches a block of samples (docs/theory.md, section 3), which wait for each other on the device
+alone:
+
+1. ``sweep``, on the whole grid: the modes receive the update of the previous block, the next inputs are
+   drawn from the counters that the CPU uses, to the same bits, and the products of modes, teacher
+   vectors and inputs with the inputs are summed, in each block of threads for its own tiles;
+2. ``collect``: the sums of all blocks of threads are added, in a fixed order;
+3. ``learn``, one block of threads: the steps of the block in the small space, by the learning rule of
+   :mod:`onlinemode.kernels.rule`.
+
+A tile is a piece of all vectors that fits into the shared memory of one block of threads, coordinate by
+coordinate: P modes and M teacher vectors, each padded to a multiple of four, then the inputs.  Sums are
+made in squares of four by four of them, a thread each; several threads (``slices``) share the
+coordinates of a tile.  Nothing is added atomically: on one device the bits do not change.
+"""
+
+import math
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import cuda
+
+from onlinemode.kernels import rule
+from onlinemode.kernels.device import SIMULATED, inlined, kernel, launched, load4, on_device, processors
+from onlinemode.kernels.normals import box_muller, single_normal
+from onlinemode.kernels.philox import STREAM_INPUT, STREAM_LABEL_NOISE, philox, stream_word
+
+SHARED_BYTES = 48 * 1024  # that every device gives to a block of threads
+SAMPLES = (4,) if SIMULATED else (32, 16, 8, 4)  # in a block: more of them cost more products with each other
+THREADS = (4, 8, 16, 32) if SIMULATED else (256, 512, 1024)  # of a block of threads of the sweep
+LENGTHS = (8, 16) if SIMULATED else (128, 64, 32, 16)  # of a tile
+MOST_SAMPLES = 64  # and so the largest batch
+THREADS_A_PROCESSOR = 512  # of which a thread has 128 registers
+TILES_A_FLUSH = 4  # tiles after which float32 sums are added to float64 ones
+PRODUCT_THREADS = 4 if SIMULATED else 128  # of a block of threads that multiplies two vectors
+CHUNKS = 2 if SIMULATED else 256  # blocks of threads that share one product of two vectors
+COPIED_AT_ONCE = 2**26  # numbers that travel to the device in one piece
+
+_LOW = np.uint64(0xFFFFFFFF)
+_SHIFT = np.uint64(32)
+# Entries of ``control``: first step and number of steps of a call, steps made, whether the run diverged; first sample
+# and number of the samples that the modes have not received.
+_FIRST, _WANTED, _MADE, _STOPPED, _PENDING_FIRST, _PENDING = range(6)
+
+_philox, _stream_word = on_device(philox), on_device(stream_word)
+_box_muller, _single_normal = on_device(box_muller), on_device(single_normal)
+_teacher_output, _forward, _backward = (on_device(rule.teacher_output), on_device(rule.forward),
+                                        on_device(rule.backward))
+_input_coefficient, _add_gradients = on_device(rule.input_coefficient), on_device(rule.add_gradients)
+_apply_gradients = on_device(rule.apply_gradients)
+
+
+class Plan(NamedTuple):
+    """How the work is laid out."""
+
+    samples: int  # in a block, a power of two
+    coordinates: int  # of a tile, a power of two
+    threads: int  # in a block of threads of the sweep
+    blocks: int  # of threads in the grid of the sweep
+    learners: int  # threads that learn
+    adders: int  # threads of a block that add the sums of 16 products
+    keep: bool  # inputs are kept until the next sweep, not drawn again
+
+    def steps(self, batch):
+        """Steps in a block."""
+        return max(1, self.samples // batch)
+
+
+def padded(count):
+    """The next multiple of four."""
+    return -(-count // 4) * 4
+
+
+def _power_of_two(least):
+    """The smallest power of two that is at least this, and 4."""
+    return max(4, 1 << (least - 1).bit_length())
+
+
+def _blocks_a_processor(threads):
+    """Blocks of threads of a sweep that work on a multiprocessor at the same time."""
+    return max(1, min(8, THREADS_A_PROCESSOR // threads))
+
+
+def _squares(P, M, samples):
+    """Squares of four by four products: of modes and teacher vectors, then of inputs, with inputs."""
+    columns = samples // 4
+    return (padded(P) + padded(M)) // 4 * columns, columns * (columns + 1) // 2
+
+
+def _stride(P, M, samples):
+    """Numbers between two coordinates of a tile: an odd multiple of 16 bytes, for the banks of shared memory."""
+    rows = padded(P) + padded(M) + samples
+    return rows + 4 if rows // 4 % 2 == 0 else rows
+
+
+def _sweep_bytes(size, P, M, samples, coordinates):
+    """Shared memory of the sweep."""
+    return (size * (coordinates * _stride(P, M, samples) + samples * padded(P))
+            + 8 * 16 * sum(_squares(P, M, samples)))
+
+
+def _learn_bytes(P, samples):
+    return 8 * (samples * (samples + 2 * P + 1) + 1)
+
+
+def make_plan(kind, N, P, M, batch, keep=True, samples=None, coordinates=None, threads=None, blocks=None):
+    """The layout for this device and these sizes; what is given is taken.
+
+    Parameters
+    ----------
+    kind : numpy.float32 or numpy.float64
+    N, P, M, batch : int
+    keep : bool, default True
+    samples, coordinates, threads, blocks : int, optional
+        ``samples`` and ``coordinates`` are powers of two, at least 4.
+
+    Returns
+    -------
+    Plan or None
+        None where no layout fits: a batch above MOST_SAMPLES, or too many modes.
+    """
+    size = np.dtype(kind).itemsize
+    for count in SAMPLES if samples is None else (samples,):
+        count = max(count, _power_of_two(batch))
+        squares = sum(_squares(P, M, count))
+        lanes = threads or next((lanes for lanes in THREADS if squares <= lanes), None)
+        length = coordinates or next((length for length in LENGTHS
+                                      if _sweep_bytes(size, P, M, count, length) <= SHARED_BYTES), None)
+        if (count > MOST_SAMPLES or lanes is None or squares > lanes or length is None
+                or _learn_bytes(P, count) > SHARED_BYTES):
+            continue
+        grid = blocks or min(-(-N // length), _blocks_a_processor(lanes) * processors())
+        return Plan(count, length, lanes, grid, min(128, lanes), 16 if SIMULATED else 256, keep)
+    return None
+
+
+def needed_bytes(kind, N, P, M, plan):
+    """Device memory of a run, up to what does not grow with N."""
+    tiles = -(-N // plan.coordinates)
+    inputs = 4 * plan.samples if plan.keep else 0
+    return tiles * plan.coordinates * (np.dtype(kind).itemsize * (P + M) + inputs)
+
+
+def largest_N(kind, P, M, plan, free):
+    """The largest N whose run fits into so many bytes."""
+    return int(free / needed_bytes(kind, plan.coordinates, P, M, plan)) * plan.coordinates
+
+
+@inlined
+def _add_products(s, a, b):
+    """The square of sums s, row by row, plus the products of a_i and b_j."""
+    return (s[0] + a[0] * b[0], s[1] + a[0] * b[1], s[2] + a[0] * b[2], s[3] + a[0] * b[3],
+            s[4] + a[1] * b[0], s[5] + a[1] * b[1], s[6] + a[1] * b[2], s[7] + a[1] * b[3],
+            s[8] + a[2] * b[0], s[9] + a[2] * b[1], s[10] + a[2] * b[2], s[11] + a[2] * b[3],
+            s[12] + a[3] * b[0], s[13] + a[3] * b[1], s[14] + a[3] * b[2], s[15] + a[3] * b[3])
+
+
+@inlined
+def _add_square(d, s):
+    return (d[0] + s[0], d[1] + s[1], d[2] + s[2], d[3] + s[3], d[4] + s[4], d[5] + s[5], d[6] + s[6], d[7] + s[7],
+            d[8] + s[8], d[9] + s[9], d[10] + s[10], d[11] + s[11], d[12] + s[12], d[13] + s[13], d[14] + s[14],
+            d[15] + s[15])
+
+
+@inlined
+def _store_square(array, start, d):
+    array[start], array[start + 1], array[start + 2], array[start + 3] = d[0], d[1], d[2], d[3]
+    array[start + 4], array[start + 5], array[start + 6], array[start + 7] = d[4], d[5], d[6], d[7]
+    array[start + 8], array[start + 9], array[start + 10], array[start + 11] = d[8], d[9], d[10], d[11]
+    array[start + 12], array[start + 13], array[start + 14], array[start + 15] = d[12], d[13], d[14], d[15]
+
+
+@inlined
+def _four_normals(index, replica, sample, seed):
+    """The normals of one counter of the input stream."""
+    sample, seed = np.uint64(sample), np.uint64(seed)
+    w0, w1, w2, w3 = _philox(np.uint64(index), _stream_word(STREAM_INPUT, replica), sample & _LOW, sample >> _SHIFT,
+                             seed & _LOW, seed >> _SHIFT)
+    a, b = _box_muller(np.uint32(w0), np.uint32(w1))
+    c, d = _box_muller(np.uint32(w2), np.uint32(w3))
+    return a, b, c, d
+
+
+@inlined
+def _steps_of_block(control, most):
+    """Steps that the next block makes: ``most``, or what is left of this call."""
+    left = control[_WANTED] - control[_MADE] if control[_STOPPED] == 0 else 0
+    return most if left > most else left
+
+
+@cache
+def make_sweep(kind, P, M, plan):
+    """The kernel ``sweep`` for these sizes, as a Python function.
+
+    ``sweep(xi_in, teacher, kept, coefficients, control, decays, partial, N, batch, seed, replica)``: the arrays
+    of :class:`State`.  Which samples are drawn follows from ``control``, so that all launches have the same
+    arguments.
+    """
+    SAMPLES_OF_BLOCK, LENGTH, THREADS, KEEP = plan.samples, plan.coordinates, plan.threads, plan.keep
+    P4, M4, STRIDE = padded(P), padded(M), _stride(P, M, plan.samples)
+    ROWS = P4 + M4
+    COLUMNS = plan.samples // 4
+    UPPER, LOWER = _squares(P, M, plan.samples)
+    SQUARES, PRODUCTS = UPPER + LOWER, 16 * (UPPER + LOWER)
+    SLICES = max(1, min(plan.threads // SQUARES, plan.coordinates))
+    COUNTERS = plan.coordinates // 4
+    # whole powers of two, so that no index needs a division
+    LOG_SAMPLES, LAST_SAMPLE = plan.samples.bit_length() - 1, plan.samples - 1
+    LOG_LENGTH, LAST = plan.coordinates.bit_length() - 1, plan.coordinates - 1
+    TILE, WEIGHTS = plan.coordinates * STRIDE, plan.samples * P4
+
+    @inlined
+    def draw(tile, inputs, kept, store, N, first_sample, samples, seed, replica, thread):
+        """Fill the inputs of a tile; coordinates from N on and samples that are not there are 0."""
+        for work in range(thread, COUNTERS << LOG_SAMPLES, THREADS):
+            j, counter = work & LAST_SAMPLE, work >> LOG_SAMPLES
+            first = tile * LENGTH + 4 * counter
+            a = b = c = d = np.float32(0)
+            if j < samples:
+                a, b, c, d = _four_normals(tile * COUNTERS + counter, replica, first_sample + j, seed)
+                if first + 4 > N:
+                    a = a if first < N else np.float32(0)
+                    b = b if first + 1 < N else np.float32(0)
+                    c = c if first + 2 < N else np.float32(0)
+                    d = np.float32(0)
+            place = 4 * counter * STRIDE + ROWS + j
+            inputs[place] = a
+            inputs[place + STRIDE] = b
+            inputs[place + 2 * STRIDE] = c
+            inputs[place + 3 * STRIDE] = d
+            if KEEP and store:
+                place = (first << LOG_SAMPLES) + j
+                kept[place] = a
+                kept[place + SAMPLES_OF_BLOCK] = b
+                kept[place + 2 * SAMPLES_OF_BLOCK] = c
+                kept[place + 3 * SAMPLES_OF_BLOCK] = d
+
+    @inlined
+    def recall(tile, inputs, kept, thread):
+        """Fill the inputs of a tile with those that were kept."""
+        first = tile * LENGTH << LOG_SAMPLES
+        for work in range(thread, LENGTH << LOG_SAMPLES, THREADS):
+            inputs[(work >> LOG_SAMPLES) * STRIDE + ROWS + (work & LAST_SAMPLE)] = kept[first + work]
+
+    @inlined
+    def update(tile, inputs, weights, decay, xi_in, thread):
+        """modes <- decay * modes + Σ_j weights[j] * input j over the tile, a thread a coordinate and four modes."""
+        for work in range(thread, P4 // 4 << LOG_LENGTH, THREADS):
+            i, first = work & LAST, (work >> LOG_LENGTH) * 4
+            place = i * STRIDE
+            m0, m1, m2, m3 = load4(inputs, place + first)
+            m0, m1, m2, m3 = decay * m0, decay * m1, decay * m2, decay * m3
+            for j in range(0, SAMPLES_OF_BLOCK, 4):
+                x = load4(inputs, place + ROWS + j)
+                c = load4(weights, j * P4 + first)
+                m0, m1, m2, m3 = m0 + c[0] * x[0], m1 + c[1] * x[0], m2 + c[2] * x[0], m3 + c[3] * x[0]
+                c = load4(weights, (j + 1) * P4 + first)
+                m0, m1, m2, m3 = m0 + c[0] * x[1], m1 + c[1] * x[1], m2 + c[2] * x[1], m3 + c[3] * x[1]
+                c = load4(weights, (j + 2) * P4 + first)
+                m0, m1, m2, m3 = m0 + c[0] * x[2], m1 + c[1] * x[2], m2 + c[2] * x[2], m3 + c[3] * x[2]
+                c = load4(weights, (j + 3) * P4 + first)
+                m0, m1, m2, m3 = m0 + c[0] * x[3], m1 + c[1] * x[3], m2 + c[2] * x[3], m3 + c[3] * x[3]
+            inputs[place + first], inputs[place + first + 1] = m0, m1
+            inputs[place + first + 2], inputs[place + first + 3] = m2, m3
+            xi_in[tile, first, i] = m0
+            if first + 1 < P:
+                xi_in[tile, first + 1, i] = m1
+            if first + 2 < P:
+                xi_in[tile, first + 2, i] = m2
+            if first + 3 < P:
+                xi_in[tile, first + 3, i] = m3
+
+    def sweep(xi_in, teacher, kept, coefficients, control, decays, partial, N, batch, seed, replica):
+        if SIMULATED:
+            inputs = cuda.shared.array(TILE, kind)
+            weights = cuda.shared.array(WEIGHTS, kind)
+        else:
+            inputs = cuda.shared.array(TILE, kind, 16)
+            weights = cuda.shared.array(WEIGHTS, kind, 16)
+        sums = cuda.shared.array(PRODUCTS, np.float64)
+        thread = cuda.threadIdx.x
+        samples = batch * _steps_of_block(control, max(1, SAMPLES_OF_BLOCK // batch))
+        first_sample = batch * (control[_FIRST] + control[_MADE])
+        previous_sample, previous = control[_PENDING_FIRST], control[_PENDING]
+        pending = previous > 0
+        if samples == 0 and not pending:
+            return
+        decay = kind(decays[0])
+        for work in range(thread, WEIGHTS, THREADS):
+            weights[work] = coefficients[work]
+        for work in range(thread, LENGTH * ROWS, THREADS):  # so that the padding is 0
+            inputs[work // ROWS * STRIDE + work % ROWS] = kind(0)
+
+        square, part = thread % SQUARES, thread // SQUARES
+        if square < UPPER:
+            row, column = square // COLUMNS * 4, ROWS + square % COLUMNS * 4
+        else:  # of input squares those on and below the diagonal
+            left, line = square - UPPER, 0
+            while left > line:
+                left -= line + 1
+                line += 1
+            row, column = ROWS + 4 * line, ROWS + 4 * left
+        zero = kind(0)
+        nothing = (zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero)
+        zero = np.float64(0)
+        total = (zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero)
+        products, since = nothing, 0
+        for tile in range(cuda.blockIdx.x, xi_in.shape[0], cuda.gridDim.x):
+            cuda.syncthreads()  # the tile before is done
+            for work in range(thread, P << LOG_LENGTH, THREADS):
+                i, p = work & LAST, work >> LOG_LENGTH
+                inputs[i * STRIDE + p] = xi_in[tile, p, i]
+            for work in range(thread, M << LOG_LENGTH, THREADS):
+                i, m = work & LAST, work >> LOG_LENGTH
+                inputs[i * STRIDE + P4 + m] = teacher[tile, m, i]
+            if pending:
+                if KEEP:
+                    recall(tile, inputs, kept, thread)
+                else:
+                    draw(tile, inputs, kept, False, N, previous_sample, previous, seed, replica, thread)
+                cuda.syncthreads()
+                update(tile, inputs, weights, decay, xi_in, thread)
+                cuda.syncthreads()
+            if samples > 0:
+                draw(tile, inputs, kept, True, N, first_sample, samples, seed, replica, thread)
+                cuda.syncthreads()
+                if part < SLICES:
+                    for i in range(part, LENGTH, SLICES):
+                        products = _add_products(products, load4(inputs, i * STRIDE + row),
+                                                 load4(inputs, i * STRIDE + column))
+                    since += 1
+                    if since == TILES_A_FLUSH:
+                        total, products, since = _add_square(total, products), nothing, 0
+        if samples > 0:
+            total = _add_square(total, products)
+            for turn in range(SLICES):  # one slice after the other: a fixed order
+                cuda.syncthreads()
+                if part == turn:
+                    if turn > 0:
+                        place = 16 * square
+                        total = _add_square(total, (
+                            sums[place], sums[place + 1], sums[place + 2], sums[place + 3], sums[place + 4],
+                            sums[place + 5], sums[place + 6], sums[place + 7], sums[place + 8], sums[place + 9],
+                            sums[place + 10], sums[place + 11], sums[place + 12], sums[place + 13], sums[place + 14],
+                            sums[place + 15]))
+                    _store_square(sums, 16 * square, total)
+            cuda.syncthreads()
+            for work in range(thread, PRODUCTS, THREADS):
+                partial[cuda.blockIdx.x, work] = sums[work]
+
+    return sweep
+
+
+@cache
+def make_collect(threads):
+    """The kernel ``collect(partial, sums)``, as a Python function: a block of threads for 16 products."""
+    THREADS, TURNS = threads, threads // 16
+
+    def collect(partial, sums):
+        parts = cuda.shared.array(THREADS, np.float64)
+        thread = cuda.threadIdx.x
+        product = 16 * cuda.blockIdx.x + thread % 16
+        total = 0.0
+        for row in range(thread // 16, partial.shape[0], TURNS):
+            total += partial[row, product]
+        parts[thread] = total
+        cuda.syncthreads()
+        if thread < 16:
+            for turn in range(1, TURNS):
+                total += parts[thread + 16 * turn]
+            sums[product] = total
+
+    return collect
+
+
+@cache
+def make_learn(K, M, P, samples, threads):
+    """The kernel ``learn`` for these sizes, as a Python function.
+
+    ``learn(sums, strengths, xi_out, readout, teacher_readout, parameters, coefficients, control, decays, activation,
+    N, batch, seed, replica)`` makes the steps of the block of which ``sums`` holds all products; ``parameters`` are
+    the four learning rates, weight decay and noise.
+    """
+    MOST, THREADS, P4 = samples, threads, padded(P)
+    COLUMNS = samples // 4
+    TEACHER, INPUTS = P4 // 4 * COLUMNS, _squares(P, M, samples)[0]
+    FIELDS, GRAM, WEIGHTS = samples * P, samples * samples, samples * P
+
+    def learn(sums, strengths, xi_out, readout, teacher_readout, parameters, coefficients, control, decays, activation,
+              N, batch, seed, replica):
+        fields = cuda.shared.array(FIELDS, np.float64)
+        gram = cuda.shared.array(GRAM, np.float64)  # [later, earlier], over N
+        weights = cuda.shared.array(WEIGHTS, np.float64)
+        labels = cuda.shared.array(MOST, np.float64)
+        diverged = cuda.shared.array(1, np.int32)
+        u = cuda.local.array(P, np.float64)
+        nu = cuda.local.array(M, np.float64)
+        scaled_u = cuda.local.array(P, np.float64)
+        field = cuda.local.array(K, np.float64)
+        activity = cuda.local.array(K, np.float64)
+        gain = cuda.local.array(K, np.float64)
+        back = cuda.local.array(P, np.float64)
+        strengths_gradient = cuda.local.array(P, np.float64)
+        xi_out_gradient = cuda.local.array((K, P), np.float64)
+        readout_gradient = cuda.local.array(K, np.float64)
+        sizes = (K, M, P)
+        factors = rule.Factors(strengths, xi_out, readout, teacher_readout)
+        work = rule.Workspace(u, nu, scaled_u, field, activity, gain, back)
+        gradients = rule.Gradients(strengths_gradient, xi_out_gradient, readout_gradient)
+        rates = rule.Rates(parameters[0], parameters[1], parameters[2], parameters[3])
+        weight_decay, noise = parameters[4], parameters[5]
+        thread = cuda.threadIdx.x
+        steps = _steps_of_block(control, max(1, MOST // batch))
+        first_sample = batch * (control[_FIRST] + control[_MADE])
+        cuda.syncthreads()  # all have read it
+        if steps == 0:  # the modes are up to date
+            if thread == 0:
+                control[_PENDING] = 0
+            return
+        samples = steps * batch
+        scale = 1.0 / math.sqrt(N)
+        for each in range(thread, samples * P, THREADS):
+            j, p = each // P, each % P
+            fields[each] = scale * sums[16 * (p // 4 * COLUMNS + j // 4) + p % 4 * 4 + j % 4]
+            weights[each] = 0.0
+        for each in range(thread, samples * samples, THREADS):
+            j, i = each // samples, each % samples
+            if i < j:
+                gram[j * MOST + i] = scale * sums[16 * (INPUTS + j // 4 * (j // 4 + 1) // 2 + i // 4)
+                                                  + j % 4 * 4 + i % 4]
+        for j in range(thread, samples, THREADS):
+            for m in range(M):
+                nu[m] = scale * sums[16 * (TEACHER + m // 4 * COLUMNS + j // 4) + m % 4 * 4 + j % 4]
+            labels[j] = _teacher_output(sizes, activation, factors, work)
+            if noise != 0.0:
+                labels[j] += noise * _single_normal(STREAM_LABEL_NOISE, replica, first_sample + j, seed)
+        for p in range(P):
+            strengths_gradient[p] = 0.0
+        for k in range(K):
+            readout_gradient[k] = 0.0
+            for p in range(P):
+                xi_out_gradient[k, p] = 0.0
+        step_decay = 1.0 - weight_decay / N
+        decay, made = 1.0, 0
+        for step in range(steps):
+            cuda.syncthreads()
+            earlier = step * batch  # samples that the weights have learned from
+            later = earlier + batch
+            if thread == 0:  # the rule itself
+                diverged[0] = 0
+                for j in range(earlier, later):
+                    for p in range(P):
+                        u[p] = fields[j * P + p]
+                    error = _forward(sizes, activation, factors, work, labels[j])
+                    if not abs(error) < rule.DIVERGENCE_LIMIT:
+                        diverged[0] = 1
+                    _backward(sizes, factors, work, error)
+                    _add_gradients(sizes, rates, work, error, gradients)
+                    for p in range(P):
+                        weights[j * P + p] = -rates.xi_in * scale / batch * _input_coefficient(factors, work, p)
+                if diverged[0] == 0:
+                    _apply_gradients(sizes, factors, rates, gradients, 1.0 / (N * batch))
+            cuda.syncthreads()
+            if diverged[0] != 0:  # this step is not made
+                break
+            made += 1
+            if step_decay != 1.0:
+                for each in range(thread, earlier * P, THREADS):
+                    weights[each] *= step_decay
+            for each in range(thread + later * P, samples * P, THREADS):
+                j, p = each // P, each % P
+                value = step_decay * fields[each]
+                for i in range(earlier, later):
+                    value += weights[i * P + p] * gram[j * MOST + i]
+                fields[each] = value
+            decay *= step_decay
+        cuda.syncthreads()
+        learned = made * batch
+        for each in range(thread, MOST * P4, THREADS):
+            j, p = each // P4, each % P4
+            value = 0.0
+            if j < learned and p < P:
+                value = weights[j * P + p]
+            coefficients[each] = value
+        if thread == 0:
+            control[_MADE] += made
+            control[_STOPPED] = 1 if made < steps else 0
+            control[_PENDING_FIRST] = first_sample
+            control[_PENDING] = samples if rates.xi_in != 0.0 or weight_decay != 0.0 else 0
+            decays[0] = decay
+
+    return learn
+
+
+@cache
+def make_products(kind, length, threads):
+    """The kernel ``products(a, b, pairs, partial)``, as a Python function.
+
+    ``partial[pair, chunk]`` is the product of the vectors ``pairs[pair]`` of a and b over the tiles of one chunk.
+    """
+    THREADS, LENGTH = threads, length
+
+    def products(a, b, pairs, partial):
+        parts = cuda.shared.array(THREADS, np.float64)
+        thread, pair, chunk = cuda.threadIdx.x, cuda.blockIdx.x, cuda.blockIdx.y
+        i, j = pairs[pair, 0], pairs[pair, 1]
+        total = 0.0
+        for tile in range(chunk, a.shape[0], cuda.gridDim.y):
+            for c in range(thread, LENGTH, THREADS):
+                total += np.float64(a[tile, i, c]) * np.float64(b[tile, j, c])
+        parts[thread] = total
+        cuda.syncthreads()
+        if thread == 0:
+            for other in range(1, THREADS):
+                total += parts[other]
+            partial[pair, chunk] = total
+
+    return products
+
+
+class State(NamedTuple):
+    """One run on the device; device arrays all."""
+
+    xi_in: object  # (tiles, P, coordinates)
+    teacher: object  # (tiles, M, coordinates)
+    factors: rule.Factors  # of device arrays
+    kept: object  # (tiles·coordinates·samples,)   inputs of the last block; one entry where they are not kept
+    coefficients: object  # (samples·padded P,)   with which those enter the modes
+    control: object  # (6,)   which steps; see above
+    decays: object  # (1,)   factor of the modes in the last block
+    partial: object  # (blocks of threads, products)
+    sums: object  # (products,)
+
+
+def to_device(rows, kind, plan):
+    """Row vectors (vectors, N) as tiles (tiles, vectors, coordinates) on the device; the last one is padded with 0."""
+    vectors, N = rows.shape
+    length = plan.coordinates
+    tiles = -(-N // length)
+    out = cuda.device_array((tiles, vectors, length), kind)
+    at_once = max(1, COPIED_AT_ONCE // (vectors * length))
+    for first in range(0, tiles, at_once):
+        count = min(at_once, tiles - first)
+        piece = np.zeros((vectors, count * length), kind)
+        part = rows[:, first * length:(first + count) * length]
+        piece[:, :part.shape[1]] = part
+        out[first:first + count].copy_to_device(
+            np.ascontiguousarray(piece.reshape(vectors, count, length).transpose(1, 0, 2)))
+    return out
+
+
+def to_host(tiles, N):
+    """The inverse of :func:`to_device`: row vectors (vectors, N)."""
+    return tiles.copy_to_host().transpose(1, 0, 2).reshape(tiles.shape[1], -1)[:, :N]
+
+
+def make_state(xi_in, teacher, factors, plan):
+    """A run that begins from modes and teacher vectors in tiles on the device, and factors on the host."""
+    (tiles, P, length), M = xi_in.shape, teacher.shape[1]
+    products = 16 * sum(_squares(P, M, plan.samples))
+    return State(
+        xi_in, teacher, rule.Factors(*(cuda.to_device(np.array(value)) for value in factors)),
+        cuda.device_array(tiles * length * plan.samples if plan.keep else 1, np.float32),
+        cuda.to_device(np.zeros(plan.samples * padded(P))), cuda.to_device(np.zeros(6, np.int64)),
+        cuda.to_device(np.ones(1)), cuda.device_array((plan.blocks, products), np.float64),
+        cuda.device_array(products, np.float64))
+
+
+@cache
+def _sweep_kernel(kind, P, M, plan):
+    return kernel(make_sweep(kind, P, M, plan), plan.threads, _blocks_a_processor(plan.threads))
+
+
+@cache
+def _collect_kernel(threads):
+    return kernel(make_collect(threads), threads)
+
+
+@cache
+def _learn_kernel(*sizes):
+    return kernel(make_learn(*sizes), sizes[-1])
+
+
+def kernels(kind, K, M, P, plan):
+    """Sweep, collect and learn, each with its launch configuration; compiled at their first launch."""
+    squares = sum(_squares(P, M, plan.samples))
+    same_code = plan._replace(blocks=0, learners=0, adders=0)
+    return (launched(_sweep_kernel(kind, P, M, same_code), plan.blocks, plan.threads),
+            launched(_collect_kernel(plan.adders), squares, plan.adders),
+            launched(_learn_kernel(K, M, P, plan.samples, plan.learners), 1, plan.learners))
+
+
+def advance(state, plan, rates, weight_decay, noise, activation, N, batch, first_step, steps, seed, replica):
+    """Make ``steps`` steps of online SGD in place; the arguments are those of ``micro_cpu.advance``.
+
+    The host only hands out launches; it waits for the device once, at the end.
+
+    Returns
+    -------
+    made : int
+        As there.
+    """
+    xi_in, teacher, factors = state.xi_in, state.teacher, state.factors
+    K, M, P = factors.readout.shape[0], teacher.shape[1], xi_in.shape[1]
+    sweep, collect, learn = kernels(xi_in.dtype.type, K, M, P, plan)
+    control = np.zeros(6, np.int64)
+    control[_FIRST], control[_WANTED] = first_step, steps
+    state.control.copy_to_device(control)
+    parameters = cuda.to_device(np.array([*rates, weight_decay, noise]))
+    of_sweep = (xi_in, teacher, state.kept, state.coefficients, state.control, state.decays, state.partial, N, batch,
+                seed, replica)
+    of_learn = (state.sums, *factors, parameters, state.coefficients, state.control, state.decays, activation, N,
+                batch, seed, replica)
+    for _ in range(-(-steps // plan.steps(batch))):
+        sweep(*of_sweep)
+        collect(state.partial, state.sums)
+        learn(*of_learn)
+    sweep(*of_sweep)  # brings the modes up to date
+    return int(state.control.copy_to_host()[_MADE])
+
+
+def vector_overlaps(a, b, N):
+    """a bᵀ / N in float64 for vectors in tiles on the device; an array on the host."""
+    rows, columns, tiles = a.shape[1], b.shape[1], a.shape[0]
+    pairs = np.array([(i, j) for i in range(rows) for j in range(columns) if a is not b or i <= j], np.int32)
+    chunks = min(tiles, CHUNKS)
+    partial = cuda.device_array((len(pairs), chunks), np.float64)
+    products = launched(_products(a.dtype.type, a.shape[2], PRODUCT_THREADS), (len(pairs), chunks), PRODUCT_THREADS)
+    products(a, b, cuda.to_device(pairs), partial)
+    out = np.zeros((rows, columns))
+    out[tuple(pairs.T)] = partial.copy_to_host().sum(1) / N
+    if a is b:
+        out.T[tuple(pairs.T)] = out[tuple(pairs.T)]
+    return out
+
+
+@cache
+def _products(kind, length, threads):
+    return kernel(make_products(kind, length, threads), threads)

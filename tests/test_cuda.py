@@ -1,0 +1,157 @@
+"""Device cuda on a machine without one: the simulator, machine code for real devices, and what is said.
+
+The tests of a device itself are in tests/cuda; here they run in a process of their own, in Numba's
+simulator, which must be chosen before Numba is imported.
+"""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import onlinemode as om
+from onlinemode.cli.main import main
+from onlinemode.errors import EngineError
+from onlinemode.kernels import device
+from onlinemode.kernels.rule import Rates
+
+FOLDER = Path(__file__).parent / "cuda"
+NO_DEVICE = device.missing() is not None
+needs_compiler = pytest.mark.skipif(not device.INSTALLED or device.SIMULATED, reason="numba-cuda is not installed: "
+                                    "pip install \"onlinemode[cuda]\"")
+
+
+@pytest.mark.skipif(device.SIMULATED, reason="this is the simulator")
+def test_in_the_simulator():
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
+    result = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(FOLDER)],
+                            cwd=FOLDER.parents[1], env=environment, capture_output=True, text=True)
+    passed = re.search(r"(\d+) passed", result.stdout)
+    assert result.returncode == 0 and passed and int(passed[1]) > 50, result.stdout[-5000:] + result.stderr[-2000:]
+    assert "failed" not in result.stdout
+
+
+def kernels(K, M, P, kind, keep, batch=1):
+    """Name, Python function, argument types, threads and blocks of every kernel for these sizes."""
+    from numba.cuda import types
+
+    from onlinemode.kernels import chain_cuda, limits_cuda, micro_cuda
+
+    whole, real = types.int64, types.float64
+    vector, matrix, cube = (types.Array(real, dimensions, "C") for dimensions in (1, 2, 3))
+    rates = types.NamedTuple([real] * 4, Rates)
+    number = types.float32 if kind is np.float32 else real
+    tiles, control = types.Array(number, 3, "C"), types.Array(whole, 1, "C")
+    kept = types.Array(types.float32, 1, "C")
+    plan = micro_cuda.make_plan(kind, 10**6, P, M, batch, keep, blocks=264)
+    yield ("sweep", micro_cuda.make_sweep(kind, P, M, plan),
+           (tiles, tiles, kept, vector, control, vector, matrix, whole, whole, types.uint64, whole),
+           (plan.threads, max(1, micro_cuda.THREADS_A_PROCESSOR // plan.threads)))
+    if kind is np.float64:
+        singles = types.Array(types.float32, 1, "C")
+        yield "draw", limits_cuda._draw, (singles, whole, whole, types.uint64), limits_cuda.THREADS
+        yield "draw and add", limits_cuda._sum, (singles, whole, whole, types.uint64), limits_cuda.THREADS
+        yield "collect", micro_cuda.make_collect(plan.adders), (matrix, vector), plan.adders
+        yield ("learn", micro_cuda.make_learn(K, M, P, plan.samples, plan.learners),
+               (vector, vector, matrix, *[vector] * 4, control, vector, *[whole] * 3, types.uint64, whole),
+               plan.learners)
+        yield ("products", micro_cuda.make_products(kind, plan.coordinates, 128),
+               (tiles, tiles, types.Array(types.int32, 2, "C"), matrix), 128)
+        sizes = chain_cuda.Sizes(K, M, P, M, P, batch, 4)
+        state = types.NamedTuple([cube, matrix, cube, matrix, types.Array(whole, 2, "C")], chain_cuda.State)
+        paths = types.NamedTuple([types.Array(real, d, "C") for d in (4, 3, 4, 3)], chain_cuda.Paths)
+        yield ("chain", chain_cuda.make_advance(sizes),
+               (state, paths, matrix, vector, rates, real, real, whole, real, whole, control, whole, types.uint64,
+                whole), chain_cuda.THREADS)
+
+
+@needs_compiler
+@pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
+def test_every_kernel_compiles_to_machine_code(capability, monkeypatch, tmp_path, capsys):
+    """PTX without a device, and, where ptxas is found, registers and spills, of which SGD has next to none."""
+    import numba.cuda.dispatcher
+    from numba import cuda
+
+    class Device:
+        compute_capability = capability
+
+    monkeypatch.setattr(numba.cuda.dispatcher, "get_current_device", lambda: Device)
+    ptxas = find_ptxas()
+    lines = []
+    for kind, keep in ((np.float32, True), (np.float64, False)):
+        for name, function, types, bounds in kernels(2, 2, 2, kind, keep):
+            ptx, _ = cuda.compile(function, types, device=False, abi="numba", cc=capability, launch_bounds=bounds)
+            assert f".target sm_{capability[0]}{capability[1]}" in ptx
+            if name == "sweep":
+                assert "ld.shared.v4.f32" in ptx or "ld.shared.v2.f64" in ptx
+                assert "sqrt.rn.f32" in ptx and "fma.rn.f32" in ptx and "approx" not in ptx
+            assert "atom" not in ptx
+            if ptxas is None:
+                continue
+            source = tmp_path / "kernel.ptx"
+            source.write_text(ptx)
+            told = subprocess.run([ptxas, f"-arch=sm_{capability[0]}{capability[1]}", "-v", "-o", os.devnull, source],
+                                  capture_output=True, text=True)
+            assert told.returncode == 0, told.stderr
+            spilled = int(re.search(r"(\d+) bytes spill loads", told.stderr)[1])
+            registers = int(re.search(r"Used (\d+) registers", told.stderr)[1])
+            lines.append(f"sm_{capability[0]}{capability[1]} {name} {np.dtype(kind).name}: {registers} registers, "
+                         f"{spilled} bytes spilled")
+            assert spilled <= {"sweep": 64, "chain": 4096}.get(name, 0)
+    with capsys.disabled():
+        print("", *lines, sep="\n")
+
+
+def find_ptxas():
+    """The assembler, on the path or in the wheel that numba-cuda brings; None where there is none."""
+    spec = importlib.util.find_spec("nvidia")
+    places = [Path(place) / "cuda_nvcc" / "bin" for place in (spec.submodule_search_locations if spec else [])]
+    return shutil.which("ptxas") or next((str(p / "ptxas") for p in places if (p / "ptxas").exists()), None)
+
+
+@pytest.mark.skipif(not NO_DEVICE, reason="this machine has a device")
+@pytest.mark.parametrize("engine", ["micro", "chain"])
+def test_no_device(engine, monkeypatch, capsys):
+    problem, start = om.Problem(rates=om.LearningRates(xi_in=1.0)), om.initial.committee(20, K=2, seed=0)
+    with pytest.raises(EngineError, match="^device cuda cannot be used: (no CUDA device was found|the package)"):
+        om.simulate(problem, start, 1.0, engine, device="cuda")
+    monkeypatch.setattr(device, "INSTALLED", False)
+    with pytest.raises(EngineError, match=r"numba-cuda is not installed: pip install \"onlinemode\[cuda\]\""):
+        om.simulate(problem, start, 1.0, engine, device="cuda")
+    with pytest.raises(SystemExit) as exit_info:
+        main(["simulate", "--N", "20", "--engine", engine, "--device", "cuda", "--alpha", "1"])
+    told = capsys.readouterr().err.strip()
+    assert exit_info.value.code == 2
+    assert "\n" not in told and "numba-cuda is not installed" in told
+
+
+def test_unknown_device():
+    with pytest.raises(EngineError, match="device must be one of cpu, cuda, auto; got 'tpu'"):
+        om.simulate(om.Problem(), om.initial.committee(20, K=2), 1.0, "chain", device="tpu")
+
+
+@pytest.mark.parametrize("K, M, P", [(1, 1, 1), (4, 4, 4), (3, 5, 2), (30, 8, 30), (100, 100, 100)])
+@pytest.mark.parametrize("batch", [1, 3, 64])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_layouts(K, M, P, batch, kind):
+    """What is chosen fits: shared memory, threads for all products, powers of two."""
+    from onlinemode.kernels import micro_cuda
+
+    plan = micro_cuda.make_plan(kind, 10**6, P, M, batch, blocks=264)
+    if plan is None:
+        assert max(P, M) == 100 or batch == 64
+        return
+    assert batch <= plan.samples <= micro_cuda.MOST_SAMPLES
+    assert plan.samples & (plan.samples - 1) == plan.coordinates & (plan.coordinates - 1) == 0
+    size = np.dtype(kind).itemsize
+    assert micro_cuda._sweep_bytes(size, P, M, plan.samples, plan.coordinates) <= micro_cuda.SHARED_BYTES
+    assert sum(micro_cuda._squares(P, M, plan.samples)) <= plan.threads <= 1024
+    assert micro_cuda._stride(P, M, plan.samples) // 4 % 2 == 1
+    needed = micro_cuda.needed_bytes(kind, 10**6, P, M, plan)
+    assert 10**6 <= micro_cuda.largest_N(kind, P, M, plan, needed) <= 10**6 + plan.coordinates
