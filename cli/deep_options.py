@@ -117,6 +117,9 @@ def hyperparameters(settings, network, dataset):
     from onlinemode.deep import preset
 
     values = preset(network, dataset, reduced=not settings.get("full"))
+    if settings.get("epochs"):  # the paper's number of halvings in as many epochs as were given
+        paper = preset(network, dataset)
+        values["halve_every"] = max(1, round(settings["epochs"] * paper["halve_every"] / paper["epochs"]))
     return values | {name: settings[name] for name in values if settings.get(name) is not None}
 
 

@@ -26,8 +26,8 @@ class Layers(click.ParamType):
     name = "L,L,...|all"
 
     def convert(self, value, parameter, context):
-        if not isinstance(value, str) or value == "all":
-            return value
+        if not isinstance(value, str) or value.lower() == "all":
+            return value if not isinstance(value, str) else "all"
         try:
             return [int(part) for part in value.split(",")]
         except ValueError:
@@ -48,10 +48,12 @@ def command(files, layers, ranking, draws, seed, data, data_dir, **settings):
     In three orders: the least important first, the most important first, at random. Several FILES are
     networks of one shape: mean ± sd over them. The files stay as they are; nothing is trained again.
     """
+    from onlinemode import checks
     from onlinemode.deep import factors
     from onlinemode.deep.pruning import removal
     from onlinemode.errors import ParameterError
 
+    checks.integer("seed", seed, 0)
     networks = read_networks(files)
     count = len(networks[0].layers)
     panels = [("all layers", list(range(count)))] if layers == "all" else [

@@ -36,12 +36,30 @@ def read_networks(files, alike=True):
     from onlinemode.deep import load
 
     networks = [load(path) for path in files]
-    for path, network in zip(files, networks):
+    data = {path: meta["dataset"]["fingerprint"] for path in files if (meta := _meta(path))}
+    if alike and len(set(data.values())) > 1:
+        raise ShapeError(f"networks to average over must have learned from the same data; {' and '.join(data)} have "
+                         "not: analyse them one by one")
+    for number, (path, network) in enumerate(zip(files, networks)):
+        for before in range(number):
+            one, other = networks[before].state(), network.state()
+            if alike and one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one):
+                raise ShapeError(f"networks to average over must differ; {files[before]} and {path} hold the same "
+                                 "weights")
         if alike and (network.sizes, network.modes, network.variant) != (networks[0].sizes, networks[0].modes,
                                                                          networks[0].variant):
             raise ShapeError(f"networks to average over must have one shape; {files[0]} is {networks[0]!r}, {path} is "
                              f"{network!r}: analyse them one by one")
     return networks
+
+
+def _meta(path):
+    """What a training run's file says of the run; None for the file of a network alone."""
+    from onlinemode.deep.network import KIND as NETWORK
+    from onlinemode.deep.network import RUN
+    from onlinemode.storage import read_archive
+
+    return read_archive(path, (NETWORK, RUN))[0].get("meta")
 
 
 def find_tests(files, networks, data, data_dir):
@@ -52,19 +70,21 @@ def find_tests(files, networks, data, data_dir):
     FileError, ShapeError
     """
     from onlinemode.deep import data as sets
-    from onlinemode.deep.network import KIND as NETWORK
-    from onlinemode.deep.network import RUN
-    from onlinemode.storage import read_archive
 
     if data is None and data_dir is not None:
         raise click.UsageError("--data-dir is the folder of a data set; name it with --data, too")
     if data is not None:
         dataset = sets.find(data, data_dir)
     else:
-        header = read_archive(files[0], (NETWORK, RUN))[0]
-        if "meta" not in header:
+        meta = _meta(files[0])
+        if meta is None:
             raise FileError(f"{files[0]} holds a network without its data; name them with --data")
-        dataset = sets.remake(header["meta"]["dataset"]["origin"])
+        dataset = sets.remake(meta["dataset"]["origin"])
+        for path in files:
+            meta = _meta(path)
+            if meta is not None and meta["dataset"]["fingerprint"] != dataset.fingerprint:
+                raise FileError(f"{path} learned from other data than {dataset.name} as it is now: name the data to "
+                                "test on with --data")
     for path, network in zip(files, networks):
         if network.sizes[0] != dataset.inputs:
             raise ShapeError(f"{path} takes {network.sizes[0]} inputs and {dataset.name} has {dataset.inputs}: name "

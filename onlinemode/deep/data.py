@@ -20,6 +20,7 @@ FILES = {"train_x": "train-images-idx3-ubyte", "train_y": "train-labels-idx1-uby
          "test_x": "t10k-images-idx3-ubyte", "test_y": "t10k-labels-idx1-ubyte"}
 MAGIC = {"x": 0x00000803, "y": 0x00000801}  # unsigned bytes, in 3 dimensions or in 1
 MIXTURE_VARIANCE = 0.05
+MIXTURE_STREAM = 2  # keeps the samples apart from weights and orders of the same seed
 MIXTURE_MEANS = ((0.5, 0.5, 1.0), (-0.5, -0.5, 1.0), (-0.5, 0.5, -1.0), (0.5, -0.5, -1.0))  # x₁, x₂, label
 
 
@@ -55,6 +56,7 @@ class Dataset:
 
     def __post_init__(self):
         checks.integer("classes", self.classes, 2)
+        images = [np.asarray(x).dtype == np.uint8 for x in (self.train_x, self.test_x)]
         for part in ("train", "test"):
             x, y = _inputs(f"{self.name}: {part}_x", getattr(self, f"{part}_x")), getattr(self, f"{part}_y")
             y = _labels(f"{self.name}: {part}_y", y, self.classes)
@@ -64,6 +66,10 @@ class Dataset:
             for name, array in ((f"{part}_x", x), (f"{part}_y", y)):
                 array.flags.writeable = False
                 object.__setattr__(self, name, array)
+        if images[0] != images[1]:
+            raise ShapeError(f"{self.name}: training and test inputs must both be bytes, which become [0, 1], or "
+                             f"neither; got train_x {'of' if images[0] else 'not of'} bytes and test_x "
+                             f"{'of' if images[1] else 'not of'} bytes")
         if self.train_x.shape[1] != self.test_x.shape[1]:
             raise ShapeError(f"{self.name}: training and test inputs must have equally many entries; got "
                              f"{self.train_x.shape[1]} and {self.test_x.shape[1]}")
@@ -143,7 +149,7 @@ def gaussian_mixture(train=100_000, test=10_000, seed=0):
     for stream, (part, count) in enumerate(counts.items()):
         if count % 4:
             raise ParameterError(f"{part} must be a multiple of 4, a quarter for each cloud; got {count}")
-        rng = np.random.default_rng([checks.integer("seed", seed, 0), stream])
+        rng = np.random.default_rng([checks.integer("seed", seed, 0), stream, MIXTURE_STREAM])
         cloud = np.repeat(np.array(MIXTURE_MEANS), count // 4, axis=0)
         arrays[f"{part}_x"] = cloud[:, :2] + np.sqrt(MIXTURE_VARIANCE) * rng.standard_normal((count, 2))
         arrays[f"{part}_y"] = cloud[:, 2].astype(np.float32)
@@ -250,8 +256,13 @@ def arrays(path):
     if all(np.asarray(y).dtype.kind in "iu" and np.size(y) for y in labels):
         classes = max(2, 1 + int(max(y.max() for y in labels)))
     else:
+        for key in ("train_y", "test_y"):
+            y = found[key]
+            if y.dtype.kind == "f" and y.ndim == 1 and (np.isfinite(y) & (y >= 0.0) & (y == np.floor(y))).all():
+                raise ParameterError(f"{path}: {key} holds whole numbers as {y.dtype}; store classes as integers, and "
+                                     "numbers that are to be fitted with the shape (n, 1)")
         classes = max(2, found["train_y"].shape[1] if np.ndim(found["train_y"]) == 2 else 2)
-    return Dataset(**found, name=path.stem, classes=classes, origin={"kind": "arrays", "path": str(path)})
+    return Dataset(**found, name=path.stem, classes=classes, origin={"kind": "arrays", "path": str(path.resolve())})
 
 
 def find(name, folder=None):

@@ -24,7 +24,7 @@ EVERY = 300.0  # seconds between two checkpoints
 REPORT_EVERY = 0.1  # seconds between two reports of progress
 SHUFFLED_WHOLE = 32 * 2**20  # bytes of inputs up to which an epoch is put in order at once
 TESTED = ("epoch", "test_loss", "test_accuracy")  # these histories begin before the first epoch
-DIVERGED_ABOVE = 1e6  # a mean loss that no run comes back from
+DIVERGED_ABOVE = 1e6  # times the first test loss, if that is above 1: a mean loss that no run comes back from
 
 
 def train(network, dataset, epochs=None, batch=None, rate=None, halve_every=None, decay=None, seed=0, progress=None,
@@ -168,6 +168,7 @@ class _Trainer:
                 else:
                     self._keep()
                     self._test()
+                    self._look_for_life()
                     report(1.0, float("nan"), self.history["test_accuracy"][-1], self.epochs_done, always=True)
         except KeyboardInterrupt:
             self.status = Status.INTERRUPTED
@@ -204,6 +205,7 @@ class _Trainer:
         rate = scheduled_rate(self.arguments["rate"], self.arguments["halve_every"], epoch)
         self._test()
         accuracy = self.history["test_accuracy"][-1]
+        self._bound = DIVERGED_ABOVE * max(1.0, self.history["test_loss"][0])
         began = time.perf_counter()
         order = np.random.default_rng([self.arguments["seed"], epoch]).permutation(len(self._train_x))[:count]
         order = xp.asarray(order)
@@ -226,11 +228,11 @@ class _Trainer:
                 self.penalty.apply(rate)
             if number % looks == looks - 1:
                 loss = float(self._losses[:begin + batch].mean(dtype=np.float64))
-                if not loss <= DIVERGED_ABOVE:
+                if not loss <= self._bound:
                     return self._diverged(loss, rate)
                 report((epoch + (begin + batch) / count) / self.arguments["epochs"], loss, accuracy, epoch)
         loss = float(self._losses.mean(dtype=np.float64))
-        if not loss <= DIVERGED_ABOVE or not bool(xp.isfinite(network.flat).all()):
+        if not loss <= self._bound or not bool(xp.isfinite(network.flat).all()):
             return self._diverged(loss, rate)
         seconds = time.perf_counter() - began
         hits = float(self._hits.mean(dtype=np.float64))
@@ -238,6 +240,12 @@ class _Trainer:
             self.history[name].append(value)
         report((epoch + 1) / self.arguments["epochs"], loss, accuracy, epoch + 1, always=True)
         return True
+
+    def _look_for_life(self):
+        """A message where ReLUs that never open make all outputs equal."""
+        outputs = self.network.forward(self._test_x[:1000])
+        if len(outputs) > 1 and bool((outputs == outputs[0]).all()):
+            self.message = "all outputs are equal, since no hidden unit is active; take a smaller rate"
 
     def _diverged(self, loss, rate):
         self.status = Status.DIVERGED

@@ -103,6 +103,9 @@ def write_mine(path, **replaced):
      "test_x must be finite in float32; entry 2 of sample 0 is nan"),
     ({"train_x": np.full((4, 3), 1e300)}, ParameterError, "must be finite in float32"),
     ({"train_y": [0.0, np.inf, 0.0, 0.0]}, ParameterError, "train_y must be finite; sample 1 is not"),
+    ({"train_y": [0.0, 2.0, 1.0, 0.0]}, ParameterError, "train_y holds whole numbers as float64; store classes as"),
+    ({"train_x": np.zeros((4, 3), np.uint8)}, ShapeError, "must both be bytes, which become .*; got train_x of bytes "
+                                                          "and test_x not of bytes"),
     ({"train_x": np.zeros(4)}, ShapeError, r"numbers of shape \(samples, entries\), or images; got float64 of shape"),
     ({"train_y": np.array(["a", "b", "a", "b"])}, ShapeError, "must be whole class numbers"),
     ({"test_x": np.zeros((2, 5))}, ShapeError, "must have equally many entries; got 3 and 5"),
@@ -112,6 +115,21 @@ def test_user_array_errors(replaced, error, message, tmp_path):
     with pytest.raises(error, match=message) as info:
         deep.data.arrays(tmp_path / "mine.npz")
     assert "\n" not in str(info.value)
+
+
+def test_numbers_to_be_fitted(tmp_path):
+    """Labels ±1, and whole numbers of shape (n, 1), are no class numbers."""
+    write_mine(tmp_path / "mine.npz", train_y=[1.0, -1.0, 1.0, 1.0], test_y=[1.0, -1.0])
+    assert deep.data.arrays(tmp_path / "mine.npz").train_y.dtype == np.float32
+    write_mine(tmp_path / "mine.npz", train_y=[[1.0], [2.0], [0.0], [5.0]], test_y=[[1.0], [0.0]])
+    assert deep.data.arrays(tmp_path / "mine.npz").train_y.shape == (4, 1)
+
+
+def test_samples_of_the_mixture_are_not_the_noise_of_the_weights():
+    data, network = deep.data.gaussian_mixture(400, 200, seed=3), deep.Network((2, 8, 1), modes=3, loss="mse", seed=3)
+    noise = (data.train_x[:3] - 0.5) / np.sqrt(0.05)  # of the first cloud
+    ratio = network.layers[0].xi_in / noise
+    assert ratio.std() > 0.1 * np.abs(ratio).mean()
 
 
 def test_files_that_are_no_archives(tmp_path):

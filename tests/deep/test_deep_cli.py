@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from onlinemode import deep
+from onlinemode.cli.deep_options import hyperparameters
 from onlinemode.cli.main import main
 
 QUICK = ["--epochs", "2", "--halve-every", "1"]
@@ -216,3 +217,11 @@ def test_help_is_quick_and_loads_nothing_heavy():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(result.stdout.splitlines()[-1].split())
     assert "--halve-every" in result.stdout and loaded.isdisjoint({"numba", "matplotlib", "scipy", "torch", "pooch"})
+
+
+@pytest.mark.parametrize("given, halve_every", [
+    ({"epochs": 200}, 50), ({"epochs": 8}, 2), ({"epochs": 1}, 1), ({}, 5), ({"full": True}, 50),
+    ({"epochs": 200, "halve_every": 7}, 7)])
+def test_the_rate_is_halved_as_often_in_any_number_of_epochs(given, halve_every, small_images):
+    network = deep.Network((small_images.inputs, 5, small_images.classes), modes=2)
+    assert hyperparameters(given, network, small_images)["halve_every"] == halve_every

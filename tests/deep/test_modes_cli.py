@@ -19,7 +19,7 @@ KIND = "mode analysis"
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, request):
-    """A folder with data, two networks of 10 modes, one of other size, two dense ones and one of one output."""
+    """A folder with data, networks of 10 modes, of other sizes and data, dense ones, one whose data changed."""
     folder = tmp_path_factory.mktemp("trained")
     rng = np.random.default_rng(0)
     x = rng.standard_normal((240, 6)).astype(np.float32)
@@ -30,6 +30,11 @@ def trained(tmp_path_factory, request):
                                        ("dense", "dense", 1, 0), ("dense2", "dense", 1, 1)):
         network = deep.Network((6, 9, 9, 4), variant, modes, seed=seed)
         deep.train(network, data, epochs=3, batch=20, rate=0.01, seed=seed).save(folder / f"{name}.npz")
+    for name, count in (("elsewhere", 80), ("changed", 120)):
+        np.savez(folder / f"{name}_data.npz", train_x=x[:count], train_y=y[:count], test_x=x[160:], test_y=y[160:])
+        deep.train(deep.Network((6, 9, 9, 4), modes=10), deep.data.arrays(folder / f"{name}_data.npz"), epochs=1,
+                   batch=20).save(folder / f"{name}.npz")
+    np.savez(folder / "changed_data.npz", train_x=x[:160], train_y=y[:160], test_x=x[160:], test_y=y[160:])
     deep.Network((6, 9, 9, 4), modes=10).save(folder / "network.npz")
     deep.Network((5, 9, 4), modes=2).save(folder / "narrow.npz")
     return folder
@@ -233,6 +238,10 @@ def test_a_network_of_numbers(run, tmp_path, monkeypatch):
     (["prune", "T/a.npz", "--layer", "0"], "--layer must be 1 to 3, or all; got 0"),
     (["prune", "T/a.npz", "--layer", "first"], "'first' is neither a comma-separated list of layers"),
     (["prune", "T/a.npz", "--draws", "0"], "draws must be a whole number ≥ 1"),
+    (["prune", "T/a.npz", "--seed", "-1"], "seed must be a whole number ≥ 0; got -1"),
+    (["modes", "T/a.npz", "T/a.npz"], "networks to average over must differ"),
+    (["modes", "T/a.npz", "T/elsewhere.npz"], "must have learned from the same data"),
+    (["prune", "T/changed.npz"], "learned from other data than changed_data as it is now: name the data to test on"),
     (["prune", "T/a.npz", "--data-dir", "T"], "--data-dir is the folder of a data set; name it with --data"),
     (["prune", "T/narrow.npz", "--data", "T/data.npz"], "takes 5 inputs and data has 6"),
     (["geometry", "T/a.npz", "--against", "T/narrow.npz", "--data", "T/data.npz"], "takes 5 inputs and data has 6"),

@@ -288,3 +288,21 @@ def test_every_variant_learns_the_small_images(variant, small_images):
     network = deep.Network((16, 20, 20, 4), variant, 12, seed=1)
     run = deep.train(network, small_images, epochs=30, batch=10, rate=1e-2, halve_every=10, decay=0.0)
     assert run.train_accuracy[-1] > 0.9 and run.test_accuracy[-1] > 0.7
+
+
+def test_large_targets_are_no_divergence():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((60, 3)).astype(np.float32)
+    y = (3000.0 + x[:, :1]).astype(np.float32)
+    data = deep.Dataset(x[:40], y[:40], x[40:], y[40:], "heights", 2)
+    run = deep.train(deep.Network((3, 5, 1), modes=2, loss="mse"), data, epochs=2, batch=10, rate=1e-3)
+    assert run.test_loss[0] > 1e6 and run.status.value == "completed" and run.message == ""
+
+
+def test_a_dead_network_says_so():
+    """All ReLUs closed: the network gives 0 for every sample."""
+    data = deep.data.gaussian_mixture(400, 200)
+    network = deep.Network((2, 4, 1), variant="dense", loss="mse")
+    network.layers[0].weights[:] = 0.0
+    run = deep.train(network, data, epochs=1, rate=1e-12, decay=0.0)
+    assert run.status.value == "completed" and run.message.startswith("all outputs are equal, since no hidden unit")
