@@ -53,7 +53,10 @@ def on_device(N, kind, vectors, **layout):
 
 
 def advance(state, plan, N, steps, first=0):
-    return micro_cuda.advance(state, plan, RATES, 0.0, 0.0, ERF, N, 1, first, steps, SEED, 0)
+    made = micro_cuda.advance(state, plan, RATES, 0.0, 0.0, ERF, N, 1, first, steps, SEED, 0)
+    if made != steps:
+        raise SystemExit(f"N = {N:,}: the run diverged after {made} of {steps} steps, its time means nothing")
+    return made
 
 
 def seconds_each(run, block=1):
@@ -223,7 +226,7 @@ def torch_seconds(N, kind, vectors):
 
     try:
         return seconds_each(run)[0]
-    except torch.OutOfMemoryError:
+    except torch.cuda.OutOfMemoryError:
         return float("nan")
 
 

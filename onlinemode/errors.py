@@ -26,6 +26,10 @@ class EngineError(OnlineModeError, ValueError):
     """The chosen engine cannot run this problem, start or option."""
 
 
+class DeviceError(EngineError):
+    """The CUDA device cannot make this run; the CPU can."""
+
+
 class FileError(OnlineModeError):
     """A file cannot be read or written, or is not what it should be."""
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from onlinemode import checks
 from onlinemode.engines import chain_cuda, chain_states
-from onlinemode.engines.device import choose
+from onlinemode.engines.device import choose, run_there
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import (
@@ -105,7 +105,7 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     from onlinemode.kernels.philox import MAX_REPLICAS
 
     checks.integer("replicas", replicas, 1, MAX_REPLICAS)
-    device = choose(device, replicas >= REPLICAS_WORTH_A_DEVICE and checkpoint is None)
+    asked, device = device, choose(device, replicas >= REPLICAS_WORTH_A_DEVICE and checkpoint is None)
     threads = thread_count(threads)
     if problem.inputs != Gaussian():
         raise EngineError(f"engine chain needs inputs with independent Gaussian entries; got {problem.inputs!r}: use "
@@ -115,8 +115,11 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     alphas, steps = save_times(save_at, alpha, N)
     factors = each_once(lambda start: ChainStart(start, N), starts)
     if device == "cuda":
-        return chain_cuda.run(problem, factors, alphas, steps, N=N, seed=seed, first_replica=first_replica,
-                              progress=progress, stop=stop, checkpoint=checkpoint)
+        made = run_there(asked, lambda: chain_cuda.run(
+            problem, factors, alphas, steps, N=N, seed=seed, first_replica=first_replica, progress=progress, stop=stop,
+            checkpoint=checkpoint))
+        if made is not None:
+            return made
     if progress is not None:
         progress(Progress(0.0, 0.0, 0, float("nan")))
 

@@ -7,7 +7,7 @@ import numpy as np
 from onlinemode.engines import chain_states
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import NEVER_BEGUN, PATHS, kernel_rates, outcome
-from onlinemode.errors import EngineError
+from onlinemode.errors import DeviceError, EngineError
 from onlinemode.trajectory import Status, Trajectory
 
 # Steps of all replicas together between two looks at the interrupt flag, and of each: a fraction of a second.
@@ -55,6 +55,8 @@ def run(problem, factors, alphas, steps, *, N, seed, first_replica, progress, st
             group.collect()
     except KeyboardInterrupt:
         stop[0] = 1
+        if not groups:
+            raise
         groups[-1].collect()
     ended = time.perf_counter()
     fields = _together(groups, len(factors))
@@ -79,7 +81,7 @@ class _Simulation:
         sizes = chain_cuda.Sizes(o.K, o.M, o.P, len(start.along), len(start.across), problem.batch, 0)
         self.sizes = sizes._replace(fresh=min(sizes.samples, start.dof))
         if self.sizes.bytes_of_a_thread > chain_cuda.LOCAL_BYTES:
-            raise EngineError(f"device cuda gives each replica one thread, which has room for smaller sizes; got K = "
+            raise DeviceError(f"device cuda gives each replica one thread, which has room for smaller sizes; got K = "
                               f"{o.K}, M = {o.M}, P = {o.P}, batch = {problem.batch}: use device cpu")
         self._constants = None
 
@@ -149,18 +151,19 @@ class _Group:
             return
         simulation, start = self.simulation, self.simulation.start
         modes, *factors = simulation.kernel.saved_states(self.paths)
-        self.state = self.paths = self.on_device = None
         state = (*chain_states.overlaps(modes, start.teacher_factor), *factors)
-        self.fields = dict(zip(PATHS, state))
+        fields = dict(zip(PATHS, state))
         error = np.full(modes.shape[:2], np.nan)
         known = np.isfinite(state[0]).all((-2, -1))
         error[known] = chain_states.errors(simulation.problem.activation, start, [values[known] for values in state],
                                            modes[known])
-        self.fields["error"] = error
+        fields["error"] = error
         outcomes = [outcome(diverged != 0, saved == len(self.save_steps), made / simulation.N)
                     for made, saved, diverged in self.counts.T]
-        self.fields["status"], self.fields["message"] = ([each[i] for each in outcomes] for i in range(2))
-        self.fields["steps"] = [int(made) for made in self.steps]
+        fields["status"], fields["message"] = ([each[i] for each in outcomes] for i in range(2))
+        fields["steps"] = [int(made) for made in self.steps]
+        self.fields = fields  # all of them or none: an interrupt may come before
+        self.state = self.paths = self.on_device = None
 
 
 def _together(groups, replicas):

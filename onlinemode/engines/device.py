@@ -1,6 +1,6 @@
 """``device``: where an engine runs, and what a CUDA device cannot do."""
 
-from onlinemode.errors import EngineError
+from onlinemode.errors import DeviceError, EngineError
 
 DEVICES = ("cpu", "cuda", "auto")
 
@@ -34,7 +34,34 @@ def choose(device, worth):
     raise EngineError(f"device cuda cannot be used: {reason}")
 
 
+def run_there(asked, run):
+    """The result of ``run()`` on the device; None where "auto" takes the CPU after all.
+
+    Parameters
+    ----------
+    asked : {"cuda", "auto"}
+        What the user said.
+    run : callable
+
+    Raises
+    ------
+    EngineError
+        In one line, whatever the driver complains of.
+    """
+    try:
+        return run()
+    except DeviceError:
+        if asked == "auto":
+            return None
+        raise
+    except Exception as problem:
+        if not type(problem).__module__.startswith(("numba.cuda", "numba_cuda", "cuda.")):
+            raise
+        first = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
+        raise EngineError(f"device cuda failed: {first}") from problem
+
+
 def memory_error(N, needed, free, largest, remedy):
     """The error of a run that does not fit into the device's memory; ``largest`` is the largest N that does."""
-    return EngineError(f"N = {N:,} needs {needed / 2**30:.3g} GiB of the device's memory, of which {free / 2**30:.3g} "
+    return DeviceError(f"N = {N:,} needs {needed / 2**30:.3g} GiB of the device's memory, of which {free / 2**30:.3g} "
                        f"GiB are free; the largest N that fits is about {largest:,}: {remedy}")

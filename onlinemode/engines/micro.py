@@ -7,7 +7,7 @@ import numpy as np
 
 from onlinemode import checks
 from onlinemode.engines import micro_cuda
-from onlinemode.engines.device import choose
+from onlinemode.engines.device import choose, run_there
 from onlinemode.engines.fresh_samples import FreshSamples
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
@@ -69,7 +69,8 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     from onlinemode.kernels.philox import MAX_REPLICAS
 
     checks.choice("precision", precision, PRECISIONS)
-    device = choose(device, N is not None and N >= N_WORTH_A_DEVICE and micro_cuda.supports(problem, test_samples))
+    worth = N is not None and N >= N_WORTH_A_DEVICE and micro_cuda.supports(problem, test_samples)
+    asked, device = device, choose(device, worth)
     checks.integer("replicas", replicas, 1, MAX_REPLICAS)
     threads = thread_count(threads)
     if test_samples is not None:
@@ -80,9 +81,12 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
         raise EngineError("engine micro needs N when it starts from overlaps; got None: give N=..., or Weights")
     problem.inputs.check(N)
     if device == "cuda":
-        return micro_cuda.run(problem, starts, alpha=alpha, N=N, seed=seed, first_replica=first_replica,
-                              save_at=save_at, progress=progress, stop=stop, checkpoint=checkpoint,
-                              precision=precision, test_samples=test_samples)
+        made = run_there(asked, lambda: micro_cuda.run(
+            problem, starts, alpha=alpha, N=N, seed=seed, first_replica=first_replica, save_at=save_at,
+            progress=progress, stop=stop, checkpoint=checkpoint, precision=precision, test_samples=test_samples))
+        if made is not None:
+            return made
+        device = "cpu"
     vectors = each_once(lambda start: _VectorStart(start, N, seed, precision, problem.inputs), starts)
     alphas, steps = save_times(save_at, alpha, N)
     if progress is not None:

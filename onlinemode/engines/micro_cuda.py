@@ -8,7 +8,7 @@ from onlinemode.engines.device import memory_error
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import Replica, collect, each_once, kernel_rates, run_in_threads, small_factors
-from onlinemode.errors import EngineError
+from onlinemode.errors import DeviceError, EngineError
 from onlinemode.inputs import Gaussian
 from onlinemode.state import OrderParameters, weights_from_overlaps
 from onlinemode.trajectory import Trajectory
@@ -88,7 +88,7 @@ class _Simulation:
         for keep in (True, False):  # inputs are drawn twice where they cannot be kept
             self.plan = micro_cuda.make_plan(*sizes, problem.batch, keep)
             if self.plan is None:
-                raise EngineError(f"device cuda takes a batch of at most {micro_cuda.MOST_SAMPLES} and a moderate "
+                raise DeviceError(f"device cuda takes a batch of at most {micro_cuda.MOST_SAMPLES} and a moderate "
                                   f"number of vectors; got batch = {problem.batch}, P = {o.P}, M = {o.M}: use device "
                                   "cpu")
             needed = micro_cuda.needed_bytes(*sizes, self.plan)

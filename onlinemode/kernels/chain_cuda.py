@@ -19,7 +19,7 @@ from onlinemode.kernels.device import SIMULATED, inlined, kernel, launched, on_d
 from onlinemode.kernels.philox import STREAM_CHAIN_CHI, STREAM_CHAIN_NORMAL, stream_word
 
 EXTRA = 4  # as in chain_cpu
-THREADS = 4 if SIMULATED else 128  # of a block of threads
+THREADS = 4 if SIMULATED else 32  # of a block of threads; nothing is shared in it
 LOCAL_BYTES = 2**16  # that a thread may need for itself
 _TINY = 1e-280
 _LOW = np.uint64(0xFFFFFFFF)

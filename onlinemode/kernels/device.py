@@ -28,6 +28,8 @@ def missing():
     if not INSTALLED:
         return "the package numba-cuda is not installed: pip install \"onlinemode[cuda]\""
     if not cuda.is_available():
+        if cuda.cudadrv.driver.driver.is_available:
+            return "there is a driver, but libNVVM was not found: set CUDA_HOME to a CUDA toolkit"
         return ("no CUDA device was found, or no NVIDIA driver of version 525 or later: look at nvidia-smi, or use "
                 "device cpu")
     return None

@@ -97,6 +97,49 @@ def test_auto(problem, random_weights, monkeypatch):
     assert om.simulate(problem, start, 0.2, "chain", device="auto", save_at=2).meta["device"] == "cuda"
 
 
+def test_auto_takes_the_cpu_for_what_a_device_cannot_do(random_weights, monkeypatch):
+    monkeypatch.setattr("onlinemode.engines.micro.N_WORTH_A_DEVICE", 5)
+    start, problem = random_weights(5, K=2, M=2, P=2, seed=2), om.Problem(batch=100)
+    with pytest.raises(EngineError, match="a batch of at most 64"):
+        om.simulate(problem, start, 0.2, device="cuda", save_at=2)
+    assert om.simulate(problem, start, 0.2, device="auto", save_at=2).meta["call"]["device"] == "cpu"
+
+
+def test_complaints_of_the_driver_are_one_line(problem, random_weights, monkeypatch):
+    CudaAPIError = type("CudaAPIError", (Exception,), {"__module__": "numba.cuda.cudadrv.driver"})
+
+    def broken(*arguments):
+        raise CudaAPIError("[700] Call to cuMemcpyDtoH results in an illegal address\nmore")
+
+    monkeypatch.setattr(micro_cuda._Simulation, "compile", broken)
+    with pytest.raises(EngineError) as caught:
+        om.simulate(problem, random_weights(5, K=2, M=2, P=2, seed=2), 0.2, device="cuda", save_at=2)
+    assert str(caught.value) == ("device cuda failed: [700] Call to cuMemcpyDtoH results in an illegal address")
+
+
+@pytest.mark.parametrize("where", ["begin", "collect"])
+def test_interrupts_of_the_chain_at_bad_moments(problem, random_weights, monkeypatch, where):
+    """Before the first group is there: an interrupt. While results are fetched: they are fetched again, whole."""
+    start, sent = random_weights(20, K=2, M=2, P=2, seed=1), []
+
+    def interrupt(*arguments):
+        sent.append(True)
+        if len(sent) == (2 if where == "begin" else 1):  # the first group only compiles
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    target, name = (chain_cuda, "_Group") if where == "begin" else (chain_cuda.chain_states, "errors")
+    real = getattr(target, name)
+    monkeypatch.setattr(target, name, interrupt)
+    call = lambda: om.simulate(problem, start, 0.2, "chain", save_at=3, device="cuda")  # noqa: E731
+    if where == "begin":
+        with pytest.raises(KeyboardInterrupt):
+            call()
+    else:
+        run = call()
+        assert np.isfinite(run.generalization_error).all() and run.status == [om.Status.COMPLETED]
+
+
 @pytest.mark.parametrize("K, M, P, N, batch, activation", [
     (3, 2, 4, 37, 1, "erf"), (2, 3, 2, 30, 3, "linear"), (3, 3, 3, 5, 1, "relu"), (1, 2, 1, 4, 2, "tanh"),
     (2, 2, 3, 6, 5, "erf")])
