@@ -37,8 +37,8 @@ def main():
         start, steps = om.initial.committee(N, K=4), int(COORDINATES / N)
         for precision in ("float64", "float32"):
             def run(threads, replicas=1, N=N, start=start, steps=steps, precision=precision):
-                om.simulate(problem, start, steps / N, "micro", precision=precision, threads=threads,
-                            replicas=replicas, save_at=2)
+                return om.simulate(problem, start, steps / N, "micro", precision=precision, threads=threads,
+                                   replicas=replicas, save_at=2).meta["seconds_run"]
 
             inside, seconds = ratio(run)
             replicas, _ = ratio(lambda threads, run=run: run(threads, replicas=2))
