@@ -27,7 +27,8 @@ def command(files, ranking, confidence, **settings):
 
     Several FILES are networks of one shape that differ by their seeds: mean ± sd over them, and intervals
     from their spread. Of a dense network, modes are those of its singular value decomposition. Fitted are the
-    mean of ln τ against ln rank; beside it stand the fixed windows 1 to 10 and 11 to 70, and three other forms.
+    mean of ln τ against ln rank; beside it stand the same fit without the last 10 % of the ranks, the fixed windows
+    1 to 10 and 11 to 70, and three other forms. Intervals of one or two networks are indicative only.
     """
     from onlinemode.deep import factors
     from onlinemode.deep.importance import importance, ranked
@@ -59,7 +60,7 @@ def command(files, ranking, confidence, **settings):
     summary = {"command": "deep modes", "files": [str(each) for each in files], "ranking": ranking,
                "network": networks[0].specification(),
                "layers": [{"layer": l + 1, "modes": len(each.mean), "fit": plain(fit),
-                           "supported": None if fit is None else fit.supported} for l, each, fit in layers]}
+                           "supported": None if fit is None else list(fit.supported)} for l, each, fit in layers]}
 
     def figure():
         from onlinemode import plotting
@@ -71,6 +72,8 @@ def command(files, ranking, confidence, **settings):
 
 
 def _print(layers, skipped, confidence):
+    from onlinemode.deep.power_law import FEWEST_NETWORKS
+
     for l, reason in skipped.items():
         print(f"layer {l + 1}: left out, {reason}")
     for l, each, fit in layers:
@@ -78,15 +81,25 @@ def _print(layers, skipped, confidence):
             print(f"layer {l + 1}: {len(each.mean)} modes, too few for a fit, or some of importance 0")
             continue
         (one, two), at = fit.segments.slopes, fit.segments.breakpoint
-        print(f"layer {l + 1}: slopes {_interval(one)} and {_interval(two)}, breakpoint at rank {_interval(at)}")
+        print(f"layer {l + 1}: slopes {_interval(one)} and {_interval(two)}, breakpoint at rank {_interval(at)}"
+              + _edge(fit.segments))
+        rest = fit.without_tail
+        print(f"  without the last {len(each.mean) - rest.ranks} ranks: slopes {rest.slopes[0]:.3g} and "
+              f"{rest.slopes[1]:.3g}, breakpoint at rank {rest.breakpoint:.3g}{_edge(rest)}")
         print("  fixed windows: " + ", ".join(f"ranks {window.first}-{window.last} {_interval(window.slope)}"
                                              for window in fit.windows))
         best = min(model.bic for model in fit.models)
         print("  BIC above the best: " + ", ".join(f"{model.name} {model.bic - best:.1f}" for model in fit.models))
-        print(f"  bent: p = {fit.bend:.2g}; the data support: {fit.supported}")
-    method = next((fit.method for _, _, fit in layers if fit is not None), None)
-    if method:
-        print(f"[ ]: {confidence:.0%} intervals, {method}")
+        p = "" if fit.bent == "undefined" else f", p = {fit.bend:.2g}"
+        print(f"  bend: {fit.bent}{p}; the data support: {fit.verdict}")
+    fitted = next((fit for _, _, fit in layers if fit is not None), None)
+    if fitted:
+        print(f"[ ]: {confidence:.0%} intervals, {fitted.method}"
+              + ("; of one or two networks they are indicative only" if fitted.networks < FEWEST_NETWORKS else ""))
+
+
+def _edge(segments):
+    return " (at the edge)" if segments.at_edge else ""
 
 
 def _interval(estimate):

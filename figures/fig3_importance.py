@@ -30,7 +30,7 @@ def main():
     for l in range(3):
         fit = fit_power_law(arrays[f"importance_{l}"])
         plotting.plot_importance(axes[0, l], ranked(arrays[f"importance_{l}"]), fit)
-        axes[0, l].set_title(f"layer {l + 1}: supported is {fit.supported}", fontsize="small")
+        axes[0, l].set_title(f"layer {l + 1}: {fit.verdict}", fontsize="small")
         removals = [Removal(*(arrays[f"removal_{l}_{name}"][seed] for name in Removal._fields))
                     for seed in range(len(accuracy))]
         plotting.plot_removal(axes[1, l], removals).set_title(f"layer {l + 1}: modes removed", fontsize="small")
@@ -43,10 +43,15 @@ def report(l, fit, removals):
     (one, two), at = fit.segments.slopes, fit.segments.breakpoint
     words = [f"{name} {each.value:.3g} [{each.low:.3g}, {each.high:.3g}]"
              for name, each in (("slopes", one), ("and", two), ("breakpoint", at))]
-    print(f"layer {l + 1}: {' '.join(words)}; windows "
+    rest = fit.without_tail
+    edge, rest_edge = (" (at the edge)" if each.at_edge else "" for each in (fit.segments, rest))
+    print(f"layer {l + 1}: {' '.join(words)}{edge}; the first {rest.ranks} ranks: slopes {rest.slopes[0]:.3g} and "
+          f"{rest.slopes[1]:.3g} breakpoint {rest.breakpoint:.3g}{rest_edge}; windows "
           + ", ".join(f"{each.first}-{each.last} {each.slope.value:.3g} ± {each.slope.standard_error:.2g}"
                       for each in fit.windows)
-          + f"; bend p = {fit.bend:.2g}; supported: {fit.supported}; {fit.method}")
+          + f"; bend p = {fit.bend:.2g} ({fit.bent}); BIC above the best "
+          + ", ".join(f"{each.name} {each.bic - min(model.bic for model in fit.models):.1f}" for each in fit.models)
+          + f"; supported: {fit.verdict}; {fit.method}")
     for order in ("ascending", "random", "descending"):
         curve = sum(getattr(each, order).reshape(-1, len(each.shares)).mean(0) for each in removals) / len(removals)
         print(f"  removed {order}: " + ", ".join(f"{share:.0%} {value:.4f}"

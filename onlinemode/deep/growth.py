@@ -57,8 +57,11 @@ def compare_growth(widths, modes):
     AICc = n ln(RSS/n) + 2k + 2k(k + 1)/(n − k − 1) with k counting the noise (Hurvich and Tsai, Biometrika 76, 297
     (1989)).  Forms within 4 of each other are undecided.  On synthetic curves with 3 % noise at eight widths from
     20 to 640 the true form is among the undecided in 98 to 100 % of the cases for forms of one or two parameters,
-    but in half of them for a logarithm that ends in a constant: its third parameter costs 7 more than a second,
-    and 30 more at six widths, where it cannot win.
+    but in half of them for a logarithm that ends in a constant: its third parameter costs 9.3 more than a second
+    at eight widths, and 30 more at six, where it cannot win.
+
+    The standard errors of crossings play no part in the fits; from so few seeds they are rough: ±1.96 of them hold
+    the truth in only 74 to 84 % of simulated cases with two seeds and 79 to 90 % with three.
 
     Parameters
     ----------

@@ -8,6 +8,8 @@ from onlinemode.plotting.style import COLOURS, GREY, MARKERS, new_figure
 def plot_importance(ax, ranked, fit=None, colour=COLOURS[0], label=None):
     """Sorted importance against the rank, log-log: mean ± sd over networks, the two segments and the fixed windows.
 
+    The legend gives the break with and without the last 10 % of the ranks.
+
     Parameters
     ----------
     ax : matplotlib.axes.Axes
@@ -30,7 +32,10 @@ def plot_importance(ax, ranked, fit=None, colour=COLOURS[0], label=None):
         fine = np.geomspace(1.0, len(ranks), 200)
         ax.plot(fine, fit.curve(fine), color="black", lw=1.4,
                 label=f"slopes {_interval(one)}, {_interval(two)}")
-        ax.axvspan(at.low, at.high, color=GREY, alpha=0.2, lw=0.0, label=f"breakpoint {at.value:.3g}")
+        rest = fit.without_tail
+        ax.axvspan(at.low, at.high, color=GREY, alpha=0.2, lw=0.0,
+                   label=f"break {at.value:.3g}{_edge(fit.segments)}; without last {len(ranks) - rest.ranks} ranks "
+                         f"{rest.breakpoint:.3g}{_edge(rest)}")
         for number, window in enumerate(fit.windows):
             ends = np.array([window.first, window.last])
             ax.plot(ends, window.height * ends**window.slope.value, ":", color=COLOURS[1], lw=1.6,
@@ -42,6 +47,10 @@ def plot_importance(ax, ranked, fit=None, colour=COLOURS[0], label=None):
     ax.set_ylabel(r"importance of the mode")
     ax.legend(frameon=False, fontsize="x-small", loc="lower left")
     return ax
+
+
+def _edge(segments):
+    return " (at the edge)" if segments.at_edge else ""
 
 
 def _interval(estimate):

@@ -37,6 +37,13 @@ def test_importance(values):
         assert list(x) == [window.first, window.last]
         assert np.log(y[1] / y[0]) / np.log(x[1] / x[0]) == pytest.approx(window.slope.value)
     assert any(f"{fit.segments.slopes[1].value:.2f}" in text for text in labels(ax))
+    rest = fit.without_tail
+    assert rest.ranks == 36
+    expected = f"break {fit.segments.breakpoint.value:.3g}; without last 4 ranks {rest.breakpoint:.3g}"
+    fit = fit._replace(segments=fit.segments._replace(at_edge=False), without_tail=rest._replace(at_edge=False))
+    assert expected in labels(plotting.plot_importance(axes(), found, fit))
+    edge = fit._replace(without_tail=rest._replace(at_edge=True))
+    assert expected + " (at the edge)" in labels(plotting.plot_importance(axes(), found, edge))
     assert "one network" in labels(plotting.plot_importance(axes(), ranked(values[0])))
 
 

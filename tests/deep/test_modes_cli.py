@@ -26,8 +26,8 @@ def trained(tmp_path_factory, request):
     y = (x[:, 0] > 0).astype(int) + 2 * (x[:, 1] > 0)
     np.savez(folder / "data.npz", train_x=x[:160], train_y=y[:160], test_x=x[160:], test_y=y[160:])
     data = deep.data.arrays(folder / "data.npz")
-    for name, variant, modes, seed in (("a", "1L2P", 10, 0), ("b", "1L2P", 10, 1), ("other", "1L2P", 3, 0),
-                                       ("dense", "dense", 1, 0), ("dense2", "dense", 1, 1)):
+    for name, variant, modes, seed in (("a", "1L2P", 10, 0), ("b", "1L2P", 10, 1), ("c", "1L2P", 10, 2),
+                                       ("other", "1L2P", 3, 0), ("dense", "dense", 1, 0), ("dense2", "dense", 1, 1)):
         network = deep.Network((6, 9, 9, 4), variant, modes, seed=seed)
         deep.train(network, data, epochs=3, batch=20, rate=0.01, seed=seed).save(folder / f"{name}.npz")
     for name, count in (("elsewhere", 80), ("changed", 120)):
@@ -68,12 +68,22 @@ def test_modes(run, trained, tmp_path):
     layer = header["analysis"]["layers"][1]
     fit = fit_power_law(values)
     assert layer["fit"]["segments"]["breakpoint"]["value"] == fit.segments.breakpoint.value
-    assert layer["supported"] == fit.supported and layer["modes"] == 10
+    assert layer["supported"] == list(fit.supported) and layer["modes"] == 10
+    assert f"bend: {fit.bent}, p = {fit.bend:.2g}; the data support: {fit.verdict}" in out
+    rest = fit.without_tail
+    assert (f"without the last 1 ranks: slopes {rest.slopes[0]:.3g} and {rest.slopes[1]:.3g}, breakpoint at rank "
+            f"{rest.breakpoint:.3g}" + " (at the edge)" * rest.at_edge + "\n") in out
+    assert layer["fit"]["without_tail"]["breakpoint"] == rest.breakpoint
+    assert "synthetic networks of independent modes; of one or two networks they are indicative only" in out
     with open(tmp_path / "deep_modes_a.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 30 and list(rows[0]) == ["layer", "rank", "mean", "sd"]
     assert float(rows[10]["mean"]) == pytest.approx(values.max(1).mean())
     assert is_picture(tmp_path / "deep_modes_a.png")
+    three = run("modes", *[trained / f"{name}.npz" for name in "abc"], "--no-plot")[1]
+    assert "jackknife over 3 networks" in three and "indicative" not in three
+    same = run("modes", *3 * [trained / "a.npz"], "--no-plot")[1]
+    assert "bend: undefined; the data support" in same
     assert run("modes", trained / "a.npz")[0] == 0 and (tmp_path / "deep_modes_a_2.npz").is_file()
 
 

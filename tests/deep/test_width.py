@@ -154,6 +154,15 @@ def test_aicc():
     assert power.parameters["b"] == pytest.approx(np.polyfit(np.log(WIDTHS), np.log(modes), 1)[0], rel=1e-5)
 
 
+def test_what_a_third_parameter_costs():
+    """The numbers of the docstring and of theory 11.4, from what is fitted."""
+    for n, cost in ((8, 9.3), (6, 30.0)):
+        w = np.geomspace(20, 640, n)
+        modes = TRUE["logarithm"][0](w) * (1.0 + 0.1 * (-1.0)**np.arange(n))
+        penalty = {each.name: each.aicc - 2.0 * n * np.log(each.residual) for each in growth.compare_growth(w, modes)}
+        assert penalty["logarithm, then constant"] - penalty["logarithm"] == pytest.approx(cost, abs=0.05)
+
+
 def test_six_widths_cannot_show_three_parameters():
     """The penalty of the third one is 30: its form is not even undecided where it is the exact one, with 1 % noise."""
     w = np.array([20, 40, 80, 160, 320, 640])
