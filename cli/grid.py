@@ -2,10 +2,10 @@
 
 import itertools
 import json
+import math
 from pathlib import Path
 
 import click
-import numpy as np
 
 from onlinemode.cli.options import OUTPUT, PROBLEM, START, WHOLE, convert, option_type
 
@@ -38,7 +38,7 @@ def parse(over):
         if name in axes:
             raise click.UsageError(f"--over names every option once; got {name} twice: give all its values in one")
         axes[name] = _values(name, values)
-    size = int(np.prod([len(values) for values in axes.values()], dtype=object))
+    size = math.prod(len(values) for values in axes.values())
     if size > MOST_POINTS:
         raise click.UsageError(f"a sweep has at most {MOST_POINTS:,} points; got {size:,}")
     return axes
@@ -55,6 +55,8 @@ def _values(name, text):
 
 
 def _range(name, text):
+    import numpy as np
+
     begin, end, number, *rest = [*text.split(":"), "", ""]
     if [part for part in rest if part] not in ([], ["log"]) or text.count(":") > 3:
         raise click.UsageError(f"a range is FROM:TO:COUNT or FROM:TO:COUNT:log; got {text!r} for {name}")
