@@ -1,25 +1,14 @@
 """``onlinemode deep``: the group of commands for deep networks, each in a module of its own."""
 
-from importlib import import_module
-
 import click
+
+from onlinemode.cli.subcommands import Subcommands
 
 COMMANDS = ("train", "fetch", "modes", "prune", "geometry", "width")
 
 
-class _Commands(click.Group):
-    """Subcommands, imported when they are needed."""
-
-    def list_commands(self, context):
-        return list(COMMANDS)
-
-    def get_command(self, context, name):
-        if name not in COMMANDS:
-            return None
-        return import_module(f"onlinemode.cli.deep_{name}").command
-
-
-@click.group("deep", cls=_Commands, short_help="Deep networks with mode-decomposed weights.")
+@click.group("deep", cls=Subcommands, names=COMMANDS, prefix="deep_",
+             short_help="Deep networks with mode-decomposed weights.")
 def command():
     """Deep networks with mode-decomposed weights W = ξ_out diag(Σ) ξ_in.
 

@@ -1,12 +1,11 @@
 """The options that the ``onlinemode deep`` commands share, and the network and data that they name."""
 
-import sys
 import time
 
 import click
 
 from onlinemode.cli.options import OPTIONS, WHOLE, typed_values
-from onlinemode.cli.running import announce, clock
+from onlinemode.cli.running import StatusLine, announce, clock
 
 HIDDEN_OF_THE_MIXTURE, MODES_OF_THE_MIXTURE = [8], [3]
 PAPER_HIDDEN_OF_THE_MIXTURE = [3]
@@ -152,32 +151,22 @@ def announce_reduced(settings, network, dataset, values):
         announce(settings, f"reduced setting: {'; '.join(words)}; --full for the paper's")
 
 
-class EpochBar:
-    """One line on stderr: share, epoch, loss, accuracy, time left.  Silent unless stderr is a terminal."""
+class EpochBar(StatusLine):
+    """Share, epoch, loss, accuracy, time left."""
 
-    WIDTH = 24
     QUIET_START = 0.5  # seconds until the time left is known well enough
 
     def __init__(self, quiet, epochs, title=""):
-        self.shown, self.epochs, self.title = not quiet and sys.stderr.isatty(), epochs, title
-        self.began, self.length = time.perf_counter(), 0
+        super().__init__(quiet)
+        self.epochs, self.title, self.began = epochs, title, time.perf_counter()
 
     def __call__(self, progress):
         if not self.shown:
             return
-        filled = int(self.WIDTH * progress.fraction)
-        line = (f"{self.title}[{'#' * filled}{'.' * (self.WIDTH - filled)}] epoch "
-                f"{min(progress.epoch + 1, self.epochs)}/{self.epochs}")
+        line = f"{self.title}{self.bar(progress.fraction)} epoch {min(progress.epoch + 1, self.epochs)}/{self.epochs}"
         if progress.loss == progress.loss:
             line += f"  loss {progress.loss:.4f}"
         line += f"  accuracy {progress.accuracy:.4f}"
         if progress.seconds_left == progress.seconds_left and time.perf_counter() - self.began > self.QUIET_START:
             line += f"  {clock(progress.seconds_left)} left"
-        sys.stderr.write("\r" + line.ljust(self.length))
-        sys.stderr.flush()
-        self.length = len(line)
-
-    def close(self):
-        if self.shown and self.length:
-            sys.stderr.write("\r" + " " * self.length + "\r")
-            sys.stderr.flush()
+        self.show(line)

@@ -1,11 +1,11 @@
 """The command ``onlinemode``: finds the subcommand, and turns every error into one line."""
 
 import sys
-from importlib import import_module
 
 import click
 
 from onlinemode import __version__
+from onlinemode.cli.subcommands import Subcommands
 from onlinemode.errors import OnlineModeError
 
 COMMANDS = ("simulate", "ode", "compare", "sweep", "plot", "repeat", "benchmark", "deep")
@@ -13,19 +13,7 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 
 
-class _Commands(click.Group):
-    """Subcommands, each in a module of its own that is imported when it is needed."""
-
-    def list_commands(self, context):
-        return list(COMMANDS)
-
-    def get_command(self, context, name):
-        if name not in COMMANDS:
-            return None
-        return import_module(f"onlinemode.cli.{name}").command
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Subcommands, names=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="onlinemode %(version)s")
 def onlinemode():
     """Online learning of a mode-decomposed student, at finite N and in the mean-field limit.

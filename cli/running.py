@@ -86,15 +86,39 @@ def result_paths(settings, command, endings=("",)):
     return paths
 
 
-class ProgressBar:
-    """One line on stderr: share, α, ε_g, steps/s, time left.  Silent unless stderr is a terminal."""
+class StatusLine:
+    """One line on stderr that is written over again and again.  Silent unless stderr is a terminal."""
 
     WIDTH = 24
 
     def __init__(self, quiet):
         self.shown = not quiet and sys.stderr.isatty()
-        self.began = None
         self.length = 0
+
+    def bar(self, fraction):
+        """A bar of which this share is done."""
+        filled = int(self.WIDTH * fraction)
+        return f"[{'#' * filled}{'.' * (self.WIDTH - filled)}]"
+
+    def show(self, line):
+        """Put this line in place of the one before."""
+        sys.stderr.write("\r" + line.ljust(self.length))
+        sys.stderr.flush()
+        self.length = len(line)
+
+    def close(self):
+        """Wipe the line away."""
+        if self.shown and self.length:
+            sys.stderr.write("\r" + " " * self.length + "\r")
+            sys.stderr.flush()
+
+
+class ProgressBar(StatusLine):
+    """Share, α, ε_g, steps/s, time left."""
+
+    def __init__(self, quiet):
+        super().__init__(quiet)
+        self.began = None
 
     def __call__(self, progress):
         now = time.perf_counter()
@@ -104,22 +128,14 @@ class ProgressBar:
             return
         began, fraction, steps = self.began
         seconds = now - began
-        filled = int(self.WIDTH * progress.fraction)
-        line = f"[{'#' * filled}{'.' * (self.WIDTH - filled)}] {progress.fraction:4.0%}  α = {progress.alpha:.4g}"
+        line = f"{self.bar(progress.fraction)} {progress.fraction:4.0%}  α = {progress.alpha:.4g}"
         if progress.error == progress.error:
             line += f"  ε_g = {progress.error:.3e}"
         if seconds > 0.5 and progress.fraction > fraction:
             if progress.steps:
                 line += f"  {(progress.steps - steps) / seconds:,.0f} steps/s"
             line += f"  {clock(seconds * (1.0 - progress.fraction) / (progress.fraction - fraction))} left"
-        sys.stderr.write("\r" + line.ljust(self.length))
-        sys.stderr.flush()
-        self.length = len(line)
-
-    def close(self):
-        if self.shown and self.length:
-            sys.stderr.write("\r" + " " * self.length + "\r")
-            sys.stderr.flush()
+        self.show(line)
 
 
 def clock(seconds):

@@ -13,23 +13,14 @@ import pytest
 
 from onlinemode import deep
 from onlinemode.cli.deep_options import hyperparameters
-from onlinemode.cli.main import main
 
 QUICK = ["--epochs", "2", "--halve-every", "1"]
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Run the command line in an empty folder; returns exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as exit_info:
-            main(["deep", *(str(argument) for argument in arguments)])
-        captured = capsys.readouterr()
-        return exit_info.value.code, captured.out, captured.err
-
-    return call
+def run(onlinemode):
+    """Run a deep command in an empty folder; returns exit code, stdout and stderr."""
+    return lambda *arguments: onlinemode("deep", *arguments)
 
 
 @pytest.fixture

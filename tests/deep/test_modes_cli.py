@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from onlinemode import deep
-from onlinemode.cli.main import main
 from onlinemode.deep import factors
 from onlinemode.deep.importance import importance
 from onlinemode.deep.power_law import fit_power_law
@@ -41,16 +40,9 @@ def trained(tmp_path_factory, request):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as exit_info:
-            main(["deep", *(str(argument) for argument in arguments)])
-        captured = capsys.readouterr()
-        return exit_info.value.code, captured.out, captured.err
-
-    return call
+def run(onlinemode):
+    """Run a deep command in an empty folder; returns exit code, stdout and stderr."""
+    return lambda *arguments: onlinemode("deep", *arguments)
 
 
 def is_picture(path):
