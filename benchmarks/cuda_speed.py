@@ -19,7 +19,7 @@ from common import machine
 from numba import cuda
 
 import onlinemode as om
-from onlinemode.kernels import device, limits_cuda, micro_cpu, micro_cuda
+from onlinemode.kernels import device, limits_cuda, micro_cpu, micro_cuda, plan_cuda
 from onlinemode.kernels.activations import ERF
 from onlinemode.kernels.normals import fill_normals
 from onlinemode.kernels.rule import Factors, Rates
@@ -45,8 +45,8 @@ def weights(N):
 
 def on_device(N, kind, vectors, **layout):
     """A run on the device and its layout; None where it does not fit."""
-    plan = micro_cuda.make_plan(kind, N, K, K, 1, **layout)
-    if plan is None or micro_cuda.needed_bytes(kind, N, K, K, plan) > 0.9 * device.free_bytes():
+    plan = plan_cuda.make_plan(kind, N, K, K, 1, **layout)
+    if plan is None or plan_cuda.needed_bytes(kind, N, K, K, plan) > 0.9 * device.free_bytes():
         return None
     xi_in, teacher = (micro_cuda.to_device(rows, kind, plan) for rows in vectors)
     return micro_cuda.make_state(xi_in, teacher, factors(), plan), plan

@@ -41,7 +41,7 @@ def kernels(K, M, P, kind, keep, batch=1):
     """Name, Python function, argument types, threads and blocks of every kernel for these sizes."""
     from numba.cuda import types
 
-    from onlinemode.kernels import chain_cuda, limits_cuda, micro_cuda
+    from onlinemode.kernels import chain_cuda, limits_cuda, micro_cuda, plan_cuda
 
     whole, real = types.int64, types.float64
     vector, matrix, cube = (types.Array(real, dimensions, "C") for dimensions in (1, 2, 3))
@@ -49,10 +49,10 @@ def kernels(K, M, P, kind, keep, batch=1):
     number = types.float32 if kind is np.float32 else real
     tiles, control = types.Array(number, 3, "C"), types.Array(whole, 1, "C")
     kept = types.Array(types.float32, 1, "C")
-    plan = micro_cuda.make_plan(kind, 10**6, P, M, batch, keep, blocks=264)
+    plan = plan_cuda.make_plan(kind, 10**6, P, M, batch, keep, blocks=264)
     yield ("sweep", micro_cuda.make_sweep(kind, P, M, plan),
            (tiles, tiles, kept, vector, control, vector, matrix, whole, whole, types.uint64, whole),
-           (plan.threads, max(1, micro_cuda.THREADS_A_PROCESSOR // plan.threads)))
+           (plan.threads, max(1, plan_cuda.THREADS_A_PROCESSOR // plan.threads)))
     if kind is np.float64:
         singles = types.Array(types.float32, 1, "C")
         yield "draw", limits_cuda._draw, (singles, whole, whole, types.uint64), limits_cuda.THREADS
@@ -141,17 +141,17 @@ def test_unknown_device():
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_layouts(K, M, P, batch, kind):
     """What is chosen fits: shared memory, threads for all products, powers of two."""
-    from onlinemode.kernels import micro_cuda
+    from onlinemode.kernels import plan_cuda
 
-    plan = micro_cuda.make_plan(kind, 10**6, P, M, batch, blocks=264)
+    plan = plan_cuda.make_plan(kind, 10**6, P, M, batch, blocks=264)
     if plan is None:
         assert max(P, M) == 100 or batch == 64
         return
-    assert batch <= plan.samples <= micro_cuda.MOST_SAMPLES
+    assert batch <= plan.samples <= plan_cuda.MOST_SAMPLES
     assert plan.samples & (plan.samples - 1) == plan.coordinates & (plan.coordinates - 1) == 0
     size = np.dtype(kind).itemsize
-    assert micro_cuda._sweep_bytes(size, P, M, plan.samples, plan.coordinates) <= micro_cuda.SHARED_BYTES
-    assert sum(micro_cuda._squares(P, M, plan.samples)) <= plan.threads <= 1024
-    assert micro_cuda._stride(P, M, plan.samples) // 4 % 2 == 1
-    needed = micro_cuda.needed_bytes(kind, 10**6, P, M, plan)
-    assert 10**6 <= micro_cuda.largest_N(kind, P, M, plan, needed) <= 10**6 + plan.coordinates
+    assert plan_cuda.sweep_bytes(size, P, M, plan.samples, plan.coordinates) <= plan_cuda.SHARED_BYTES
+    assert sum(plan_cuda.squares_of(P, M, plan.samples)) <= plan.threads <= 1024
+    assert plan_cuda.stride_of(P, M, plan.samples) // 4 % 2 == 1
+    needed = plan_cuda.needed_bytes(kind, 10**6, P, M, plan)
+    assert 10**6 <= plan_cuda.largest_N(kind, P, M, plan, needed) <= 10**6 + plan.coordinates

@@ -75,7 +75,7 @@ class _Simulation:
     """What all replicas share: the problem, the saved steps, the layout of the work, the teacher on the device."""
 
     def __init__(self, problem, start, N, steps, seed, precision):
-        from onlinemode.kernels import device, micro_cuda
+        from onlinemode.kernels import device, micro_cuda, plan_cuda
         from onlinemode.kernels.activations import ACTIVATION_CODES
 
         self.kernel = micro_cuda
@@ -86,16 +86,16 @@ class _Simulation:
         sizes = self.kind, N, o.P, o.M
         free = device.free_bytes()
         for keep in (True, False):  # inputs are drawn twice where they cannot be kept
-            self.plan = micro_cuda.make_plan(*sizes, problem.batch, keep)
+            self.plan = plan_cuda.make_plan(*sizes, problem.batch, keep)
             if self.plan is None:
-                raise DeviceError(f"device cuda takes a batch of at most {micro_cuda.MOST_SAMPLES} and a moderate "
+                raise DeviceError(f"device cuda takes a batch of at most {plan_cuda.MOST_SAMPLES} and a moderate "
                                   f"number of vectors; got batch = {problem.batch}, P = {o.P}, M = {o.M}: use device "
                                   "cpu")
-            needed = micro_cuda.needed_bytes(*sizes, self.plan)
+            needed = plan_cuda.needed_bytes(*sizes, self.plan)
             if needed <= USED * free:
                 break
         else:
-            largest = micro_cuda.largest_N(self.kind, o.P, o.M, self.plan, USED * free)
+            largest = plan_cuda.largest_N(self.kind, o.P, o.M, self.plan, USED * free)
             raise memory_error(N, needed, free, largest, "lower N" if self.kind is np.float32 else
                                "lower N, or use precision float32")
         self.steps_per_block = self.plan.steps(problem.batch)
@@ -124,14 +124,14 @@ class _Simulation:
             self._state = self.kernel.make_state(self.kernel.to_device(rows, self.kind, self.plan), self.teacher,
                                                  factors, self.plan)
         except Exception as problem:
-            from onlinemode.kernels import device
+            from onlinemode.kernels import device, plan_cuda
 
             if not device.out_of_memory(problem):
                 raise
             o = start.overlaps
-            needed = self.kernel.needed_bytes(self.kind, self.N, o.P, o.M, self.plan)
+            needed = plan_cuda.needed_bytes(self.kind, self.N, o.P, o.M, self.plan)
             free = device.free_bytes()
-            raise memory_error(self.N, needed, free, self.kernel.largest_N(self.kind, o.P, o.M, self.plan, free),
+            raise memory_error(self.N, needed, free, plan_cuda.largest_N(self.kind, o.P, o.M, self.plan, free),
                                "lower N") from None
         return self._state
 

@@ -24,16 +24,11 @@ import numpy as np
 from numba import cuda
 
 from onlinemode.kernels import rule
-from onlinemode.kernels.device import SIMULATED, inlined, kernel, launched, load4, on_device, processors
+from onlinemode.kernels.device import SIMULATED, inlined, kernel, launched, load4, on_device
 from onlinemode.kernels.normals import box_muller, single_normal
 from onlinemode.kernels.philox import STREAM_INPUT, STREAM_LABEL_NOISE, philox, stream_word
+from onlinemode.kernels.plan_cuda import blocks_a_processor, padded, squares_of, stride_of
 
-SHARED_BYTES = 48 * 1024  # that every device gives to a block of threads
-SAMPLES = (4,) if SIMULATED else (32, 16, 8, 4)  # in a block: more of them cost more products with each other
-THREADS = (4, 8, 16, 32) if SIMULATED else (256, 512, 1024)  # of a block of threads of the sweep
-LENGTHS = (8, 16) if SIMULATED else (128, 64, 32, 16)  # of a tile
-MOST_SAMPLES = 64  # and so the largest batch
-THREADS_A_PROCESSOR = 512  # of which a thread has 128 registers
 TILES_A_FLUSH = 4  # tiles after which float32 sums are added to float64 ones
 PRODUCT_THREADS = 4 if SIMULATED else 128  # of a block of threads that multiplies two vectors
 CHUNKS = 2 if SIMULATED else 256  # blocks of threads that share one product of two vectors
@@ -51,102 +46,6 @@ _teacher_output, _forward, _backward = (on_device(rule.teacher_output), on_devic
                                         on_device(rule.backward))
 _input_coefficient, _add_gradients = on_device(rule.input_coefficient), on_device(rule.add_gradients)
 _apply_gradients = on_device(rule.apply_gradients)
-
-
-class Plan(NamedTuple):
-    """How the work is laid out."""
-
-    samples: int  # in a block, a power of two
-    coordinates: int  # of a tile, a power of two
-    threads: int  # in a block of threads of the sweep
-    blocks: int  # of threads in the grid of the sweep
-    learners: int  # threads that learn
-    adders: int  # threads of a block that add the sums of 16 products
-    keep: bool  # inputs are kept until the next sweep, not drawn again
-
-    def steps(self, batch):
-        """Steps in a block."""
-        return max(1, self.samples // batch)
-
-
-def padded(count):
-    """The next multiple of four."""
-    return -(-count // 4) * 4
-
-
-def _power_of_two(least):
-    """The smallest power of two that is at least this, and 4."""
-    return max(4, 1 << (least - 1).bit_length())
-
-
-def _blocks_a_processor(threads):
-    """Blocks of threads of a sweep that work on a multiprocessor at the same time."""
-    return max(1, min(8, THREADS_A_PROCESSOR // threads))
-
-
-def _squares(P, M, samples):
-    """Squares of four by four products: of modes and teacher vectors, then of inputs, with inputs."""
-    columns = samples // 4
-    return (padded(P) + padded(M)) // 4 * columns, columns * (columns + 1) // 2
-
-
-def _stride(P, M, samples):
-    """Numbers between two coordinates of a tile: an odd multiple of 16 bytes, for the banks of shared memory."""
-    rows = padded(P) + padded(M) + samples
-    return rows + 4 if rows // 4 % 2 == 0 else rows
-
-
-def _sweep_bytes(size, P, M, samples, coordinates):
-    """Shared memory of the sweep."""
-    return (size * (coordinates * _stride(P, M, samples) + samples * padded(P))
-            + 8 * 16 * sum(_squares(P, M, samples)))
-
-
-def _learn_bytes(P, samples):
-    return 8 * (samples * (samples + 2 * P + 1) + 1)
-
-
-def make_plan(kind, N, P, M, batch, keep=True, samples=None, coordinates=None, threads=None, blocks=None):
-    """The layout for this device and these sizes; what is given is taken.
-
-    Parameters
-    ----------
-    kind : numpy.float32 or numpy.float64
-    N, P, M, batch : int
-    keep : bool, default True
-    samples, coordinates, threads, blocks : int, optional
-        ``samples`` and ``coordinates`` are powers of two, at least 4.
-
-    Returns
-    -------
-    Plan or None
-        None where no layout fits: a batch above MOST_SAMPLES, or too many modes.
-    """
-    size = np.dtype(kind).itemsize
-    for count in SAMPLES if samples is None else (samples,):
-        count = max(count, _power_of_two(batch))
-        squares = sum(_squares(P, M, count))
-        lanes = threads or next((lanes for lanes in THREADS if squares <= lanes), None)
-        length = coordinates or next((length for length in LENGTHS
-                                      if _sweep_bytes(size, P, M, count, length) <= SHARED_BYTES), None)
-        if (count > MOST_SAMPLES or lanes is None or squares > lanes or length is None
-                or _learn_bytes(P, count) > SHARED_BYTES):
-            continue
-        grid = blocks or min(-(-N // length), _blocks_a_processor(lanes) * processors())
-        return Plan(count, length, lanes, grid, min(128, lanes), 16 if SIMULATED else 256, keep)
-    return None
-
-
-def needed_bytes(kind, N, P, M, plan):
-    """Device memory of a run, up to what does not grow with N."""
-    tiles = -(-N // plan.coordinates)
-    inputs = 4 * plan.samples if plan.keep else 0
-    return tiles * plan.coordinates * (np.dtype(kind).itemsize * (P + M) + inputs)
-
-
-def largest_N(kind, P, M, plan, free):
-    """The largest N whose run fits into so many bytes."""
-    return int(free / needed_bytes(kind, plan.coordinates, P, M, plan)) * plan.coordinates
 
 
 @inlined
@@ -200,10 +99,10 @@ def make_sweep(kind, P, M, plan):
     arguments.
     """
     SAMPLES_OF_BLOCK, LENGTH, THREADS, KEEP = plan.samples, plan.coordinates, plan.threads, plan.keep
-    P4, M4, STRIDE = padded(P), padded(M), _stride(P, M, plan.samples)
+    P4, M4, STRIDE = padded(P), padded(M), stride_of(P, M, plan.samples)
     ROWS = P4 + M4
     COLUMNS = plan.samples // 4
-    UPPER, LOWER = _squares(P, M, plan.samples)
+    UPPER, LOWER = squares_of(P, M, plan.samples)
     SQUARES, PRODUCTS = UPPER + LOWER, 16 * (UPPER + LOWER)
     SLICES = max(1, min(plan.threads // SQUARES, plan.coordinates))
     COUNTERS = plan.coordinates // 4
@@ -386,7 +285,7 @@ def make_learn(K, M, P, samples, threads):
     """
     MOST, THREADS, P4 = samples, threads, padded(P)
     COLUMNS = samples // 4
-    TEACHER, INPUTS = P4 // 4 * COLUMNS, _squares(P, M, samples)[0]
+    TEACHER, INPUTS = P4 // 4 * COLUMNS, squares_of(P, M, samples)[0]
     FIELDS, GRAM, WEIGHTS = samples * P, samples * samples, samples * P
 
     def learn(sums, strengths, xi_out, readout, teacher_readout, parameters, coefficients, control, decays, activation,
@@ -560,7 +459,7 @@ def to_host(tiles, N):
 def make_state(xi_in, teacher, factors, plan):
     """A run that begins from modes and teacher vectors in tiles on the device, and factors on the host."""
     (tiles, P, length), M = xi_in.shape, teacher.shape[1]
-    products = 16 * sum(_squares(P, M, plan.samples))
+    products = 16 * sum(squares_of(P, M, plan.samples))
     return State(
         xi_in, teacher, rule.Factors(*(cuda.to_device(np.array(value)) for value in factors)),
         cuda.device_array(tiles * length * plan.samples if plan.keep else 1, np.float32),
@@ -571,7 +470,7 @@ def make_state(xi_in, teacher, factors, plan):
 
 @cache
 def _sweep_kernel(kind, P, M, plan):
-    return kernel(make_sweep(kind, P, M, plan), plan.threads, _blocks_a_processor(plan.threads))
+    return kernel(make_sweep(kind, P, M, plan), plan.threads, blocks_a_processor(plan.threads))
 
 
 @cache
@@ -586,7 +485,7 @@ def _learn_kernel(*sizes):
 
 def kernels(kind, K, M, P, plan):
     """Sweep, collect and learn, each with its launch configuration; compiled at their first launch."""
-    squares = sum(_squares(P, M, plan.samples))
+    squares = sum(squares_of(P, M, plan.samples))
     same_code = plan._replace(blocks=0, learners=0, adders=0)
     return (launched(_sweep_kernel(kind, P, M, same_code), plan.blocks, plan.threads),
             launched(_collect_kernel(plan.adders), squares, plan.adders),

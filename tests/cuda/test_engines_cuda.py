@@ -8,7 +8,7 @@ import onlinemode as om
 from onlinemode.engines import chain_cuda, micro_cuda
 from onlinemode.errors import EngineError
 from onlinemode.kernels import chain_cuda as chain_kernel
-from onlinemode.kernels import device
+from onlinemode.kernels import device, plan_cuda
 from onlinemode.kernels import micro_cuda as kernel
 from onlinemode.kernels.device import SIMULATED
 
@@ -45,9 +45,9 @@ def test_micro(problem, tmp_path):
 def test_micro_from_overlaps_and_without_room_for_inputs(random_overlaps, problem, monkeypatch):
     o = random_overlaps(2, 2, 2, seed=3)
     run = om.simulate(problem, o, 0.5, N=11, save_at=[0.0, 0.5], device="cuda", precision="float32")
-    plan = kernel.Plan(**run.meta["launch"])
+    plan = plan_cuda.Plan(**run.meta["launch"])
     assert plan.keep
-    needed = [kernel.needed_bytes(np.float32, 11, 2, 2, plan._replace(keep=keep)) for keep in (True, False)]
+    needed = [plan_cuda.needed_bytes(np.float32, 11, 2, 2, plan._replace(keep=keep)) for keep in (True, False)]
     monkeypatch.setattr(device, "free_bytes", lambda: sum(needed) / 2 / micro_cuda.USED)
     drawn = om.simulate(problem, o, 0.5, N=11, save_at=[0.0, 0.5], device="cuda", precision="float32")
     assert not drawn.meta["launch"]["keep"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import cuda
 
-from onlinemode.kernels import micro_cpu, micro_cuda
+from onlinemode.kernels import micro_cpu, micro_cuda, plan_cuda
 from onlinemode.kernels.activations import ACTIVATION_CODES
 from onlinemode.kernels.chain_cuda import _two_normals
 from onlinemode.kernels.chain_normals import fill_chain_normals
@@ -28,7 +28,7 @@ class Pair:
         make = lambda: Factors(*(np.array(value) for value in (  # noqa: E731
             weights.strengths, weights.xi_out, weights.readout, weights.teacher_readout)))
         self.factors = make()
-        self.plan = micro_cuda.make_plan(kind, self.N, weights.P, weights.M, batch, keep,
+        self.plan = plan_cuda.make_plan(kind, self.N, weights.P, weights.M, batch, keep,
                                          **(layout or (SMALL if SIMULATED else {})))
         self.state = micro_cuda.make_state(*(micro_cuda.to_device(rows, kind, self.plan)
                                              for rows in (weights.xi_in, weights.teacher)), make(), self.plan)
