@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.deep.streams import Stream, generator
 from onlinemode.errors import FileError, ParameterError, ShapeError
 
 ENVIRONMENT = "ONLINEMODE_DATA"
@@ -20,7 +21,6 @@ FILES = {"train_x": "train-images-idx3-ubyte", "train_y": "train-labels-idx1-uby
          "test_x": "t10k-images-idx3-ubyte", "test_y": "t10k-labels-idx1-ubyte"}
 MAGIC = {"x": 0x00000803, "y": 0x00000801}  # unsigned bytes, in 3 dimensions or in 1
 MIXTURE_VARIANCE = 0.05
-MIXTURE_STREAM = 2  # keeps the samples apart from weights and orders of the same seed
 MIXTURE_MEANS = ((0.5, 0.5, 1.0), (-0.5, -0.5, 1.0), (-0.5, 0.5, -1.0), (0.5, -0.5, -1.0))  # x₁, x₂, label
 
 
@@ -146,10 +146,10 @@ def gaussian_mixture(train=100_000, test=10_000, seed=0):
     """
     counts = {"train": checks.integer("train", train, 4), "test": checks.integer("test", test, 4)}
     arrays = {}
-    for stream, (part, count) in enumerate(counts.items()):
+    for stream, (part, count) in zip((Stream.MIXTURE_TRAIN, Stream.MIXTURE_TEST), counts.items()):
         if count % 4:
             raise ParameterError(f"{part} must be a multiple of 4, a quarter for each cloud; got {count}")
-        rng = np.random.default_rng([checks.integer("seed", seed, 0), stream, MIXTURE_STREAM])
+        rng = generator(stream, checks.integer("seed", seed, 0))
         cloud = np.repeat(np.array(MIXTURE_MEANS), count // 4, axis=0)
         arrays[f"{part}_x"] = cloud[:, :2] + np.sqrt(MIXTURE_VARIANCE) * rng.standard_normal((count, 2))
         arrays[f"{part}_y"] = cloud[:, 2].astype(np.float32)

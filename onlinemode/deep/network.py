@@ -8,6 +8,7 @@ from onlinemode import checks
 from onlinemode.deep.arrays import PRECISIONS, array_module, flat_views, to_numpy
 from onlinemode.deep.layers import Dense, Modes
 from onlinemode.deep.losses import LOSSES, make_loss
+from onlinemode.deep.streams import Stream, generator
 from onlinemode.errors import FileError, ParameterError, ShapeError
 from onlinemode.storage import read_archive, write_archive
 
@@ -118,7 +119,7 @@ class Network:
 
     def _draw(self):
         """The initial values, in float64 whatever the precision, so that it does not change them otherwise."""
-        rng = np.random.default_rng(self.seed)
+        rng = generator(Stream.WEIGHTS, self.seed)
         for name, array in self.parameters.items():
             N_in = self.sizes[int(name.rpartition("_")[2])]
             if self.variant == "dense":

@@ -10,6 +10,7 @@ import numpy as np
 from onlinemode import checks
 from onlinemode.deep.factors import accuracy, check_chain, fields
 from onlinemode.deep.importance import importance
+from onlinemode.deep.streams import Stream, generator
 from onlinemode.errors import ParameterError, ShapeError
 
 SHARES = tuple(np.arange(0.0, 0.81, 0.05).round(2).tolist())
@@ -85,7 +86,7 @@ def removal(layers, x, y, which, shares=SHARES, ranking="tau", draws=RANDOM_DRAW
     def curve(orders):
         return np.array([accuracy(outputs(_without(layers, which, orders, number)), y) for number in counts.T])
 
-    rng = np.random.default_rng(seed)
+    rng = generator(Stream.REMOVAL, seed)
     random = [curve([rng.permutation(layers[l].modes) for l in which]) for _ in range(draws)]
     return Removal(shares, counts, curve(orders), curve([order[::-1] for order in orders]), np.array(random))
 

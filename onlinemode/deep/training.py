@@ -16,6 +16,7 @@ from onlinemode.deep.optimizer import Adam, scheduled_rate
 from onlinemode.deep.penalties import Penalty
 from onlinemode.deep.presets import preset
 from onlinemode.deep.runs import Progress, Status, TrainingRun, entries
+from onlinemode.deep.streams import Stream, generator
 from onlinemode.errors import FileError, ParameterError, ShapeError
 from onlinemode.storage import check_writable, read_archive, write_archive
 
@@ -207,7 +208,7 @@ class _Trainer:
         accuracy = self.history["test_accuracy"][-1]
         self._bound = DIVERGED_ABOVE * max(1.0, self.history["test_loss"][0])
         began = time.perf_counter()
-        order = np.random.default_rng([self.arguments["seed"], epoch]).permutation(len(self._train_x))[:count]
+        order = generator(Stream.ORDER, self.arguments["seed"], epoch).permutation(len(self._train_x))[:count]
         order = xp.asarray(order)
         y = self._train_y[order]
         x = self._train_x[order] if self._whole else None

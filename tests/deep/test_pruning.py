@@ -25,7 +25,7 @@ def test_curves_are_those_of_networks_without_the_modes(problem, which):
     network, x, y = problem
     found = removal(factors.of_network(network), x, y, which, SHARES, draws=3, seed=5)
     layers = [which] if isinstance(which, int) else list(which)
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng([0, 5, 3])
 
     def accuracies(orders):
         out = []
