@@ -1,6 +1,6 @@
 """How fast are SGD and the chain on a CUDA device, and are they right there?
 
-    python benchmarks/cuda_speed.py [--only agreement,normals,micro,layouts,chain] [--out cuda_speed.json]
+    python benchmarks/cuda_speed.py [--only agreement,normals,micro,launches,layouts,chain] [--out cuda_speed.json]
 
 erf, X trained, K = M = P = 4.  First the agreement: bits of the normals, trajectories against the CPU's.
 "normals" is the time that drawing the inputs takes at least on this device, measured alone; "share" is
@@ -12,6 +12,7 @@ import argparse
 import importlib.util
 import json
 import time
+from functools import partial
 from importlib.metadata import version
 
 import numpy as np
@@ -21,11 +22,13 @@ from numba import cuda
 import onlinemode as om
 from onlinemode.kernels import device, limits_cuda, micro_cpu, micro_cuda, plan_cuda
 from onlinemode.kernels.activations import ERF
+from onlinemode.kernels.graph_cuda import record
 from onlinemode.kernels.normals import fill_normals
 from onlinemode.kernels.rule import Factors, Rates
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
 LARGEST_ON_CPU = 1_000_000
+SIZES_OF_LAUNCHES = (100_000, 1_000_000)
 K = 4
 RATES = Rates(0.5, 0.0, 0.0, 0.0)
 SEED = np.uint64(1)
@@ -105,13 +108,13 @@ def agreement():
 
 
 def normals():
-    """Seconds to draw 10^6 normals, writing none."""
-    each, _ = seconds_each(lambda samples: limits_cuda.draw_and_add(10**6, samples, 1))
-    print(f"  10^6 normals: {each * 1e6:.3f} µs")
-    return {"seconds of 10^6": each}
+    """Seconds to draw 10^6 normals, writing none; in turns so long that the last, unequal one does not count."""
+    each, _ = seconds_each(lambda samples: limits_cuda.draw_and_add(10**8, samples, 1))
+    print(f"  10^6 normals: {each * 1e4:.3f} µs")
+    return {"seconds of 10^6": each / 100.0}
 
 
-def micro(drawing):
+def micro(drawing, save):
     """A step at several N, in both precisions, with inputs kept and drawn again; and the parts of a block."""
     rows = []
     print(f"  {'N':>11} {'precision':>9} {'inputs':>8} {'µs a step':>10} {'normals':>8} {'share':>6} {'CPU, µs':>9} "
@@ -139,34 +142,51 @@ def micro(drawing):
                       + ", ".join(f"{seconds * 1e6:.1f}" for seconds in row["parts"]) + f" of {plan.samples}",
                       flush=True)
                 del state, made
+                save(rows)
     return rows
 
 
 def parts(state, plan, N, times=20):
-    """Seconds of each of the three kernels of a block."""
-    sweep, collect, learn = micro_cuda.kernels(state.xi_in.dtype.type, K, K, K, plan)
+    """Seconds of each of the three kernels of a block, launched as a graph, so that the host takes no part."""
     control = np.zeros(6, np.int64)
     control[1] = 10**9  # steps wanted
     state.control.copy_to_device(control)
-    parameters = cuda.to_device(np.array([*RATES, 0.0, 0.0]))
-    calls = ((sweep, (state.xi_in, state.teacher, state.kept, state.coefficients, state.control, state.decays,
-                      state.partial, N, 1, SEED, 0)),
-             (collect, (state.partial, state.sums)),
-             (learn, (state.sums, *state.factors, parameters, state.coefficients, state.control, state.decays, ERF, N,
-                      1, SEED, 0)))
+    launcher = micro_cuda.launcher(state, plan, RATES, 0.0, 0.0, ERF, N, 1, SEED, 0)
+    arguments = launcher.of_sweep, launcher.of_collect, launcher.of_learn
     found = []
-    for _ in range(2):  # once to have a block to learn from
-        for kernel, arguments in calls:
-            kernel(*arguments)
-    for kernel, arguments in calls:
+    launcher.blocks(2)  # to have a block to learn from
+    for number, given in enumerate(arguments):
+        def launches(stream, number=number, given=given):
+            for _ in range(times):
+                launcher.kernels(stream)[number](*given)
+
+        graph = record(launches)
+        run = graph.launch if graph else lambda launches=launches: launches(0)
         begin, end = cuda.event(), cuda.event()
+        run()
         begin.record()
-        for _ in range(times):
-            kernel(*arguments)
+        run()
         end.record()
         end.synchronize()
         found.append(cuda.event_elapsed_time(begin, end) * 1e-3 / times)
     return found
+
+
+def launches():
+    """A step with launches one by one and as graphs, float32."""
+    rows = []
+    for N in SIZES_OF_LAUNCHES:
+        vectors = weights(N)
+        for graphs in (True, False):
+            state, plan = on_device(N, np.float32, vectors)
+            launcher = micro_cuda.launcher(state, plan, RATES, 0.0, 0.0, ERF, N, 1, SEED, 0)
+            if not graphs:
+                launcher.forget_graphs()
+            each, _ = seconds_each(lambda steps, state=state, plan=plan, N=N: advance(state, plan, N, steps),
+                                   plan.samples * micro_cuda.BLOCKS_A_GRAPH)
+            rows.append({"N": N, "graphs": launcher.has_graph, "seconds": each})
+            print(f"  N = {N:9,}, {'graphs' if launcher.has_graph else 'one by one'}: {each * 1e6:.3f} µs a step")
+    return rows
 
 
 def layouts():
@@ -239,14 +259,14 @@ def give_back_torch():
 
 
 def chain():
-    """Steps of all replicas a second, on the device and on all cores of this machine."""
+    """Steps of all replicas a second: in the launches on the device, and on all cores of this machine."""
     problem, rows = om.Problem(rates=om.LearningRates(xi_in=1.5)), []
     N = 10_000
     overlaps = om.initial.committee(N, K=K, weights=False)
 
     def rate(where, replicas, steps):
         run = om.simulate(problem, overlaps, steps / N, "chain", N=N, replicas=replicas, save_at=2, device=where)
-        return sum(run.meta["steps"]) / run.meta["seconds_run"]
+        return sum(run.meta["steps"]) / run.meta.get("seconds_device", run.meta["seconds_run"])
 
     rate("cpu", 20, 10_000)
     on_cpu = max(rate("cpu", 200, 50_000) for _ in range(ROUNDS))
@@ -260,7 +280,7 @@ def chain():
 
 
 def main():
-    parts_of_it = ("agreement", "normals", "micro", "layouts", "chain")
+    parts_of_it = ("agreement", "normals", "micro", "launches", "layouts", "chain")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default=",".join(parts_of_it))
     parser.add_argument("--out", default="cuda_speed.json")
@@ -269,22 +289,27 @@ def main():
     if reason is not None:
         raise SystemExit(f"no benchmark of a device: {reason}")
     driver = cuda.cudadrv.driver.driver.get_version()
-    record = {"machine": machine(), "device": device.name(), "processors": device.processors(),
+    entries = {"machine": machine(), "device": device.name(), "processors": device.processors(),
               "free GiB": device.free_bytes() / 2**30, "CUDA of the driver": ".".join(map(str, driver)),
               "date": time.strftime("%Y-%m-%d"), "numba-cuda": version("numba-cuda"),
               "torch": version("torch") if importlib.util.find_spec("torch") else None}
-    print(record)
+    print(entries)
     drawing = float("nan")
+
+    def save(part, found):
+        entries[part] = found
+        with open(given.out, "w") as file:
+            json.dump(entries, file, indent=2)
+
     for part in given.only.split(","):
         print(part, flush=True)
         if part == "micro":
-            record[part] = micro(drawing)
+            save(part, micro(drawing, partial(save, part)))
         else:
-            record[part] = {"agreement": agreement, "normals": normals, "layouts": layouts, "chain": chain}[part]()
+            save(part, {"agreement": agreement, "normals": normals, "launches": launches, "layouts": layouts,
+                        "chain": chain}[part]())
         if part == "normals":
-            drawing = record[part]["seconds of 10^6"]
-        with open(given.out, "w") as file:
-            json.dump(record, file, indent=2)
+            drawing = entries[part]["seconds of 10^6"]
 
 
 if __name__ == "__main__":

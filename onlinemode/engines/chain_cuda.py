@@ -64,7 +64,8 @@ def run(problem, factors, alphas, steps, *, N, seed, first_replica, progress, st
     return Trajectory(
         alpha=alphas, **fields, problem=problem, initial=factors[0].overlaps,
         meta={"N": N, "device": "cuda", "device_name": device.name(), "precision": "float64", "steps": made,
-              "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
+              "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at,
+              "seconds_device": sum(group.seconds for group in groups)})
 
 
 class _Simulation:
@@ -127,7 +128,7 @@ class _Group:
         period = simulation.sizes.steps
         each = min(STEPS_PER_LAUNCH / len(starts) / simulation.problem.batch, STEPS_OF_A_REPLICA)
         self.steps_per_launch = max(1, int(each) // period) * period
-        self.fields = None
+        self.fields, self.seconds = None, 0.0
 
     @property
     def steps(self):
@@ -136,13 +137,14 @@ class _Group:
 
     def advance(self):
         """One launch; returns whether all replicas are at their end."""
-        simulation = self.simulation
+        simulation, began = self.simulation, time.perf_counter()
         problem, sizes, start = simulation.problem, simulation.sizes, simulation.start
         self.made += self.steps_per_launch
         self.counts = simulation.kernel.advance(
             self.state, self.paths, sizes, *simulation.constants(), simulation.rates, problem.weight_decay,
             problem.noise, simulation.activation, float(simulation.N), start.dof, self.on_device, self.made,
             simulation.seed, self.first_replica)
+        self.seconds += time.perf_counter() - began
         return bool(np.all((self.counts[1] == len(self.save_steps)) | (self.counts[2] != 0)))
 
     def collect(self):
@@ -150,7 +152,7 @@ class _Group:
         if self.fields is not None:
             return
         simulation, start = self.simulation, self.simulation.start
-        modes, *factors = simulation.kernel.saved_states(self.paths)
+        modes, *factors = simulation.kernel.saved_states(self.paths, self.counts[1])
         state = (*chain_states.overlaps(modes, start.teacher_factor), *factors)
         fields = dict(zip(PATHS, state))
         error = np.full(modes.shape[:2], np.nan)

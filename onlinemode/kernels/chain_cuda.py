@@ -286,7 +286,7 @@ def make_state(modes, strengths, xi_out, readout, sizes, times):
     last = lambda values: np.ascontiguousarray(np.moveaxis(values, 0, -1), np.float64)  # noqa: E731
     arrays = padded, last(strengths), last(xi_out), last(readout)
     state = State(*(cuda.to_device(array) for array in arrays), cuda.to_device(np.zeros((3, replicas), np.int64)))
-    return state, Paths(*(cuda.to_device(np.full((times, *array.shape), np.nan)) for array in arrays))
+    return state, Paths(*(cuda.device_array((times, *array.shape), np.float64) for array in arrays))
 
 
 def advance(state, paths, sizes, teacher_factor, teacher_readout, rates, weight_decay, noise, activation, N, dof,
@@ -303,6 +303,9 @@ def advance(state, paths, sizes, teacher_factor, teacher_readout, rates, weight_
     return state.counts.copy_to_host()
 
 
-def saved_states(paths):
-    """The saved states on the host, arrays (replicas, times, ...)."""
-    return [np.moveaxis(path.copy_to_host(), -1, 0) for path in paths]
+def saved_states(paths, saved):
+    """The saved states on the host, arrays (replicas, times, ...); NaN from number ``saved`` of a replica on."""
+    states = [np.moveaxis(path.copy_to_host(), -1, 0) for path in paths]
+    for state in states:
+        state[np.arange(state.shape[1]) >= saved[:, np.newaxis]] = np.nan
+    return states

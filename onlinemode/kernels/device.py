@@ -84,11 +84,11 @@ def kernel(function, threads=None, blocks=1):
     return cuda.jit(lto=False, **bounds)(function)  # so that what runs is the PTX that can be read
 
 
-def launched(kernel, blocks, threads):
+def launched(kernel, blocks, threads, stream=0):
     """A kernel with its grid, to be called with its arguments."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Grid size")  # Numba's advice about small grids
-        return kernel[blocks, threads]
+        return kernel[blocks, threads, stream]
 
 
 def _fma_on_device(a, b, c):

@@ -1,7 +1,7 @@
 """N-dimensional online SGD on a CUDA device: the blocks of :mod:`onlinemode.kernels.micro_cpu` on a whole grid.
 
 Three launches a block of samples (docs/theory.md, section 3), which wait for each other on the device
-alone:
+alone; their arguments never change, so that many blocks are handed out at once as a CUDA graph:
 
 1. ``sweep``, on the whole grid: the modes receive the update of the previous block, the next inputs are
    drawn from the counters that the CPU uses, to the same bits, and the products of modes, teacher
@@ -25,6 +25,7 @@ from numba import cuda
 
 from onlinemode.kernels import rule
 from onlinemode.kernels.device import SIMULATED, inlined, kernel, launched, load4, on_device
+from onlinemode.kernels.graph_cuda import record
 from onlinemode.kernels.normals import box_muller, single_normal
 from onlinemode.kernels.philox import STREAM_INPUT, STREAM_LABEL_NOISE, philox, stream_word
 from onlinemode.kernels.plan_cuda import blocks_a_processor, padded, squares_of, stride_of
@@ -33,6 +34,7 @@ TILES_A_FLUSH = 4  # tiles after which float32 sums are added to float64 ones
 PRODUCT_THREADS = 4 if SIMULATED else 128  # of a block of threads that multiplies two vectors
 CHUNKS = 2 if SIMULATED else 256  # blocks of threads that share one product of two vectors
 COPIED_AT_ONCE = 2**26  # numbers that travel to the device in one piece
+BLOCKS_A_GRAPH = 32  # blocks of samples
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -432,6 +434,7 @@ class State(NamedTuple):
     decays: object  # (1,)   factor of the modes in the last block
     partial: object  # (blocks of threads, products)
     sums: object  # (products,)
+    launchers: dict  # arguments of ``advance`` to :class:`_Launcher`
 
 
 def to_device(rows, kind, plan):
@@ -465,7 +468,7 @@ def make_state(xi_in, teacher, factors, plan):
         cuda.device_array(tiles * length * plan.samples if plan.keep else 1, np.float32),
         cuda.to_device(np.zeros(plan.samples * padded(P))), cuda.to_device(np.zeros(6, np.int64)),
         cuda.to_device(np.ones(1)), cuda.device_array((plan.blocks, products), np.float64),
-        cuda.device_array(products, np.float64))
+        cuda.device_array(products, np.float64), {})
 
 
 @cache
@@ -483,13 +486,67 @@ def _learn_kernel(*sizes):
     return kernel(make_learn(*sizes), sizes[-1])
 
 
-def kernels(kind, K, M, P, plan):
-    """Sweep, collect and learn, each with its launch configuration; compiled at their first launch."""
-    squares = sum(squares_of(P, M, plan.samples))
-    same_code = plan._replace(blocks=0, learners=0, adders=0)
-    return (launched(_sweep_kernel(kind, P, M, same_code), plan.blocks, plan.threads),
-            launched(_collect_kernel(plan.adders), squares, plan.adders),
-            launched(_learn_kernel(K, M, P, plan.samples, plan.learners), 1, plan.learners))
+class _Launcher:
+    """The launches of a run's blocks, with their arguments, which stay the same."""
+
+    def __init__(self, state, plan, rates, weight_decay, noise, activation, N, batch, seed, replica):
+        self.plan, self.kind = plan, state.xi_in.dtype.type
+        self.sizes = state.factors.readout.shape[0], state.teacher.shape[1], state.xi_in.shape[1]
+        parameters = cuda.to_device(np.array([*rates, weight_decay, noise]))
+        self.of_sweep = (state.xi_in, state.teacher, state.kept, state.coefficients, state.control, state.decays,
+                         state.partial, N, batch, seed, replica)
+        self.of_collect = (state.partial, state.sums)
+        self.of_learn = (state.sums, *state.factors, parameters, state.coefficients, state.control, state.decays,
+                         activation, N, batch, seed, replica)
+        self._graph, self._recorded = None, False
+
+    def kernels(self, stream=0):
+        """Sweep, collect and learn; compiled at their first launch."""
+        plan, (K, M, P) = self.plan, self.sizes
+        squares = sum(squares_of(P, M, plan.samples))
+        same_code = plan._replace(blocks=0, learners=0, adders=0)
+        return (launched(_sweep_kernel(self.kind, P, M, same_code), plan.blocks, plan.threads, stream),
+                launched(_collect_kernel(plan.adders), squares, plan.adders, stream),
+                launched(_learn_kernel(K, M, P, plan.samples, plan.learners), 1, plan.learners, stream))
+
+    def blocks(self, count):
+        """Launch so many blocks of samples, and bring the modes up to date."""
+        if count > 2 * BLOCKS_A_GRAPH:
+            self._launch(1)  # everything is compiled when the recording begins
+            graphs, count = divmod(count - 1, BLOCKS_A_GRAPH)
+            graph = self._graph_of_blocks()
+            for _ in range(graphs):
+                self._launch(BLOCKS_A_GRAPH) if graph is None else graph.launch()
+        self._launch(count)
+        self.kernels()[0](*self.of_sweep)
+
+    def _launch(self, count, stream=0):
+        sweep, collect, learn = self.kernels(stream)
+        for _ in range(count):
+            sweep(*self.of_sweep)
+            collect(*self.of_collect)
+            learn(*self.of_learn)
+
+    @property
+    def has_graph(self):
+        """Whether blocks have been launched as a graph."""
+        return self._graph is not None
+
+    def forget_graphs(self):
+        """From here on launch all kernels one by one, to compare."""
+        self._graph, self._recorded = None, True
+
+    def _graph_of_blocks(self):
+        if not self._recorded:
+            self._graph, self._recorded = record(lambda stream: self._launch(BLOCKS_A_GRAPH, stream)), True
+        return self._graph
+
+
+def launcher(state, plan, *arguments):
+    """The launcher of a run, one for each set of arguments, which are those of :func:`advance` without the steps."""
+    if arguments not in state.launchers:
+        state.launchers[arguments] = _Launcher(state, plan, *arguments)
+    return state.launchers[arguments]
 
 
 def advance(state, plan, rates, weight_decay, noise, activation, N, batch, first_step, steps, seed, replica):
@@ -502,22 +559,11 @@ def advance(state, plan, rates, weight_decay, noise, activation, N, batch, first
     made : int
         As there.
     """
-    xi_in, teacher, factors = state.xi_in, state.teacher, state.factors
-    K, M, P = factors.readout.shape[0], teacher.shape[1], xi_in.shape[1]
-    sweep, collect, learn = kernels(xi_in.dtype.type, K, M, P, plan)
     control = np.zeros(6, np.int64)
     control[_FIRST], control[_WANTED] = first_step, steps
     state.control.copy_to_device(control)
-    parameters = cuda.to_device(np.array([*rates, weight_decay, noise]))
-    of_sweep = (xi_in, teacher, state.kept, state.coefficients, state.control, state.decays, state.partial, N, batch,
-                seed, replica)
-    of_learn = (state.sums, *factors, parameters, state.coefficients, state.control, state.decays, activation, N,
-                batch, seed, replica)
-    for _ in range(-(-steps // plan.steps(batch))):
-        sweep(*of_sweep)
-        collect(state.partial, state.sums)
-        learn(*of_learn)
-    sweep(*of_sweep)  # brings the modes up to date
+    launcher(state, plan, rates, weight_decay, noise, activation, N, batch, seed, replica).blocks(
+        -(-steps // plan.steps(batch)))
     return int(state.control.copy_to_host()[_MADE])
 
 
