@@ -28,13 +28,23 @@ def resumed_settings(path, given):
     settings = read_checkpoint(path)["header"]["note"]
     if not isinstance(settings, dict) or "engine" not in settings:
         raise FileError(f"{path} was written from Python, not by onlinemode simulate; resume it with om.resume")
+    return with_repeated(settings, {name: value for name, value in given.items() if name != "preset"}, path, FREE)
+
+
+def with_repeated(settings, given, path, free):
+    """The settings of a checkpoint with those options of the command line that are ``free``; others must agree.
+
+    Raises
+    ------
+    click.UsageError
+        If one does not.
+    """
     for name, value in typed_values(given).items():
-        if name in FREE:
-            settings[name] = value
-        elif name != "preset" and settings[name] != value:
+        if name not in free and settings.get(name) != value:
             option = "--" + name.replace("_", "-")
-            raise click.UsageError(f"{option} must be that of the run in {path}, {settings[name]}; got {value}: leave "
-                                   "it out, it is in the file")
+            raise click.UsageError(f"{option} must be that of the run in {path}, {settings.get(name)}; got {value}: "
+                                   "leave it out, it is in the file")
+        settings[name] = value
     return settings
 
 

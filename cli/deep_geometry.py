@@ -13,10 +13,10 @@ from onlinemode.cli.deep_results import (
     finish,
     plain,
     read_networks,
-    result_path,
     spoken,
     with_options,
 )
+from onlinemode.cli.running import archive_paths
 
 MEASURES = (
     ("activity", None, "dimension of the activity: input, hidden layers, output"),
@@ -46,7 +46,7 @@ def command(files, against, leading, directions, data, data_dir, **settings):
     from onlinemode.deep import factors, geometry
 
     networks, others = read_networks(files), read_networks(against)
-    path = result_path(settings["out"], f"deep_geometry_{Path(files[0]).stem}")
+    path, = archive_paths(settings["out"], f"deep_geometry_{Path(files[0]).stem}")
     dataset = find_tests([*files, *against], [*networks, *others], data, data_dir)
     labels = dataset.test_y if dataset.test_y.dtype.kind == "i" else None
     modes = networks[0].modes
@@ -80,7 +80,7 @@ def command(files, against, leading, directions, data, data_dir, **settings):
                              "sd": values[:, place].std(ddof=1) if len(values) > 1 else np.nan,
                              "chance": np.nan if chance is None else arrays[f"{chance}_{number}"][:, place].mean()})
     if spoken(settings):
-        _print(groups, accuracies, dataset)
+        _print(groups, accuracies, dataset, directions)
     summary = {"command": "deep geometry", "files": [str(each) for each in files], "data": dataset.name,
                "against": [str(each) for each in against], "leading": spans, "directions": directions,
                "groups": [{"name": title, "accuracy": accuracies[title], "networks": plain(found)}
@@ -94,13 +94,15 @@ def command(files, against, leading, directions, data, data_dir, **settings):
     finish(settings, path, summary, arrays, rows, figure)
 
 
-def _print(groups, accuracies, dataset):
+def _print(groups, accuracies, dataset, directions):
     for title, found in groups.items():
         print(f"{title}: {len(found)} network{'s' if len(found) > 1 else ''}, test accuracy "
               f"{np.mean(accuracies[title]):.4f} on {dataset.name}")
         for name, chance, words in MEASURES:
             values = np.array([getattr(each, name) for each in found])
             if not np.isfinite(values).any():
+                if name == "classes" and dataset.test_y.dtype.kind == "i":
+                    print(f"  {words}: none, the classes do not have {directions} directions")
                 continue
             line = f"  {words}: " + ", ".join(f"{value:.3g}" for value in values.mean(0))
             if chance is not None:

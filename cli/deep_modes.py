@@ -11,10 +11,10 @@ from onlinemode.cli.deep_results import (
     finish,
     plain,
     read_networks,
-    result_path,
     spoken,
     with_options,
 )
+from onlinemode.cli.running import archive_paths
 
 
 @click.command("modes", short_help="Importance of the modes, power laws with uncertainty.")
@@ -36,7 +36,7 @@ def command(files, ranking, confidence, **settings):
     from onlinemode.errors import ParameterError
 
     networks = read_networks(files)
-    path = result_path(settings["out"], f"deep_modes_{Path(files[0]).stem}")
+    path, = archive_paths(settings["out"], f"deep_modes_{Path(files[0]).stem}")
     arrays, layers, rows, skipped = {}, [], [], {}
     for l, same in enumerate(zip(*(factors.of_network(network) for network in networks))):
         try:

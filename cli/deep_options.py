@@ -94,7 +94,7 @@ def make_network(settings, dataset, number=0):
     """The untrained Network of these settings for a data set; ``number`` is added to the seed."""
     from onlinemode.deep import Network
 
-    mixture = dataset.name == "gaussian-mixture"
+    mixture = dataset.is_mixture
     numbers = dataset.train_y.dtype.kind == "f"
     hidden, modes, loss = settings["hidden"], settings["modes"], settings["loss"]
     if hidden is None:
@@ -144,7 +144,7 @@ def announce_reduced(settings, network, dataset, values):
     if settings["epochs"] is None:
         words.append(f"{values['epochs']} epochs instead of {paper['epochs']}, the rate halved every "
                      f"{values['halve_every']} instead of {paper['halve_every']}")
-    if dataset.name == "gaussian-mixture" and settings["hidden"] is None:
+    if dataset.is_mixture and settings["hidden"] is None:
         words.append("one network of 8 hidden units instead of five of 3, which cannot separate the four clouds "
                      "(docs/theory.md, section 10)")
     if words:
@@ -156,14 +156,15 @@ class EpochBar(StatusLine):
 
     QUIET_START = 0.5  # seconds until the time left is known well enough
 
-    def __init__(self, quiet, epochs, title=""):
+    def __init__(self, quiet, title=""):
         super().__init__(quiet)
-        self.epochs, self.title, self.began = epochs, title, time.perf_counter()
+        self.title, self.began = title, time.perf_counter()
 
     def __call__(self, progress):
         if not self.shown:
             return
-        line = f"{self.title}{self.bar(progress.fraction)} epoch {min(progress.epoch + 1, self.epochs)}/{self.epochs}"
+        epoch = min(progress.epoch + 1, progress.epochs)
+        line = f"{self.title}{self.bar(progress.fraction)} epoch {epoch}/{progress.epochs}"
         if progress.loss == progress.loss:
             line += f"  loss {progress.loss:.4f}"
         line += f"  accuracy {progress.accuracy:.4f}"

@@ -12,10 +12,10 @@ from onlinemode.cli.deep_results import (
     find_tests,
     finish,
     read_networks,
-    result_path,
     spoken,
     with_options,
 )
+from onlinemode.cli.running import archive_paths
 
 ROWS = 9
 
@@ -61,7 +61,7 @@ def command(files, layers, ranking, draws, seed, data, data_dir, **settings):
     for _, (first, *_rest) in panels:
         if not 0 <= first < count:
             raise ParameterError(f"--layer must be 1 to {count}, or all; got {first + 1}")
-    path = result_path(settings["out"], f"deep_prune_{Path(files[0]).stem}")
+    path, = archive_paths(settings["out"], f"deep_prune_{Path(files[0]).stem}")
     dataset = find_tests(files, networks, data, data_dir)
     found = {}
     for title, which in panels:

@@ -1,7 +1,6 @@
 """What the commands that analyse trained networks share: reading networks, writing results."""
 
 import csv
-from pathlib import Path
 
 import click
 import numpy as np
@@ -91,22 +90,6 @@ def find_tests(files, networks, data, data_dir):
                              "its own data with --data")
         network.prepared_targets(dataset.test_y)
     return dataset
-
-
-def result_path(out, stem):
-    """The .npz to write: ``out``, or a new name in the current folder."""
-    from onlinemode.storage import archive_path, check_writable
-
-    if out is not None:
-        path = archive_path(out)
-    else:
-        name, number = stem, 1
-        while any(Path(name + tail).exists() for tail in (".npz", ".png", ".csv")):
-            number += 1
-            name = f"{stem}_{number}"
-        path = Path(f"{name}.npz")
-    check_writable(path)
-    return path
 
 
 def plain(value):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from onlinemode.cli.checkpoints import Keeper
+from onlinemode.cli.checkpoints import Keeper, with_repeated
 from onlinemode.cli.deep_options import (
     DATA,
     NETWORK,
@@ -20,8 +20,7 @@ from onlinemode.cli.deep_options import (
     make_network,
     resolve,
 )
-from onlinemode.cli.options import typed_values
-from onlinemode.cli.running import announce
+from onlinemode.cli.running import announce, archive_paths
 from onlinemode.errors import FileError
 
 PAPER_REPEATS = 5
@@ -63,9 +62,8 @@ def _train_all(settings, keeper):
     from onlinemode.deep.training import EVERY
 
     dataset = find_data(settings)
-    mixture = dataset.name == "gaussian-mixture"
     if settings["repeats"] is None:
-        settings["repeats"] = PAPER_REPEATS if mixture and settings["full"] else 1
+        settings["repeats"] = PAPER_REPEATS if dataset.is_mixture and settings["full"] else 1
     repeats = checks.integer("repeats", settings["repeats"], 1)
     if repeats > 1 and keeper.path is not None:
         raise click.UsageError(f"--checkpoint holds one run; got --repeats {repeats}: run them one by one, with --seed")
@@ -76,7 +74,7 @@ def _train_all(settings, keeper):
     announce_reduced(settings, network, dataset, values)
     runs = []
     for number in range(repeats):
-        bar = EpochBar(settings["quiet"] or settings["json"], values["epochs"],
+        bar = EpochBar(settings["quiet"] or settings["json"],
                        f"network {number + 1}/{repeats} " if repeats > 1 else "")
         try:
             run = train(network if number == 0 else make_network(settings, dataset, number), dataset, **values,
@@ -98,54 +96,27 @@ def _resumed_settings(path, given):
     settings = read_archive(path, CHECKPOINT)[0].get("note")
     if not isinstance(settings, dict) or "variant" not in settings:
         raise FileError(f"{path} was written from Python, not by onlinemode deep train; resume it with om.deep.resume")
-    for name, value in typed_values(given).items():
-        if name not in (*OUTPUT, "device") and settings.get(name) != value:
-            option = "--" + name.replace("_", "-")
-            raise click.UsageError(f"{option} must be that of the run in {path}, {settings.get(name)}; got {value}: "
-                                   "leave it out, it is in the file")
-        settings[name] = value
-    return settings
+    return with_repeated(settings, given, path, free=(*OUTPUT, "device"))
 
 
 def _resume(settings, keeper):
     from onlinemode.deep import resume
     from onlinemode.deep.training import EVERY
 
-    bar = None
-
-    def progress(state):
-        nonlocal bar
-        if bar is None:
-            epochs = round(state.epoch / state.fraction) if state.fraction else 0
-            bar = EpochBar(settings["quiet"] or settings["json"], max(epochs, state.epoch))
-        bar(state)
-
+    bar = EpochBar(settings["quiet"] or settings["json"])
     try:
-        return resume(keeper.resumed, progress=progress, checkpoint=keeper.path, device=settings["device"],
+        return resume(keeper.resumed, progress=bar, checkpoint=keeper.path, device=settings["device"],
                       checkpoint_every=EVERY if keeper.every is None else keeper.every)
     finally:
-        if bar is not None:
-            bar.close()
+        bar.close()
 
 
 def _paths(settings, repeats):
-    """The .npz files to write: ``--out`` or a new name in the current folder; several end in their seed."""
-    from onlinemode.storage import archive_path, check_writable
-
-    endings = [f"_seed{settings['seed'] + number}" for number in range(repeats)]
-    if settings["out"] is not None:
-        base = archive_path(settings["out"])
-        paths = [base.with_name(base.stem + ending + ".npz") for ending in endings] if repeats > 1 else [base]
-    else:
-        stem = name = f"deep_train_{Path(settings['data']).stem}_{settings['variant']}"
-        number = 1
-        while any(Path(name + ending + tail).exists() for ending in (*endings, "") for tail in (".npz", ".png")):
-            number += 1
-            name = f"{stem}_{number}"
-        paths = [Path(f"{name}{ending}.npz") for ending in endings]
-    for path in paths:
-        check_writable(path)
-    return paths
+    """The .npz files to write; several end in their seed."""
+    stem, seed = f"deep_train_{Path(settings['data']).stem}_{settings['variant']}", settings["seed"]
+    if repeats == 1:
+        return archive_paths(settings["out"], f"{stem}_seed{seed}")
+    return archive_paths(settings["out"], stem, [f"_seed{seed + number}" for number in range(repeats)])
 
 
 def _finish(settings, runs, paths):
@@ -214,7 +185,6 @@ def summary(run, files):
         "command": "deep train", "data": run.meta["dataset"]["name"], "network": run.network.specification(),
         "hyperparameters": run.meta["arguments"], "status": run.status.value, "message": run.message,
         "epochs": run.epochs, "test_accuracy": [float(run.test_accuracy[0]), float(run.test_accuracy[-1])],
-        "best_test_accuracy": float(run.test_accuracy.max()),
         "loss": [float(run.loss[0]), float(run.loss[-1])] if run.epochs else None,
         "parameters": run.meta["parameters"], "multiplications": run.meta["multiplications"],
         "seconds": float(run.seconds.sum()), "files": {name: str(path) for name, path in files.items()},

@@ -5,8 +5,9 @@ import sys
 import click
 
 from onlinemode.cli.deep_options import DEEP_OPTIONS, TRAINING, EpochBar, Numbers, find_data
-from onlinemode.cli.deep_results import OUTPUT, finish, plain, result_path, spoken, with_options
+from onlinemode.cli.deep_results import OUTPUT, finish, plain, spoken, with_options
 from onlinemode.cli.options import WHOLE
+from onlinemode.cli.running import archive_paths
 
 HYPERPARAMETERS = ("epochs", "batch", "rate", "halve_every", "decay")
 SHARED = [DEEP_OPTIONS[name] for name in ("data_dir", *TRAINING, "precision", "device")]
@@ -41,14 +42,15 @@ def command(widths, grid, share, layers, repeats, cache, **settings):
         settings.setdefault(name)
     widths, grid = (value if isinstance(value, list) else list(standard if value is None else [value])
                     for value, standard in ((widths, width.WIDTHS), (grid, width.GRID)))
+    width.check_sweep(widths, share, grid, repeats)
     dataset = find_data(settings)
-    path = result_path(settings["out"], f"deep_width_{dataset.name}_{settings['variant']}")
+    path, = archive_paths(settings["out"], f"deep_width_{dataset.name}_{settings['variant']}")
     bars, loud = [], not (settings["quiet"] or settings["json"])
 
     def progress(w, modes, seed):
         which = "dense" if modes is None else f"P = {modes}"
         close()
-        bars.append(EpochBar(not loud, values["epochs"], f"width {w}, {which}, seed {seed} "))
+        bars.append(EpochBar(not loud, f"width {w}, {which}, seed {seed} "))
         return bars[-1]
 
     def close():

@@ -63,20 +63,30 @@ def chosen(settings, names):
 
 
 def result_paths(settings, command, endings=("",)):
-    """The .npz files to write: ``--out`` or a new name in the current folder, with each ending before the suffix.
+    """The .npz files of a simulation, as :func:`archive_paths`."""
+    return archive_paths(settings["out"], f"{command}_{settings['init']}_N{settings['N']}_seed{settings['seed']}",
+                         endings)
+
+
+def archive_paths(out, stem, endings=("",)):
+    """The .npz files to write: ``out``, or a new name in the current folder, with each ending before the suffix.
 
     Returns
     -------
     list of Path
+        All can be written.
+
+    Raises
+    ------
+    FileError
     """
     from onlinemode.storage import archive_path, check_writable
 
-    if settings["out"] is not None:
-        base = archive_path(settings["out"])
+    if out is not None:
+        base = archive_path(out)
         paths = [base.with_name(base.stem + ending + ".npz") for ending in endings]
     else:
-        stem, number = f"{command}_{settings['init']}_N{settings['N']}_seed{settings['seed']}", 1
-        name = stem
+        name, number = stem, 1
         while any(Path(name + tail).exists() for tail in (*(ending + ".npz" for ending in endings), ".png", ".csv")):
             number += 1
             name = f"{stem}_{number}"

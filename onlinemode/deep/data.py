@@ -79,6 +79,11 @@ class Dataset:
         """Entries of one input."""
         return self.train_x.shape[1]
 
+    @property
+    def is_mixture(self):
+        """Whether :func:`gaussian_mixture` has drawn it, whatever its name."""
+        return self.origin.get("kind") == "gaussian_mixture"
+
     @cached_property
     def fingerprint(self):
         """A hash of all arrays, to tell whether two runs had the same data."""

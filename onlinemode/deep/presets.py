@@ -28,7 +28,7 @@ def preset(network, dataset=None, reduced=False):
         epochs, batch, rate, halve_every, decay.
     """
     values = dict(PRESETS[network.variant])
-    if dataset is not None and dataset.name == "gaussian-mixture":
+    if dataset is not None and dataset.is_mixture:
         values = dict(PRESETS["gaussian-mixture"])
     elif network.variant == "1L1P" and len(network.layers) >= 4:
         values["rate"] = 3e-3  # the five-layer network of figure 2

@@ -23,6 +23,7 @@ class Progress(NamedTuple):
     """One report to the ``progress`` callback of :func:`train`."""
 
     epoch: int  # epochs finished
+    epochs: int  # epochs to make in all
     fraction: float  # share of all steps made, 0 to 1
     loss: float  # mean training loss of this epoch so far; NaN before the first step
     accuracy: float  # test accuracy at the beginning of this epoch, or at the end of the run
@@ -65,7 +66,8 @@ class TrainingRun:
     message: str
     meta: dict
 
-    HISTORY = ("epoch", "test_accuracy", "test_loss", "loss", "train_accuracy", "rate", "seconds")
+    TESTED = ("epoch", "test_accuracy", "test_loss")  # E + 1 of each
+    HISTORY = (*TESTED, "loss", "train_accuracy", "rate", "seconds")
 
     @property
     def epochs(self):
@@ -106,7 +108,11 @@ def load_run(path, device="cpu"):
     header, arrays = read_archive(path, RUN)
     network = network_from(header, entries("network_", arrays), path, device)
     try:
-        return TrainingRun(**{name: arrays[f"history_{name}"] for name in TrainingRun.HISTORY}, network=network,
+        history = {name: arrays[f"history_{name}"] for name in TrainingRun.HISTORY}
+        epochs = len(history["loss"])
+        if any(len(values) - epochs != (name in TrainingRun.TESTED) for name, values in history.items()):
+            raise ValueError("histories of different lengths")
+        return TrainingRun(**history, network=network,
                            status=Status(header["status"]), message=header["message"], meta=header["meta"])
     except (KeyError, TypeError, ValueError) as problem:
         raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None

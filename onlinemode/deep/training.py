@@ -24,7 +24,6 @@ CHECKPOINT = "training checkpoint"
 EVERY = 300.0  # seconds between two checkpoints
 REPORT_EVERY = 0.1  # seconds between two reports of progress
 SHUFFLED_WHOLE = 32 * 2**20  # bytes of inputs up to which an epoch is put in order at once
-TESTED = ("epoch", "test_loss", "test_accuracy")  # these histories begin before the first epoch
 DIVERGED_ABOVE = 1e6  # times the first test loss, if that is above 1: a mean loss that no run comes back from
 
 
@@ -137,8 +136,9 @@ class _Trainer:
         self.status, self.message = Status.COMPLETED, ""
 
     def restore(self, header, arrays):
-        for name, values in entries("history_", arrays).items():
-            self.history[name] = list(values)
+        self.history = {name: list(arrays[f"history_{name}"]) for name in TrainingRun.HISTORY}
+        if len({len(values) for values in self.history.values()}) > 1:
+            raise ValueError("histories of different lengths")
         self.adam.steps = checks.integer("steps", header["steps"], 0)
         self._set_moments(arrays)
 
@@ -267,9 +267,9 @@ class _Trainer:
         self.network.flat[:] = kept["flat"]
         self.adam.first[:], self.adam.second[:] = kept["first"], kept["second"]
         self.adam.steps = kept["steps"]
-        tested = min(len(self.history[name]) for name in TESTED)
+        tested = min(len(self.history[name]) for name in TrainingRun.TESTED)
         for name, values in self.history.items():
-            del values[min(kept["epochs"] + 1, tested) if name in TESTED else kept["epochs"]:]
+            del values[min(kept["epochs"] + 1, tested) if name in TrainingRun.TESTED else kept["epochs"]:]
 
     def _write(self, path):
         """A checkpoint of the state now, between two epochs; a failure is a warning, and the older file stays."""
@@ -303,8 +303,8 @@ class _Reporter:
     """Passes progress on, not too often, with the time left."""
 
     def __init__(self, progress, epochs, done):
-        self._progress, self._first, self._began = progress, done / max(epochs, 1), time.monotonic()
-        self._last = -math.inf
+        self._progress, self._epochs = progress, epochs
+        self._first, self._began, self._last = done / max(epochs, 1), time.monotonic(), -math.inf
 
     def __call__(self, fraction, loss, accuracy, epoch, always=False):
         now = time.monotonic()
@@ -312,7 +312,7 @@ class _Reporter:
             return
         self._last, done = now, fraction - self._first
         left = (now - self._began) * (1.0 - fraction) / done if done > 0.0 else float("nan")
-        self._progress(Progress(epoch, fraction, loss, accuracy, left))
+        self._progress(Progress(epoch, self._epochs, fraction, loss, accuracy, left))
 
 
 def _checked(network, dataset, given):

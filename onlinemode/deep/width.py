@@ -114,17 +114,20 @@ def sweep(accuracy_of, widths=WIDTHS, share=SHARE, grid=GRID, seeds=SEEDS, repor
     -------
     list of Crossing
     """
-    widths = [checks.integer("width", width, 1) for width in widths]
-    if not widths or len(set(widths)) < len(widths):
-        raise ParameterError(f"widths must be named once each, at least one; got {widths}")
-    for width in widths:
-        _checked(width, share, grid, seeds)
+    check_sweep(widths, share, grid, seeds)
     out = []
     for width in widths:
         out.append(least_modes(accuracy_of, width, share, grid, seeds))
         if report is not None:
             report(out[-1])
     return out
+
+
+def check_sweep(widths, share, grid, seeds):
+    """Raise ParameterError for arguments of :func:`sweep` that cannot be."""
+    widths = [_checked(width, share, grid, seeds)[0] for width in widths]
+    if not widths or len(set(widths)) < len(widths):
+        raise ParameterError(f"widths must be named once each, at least one; got {widths}")
 
 
 def _checked(width, share, grid, seeds):

@@ -122,7 +122,7 @@ def plot_by_layer(ax, groups, name, places, chance=None):
 
 
 def plot_width(ax, crossings, growths=()):
-    """Least number of modes against the width, with the forms that the data leave undecided.
+    """Least number of modes against the width, with all forms of growth that were fitted.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ def test_train_alone_writes_result_and_picture(run, mixture, tmp_path):
                                         "seed": 0}
     assert run("train", *QUICK)[0] == 0  # another name, nothing is replaced
     assert deep.load_run(tmp_path / f"{stem}.npz").epochs == 20
-    assert (tmp_path / "deep_train_gaussian-mixture_1L2P_2_seed0.npz").is_file()
+    assert (tmp_path / "deep_train_gaussian-mixture_1L2P_seed0_2.npz").is_file()
 
 
 def test_full_is_the_setting_of_the_paper(run, mixture, tmp_path):

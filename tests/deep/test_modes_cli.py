@@ -142,6 +142,13 @@ def test_geometry(run, trained, tmp_path):
     assert is_picture(tmp_path / "deep_geometry_a.png")
 
 
+def test_geometry_says_that_classes_have_not_so_many_directions(run, trained):
+    code, out, _ = run("geometry", trained / "dense.npz", "--directions", 40, "--no-plot")
+    assert code == 0 and "none, the classes do not have 40 directions" in out
+    code, out, _ = run("geometry", trained / "dense.npz", "--directions", 2, "--no-plot")
+    assert code == 0 and "none, " not in out
+
+
 def test_geometry_of_leading_modes(run, trained):
     code, out, _ = run("geometry", trained / "dense.npz", "--leading", 2, "--no-plot", "--json")
     groups = json.loads(out)["groups"]
@@ -194,6 +201,12 @@ def test_width_goes_on_where_it_was_stopped(run, trained, tmp_path, monkeypatch)
     code, out, _ = run("width", *data, "--widths", "4,6,8", *WIDTH, "--rate", 0.05, "--json")
     assert code == 0 and len(calls) == trained_now
     assert [each["accuracy"] for each in json.loads(out)["crossings"]] == [each["accuracy"] for each in crossings]
+
+
+def test_width_checks_before_anything_is_made(run, trained, tmp_path):
+    code, out, err = run("width", "--data", trained / "data.npz", "--share", 2.0)
+    assert code == 2 and out == "" and err.count("\n") == 1 and "share must be" in err
+    assert not (tmp_path / "deep_width_networks").exists()
 
 
 def test_width_of_six_compares_forms(run, trained, tmp_path, monkeypatch):

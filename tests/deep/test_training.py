@@ -240,6 +240,32 @@ def test_damaged_files(small_images, tmp_path):
         write_archive(tmp_path / "d.npz", "training run", header, rest)
         with pytest.raises(FileError, match="is missing or damaged"):
             deep.load_run(tmp_path / "d.npz")
+    for name in ("loss", "test_loss"):
+        shorter = arrays | {f"history_{name}": arrays[f"history_{name}"][:-1]}
+        write_archive(tmp_path / "d.npz", "training run", header, shorter)
+        with pytest.raises(FileError, match="histories of different lengths"):
+            deep.load_run(tmp_path / "d.npz")
+
+
+def test_damaged_checkpoint(small_images, tmp_path, monkeypatch):
+    from onlinemode.storage import read_archive, write_archive
+
+    monkeypatch.setattr("onlinemode.deep.training.REPORT_EVERY", 0.0)
+    path = tmp_path / "c.npz"
+    deep.train(small_network(), small_images, **SMALL, checkpoint=path, progress=interrupt_at(2))
+    header, arrays = read_archive(path, "training checkpoint")
+    write_archive(path, "training checkpoint", header, arrays | {"history_rate": arrays["history_rate"][:-1]})
+    with pytest.raises(FileError, match="histories of different lengths"):
+        deep.resume(path, small_images)
+
+
+def test_progress_knows_all_epochs(small_images, tmp_path, monkeypatch):
+    monkeypatch.setattr("onlinemode.deep.training.REPORT_EVERY", 0.0)
+    deep.train(small_network(), small_images, **SMALL, checkpoint=tmp_path / "c.npz", progress=interrupt_at(1))
+    seen = []
+    deep.resume(tmp_path / "c.npz", small_images, progress=seen.append)
+    assert {each.epochs for each in seen} == {SMALL["epochs"]}
+    assert len(seen) > 3 and seen[-1].epoch == SMALL["epochs"]
 
 
 @pytest.mark.parametrize("network, arguments, error, message", [
