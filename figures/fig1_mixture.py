@@ -38,7 +38,7 @@ def main():
     axes[2].axhline(BEST, color=plotting.GREY, ls="--", lw=1.0, label="best possible, 0.9750")
     axes[2].set_xlabel("epoch")
     axes[2].set_ylabel("test accuracy")
-    axes[2].legend(frameon=False, fontsize="small", loc="center right")
+    axes[2].legend(frameon=False, fontsize="small", loc="lower right", bbox_to_anchor=(1.0, 0.12))
     save(figure, "fig1_mixture" + ("_quick" if QUICK else "_full" if FULL else ""))
 
 

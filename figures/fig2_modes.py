@@ -27,7 +27,7 @@ from onlinemode.storage import replacing
 VARIANTS = (("dense", None, SIZES), ("1L2P", 30, SIZES), ("1L2P", 70, SIZES), ("1L1P", 30, SIZES),
             ("1L1P", 70, SIZES), ("two-factor", 30, SIZES), ("two-factor", 50, (784, 50, 50, 10)), ("SVD", None, SIZES))
 MODES = (2, 5, 10, 20, 30, 50, 70)  # of 1L2P, left panel
-WIDTHS = (20, 32, 50, 80, 140, 240, 400, 640)
+WIDTHS = (20, 32, 50, 80, 140, 240, 400, 640, 1000, 1600)
 GRID = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64)
 SHARE = 0.97
 WIDTH_SEEDS = 3
@@ -109,9 +109,11 @@ def against_modes(ax, climb, dense):
 
 
 def sweep():
-    """The least number of modes at every width; the results of single networks lie in one file when all are there."""
+    """The least number of modes at every width; the results of single networks lie in one file when all are there.
+
+    More widths, seeds or numbers of modes than there are train what is missing.
+    """
     train, settings = width.make_training(dataset(), values={"epochs": WIDTH_EPOCHS, "halve_every": WIDTH_HALVE_EVERY})
-    settings |= {"widths": list(WIDTHS), "grid": list(GRID), "share": SHARE, "seeds": WIDTH_SEEDS}
     path = DATA / f"fig2_width{'_quick' if QUICK else ''}.json"
     folder = DATA / "unfinished" / path.stem
     forget_if_fresh(path, folder)
@@ -119,7 +121,7 @@ def sweep():
     if path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))
         known = kept["accuracy"] if kept["settings"] == json.loads(json.dumps(settings)) else {}
-    slow, asked = None, {}
+    slow = None
 
     def accuracy_of(w, modes, seed):
         nonlocal slow
@@ -127,14 +129,13 @@ def sweep():
         if key not in known:
             slow = slow or width.cached(train, folder, settings)
             known[key] = slow(w, modes, seed)
-        asked[key] = known[key]
-        return asked[key]
+        return known[key]
 
     found = width.sweep(accuracy_of, WIDTHS, SHARE, GRID, WIDTH_SEEDS, lambda each: print(
         f"width {each.width}: dense {each.dense.mean():.4f}, least P {each.modes:.3g} ({each.reached})", flush=True))
     if slow is not None:
         with replacing(path, "w") as file:
-            json.dump({"settings": settings, "accuracy": asked}, file, indent=0)
+            json.dump({"settings": settings, "accuracy": known}, file, indent=0)
         shutil.rmtree(folder)
     return found
 
