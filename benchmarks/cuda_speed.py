@@ -62,6 +62,11 @@ def advance(state, plan, N, steps, first=0):
     return made
 
 
+def launcher_of(state, plan, N):
+    """What :func:`advance` launches the kernels with."""
+    return micro_cuda.launcher(state, plan, RATES, 0.0, 0.0, ERF, N, 1, SEED, 0)
+
+
 def seconds_each(run, block=1):
     """Median seconds of one of the steps that ``run(steps)`` makes, and how many it was timed with."""
     run(2 * block)  # compiles
@@ -83,7 +88,7 @@ def seconds_each(run, block=1):
 
 
 def agreement():
-    """Bits of the normals; relative differences of X and G after 1,003 steps, odd N."""
+    """Bits of the normals; relative differences of G after 1,003 steps, odd N; modes with and without CUDA graphs."""
     count = 2**22
     drawn, words = np.empty(count, np.float32), np.empty((4, count // 4), np.uint32)
     equal = True
@@ -102,6 +107,17 @@ def agreement():
             found[f"N = {N}, {precision}: cuda against cpu"] = float(np.abs(one - other).max() / np.abs(one).max())
         one, other = (runs[precision, "cpu"].G[0, -1] for precision in ("float64", "float32"))
         found[f"N = {N}, cpu: float32 against float64"] = float(np.abs(one - other).max() / np.abs(one).max())
+    N, modes = 100_003, []
+    for graphs in (True, False):
+        state, plan = on_device(N, np.float32, weights(N))
+        launcher = launcher_of(state, plan, N)
+        if not graphs:
+            launcher.forget_graphs()
+        advance(state, plan, N, 100 * plan.samples + 3)
+        modes.append(micro_cuda.to_host(state.xi_in, N))
+        if graphs:
+            found["graphs are recorded"] = launcher.has_graph
+    found["modes equal to the bit with graphs and without"] = bool(np.array_equal(*modes))
     for name, value in found.items():
         print(f"  {name}: {value}")
     return found
@@ -151,7 +167,7 @@ def parts(state, plan, N, times=20):
     control = np.zeros(6, np.int64)
     control[1] = 10**9  # steps wanted
     state.control.copy_to_device(control)
-    launcher = micro_cuda.launcher(state, plan, RATES, 0.0, 0.0, ERF, N, 1, SEED, 0)
+    launcher = launcher_of(state, plan, N)
     arguments = launcher.of_sweep, launcher.of_collect, launcher.of_learn
     found = []
     launcher.blocks(2)  # to have a block to learn from
@@ -179,9 +195,10 @@ def launches():
         vectors = weights(N)
         for graphs in (True, False):
             state, plan = on_device(N, np.float32, vectors)
-            launcher = micro_cuda.launcher(state, plan, RATES, 0.0, 0.0, ERF, N, 1, SEED, 0)
+            launcher = launcher_of(state, plan, N)
             if not graphs:
                 launcher.forget_graphs()
+            advance(state, plan, N, 3 * micro_cuda.BLOCKS_A_GRAPH * plan.samples)  # records
             each, _ = seconds_each(lambda steps, state=state, plan=plan, N=N: advance(state, plan, N, steps),
                                    plan.samples * micro_cuda.BLOCKS_A_GRAPH)
             rows.append({"N": N, "graphs": launcher.has_graph, "seconds": each})
@@ -259,23 +276,25 @@ def give_back_torch():
 
 
 def chain():
-    """Steps of all replicas a second: in the launches on the device, and on all cores of this machine."""
+    """Steps of all replicas a second: on the device, in its launches alone and in all, and on all cores of this CPU."""
     problem, rows = om.Problem(rates=om.LearningRates(xi_in=1.5)), []
     N = 10_000
     overlaps = om.initial.committee(N, K=K, weights=False)
 
     def rate(where, replicas, steps):
         run = om.simulate(problem, overlaps, steps / N, "chain", N=N, replicas=replicas, save_at=2, device=where)
-        return sum(run.meta["steps"]) / run.meta.get("seconds_device", run.meta["seconds_run"])
+        seconds = run.meta["seconds_run"]
+        return sum(run.meta["steps"]) / np.array([run.meta.get("seconds_device", seconds), seconds])
 
     rate("cpu", 20, 10_000)
-    on_cpu = max(rate("cpu", 200, 50_000) for _ in range(ROUNDS))
+    on_cpu = max(rate("cpu", 200, 50_000)[0] for _ in range(ROUNDS))
     for replicas in (1_000, 10_000, 100_000, 300_000):
         rate("cuda", replicas, 100)
-        on_device = max(rate("cuda", replicas, 2_000) for _ in range(ROUNDS))
-        rows.append({"replicas": replicas, "cuda": on_device, "cpu": on_cpu})
-        print(f"  {replicas:8,} replicas: {on_device:.3g} steps/s, on the CPU {on_cpu:.3g}, ratio "
-              f"{on_device / on_cpu:.1f}", flush=True)
+        launches, whole = np.max([rate("cuda", replicas, 2_000) for _ in range(ROUNDS)], axis=0)
+        rows.append({"replicas": replicas, "launches": launches, "whole": whole, "cpu": on_cpu})
+        print(f"  {replicas:8,} replicas: {launches:.3g} steps/s in the launches, {whole:.3g} with what NumPy does "
+              f"before and after, on the CPU {on_cpu:.3g}: ratios {launches / on_cpu:.1f} and {whole / on_cpu:.1f}",
+              flush=True)
     return rows
 
 

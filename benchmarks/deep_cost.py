@@ -33,6 +33,7 @@ import numpy as np  # noqa: E402
 from common import machine, median_seconds  # noqa: E402
 
 from onlinemode import deep  # noqa: E402
+from onlinemode.deep.streams import Stream, generator  # noqa: E402
 from onlinemode.errors import FileError  # noqa: E402
 
 BATCH, EPOCH, MODES = 100, 60_000, 30
@@ -74,7 +75,7 @@ class Torch:
                    (("weights",) if self.network.variant == "dense" else ("xi_in", "strengths", "xi_out"))]
                   for layer in self.network.layers]
         optimizer = torch.optim.AdamW([p for layer in layers for p in layer], lr=RATE, weight_decay=DECAY, fused=fused)
-        order = torch.tensor(np.random.default_rng([0, 0]).permutation(len(self.x)))
+        order = torch.tensor(generator(Stream.ORDER, 0).permutation(len(self.x)))
         losses = []
         began = time.perf_counter()
         for begin in range(0, len(order), BATCH):

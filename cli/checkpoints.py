@@ -6,7 +6,7 @@ import warnings
 
 import click
 
-from onlinemode.cli.options import OUTPUT, typed_values
+from onlinemode.cli.options import OPTIONS, OUTPUT, typed_values
 
 FREE = (*OUTPUT, "threads")  # options that have no influence on the result, or only on where it goes
 TERMINATED = 143
@@ -28,18 +28,34 @@ def resumed_settings(path, given):
     settings = read_checkpoint(path)["header"]["note"]
     if not isinstance(settings, dict) or "engine" not in settings:
         raise FileError(f"{path} was written from Python, not by onlinemode simulate; resume it with om.resume")
-    return with_repeated(settings, {name: value for name, value in given.items() if name != "preset"}, path, FREE)
+    return with_repeated(settings, given, path, FREE)
 
 
-def with_repeated(settings, given, path, free):
-    """The settings of a checkpoint with those options of the command line that are ``free``; others must agree.
+def with_repeated(settings, given, path, free, options=OPTIONS):
+    """The settings of a checkpoint with those that are ``free`` and given again; others must agree.
+
+    Parameters
+    ----------
+    settings, given : dict
+        Of the run, and of the command line, with ``config``.
+    path : str
+        The checkpoint, for messages.
+    free : sequence of str
+    options : dict, default those of simulations
+        All that a ``--config`` file may hold.
+
+    Returns
+    -------
+    dict
 
     Raises
     ------
     click.UsageError
         If one does not.
     """
-    for name, value in typed_values(given).items():
+    for name, value in typed_values(given, options).items():
+        if name == "preset" or name not in given:  # settings stand in its place; of another command
+            continue
         if name not in free and settings.get(name) != value:
             option = "--" + name.replace("_", "-")
             raise click.UsageError(f"{option} must be that of the run in {path}, {settings.get(name)}; got {value}: "

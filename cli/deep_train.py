@@ -8,6 +8,7 @@ import click
 from onlinemode.cli.checkpoints import Keeper, with_repeated
 from onlinemode.cli.deep_options import (
     DATA,
+    DEEP_OPTIONS,
     NETWORK,
     OUTPUT,
     TRAINING,
@@ -96,7 +97,7 @@ def _resumed_settings(path, given):
     settings = read_archive(path, CHECKPOINT)[0].get("note")
     if not isinstance(settings, dict) or "variant" not in settings:
         raise FileError(f"{path} was written from Python, not by onlinemode deep train; resume it with om.deep.resume")
-    return with_repeated(settings, given, path, free=(*OUTPUT, "device"))
+    return with_repeated(settings, given, path, (*OUTPUT, "device"), DEEP_OPTIONS)
 
 
 def _resume(settings, keeper):
@@ -132,7 +133,7 @@ def _finish(settings, runs, paths):
     if settings["plot"]:
         from onlinemode import plotting
 
-        stem = paths[0].stem if len(runs) == 1 else paths[0].stem.removesuffix(f"_seed{settings['seed']}")
+        stem = paths[0].stem if len(paths) == 1 else paths[0].stem.removesuffix(f"_seed{settings['seed']}")
         files["picture"] = paths[0].with_name(stem + ".png")
         plotting.save_figure(plotting.training_figure(runs, _title(runs[0])), files["picture"])
     if settings["json"]:

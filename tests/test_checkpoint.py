@@ -230,7 +230,8 @@ def test_command_line(number, code, tmp_path):
     wrong = cli("--resume", "run.ckpt", "--N", "2000", cwd=tmp_path)
     assert "--N must be that of the run in run.ckpt, 1000; got 2000: leave it out" in wrong.communicate()[1]
     assert wrong.returncode == 2
-    assert cli("--resume", "run.ckpt", "--N", "1000", "--out", "resumed", cwd=tmp_path).wait() == 0
+    (tmp_path / "run.toml").write_text('preset = "paper"\nN = 1000\n', encoding="utf-8")  # the preset has done its work
+    assert cli("--resume", "run.ckpt", "--config", "run.toml", "--out", "resumed", cwd=tmp_path).wait() == 0
     assert not (tmp_path / "run.ckpt").exists()
     assert cli(*options, "--out", "whole", cwd=tmp_path).wait() == 0
     assert_same(om.load(tmp_path / "resumed.npz"), om.load(tmp_path / "whole.npz"))

@@ -97,7 +97,7 @@ def test_no_import_cycles():
 def test_kernels_import_kernels_alone(name):
     assert all(other.startswith("onlinemode.kernels") for other in own(name))
     allowed = {"numpy", "numba", "llvmlite", "math", "typing", "types", "functools", "hashlib", "importlib", "inspect",
-               "os", "sys", "tempfile", "pathlib", "warnings", "weakref", "cuda"}
+               "os", "sys", "tempfile", "pathlib", "warnings", "weakref", "contextlib"}
     assert {other.split(".")[0] for other in imports(name) - own(name)} <= allowed
 
 
@@ -116,7 +116,7 @@ def test_deep_needs_nothing_of_the_simulator(name):
 
 @pytest.mark.parametrize("package, homes", [
     ("numba", {"kernels"}), ("llvmlite", {"kernels"}), ("torch", {"benchmark", "deep"}), ("matplotlib", {"plotting"}),
-    ("click", {"cli"}), ("cupy", {"deep"}), ("pooch", {"deep"}), ("cuda", {"kernels"})])
+    ("click", {"cli"}), ("cupy", {"deep"}), ("pooch", {"deep"})])
 def test_heavy_packages_stay_in_their_places(package, homes):
     users = {name for name in MODULES if any(other.split(".")[0] == package for other in imports(name))}
     assert {name for name in users if layer(name) not in homes} == set()
@@ -134,8 +134,8 @@ def test_only_known_packages_are_imported():
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     required = {line.split(">")[0].strip() for line in config["options"]["install_requires"].split("\n") if line}
     used = {other.split(".")[0] for name in MODULES for other in imports(name)} - set(sys.stdlib_module_names)
-    # llvmlite comes with numba, cuda with numba-cuda; the others are used only where they are installed
-    assert used - {"llvmlite", "cuda", "torch", "cupy", "pooch"} == required | {"onlinemode"}
+    # llvmlite comes with numba; the others are used only where they are installed
+    assert used - {"llvmlite", "torch", "cupy", "pooch"} == required | {"onlinemode"}
 
 
 def loaded_after(statement):

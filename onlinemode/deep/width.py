@@ -114,6 +114,7 @@ def sweep(accuracy_of, widths=WIDTHS, share=SHARE, grid=GRID, seeds=SEEDS, repor
     -------
     list of Crossing
     """
+    widths, grid = list(widths), list(grid)
     check_sweep(widths, share, grid, seeds)
     out = []
     for width in widths:

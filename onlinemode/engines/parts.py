@@ -293,7 +293,7 @@ def _together(parts):
     chained = lambda lists: [entry for entries in lists for entry in entries]  # noqa: E731
     joined = lambda name: np.concatenate([getattr(part, name) for part in parts])  # noqa: E731
     meta = {**first.meta, "steps": chained(part.meta["steps"] for part in parts)}
-    for name in ("seconds_compile", "seconds_run", "evaluations"):
+    for name in ("seconds_compile", "seconds_run", "seconds_device", "evaluations"):
         if name in meta:
             meta[name] = sum(part.meta.get(name, 0) for part in parts)
     return Trajectory(

@@ -4,6 +4,7 @@ Numba takes tens of microseconds of the host for a launch, as long as a kernel o
 launch of a graph takes a few, whatever it holds.
 """
 
+import contextlib
 import weakref
 
 from numba import cuda
@@ -16,11 +17,16 @@ class Graph:
 
     def __init__(self, executable, driver):
         self._executable, self._driver = executable, driver
-        weakref.finalize(self, driver.cuGraphExecDestroy, executable)
+        weakref.finalize(self, _destroy, executable, driver)
 
     def launch(self):
-        """Make all launches, after all that was launched before; does not wait for them."""
-        _ask(self._driver.cuGraphLaunch, self._executable, int(cuda.default_stream().handle))
+        """Make all launches, after all that was launched before in the default stream; does not wait for them."""
+        self._driver.cuGraphLaunch(self._executable, 0)
+
+
+def _destroy(executable, driver):
+    with contextlib.suppress(Exception):  # the context may be gone
+        driver.cuGraphExecDestroy(executable)
 
 
 def record(launches):
@@ -29,8 +35,8 @@ def record(launches):
     Parameters
     ----------
     launches : callable
-        Launches compiled kernels whose arguments are on the device, and nothing else; it is called once, and
-        nothing runs meanwhile.
+        Launches compiled kernels whose arguments are on the device, and nothing else.  It is called once, and
+        nothing runs then.
 
     Returns
     -------
@@ -39,34 +45,29 @@ def record(launches):
     """
     if SIMULATED:
         return None
-    from cuda.bindings import driver
-
+    numba_driver = cuda.cudadrv.driver
     try:
-        return _record(launches, cuda.stream(), driver)
-    except _Refused:
+        return _record(launches, numba_driver.driver, numba_driver.binding, cuda.external_stream)
+    except numba_driver.CudaAPIError:
         return None
 
 
-class _Refused(Exception):
-    """The driver has returned an error."""
-
-
-def _record(launches, stream, driver):
-    handle = int(stream.handle)
-    _ask(driver.cuStreamBeginCapture, handle, driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED)
+def _record(launches, driver, names, stream_of):
+    """``driver`` has the functions, which raise where they fail, and ``names`` the constants of the driver API."""
+    # of a stream that waits for the default one, a recording would keep all others from using that
+    handle = driver.cuStreamCreate(int(names.CUstream_flags.CU_STREAM_NON_BLOCKING))
     try:
-        launches(stream)
-    finally:  # or the stream would go on recording
-        graph = _ask(driver.cuStreamEndCapture, handle)
-    try:
-        return Graph(_ask(driver.cuGraphInstantiate, graph, 0), driver)
+        driver.cuStreamBeginCapture(handle, names.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED)
+        try:
+            launches(stream_of(int(handle)))
+        except BaseException:
+            with contextlib.suppress(Exception):
+                driver.cuGraphDestroy(driver.cuStreamEndCapture(handle))
+            raise
+        graph = driver.cuStreamEndCapture(handle)
+        try:
+            return Graph(driver.cuGraphInstantiate(graph, 0), driver)
+        finally:
+            driver.cuGraphDestroy(graph)
     finally:
-        driver.cuGraphDestroy(graph)
-
-
-def _ask(function, *arguments):
-    """What a function of the driver returns beside its error code."""
-    error, *answer = function(*arguments)
-    if int(error) != 0:
-        raise _Refused(f"{function.__name__}: {error}")
-    return answer[0] if answer else None
+        driver.cuStreamDestroy(handle)

@@ -423,7 +423,7 @@ def make_products(kind, length, threads):
 
 
 class State(NamedTuple):
-    """One run on the device; device arrays all."""
+    """One run: arrays on the device, and what launches the kernels on them."""
 
     xi_in: object  # (tiles, P, coordinates)
     teacher: object  # (tiles, M, coordinates)
@@ -544,9 +544,10 @@ class _Launcher:
 
 def launcher(state, plan, *arguments):
     """The launcher of a run, one for each set of arguments, which are those of :func:`advance` without the steps."""
-    if arguments not in state.launchers:
-        state.launchers[arguments] = _Launcher(state, plan, *arguments)
-    return state.launchers[arguments]
+    key = plan, *arguments
+    if key not in state.launchers:
+        state.launchers[key] = _Launcher(state, *key)
+    return state.launchers[key]
 
 
 def advance(state, plan, rates, weight_decay, noise, activation, N, batch, first_step, steps, seed, replica):

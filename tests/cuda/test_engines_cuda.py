@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import onlinemode as om
-from onlinemode.engines import chain_cuda, micro_cuda
+from onlinemode.engines import chain_cuda, micro_cuda, parts
 from onlinemode.errors import EngineError
 from onlinemode.kernels import chain_cuda as chain_kernel
 from onlinemode.kernels import device, plan_cuda
@@ -175,8 +175,12 @@ def test_chain_divergence(random_weights):
 def test_chain_summary_and_interrupt(problem, random_weights, monkeypatch):
     start = random_weights(20, K=2, M=2, P=2, seed=1)
     options = {"alpha": 1.0, "engine": "chain", "replicas": 7, "save_at": 3, "keep": "summary"}
+    monkeypatch.setattr(parts, "_replicas_a_part", lambda *arguments: 3)
     on_cpu, on_device = (om.simulate(problem, start, device=where, **options) for where in ("cpu", "cuda"))
     assert np.allclose(on_cpu.ensemble.mean["R"], on_device.ensemble.mean["R"], atol=1e-12)
+    one, other = (om.simulate(problem, start, **options | {"replicas": 1}, device="cuda") for _ in range(2))
+    for name in ("seconds_device", "seconds_run"):
+        assert parts._together([one, other]).meta[name] == one.meta[name] + other.meta[name] > 0.0
     monkeypatch.setattr(chain_cuda, "STEPS_OF_A_REPLICA", 4)
 
     def stop(report):

@@ -2,10 +2,13 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from pairs_cuda import SMALL, Pair
+from pairs_cuda import ALL, SEED, SMALL, Pair
 
 from onlinemode.kernels import graph_cuda, micro_cuda
+from onlinemode.kernels.activations import ACTIVATION_CODES
+from onlinemode.kernels.device import SIMULATED
 
 
 class Recording:
@@ -61,10 +64,51 @@ def test_a_run_that_diverged_stays_where_it_is(random_weights, monkeypatch):
     assert max(pair.differences()) < 1e-10
 
 
-class Driver:
-    """The calls that a recording makes, in their order; one of them may return an error."""
+def test_recorded_launches_go_into_the_stream_of_the_recording(random_weights, monkeypatch):
+    stream, used, real = object(), [], micro_cuda.launched
 
-    CUstreamCaptureMode = SimpleNamespace(CU_STREAM_CAPTURE_MODE_RELAXED=2)
+    def launched(kernel, blocks, threads, stream=0):
+        used.append(stream)
+        return real(kernel, blocks, threads)
+
+    def record(launches):
+        used.clear()
+        launches(stream)
+        assert len(used) == 3 and all(each is stream for each in used)
+
+    monkeypatch.setattr(micro_cuda, "launched", launched)
+    monkeypatch.setattr(micro_cuda, "record", record)
+    monkeypatch.setattr(micro_cuda, "BLOCKS_A_GRAPH", 1)
+    assert Pair(random_weights(9, 2, 2, 2, seed=1), **SMALL).advance(steps=12) == (12, 12)
+
+
+@pytest.mark.skipif(SIMULATED, reason="needs a device")
+def test_graphs_of_the_device(random_weights):
+    """The same bits as without; close to the CPU."""
+    pairs = [Pair(random_weights(1001, 4, 4, 4, seed=1)) for _ in range(2)]
+    steps = 100 * pairs[0].plan.samples + 3
+    for pair, graphs in zip(pairs, (True, False)):
+        if not graphs:
+            launcher_of(pair).forget_graphs()
+        assert pair.advance(rates=ALL, sigma=0.2, steps=steps) == (steps, steps)
+        assert launcher_of(pair).has_graph == graphs
+    assert max(pairs[0].differences()) < 1e-10
+    assert np.array_equal(*(pair.state.xi_in.copy_to_host() for pair in pairs))
+
+
+def launcher_of(pair):
+    return micro_cuda.launcher(pair.state, pair.plan, ALL, 0.0, 0.2, ACTIVATION_CODES["erf"], pair.N, 1, SEED, 0)
+
+
+class Refused(Exception):
+    pass
+
+
+class Driver:
+    """The calls that a recording makes, in their order; one of them may fail."""
+
+    names = SimpleNamespace(CUstream_flags=SimpleNamespace(CU_STREAM_NON_BLOCKING=1),
+                            CUstreamCaptureMode=SimpleNamespace(CU_STREAM_CAPTURE_MODE_RELAXED=2))
 
     def __init__(self, refuses=None):
         self.calls, self.refuses = [], refuses
@@ -72,45 +116,53 @@ class Driver:
     def __getattr__(self, name):
         def function(*arguments):
             self.calls.append((name, *arguments))
-            answer = {"cuStreamEndCapture": ("graph",), "cuGraphInstantiate": ("executable",)}.get(name, ())
-            return (900 if name == self.refuses else 0, *answer)
+            if name == self.refuses:
+                raise Refused(name)
+            return {"cuStreamCreate": 5, "cuStreamEndCapture": "graph", "cuGraphInstantiate": "executable"}.get(name)
 
-        function.__name__ = name
         return function
 
+    def record(self, launches):
+        return graph_cuda._record(launches, self, self.names, lambda handle: ("stream", handle))
 
-STREAM = SimpleNamespace(handle=5)
 
-
-def test_the_calls_of_a_recording(monkeypatch):
+def test_the_calls_of_a_recording():
     driver = Driver()
-    graph = graph_cuda._record(lambda stream: driver.calls.append(("launches", stream.handle)), STREAM, driver)
-    monkeypatch.setattr(graph_cuda.cuda, "default_stream", lambda: SimpleNamespace(handle=0), raising=False)
+    graph = driver.record(lambda stream: driver.calls.append(("launches", *stream)))
     graph.launch()
     graph.launch()
     del graph
     assert driver.calls == [
-        ("cuStreamBeginCapture", 5, 2), ("launches", 5), ("cuStreamEndCapture", 5), ("cuGraphInstantiate", "graph", 0),
-        ("cuGraphDestroy", "graph"), ("cuGraphLaunch", "executable", 0), ("cuGraphLaunch", "executable", 0),
-        ("cuGraphExecDestroy", "executable")]
+        ("cuStreamCreate", 1), ("cuStreamBeginCapture", 5, 2), ("launches", "stream", 5), ("cuStreamEndCapture", 5),
+        ("cuGraphInstantiate", "graph", 0), ("cuGraphDestroy", "graph"), ("cuStreamDestroy", 5),
+        ("cuGraphLaunch", "executable", 0), ("cuGraphLaunch", "executable", 0), ("cuGraphExecDestroy", "executable")]
 
 
-@pytest.mark.parametrize("refuses, last", [("cuStreamBeginCapture", "cuStreamBeginCapture"),
-                                           ("cuStreamEndCapture", "cuStreamEndCapture"),
-                                           ("cuGraphInstantiate", "cuGraphDestroy")])
-def test_a_driver_that_refuses(refuses, last):
+@pytest.mark.parametrize("refuses, then", [
+    ("cuStreamCreate", []), ("cuStreamBeginCapture", ["cuStreamDestroy"]), ("cuStreamEndCapture", ["cuStreamDestroy"]),
+    ("cuGraphInstantiate", ["cuGraphDestroy", "cuStreamDestroy"])])
+def test_a_driver_that_refuses(refuses, then):
     driver = Driver(refuses)
-    with pytest.raises(graph_cuda._Refused, match=refuses):
-        graph_cuda._record(lambda stream: None, STREAM, driver)
-    assert driver.calls[-1][0] == last
+    with pytest.raises(Refused, match=refuses):
+        driver.record(lambda stream: None)
+    names = [name for name, *_ in driver.calls]
+    assert names[names.index(refuses) + 1:] == then
 
 
-def test_a_failing_launch_ends_the_recording():
-    driver = Driver()
+@pytest.mark.parametrize("refuses", [None, "cuStreamEndCapture"])
+def test_a_failing_launch_ends_the_recording(refuses):
+    driver = Driver(refuses)
 
     def launches(stream):
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError, match="no"):
-        graph_cuda._record(launches, STREAM, driver)
-    assert driver.calls[-1][0] == "cuStreamEndCapture"
+        driver.record(launches)
+    names = [name for name, *_ in driver.calls]
+    assert names[2:] == ["cuStreamEndCapture", *(["cuGraphDestroy"] if refuses is None else []), "cuStreamDestroy"]
+
+
+def test_a_driver_whose_launch_fails_says_so():
+    driver = Driver("cuGraphLaunch")
+    with pytest.raises(Refused, match="cuGraphLaunch"):
+        driver.record(lambda stream: None).launch()

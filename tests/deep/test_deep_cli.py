@@ -195,7 +195,8 @@ def test_resume_on_the_command_line(run, images_npz, tmp_path, monkeypatch):
     monkeypatch.setattr(deep_options.EpochBar, "__call__", shown)
     code, _, err = run("train", "--resume", "c.npz", "--epochs", 9)
     assert code == 2 and "--epochs must be that of the run in c.npz, 3; got 9: leave it out" in err
-    assert run("train", "--resume", "c.npz", "--out", "rest")[0] == 0
+    (tmp_path / "c.toml").write_text("epochs = 3\nquiet = true\n", encoding="utf-8")
+    assert run("train", "--resume", "c.npz", "--out", "rest", "--config", "c.toml")[0] == 0
     assert not (tmp_path / "c.npz").exists()
     whole, rest = (deep.load_run(tmp_path / f"{name}.npz") for name in ("whole", "rest"))
     assert np.array_equal(whole.network.flat, rest.network.flat) and rest.epochs == 3

@@ -75,6 +75,7 @@ def test_sweep_reports_and_remembers(tmp_path):
     assert accuracy_of.trained == len(calls) - 7
     assert told == found and [each.width for each in found] == [20, 80]
     assert [each.modes for each in found] == pytest.approx([5.0, 10.0])
+    assert [each.width for each in sweep(accuracy_of, iter((20, 80)), grid=iter((1, 2, 4, 8, 16)), seeds=1)] == [20, 80]
     other = cached(train, tmp_path / "new", {**settings, "epochs": 4})
     other(20, 1, 0)
     assert other.trained == 1  # other settings, other files
