@@ -8,6 +8,7 @@ import numpy as np
 from onlinemode.cli.deep_results import (
     OUTPUT,
     TESTED_ON,
+    counted,
     describe,
     find_tests,
     finish,
@@ -96,7 +97,7 @@ def command(files, against, leading, directions, data, data_dir, **settings):
 
 def _print(groups, accuracies, dataset, directions):
     for title, found in groups.items():
-        print(f"{title}: {len(found)} network{'s' if len(found) > 1 else ''}, test accuracy "
+        print(f"{title}: {counted(found)}, test accuracy "
               f"{np.mean(accuracies[title]):.4f} on {dataset.name}")
         for name, chance, words in MEASURES:
             values = np.array([getattr(each, name) for each in found])

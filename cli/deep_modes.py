@@ -7,6 +7,7 @@ import numpy as np
 
 from onlinemode.cli.deep_results import (
     OUTPUT,
+    counted,
     describe,
     finish,
     plain,
@@ -55,7 +56,7 @@ def command(files, ranking, confidence, **settings):
     if not layers:
         raise ParameterError(next(iter(skipped.values())))
     if spoken(settings):
-        print(f"{describe(networks[0])}, {len(networks)} network{'s' if len(networks) > 1 else ''}, ranking {ranking}")
+        print(f"{describe(networks[0])}, {counted(networks)}, ranking {ranking}")
         _print(layers, skipped, confidence)
     summary = {"command": "deep modes", "files": [str(each) for each in files], "ranking": ranking,
                "network": networks[0].specification(),
@@ -66,7 +67,7 @@ def command(files, ranking, confidence, **settings):
         from onlinemode import plotting
 
         return plotting.modes_figure([(each, fit) for _, each, fit in layers],
-                                     f"{describe(networks[0])}, {len(networks)} networks, ranking {ranking}")
+                                     f"{describe(networks[0])}, {counted(networks)}, ranking {ranking}")
 
     finish(settings, path, summary, arrays, rows, figure)
 

@@ -8,6 +8,7 @@ import numpy as np
 from onlinemode.cli.deep_results import (
     OUTPUT,
     TESTED_ON,
+    counted,
     describe,
     find_tests,
     finish,
@@ -86,7 +87,7 @@ def command(files, layers, ranking, draws, seed, data, data_dir, **settings):
     def figure():
         from onlinemode import plotting
 
-        return plotting.removal_figure(found, f"{describe(networks[0])} on {dataset.name}, {len(networks)} networks, "
+        return plotting.removal_figure(found, f"{describe(networks[0])} on {dataset.name}, {counted(networks)}, "
                                               f"ranking {ranking}")
 
     finish(settings, path, summary, arrays, rows, figure)

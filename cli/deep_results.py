@@ -142,6 +142,11 @@ def finish(settings, path, summary, arrays, rows, figure):
         report.print_files(files)
 
 
+def counted(networks):
+    """How many networks, in words."""
+    return f"{len(networks)} network{'s' if len(networks) > 1 else ''}"
+
+
 def describe(network):
     """Variant, sizes and modes in a few words."""
     modes = f", P = {', '.join(str(P) for P in sorted(set(network.modes), reverse=True))}" if network.modes else ""

@@ -60,7 +60,7 @@ def _train_all(settings, keeper):
     """All networks, one after the other; stops at the first that does not complete."""
     from onlinemode import checks
     from onlinemode.deep import train
-    from onlinemode.deep.training import EVERY
+    from onlinemode.deep.training import EVERY, checked
 
     dataset = find_data(settings)
     if settings["repeats"] is None:
@@ -70,6 +70,7 @@ def _train_all(settings, keeper):
         raise click.UsageError(f"--checkpoint holds one run; got --repeats {repeats}: run them one by one, with --seed")
     network = make_network(settings, dataset)
     values = hyperparameters(settings, network, dataset)
+    checked(network, dataset, {**values, "seed": settings["seed"]})
     paths = _paths(settings, repeats)
     announce(settings, describe_training(network, dataset, values) + (f", {repeats} networks" if repeats > 1 else ""))
     announce_reduced(settings, network, dataset, values)

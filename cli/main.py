@@ -47,7 +47,9 @@ def main(arguments=None):
         print("onlinemode: stopped by the user", file=sys.stderr)
         code = INTERRUPTED
     except MemoryError as problem:
-        code = _complain(f"not enough memory for this run ({problem}); lower N or batch, or use --engine chain")
+        why = f" ({problem})" if str(problem) else ""
+        code = _complain(f"not enough memory for this run{why}: lower N, batch, replicas or the number of units; "
+                         "engine chain needs none that grows with N")
     except BrokenPipeError:
         sys.stderr.close()
         code = 1

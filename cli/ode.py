@@ -14,7 +14,8 @@ _OUTPUT = tuple(name for name in OUTPUT if name != "store_weights")
 def command(**given):
     """Integrate the mean-field equations from the overlaps of a start of finite N.
 
-    N fixes the initial overlaps alone: an exactly symmetric start would never leave its plateau.
+    N fixes the initial overlaps alone: from an exactly symmetric start nothing but rounding errors would end
+    the plateau.
     Writes one .npz and one .png, prints a table, and says where the files are.
     """
     from onlinemode import simulate

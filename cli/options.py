@@ -93,7 +93,8 @@ OPTIONS = {
     "atol": click.option("--atol", type=float, help="Absolute tolerance of the ODE.  [1e-12; relu 1e-7]"),
     "nodes": click.option("--nodes", type=WHOLE, help="Quadrature nodes for tanh and relu.  [16384]"),
     "seed": click.option("--seed", type=WHOLE, help="Of the initial weights and of the samples.  [0]"),
-    "save_at": click.option("--save-at", type=SaveAt(), help="How many times to save (log-spaced), or which.  [200]"),
+    "save_at": click.option("--save-at", type=SaveAt(), help="How many times to save (log-spaced; fewer where "
+                            "two fall on one step), or which.  [200]"),
     "store_weights": click.option("--store-weights", is_flag=True, default=None,
                                   help="Keep the initial weights in the result file."),
     "out": click.option("--out", type=click.Path(), help="Result file (.npz).  [a new name in this folder]"),
@@ -110,12 +111,13 @@ SIMULATION = ("replicas", "fresh_students", "keep", "precision", "device", "thre
 ODE = ("method", "rtol", "atol", "nodes")
 
 
-def shared_options(*names):
-    """Decorator: the named options, ``--preset`` and ``--config``."""
+def shared_options(*names, replaced=None):
+    """Decorator: the named options, ``--preset`` and ``--config``; ``replaced`` has some of them with other help."""
+    options = OPTIONS | (replaced or {})
     config = click.option("--config", type=click.Path(), help="TOML file of options (names with underscores).")
 
     def decorate(function):
-        for decorator in reversed([OPTIONS[name] for name in ("preset", *names)] + [config]):
+        for decorator in reversed([options[name] for name in ("preset", *names)] + [config]):
             function = decorator(function)
         return function
 

@@ -7,16 +7,18 @@ import click
 
 @click.command("plot", short_help="Draw saved runs, overlaid.")
 @click.argument("files", nargs=-1, required=True, type=click.Path())
-@click.option("--out", type=click.Path(), help="Picture (.png).  [the first file's name]")
+@click.option("--out", type=click.Path(), help="Picture (.png).  [the first file's name with _plot]")
 @click.option("--theory/--no-theory", default=True,
               help="Draw the mean-field equations through the first simulation, where no ode run is given.  [theory]")
 @click.option("--csv", is_flag=True, help="Write the curves of every run as .csv beside its file, too.")
 def command(files, out, theory, csv):
     """Draw one saved run, or several on top of each other, of any engine."""
     from onlinemode import load, plotting, simulate
+    from onlinemode.cli.running import describe_run
     from onlinemode.storage import check_writable
 
-    picture = Path(out) if out else Path(files[0]).with_suffix(".png")
+    first_file = Path(files[0])
+    picture = Path(out) if out else first_file.with_name(first_file.stem + "_plot.png")  # simulate's picture stays
     if picture.name and picture.suffix != ".png" and not picture.is_dir():
         picture = picture.with_name(picture.name + ".png")
     check_writable(picture)
@@ -26,7 +28,8 @@ def command(files, out, theory, csv):
         start, replicas = (first.initial, 1) if first.starts is None else (first.start_of, first.draws)
         runs.append(simulate(first.problem, start, float(first.alpha[-1]), "ode", replicas=replicas,
                              save_at=first.alpha))
-    plotting.save_figure(plotting.overview(runs), picture)
+    title = describe_run(first) if len(files) == 1 else f"{first_file.name}: {describe_run(first)}"
+    plotting.save_figure(plotting.overview(runs, title), picture)
     print(f"picture: {picture}")
     if csv:
         for name, run in zip(files, runs):

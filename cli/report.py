@@ -27,6 +27,19 @@ def print_table(run, theory=None):
         print(line)
 
 
+def print_mean_table(run, theory=None):
+    """A short table of the mean over replicas: α, ε_g and its standard error, specialization, and the theory."""
+    name = "generalization_error"
+    mean, error = run.ensemble.mean, run.ensemble.standard_error(name)
+    header = f"{'α':>10}  {'mean ε_g':>10}  {'± s.e.':>8}  {'special.':>8}"
+    print(header + (f"  {'theory ε_g':>10}  {'theory sp.':>10}" if theory is not None else ""))
+    for i in _rows(run, mean=True):
+        line = f"{run.alpha[i]:10.4g}  {mean[name][i]:10.3e}  {error[i]:8.1e}  {mean['specialization'][i]:8.3f}"
+        if theory is not None:
+            line += f"  {theory.generalization_error[0, i]:10.3e}  {theory.specialization[0, i]:10.3f}"
+        print(line)
+
+
 def _rows(run, mean=False):
     """Start, then log-spaced times over the last four decades to the last finite one (of replica 0, or the mean)."""
     error = run.ensemble.mean["generalization_error"] if mean else run.generalization_error[0]
@@ -39,13 +52,22 @@ def _rows(run, mean=False):
     return [0, *np.unique(rows)] if finite[0] != 0 else list(np.unique(rows))
 
 
-def print_stages(run):
-    """One line a plateau, one for the times of fastest specialization."""
-    for plateau in run.plateaus():
-        print(f"plateau: α = {plateau.start:.3g} to {plateau.stop:.3g} at ε_g = {plateau.level:.3g}")
-    steps = run.specialization_steps()
+def print_stages(run, theory=None):
+    """One line a plateau; of the theory, where there is one, also the times of fastest specialization.
+
+    A single run's specialization is too rough for that, and its plateaus are those of a smoothed curve.
+    """
+    smooth = run if run.meta["engine"] == "ode" else theory
+    known = smooth if smooth is not None else run
+    whose = "" if known is run else " of the theory"
+    plateaus = known.plateaus()
+    for plateau in plateaus:
+        print(f"plateau{whose}: α = {plateau.start:.3g} to {plateau.stop:.3g} at ε_g = {plateau.level:.3g}")
+    if not plateaus:
+        print(f"no plateau{whose} (0.3 decades of α with |d ln ε_g / d ln α| < 0.1 before a fall)")
+    steps = smooth.specialization_steps() if smooth is not None else []
     if len(steps):
-        print(f"specialization rises fastest at α = {', '.join(f'{step:.3g}' for step in steps)}")
+        print(f"specialization{whose} rises fastest at α = {', '.join(f'{step:.3g}' for step in steps)}")
 
 
 def print_status(run):
@@ -127,10 +149,14 @@ def print_deviation(numbers, N):
 
 def print_run(run, theory):
     """Table and stages of one simulation."""
-    if run.replicas > 1:
-        print(f"(the first of {run.replicas} replicas)")
-    print_table(run, theory)
-    print_stages(run if theory is None else theory)
+    if run.replicas > 1 and run.starts is None:
+        print(f"(mean ± standard error of {run.replicas:,} replicas)")
+        print_mean_table(run, theory)
+    else:
+        if run.replicas > 1:
+            print(f"(the first of {run.replicas:,} replicas, which began from different students)")
+        print_table(run, theory)
+    print_stages(run, theory)
 
 
 def print_comparison(runs, theory, noise, reason):

@@ -170,7 +170,7 @@ def announce(settings, text):
 
 
 def describe(settings, start, without=()):
-    """One line: start, sizes, activation, rates, but for the options ``without``."""
+    """One line: start, sizes, activation, rates, seed, but for the options ``without``."""
     start = first_start(start)
     words = {"init": settings["init"] + ":", "N": f"N = {settings['N']:,}",
              **{name: f"{name} = {getattr(start, name)}" for name in "KMP"}, "activation": settings["activation"]}
@@ -182,10 +182,29 @@ def describe(settings, start, without=()):
         words["batch"] = f"batch {settings['batch']}"
     if settings["inputs"] != COMMON["inputs"]:
         words["inputs"] = f"inputs {settings['inputs']}"
+    if settings["readout"] != COMMON["readout"]:
+        words["readout"] = f"readout {settings['readout']}"
     if settings.get("fresh_students"):
         words["fresh_students"] = "fresh students"
+    words["seed"] = f"seed {settings['seed']}"
     shown = [text for name, text in words.items() if name not in without]
     return ", ".join(shown).replace(":,", ":", 1)
+
+
+def describe_run(run):
+    """The same line of a saved run, from what its file holds."""
+    from onlinemode.inputs import Gaussian
+
+    problem, o = run.problem, run.initial
+    settings = {"init": "", "N": run.N, "activation": problem.activation, "eta": problem.rates.xi_in,
+                "eta_strengths": problem.rates.strengths, "eta_xi_out": problem.rates.xi_out,
+                "eta_readout": problem.rates.readout, "noise": problem.noise, "weight_decay": problem.weight_decay,
+                "batch": problem.batch, "seed": run.meta["seed"], "fresh_students": run.starts is not None}
+    settings["inputs"] = COMMON["inputs"] if problem.inputs == Gaussian() else repr(problem.inputs)
+    scales = {"mean": 1.0 / o.M, "sum": 1.0, "sqrt": o.M**-0.5}
+    settings["readout"] = next((name for name, scale in scales.items()
+                                if (abs(o.teacher_readout - scale) < 1e-12).all()), "own")
+    return describe(settings, o, without=("init",))
 
 
 def estimated_seconds(settings, problem, start, engine):

@@ -1,5 +1,6 @@
 """``onlinemode simulate``: a simulation at finite N, with the mean-field theory beside it."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import click
@@ -14,10 +15,12 @@ from onlinemode.cli.running import (
     count,
     describe,
     estimated_seconds,
+    first_start,
     make_problem,
     make_start,
     result_paths,
 )
+from onlinemode.errors import EngineError
 
 ENGINE_OPTIONS = {"micro": ("precision", "device", "threads", "test_samples"), "chain": ("device", "threads")}
 
@@ -33,6 +36,9 @@ def command(theory, checkpoint, every, resume, **given):
 
     Without options: a student with three modes at N = 10,000 that leaves a plateau and specializes
     unit by unit.  Writes one .npz and one .png, prints a table, and says where the files are.
+
+    Exit code: 0 (also where a run diverged: see its message, or "status" in --json), 2 for bad input, 130 after
+    Ctrl-C, with what was computed saved.
     """
     settings = resolve(given) if resume is None else resumed_settings(resume, given)
     keeper = Keeper(checkpoint, every, resume)
@@ -137,6 +143,10 @@ class Theory:
         except KeyboardInterrupt:
             self._stopped = True
             return self._future.result()
+        except MemoryError:
+            o = first_start(self._start)
+            raise EngineError(f"the mean-field equations for K = {o.K}, M = {o.M}, P = {o.P} need more memory than "
+                              "there is: leave them out (simulate --no-theory), or take fewer units") from None
 
 
 def run_simulation(problem, start, settings, engine, mean_field=None, keeper=None):
@@ -197,7 +207,14 @@ def finish(settings, command, results, mean_field, title, theory_path=None):
         keep(run, path)
         report.print_status(run)
     runs = [run for run, _ in results]
-    theory = mean_field.result() if mean_field is not None else None
+    try:
+        theory = mean_field.result() if mean_field is not None else None
+    except EngineError as problem:
+        if command == "compare":
+            report.print_files(files)
+            raise
+        theory = None
+        print(f"no theory: {problem}", file=sys.stderr)
     noise = mean_field.noise if mean_field is not None else None
     if theory is not None:
         report.print_status(theory)

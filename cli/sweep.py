@@ -32,19 +32,23 @@ from onlinemode.cli.simulate import ENGINE_OPTIONS, check_engine
 
 _OUTPUT = tuple(name for name in OUTPUT if name not in ("store_weights", "csv"))
 _ENGINES = ("chain", "micro", "ode")
-SHOWN = ("error", "error_se", "specialization", "specialized_at")
+SHOWN = {"error": "ε_g", "error_se": "± s.e.", "specialization": "special.", "specialized_at": "α of 1/2"}
 
 
 @click.command("sweep", short_help="The same run over a grid of options.")
 @click.option("--over", "over", multiple=True, required=True, metavar="NAME=VALUES",
               help="An option to sweep and its values: eta=1,2,5, noise=0:1:11 (from, to, how many) or "
               "N=1e2:1e6:5:log. Several --over make a grid.")
-@shared_options(*START, "alpha", *PROBLEM, "engine", *SIMULATION, *ODE, *_OUTPUT)
+@shared_options(*START, "alpha", *PROBLEM, "engine", *SIMULATION, *ODE, *_OUTPUT, replaced={
+    "engine": click.option("--engine", help="chain (exact overlaps), micro (N-vectors) or ode.  [chain]"),
+    "out": click.option("--out", type=click.Path(), help="Folder of the results.  [a new name in this folder]")})
 def command(over, **given):
     """Run the same simulation at every point of a grid of options, and compare how the runs end.
 
     The engine is the exact chain unless --engine says micro or ode; all points have the same seed.
-    Writes a folder (--out) with one .npz a point, table.csv and, for one or two options, picture.png.
+    Writes a folder (--out) with one .npz a point, table.csv and, for one or two options, picture.png. The
+    table has means over replicas at the end of the runs, with standard errors from two replicas on, and the
+    first time α at which the specialization reaches 1/2.
     The same command again goes on where a sweep stopped, and other values add points to its folder.
     """
     axes = grid.parse(over)
@@ -181,7 +185,7 @@ def _say(settings, axes, rows):
         return
     row = rows[-1]
     if len(rows) == 1:
-        print("  ".join([f"{name:>12}" for name in axes] + [f"{name:>14}" for name in SHOWN]) + "  status")
+        print("  ".join([f"{name:>12}" for name in axes] + [f"{title:>14}" for title in SHOWN.values()]) + "  status")
     cells = [f"{row[name]:>12,}" if isinstance(row[name], int) else f"{row[name]:>12}" for name in axes]
     cells += [f"{row[name]:14.4g}" if row[name] == row[name] else f"{'-':>14}" for name in SHOWN]
     print("  ".join(cells) + f"  {row['status']}", flush=True)

@@ -212,6 +212,8 @@ class Trajectory:
     def to_csv(self, path):
         """Write one row a replica and saved time: α, ε_g (and its standard error), specialization, Q, R, readout.
 
+        Where they are trained, also the strengths and the output modes.  Indices count from 0, as in Python.
+
         Raises
         ------
         FileError
@@ -224,13 +226,21 @@ class Trajectory:
         names += [f"Q_{k}_{l}" for k in range(K) for l in range(K)]
         names += [f"R_{k}_{m}" for k in range(K) for m in range(M)]
         names += [f"readout_{k}" for k in range(K)]
+        rates, trained = self.problem.rates, []
+        if rates.strengths > 0.0:
+            names += [f"strengths_{p}" for p in range(self.initial.P)]
+            trained.append(self.strengths)
+        if rates.xi_out > 0.0:
+            names += [f"xi_out_{k}_{p}" for k in range(K) for p in range(self.initial.P)]
+            trained.append(self.xi_out)
         with replacing(path, "w") as file:
             writer = csv.writer(file)
             writer.writerow(names)
             for r in range(self.draws):
                 for i, alpha in enumerate(self.alpha):
                     values = (alpha, self.generalization_error[r, i], *([self.error_se[r, i]] if measured else []),
-                              self.specialization[r, i], *self.Q[r, i].flat, *self.R[r, i].flat, *self.readout[r, i])
+                              self.specialization[r, i], *self.Q[r, i].flat, *self.R[r, i].flat, *self.readout[r, i],
+                              *(entry for values in trained for entry in values[r, i].flat))
                     writer.writerow([r] + [repr(float(value)) for value in values])
 
 

@@ -53,6 +53,65 @@ def test_compare_says_when_there_is_nothing_to_compare(onlinemode):
     assert code == 0 and "no finite time in common" in out
 
 
+def test_tables_say_whose_stages_they_show(onlinemode):
+    """Of the theory where there is one; else a run's own plateaus, and no times of fastest rise."""
+    common = ["--N", 200, "--alpha", 40, "--engine", "chain", "--no-plot"]
+    out = onlinemode("simulate", *common)[1]
+    assert "plateau of the theory: α = " in out and "specialization of the theory rises fastest" in out
+    out = onlinemode("simulate", *common, "--no-theory")[1]
+    assert "plateau" in out and "theory" not in out and "rises fastest" not in out
+    out = onlinemode("ode", "--alpha", 3, "--no-plot")[1]
+    assert "no plateau (0.3 decades of α" in out
+
+
+def test_several_replicas_are_shown_by_their_mean(onlinemode):
+    out = onlinemode("simulate", "--N", 60, "--alpha", 2, "--engine", "chain", "--replicas", 6, "--out", "x",
+                     "--no-plot")[1]
+    run = om.load("x.npz")
+    mean = run.generalization_error[:, -1].mean()
+    se = run.generalization_error[:, -1].std(ddof=1) / 6**0.5
+    last = [line for line in out.splitlines() if line.split()[:1] == ["2"]][0].split()
+    assert "(mean ± standard error of 6 replicas)" in out
+    assert (float(last[1]), float(last[2])) == (pytest.approx(mean, rel=1e-3), pytest.approx(se, rel=0.1))
+
+
+def test_a_theory_that_does_not_fit_into_memory(onlinemode, tmp_path, monkeypatch):
+    """The simulation is kept and shown; compare, which needs the theory, says where it is."""
+    real = om.simulate
+
+    def simulate(problem, start, alpha, engine="micro", **options):
+        if engine == "ode":
+            raise MemoryError
+        return real(problem, start, alpha, engine, **options)
+
+    monkeypatch.setattr(om, "simulate", simulate)
+    code, out, err = onlinemode("simulate", *SMALL, "--out", "x")
+    assert code == 0 and (tmp_path / "x.png").is_file() and "0.3 decades" in out
+    assert "no theory: the mean-field equations for K = 3, M = 3, P = 3 need more memory than there is" in err
+    code, out, err = onlinemode("compare", *SMALL, "--out", "y")
+    assert code == 2 and "y_micro.npz" in out and "simulate --no-theory" in err
+    assert (tmp_path / "y_micro.npz").is_file()
+
+
+def test_plot_leaves_the_picture_of_the_run_alone_and_says_what_it_shows(onlinemode, tmp_path, monkeypatch):
+    from onlinemode import plotting
+
+    titles, real = [], plotting.overview
+    monkeypatch.setattr(plotting, "overview", lambda runs, title: titles.append(title) or real(runs, title))
+    onlinemode("simulate", *SMALL, "--out", "x", "--readout", "sum", "--eta", 0.3, "--noise", 0.1, "--seed", 7)
+    before = (tmp_path / "x.png").read_bytes()
+    assert onlinemode("plot", "x.npz")[0] == 0
+    assert (tmp_path / "x.png").read_bytes() == before and (tmp_path / "x_plot.png").is_file()
+    assert onlinemode("plot", "x.npz", "x.npz")[0] == 0
+    line = "N = 120, K = 3, M = 3, P = 3, erf, η = 0.3, σ = 0.1, readout sum, seed 7"
+    assert titles == [f"showcase: {line}", line, f"x.npz: {line}"]
+
+
+def test_help_of_sweep_is_its_own(onlinemode):
+    out = " ".join(onlinemode("sweep", "--help")[1].split())
+    assert "Folder of the results" in out and "Result file" not in out and "[chain]" in out and "[micro]" not in out
+
+
 def test_no_arguments_print_the_help(onlinemode):
     code, out, err = onlinemode()
     assert code == 2 and "Commands:" in out and err == ""
@@ -328,7 +387,8 @@ def test_compare_says_why_there_are_no_z_scores(options, reason, onlinemode):
 def test_keep_summary_and_fresh_students(onlinemode, tmp_path):
     code, out, err = onlinemode("simulate", *ENSEMBLE, "--engine", "chain", "--fresh-students", "--keep", "summary",
                                 "--out", "x", "--csv", "--init", "committee")
-    assert code == 0 and "fresh students" in err and "(the first of 8 replicas)" in out
+    assert code == 0 and "fresh students" in err
+    assert "(the first of 8 replicas, which began from different students)" in out
     result = om.load("x.npz")
     assert (result.replicas, result.draws, result.meta["call"]["keep"]) == (8, 5, "summary")
     assert result.starts["G"].shape == (8, 3, 3) and np.ptp(result.starts["G"], 0).max() > 0.0

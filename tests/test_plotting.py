@@ -74,6 +74,15 @@ def test_whole_figures_without_warnings(start, replicas, theory, noise, tmp_path
             plotting.save_figure(figure, tmp_path / f"{number}.png")
 
 
+def test_the_overview_shows_the_modes_where_they_have_residuals():
+    for rates, words in ((om.LearningRates(xi_in=1.0), ["mode residuals $r_p$"]),
+                         (om.LearningRates(xi_in=1.0, strengths=0.1), [])):
+        run = om.simulate(om.Problem(rates=rates), fresh(0), 2.0, "chain", N=50, save_at=TIMES)
+        panels = plotting.overview([run]).axes
+        assert [ax.get_ylabel() for ax in panels if "residuals" in ax.get_ylabel()] == words
+        assert len([ax for ax in panels if ax.get_xlabel() == "teacher unit $m$"]) == 4 - len(words)
+
+
 def test_rms_over_all_replicas(theory, noise):
     """Also of those that are not kept; the linear noise beside it in the same units."""
     run, few = chain(40), chain(40, keep="summary")

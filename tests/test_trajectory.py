@@ -220,6 +220,16 @@ def test_csv(run, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run.csv"]
 
 
+def test_csv_of_trained_factors(tmp_path):
+    problem = om.Problem(rates=om.LearningRates(xi_in=1.0, strengths=0.3, xi_out=0.2))
+    run = om.simulate(problem, om.initial.paper(20, K=3, P=2), 1.0, "chain", save_at=3)
+    run.to_csv(tmp_path / "run.csv")
+    with open(tmp_path / "run.csv", newline="") as file:
+        last = list(csv.DictReader(file))[-1]
+    assert [float(last[f"strengths_{p}"]) for p in range(2)] == list(run.strengths[0, -1])
+    assert [float(last[f"xi_out_{k}_{p}"]) for k in range(3) for p in range(2)] == list(run.xi_out[0, -1].flat)
+
+
 def assert_bits(a, b):
     for name in ("alpha", "G", "S", "strengths", "xi_out", "readout"):
         assert np.array_equal(getattr(a, name), getattr(b, name)), name

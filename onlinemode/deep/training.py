@@ -72,7 +72,7 @@ def train(network, dataset, epochs=None, batch=None, rate=None, halve_every=None
     -----
     The same arguments give the same bits on one machine, with the same number of threads of NumPy's BLAS.
     """
-    arguments = _checked(network, dataset, {"epochs": epochs, "batch": batch, "rate": rate, "halve_every": halve_every,
+    arguments = checked(network, dataset, {"epochs": epochs, "batch": batch, "rate": rate, "halve_every": halve_every,
                                             "decay": decay, "seed": seed})
     checks.number("checkpoint_every", checkpoint_every, above=0.0)
     if checkpoint is not None:
@@ -315,8 +315,13 @@ class _Reporter:
         self._progress(Progress(epoch, self._epochs, fraction, loss, accuracy, left))
 
 
-def _checked(network, dataset, given):
-    """The arguments in their final types, with the preset's where None."""
+def checked(network, dataset, given):
+    """The arguments of :func:`train` in their final types, with the preset's where None.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+    """
     if not isinstance(network, Network) or not isinstance(dataset, Dataset):
         raise ShapeError(f"train takes a Network and a Dataset; got {type(network).__name__} and "
                          f"{type(dataset).__name__}")

@@ -162,7 +162,7 @@ def _broken(solver, drift, complaint):
     """Divergence if the state left all bounds, else a failure of the solver."""
     finite = np.all(np.isfinite(solver.y)) and np.isfinite(drift.last_error)
     if complaint is None or not finite or drift.last_error > 1e6:
-        message = f"diverged at α = {solver.t:.6g}: lower the learning rates; later times are NaN"
+        message = f"diverged at α = {solver.t:.6g}: lower the learning rates (or noise); later times are NaN"
         return Status.DIVERGED, message, solver.nfev
     message = (f"the solver gave up at α = {solver.t:.6g} ({complaint}): try another method, a larger rtol or lower "
                "learning rates; later times are NaN")

@@ -48,8 +48,8 @@ def each_once(function, items):
 def outcome(diverged, complete, alpha):
     """Status and message of a replica that is no longer running, at the time ``alpha``."""
     if diverged:
-        return Status.DIVERGED, (f"diverged at α = {alpha:.6g}: lower the learning rates (or the size of the start); "
-                                 "later times are NaN")
+        return Status.DIVERGED, (f"diverged at α = {alpha:.6g}: lower the learning rates (or the size of the start, "
+                                 "noise, weight decay); later times are NaN")
     if not complete:
         return Status.INTERRUPTED, f"stopped by the user at α = {alpha:.6g}; later times are NaN"
     return Status.COMPLETED, "reached the last α"

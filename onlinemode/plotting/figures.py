@@ -9,6 +9,7 @@ from onlinemode.plotting.panels import (
     plot_matched,
     plot_overlap_map,
     plot_overlaps,
+    plot_residuals,
     plot_specialization,
 )
 from onlinemode.plotting.style import new_figure
@@ -17,7 +18,8 @@ from onlinemode.plotting.style import new_figure
 def overview(runs, title=None):
     """The whole picture of one or several runs of the same problem.
 
-    ε_g, specialization, matched overlaps and Q, R against α; below, R at four times of the first run.
+    ε_g, specialization, matched overlaps and Q, R against α; below, mode residuals where the first run has them,
+    and R at three or four of its times.
 
     Parameters
     ----------
@@ -44,12 +46,18 @@ def overview(runs, title=None):
     plot_matched(axes[1, 0], runs)
     plot_overlaps(axes[1, 1], runs)
     times = map_times(next((run for run in runs if is_theory(run)), first))
-    maps = bottom.subplots(1, len(times))
+    below = bottom.subplots(1, len(times))
+    maps = below
+    if all(run.mode_residuals is not None for run in runs):  # in place of the start, where R is all but 0
+        plot_residuals(below[0], runs).set_ylabel("mode residuals $r_p$")
+        maps, times = below[1:], times[1:]
     for ax, time in zip(maps, times):
         plot_overlap_map(ax, first, time)
     for ax in maps[1:]:
         ax.set_ylabel("")
-    bottom.colorbar(maps[0].images[0], ax=list(maps), label="$R_{km}$", shrink=0.9)
+    whose = " of the first run" if len([run for run in runs if not is_theory(run)]) > 1 else ""
+    whose += ", first draw" if first.replicas > 1 else ""
+    bottom.colorbar(maps[0].images[0], ax=list(maps), label="$R_{km}$" + whose, shrink=0.9)
     return figure
 
 
@@ -57,7 +65,7 @@ def map_times(run):
     """Four telling times: start, middle of the plateau (geometric), fastest rise, end."""
     reached = run.alpha[np.isfinite(run.generalization_error[0])]
     last = reached[-1] if len(reached) else run.alpha[-1]
-    plateaus, steps = run.plateaus(), run.specialization_steps()
+    plateaus, steps = run.plateaus(), run.specialization_steps() if is_theory(run) else []
     middle = np.sqrt(plateaus[0].start * plateaus[0].stop) if plateaus else last * 0.03
     later = [step for step in steps if step > 1.2 * middle]
     rise = later[0] if later else np.sqrt(middle * last)

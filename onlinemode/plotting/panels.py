@@ -48,15 +48,17 @@ def plot_error(ax, runs, noise=None):
             draw_standard_errors(ax, run, colour)
     if any(run.error_se is not None for run in runs):
         handles.append(Patch(color=GREY, alpha=0.4, lw=0.0, label="±2 standard errors of the measurement"))
-    if any(has_bands(run) for run in runs):
-        handles.append(Patch(color=GREY, alpha=0.3, lw=0.0, label="50 % and 95 % of the draws"))
+    banded = next((run for run in runs if has_bands(run)), None)
+    if banded is not None:
+        handles.append(Patch(color=look(banded, runs)[0], alpha=0.3, lw=0.0, label="50 % and 95 % of the draws"))
     if noise is not None:
         draw_noise(ax, runs, noise, "generalization_error", (), "black")
         handles.append(Line2D([], [], color="black", ls=":", lw=1.0, label="linear noise, ±2 sd"))
     reference = next((run for run in runs if is_theory(run)), runs[0])
     if reference.plateaus():
         shade_plateaus(ax, reference)
-        handles.append(Line2D([], [], color="#DDDDDD", lw=6, label="plateau"))
+        handles.append(Line2D([], [], color="#DDDDDD", lw=6,
+                              label="plateau" + (" of the ODE" if is_theory(reference) else "")))
     time_axis(ax, runs)
     ax.set_ylabel(r"generalization error $\epsilon_g$")
     ax.legend(handles=handles, frameon=False, fontsize="small", loc="lower left")
@@ -116,7 +118,8 @@ def plot_matched(ax, runs, noise=None):
     time_axis(ax, runs)
     ax.set_ylim(min(-0.05, ax.get_ylim()[0]), 1.05)
     ax.set_ylabel(r"matched overlap $\rho_{k\pi(k)}$")
-    handles = [Line2D([], [], color=COLOURS[k % len(COLOURS)], marker="o", mfc="none", ms=4.0,
+    marker = "o" if any(not is_theory(run) and run.replicas == 1 for run in runs) else ""
+    handles = [Line2D([], [], color=COLOURS[k % len(COLOURS)], marker=marker, mfc="none", ms=4.0,
                       label=rf"unit {k + 1} $\to$ " + (f"teacher {m + 1}" if np.ndim(m) == 0 else "its teacher"))
                for k, m in enumerate(partners(runs[0], runs)) if np.any(m >= 0)]
     if len(handles) <= 4:
@@ -142,8 +145,8 @@ def plot_specialization(ax, runs, noise=None):
     draw_noise(ax, runs, noise, "specialization", (), "black")
     reference = next((run for run in runs if is_theory(run)), runs[0])
     shade_plateaus(ax, reference)
-    for i, step in enumerate(reference.specialization_steps()):
-        ax.axvline(step, color=GREY, ls=":", lw=1.0, label="fastest rise" if i == 0 else None)
+    for i, step in enumerate(reference.specialization_steps() if is_theory(reference) else ()):
+        ax.axvline(step, color=GREY, ls=":", lw=1.0, label="fastest rise of the ODE" if i == 0 else None)
     ax.axhline(1.0, color=GREY, lw=0.8)
     ax.axhline(0.0, color=GREY, lw=0.8)
     time_axis(ax, runs)
@@ -262,8 +265,8 @@ def plot_deviation(ax, runs, theory, noise=None):
 
 
 def _kind_legend(ax, runs, kinds):
-    simulated = any(not is_theory(run) for run in runs)
-    theory = any(is_theory(run) for run in runs)
-    handles = [Line2D([], [], color=GREY, marker=marker if simulated else "", ls=line if theory else "", mfc="none",
+    marked = any(not is_theory(run) and run.replicas == 1 for run in runs)
+    lines = any(is_theory(run) or run.replicas > 1 for run in runs)
+    handles = [Line2D([], [], color=GREY, marker=marker if marked else "", ls=line if lines else "", mfc="none",
                       ms=4.0, label=label) for marker, line, label in kinds]
     ax.legend(handles=handles, frameon=False, fontsize="small", loc="upper left")

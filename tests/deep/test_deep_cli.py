@@ -135,7 +135,7 @@ def test_options_from_a_file(run, images_npz, tmp_path):
 def test_bad_input_is_one_line(arguments, message, run, mixture, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "cupy", None)
     monkeypatch.setenv("ONLINEMODE_DATA", str(tmp_path / "nothing"))
-    code, out, err = run("train", "--quiet", *arguments)
+    code, out, err = run("train", *arguments)
     assert code == 2 and out == "" and message in err and err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
