@@ -7,6 +7,8 @@ About 3 minutes of CPU time on one core of a slow virtual machine where nothing 
 epochs at 0.9 s, and 14 s each for removal and geometry; 17 minutes with --full.
 """
 
+import textwrap
+
 from common import save
 from deep_common import FULL, QUICK, budget, measured
 from matplotlib.figure import Figure
@@ -30,7 +32,7 @@ def main():
     for l in range(3):
         fit = fit_power_law(arrays[f"importance_{l}"])
         plotting.plot_importance(axes[0, l], ranked(arrays[f"importance_{l}"]), fit)
-        axes[0, l].set_title(f"layer {l + 1}: {fit.verdict}", fontsize="small")
+        axes[0, l].set_title(textwrap.fill(f"layer {l + 1}: {fit.verdict}", 40), fontsize="small")
         removals = [Removal(*(arrays[f"removal_{l}_{name}"][seed] for name in Removal._fields))
                     for seed in range(len(accuracy))]
         plotting.plot_removal(axes[1, l], removals).set_title(f"layer {l + 1}: modes removed", fontsize="small")
