@@ -11,32 +11,27 @@ ROWS = 9
 MOST_LINES = 5  # about single replicas
 
 
-def print_table(run, theory=None):
-    """A short table of one replica: α, ε_g, specialization, and the deviation from theory."""
-    header = f"{'α':>10}  {'ε_g':>10}  {'special.':>8}"
+def print_table(run, theory=None, mean=False):
+    """A short table of the first replica, or of the mean over all with its standard error.
+
+    α, ε_g, specialization, and those of the theory.
+    """
+    errors, specializations, standard_errors = run.generalization_error[0], run.specialization[0], None
+    if mean:
+        ensemble = run.ensemble
+        errors, specializations = (ensemble.mean[name] for name in ("generalization_error", "specialization"))
+        standard_errors = ensemble.standard_error("generalization_error")
+    header = f"{'α':>10}  {'ε_g':>10}" + (f"  {'± s.e.':>8}" if mean else "") + f"  {'special.':>8}"
     if theory is not None:
         header += f"  {'theory ε_g':>10}  {'theory sp.':>10}  {'Δ ε_g / ε_g':>11}"
     print(header)
-    for i in _rows(run):
-        error, value = run.generalization_error[0, i], run.specialization[0, i]
-        line = f"{run.alpha[i]:10.4g}  {error:10.3e}  {value:8.3f}"
+    for i in _rows(run, mean):
+        line = f"{run.alpha[i]:10.4g}  {errors[i]:10.3e}" + (f"  {standard_errors[i]:8.1e}" if mean else "")
+        line += f"  {specializations[i]:8.3f}"
         if theory is not None:
             expected = theory.generalization_error[0, i]
-            relative = f"{(error - expected) / expected:+11.1%}" if expected > 0.0 else f"{'-':>11}"
+            relative = f"{(errors[i] - expected) / expected:+11.1%}" if expected > 0.0 else f"{'-':>11}"
             line += f"  {expected:10.3e}  {theory.specialization[0, i]:10.3f}  {relative}"
-        print(line)
-
-
-def print_mean_table(run, theory=None):
-    """A short table of the mean over replicas: α, ε_g and its standard error, specialization, and the theory."""
-    name = "generalization_error"
-    mean, error = run.ensemble.mean, run.ensemble.standard_error(name)
-    header = f"{'α':>10}  {'mean ε_g':>10}  {'± s.e.':>8}  {'special.':>8}"
-    print(header + (f"  {'theory ε_g':>10}  {'theory sp.':>10}" if theory is not None else ""))
-    for i in _rows(run, mean=True):
-        line = f"{run.alpha[i]:10.4g}  {mean[name][i]:10.3e}  {error[i]:8.1e}  {mean['specialization'][i]:8.3f}"
-        if theory is not None:
-            line += f"  {theory.generalization_error[0, i]:10.3e}  {theory.specialization[0, i]:10.3f}"
         print(line)
 
 
@@ -149,13 +144,11 @@ def print_deviation(numbers, N):
 
 def print_run(run, theory):
     """Table and stages of one simulation."""
-    if run.replicas > 1 and run.starts is None:
-        print(f"(mean ± standard error of {run.replicas:,} replicas)")
-        print_mean_table(run, theory)
-    else:
-        if run.replicas > 1:
-            print(f"(the first of {run.replicas:,} replicas, which began from different students)")
-        print_table(run, theory)
+    mean = run.replicas > 1 and run.starts is None
+    if run.replicas > 1:
+        print(f"({'mean' if mean else 'the first'} of {run.replicas:,} replicas"
+              + (")" if mean else ", which began from different students)"))
+    print_table(run, theory, mean)
     print_stages(run, theory)
 
 

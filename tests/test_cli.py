@@ -71,7 +71,7 @@ def test_several_replicas_are_shown_by_their_mean(onlinemode):
     mean = run.generalization_error[:, -1].mean()
     se = run.generalization_error[:, -1].std(ddof=1) / 6**0.5
     last = [line for line in out.splitlines() if line.split()[:1] == ["2"]][0].split()
-    assert "(mean ± standard error of 6 replicas)" in out
+    assert "(mean of 6 replicas)" in out and "± s.e." in out
     assert (float(last[1]), float(last[2])) == (pytest.approx(mean, rel=1e-3), pytest.approx(se, rel=0.1))
 
 
