@@ -41,7 +41,7 @@ def kernels(K, M, P, kind, keep, batch=1):
     """Name, Python function, argument types, threads and blocks of every kernel for these sizes."""
     from numba.cuda import types
 
-    from onlinemode.kernels import chain_cuda, limits_cuda, micro_cuda, plan_cuda
+    from onlinemode.kernels import blocks_cuda, chain_cuda, limits_cuda, plan_cuda
 
     whole, real = types.int64, types.float64
     vector, matrix, cube = (types.Array(real, dimensions, "C") for dimensions in (1, 2, 3))
@@ -50,18 +50,18 @@ def kernels(K, M, P, kind, keep, batch=1):
     tiles, control = types.Array(number, 3, "C"), types.Array(whole, 1, "C")
     kept = types.Array(types.float32, 1, "C")
     plan = plan_cuda.make_plan(kind, 10**6, P, M, batch, keep, blocks=264)
-    yield ("sweep", micro_cuda.make_sweep(kind, P, M, plan),
+    yield ("sweep", blocks_cuda.make_sweep(kind, P, M, plan),
            (tiles, tiles, kept, vector, control, vector, matrix, whole, whole, types.uint64, whole),
            (plan.threads, max(1, plan_cuda.THREADS_A_PROCESSOR // plan.threads)))
     if kind is np.float64:
         singles = types.Array(types.float32, 1, "C")
         yield "draw", limits_cuda._draw, (singles, whole, whole, types.uint64), limits_cuda.THREADS
         yield "draw and add", limits_cuda._sum, (singles, whole, whole, types.uint64), limits_cuda.THREADS
-        yield "collect", micro_cuda.make_collect(plan.adders), (matrix, vector), plan.adders
-        yield ("learn", micro_cuda.make_learn(K, M, P, plan.samples, plan.learners),
+        yield "collect", blocks_cuda.make_collect(plan.adders), (matrix, vector), plan.adders
+        yield ("learn", blocks_cuda.make_learn(K, M, P, plan.samples, plan.learners),
                (vector, vector, matrix, *[vector] * 4, control, vector, *[whole] * 3, types.uint64, whole),
                plan.learners)
-        yield ("products", micro_cuda.make_products(kind, plan.coordinates, 128),
+        yield ("products", blocks_cuda.make_products(kind, plan.coordinates, 128),
                (tiles, tiles, types.Array(types.int32, 2, "C"), matrix), 128)
         sizes = chain_cuda.Sizes(K, M, P, M, P, batch, 4)
         state = types.NamedTuple([cube, matrix, cube, matrix, types.Array(whole, 2, "C")], chain_cuda.State)

@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 from numba import cuda
 
+from onlinemode.kernels.blocks_cuda import four_normals
 from onlinemode.kernels.device import SIMULATED, kernel, launched, processors
-from onlinemode.kernels.micro_cuda import _four_normals
 
 THREADS = 4 if SIMULATED else 256
 BLOCKS_A_PROCESSOR = 1 if SIMULATED else 6  # that have room at the same time with 37 registers a thread
@@ -15,7 +15,7 @@ BLOCKS_A_PROCESSOR = 1 if SIMULATED else 6  # that have room at the same time wi
 def _draw(out, replica, sample, seed):
     i = cuda.grid(1)
     if i < out.size // 4:
-        out[4 * i], out[4 * i + 1], out[4 * i + 2], out[4 * i + 3] = _four_normals(i, replica, sample, seed)
+        out[4 * i], out[4 * i + 1], out[4 * i + 2], out[4 * i + 3] = four_normals(i, replica, sample, seed)
 
 
 def _sum(out, counters, samples, seed):
@@ -23,7 +23,7 @@ def _sum(out, counters, samples, seed):
     total = np.float32(0)
     for sample in range(samples):
         for i in range(thread, counters, out.size):
-            a, b, c, d = _four_normals(i, 0, sample, seed)
+            a, b, c, d = four_normals(i, 0, sample, seed)
             total += (a + b) + (c + d)
     out[thread] = total
 
