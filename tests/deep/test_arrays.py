@@ -1,4 +1,4 @@
-"""The other array module: a stand-in for CuPy that refuses what CuPy refuses."""
+"""The other array module: a stand-in for CuPy that refuses what CuPy refuses, and rounds in its own way."""
 
 import sys
 import types
@@ -11,8 +11,14 @@ from onlinemode.deep.arrays import array_module, flat_views
 from onlinemode.errors import EngineError
 
 
+ROUNDED_ELSEWISE = ("matmul", "exp", "log", "power")  # no two libraries, or processors, need give the same bits here
+
+
 class CardArray(np.ndarray):
-    """An array that does not mix with NumPy's, and is taken to them by ``get`` alone."""
+    """An array that does not mix with NumPy's, and is taken to them by ``get`` alone.
+
+    What libraries need not round alike is one unit in the last place larger than NumPy's.
+    """
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
         for array in (*inputs, *(out or ())):
@@ -22,6 +28,8 @@ class CardArray(np.ndarray):
         if out is not None:
             options["out"] = tuple(array.view(np.ndarray) for array in out)
         result = getattr(ufunc, method)(*plain, **options)
+        if ufunc.__name__ in ROUNDED_ELSEWISE:
+            result = np.nextafter(result, np.inf, **options)
         return out[0] if out is not None else np.asarray(result).view(CardArray)
 
     def __array_function__(self, function, types, arguments, options):
@@ -62,16 +70,19 @@ def card_module(cards=1):
     return module
 
 
+@pytest.mark.parametrize("precision, tolerance", [("float64", 1e-9), ("float32", 1e-4)])
 @pytest.mark.parametrize("variant", deep.VARIANTS)
-def test_the_same_code_runs_on_other_arrays(variant, small_images, monkeypatch, tmp_path):
+def test_the_same_code_runs_on_other_arrays(variant, precision, tolerance, small_images, monkeypatch, tmp_path):
+    """To rounding: only arrays of one kind, on one processor, need give the same bits."""
     monkeypatch.setitem(sys.modules, "cupy", card_module())
     monkeypatch.setattr("onlinemode.deep.training.SHUFFLED_WHOLE", 0)  # gather batch by batch
     arguments = {"epochs": 2, "batch": 20, "rate": 3e-3, "halve_every": 1}
-    card, cpu = (deep.Network((16, 7, 4), variant, 3, device=device) for device in ("cuda", "cpu"))
-    assert isinstance(card.flat, CardArray) and isinstance(card.forward(small_images.test_x), CardArray)
+    card, cpu = (deep.Network((16, 7, 4), variant, 3, precision=precision, device=device) for device in ("cuda", "cpu"))
+    assert isinstance(card.flat, CardArray) and card.flat.dtype == precision and isinstance(card.forward(small_images.test_x), CardArray)
     one, other = (deep.train(network, small_images, **arguments) for network in (card, cpu))
-    assert np.array_equal(one.network.flat.get(), other.network.flat)
-    assert np.array_equal(one.test_accuracy, other.test_accuracy)
+    moved = np.abs(other.network.flat - cpu.flat).max()
+    assert np.abs(one.network.flat.get() - other.network.flat).max() < tolerance * moved
+    assert np.abs(one.test_accuracy - other.test_accuracy).max() < (0.05 if precision == "float32" else 1e-9)
     one.save(tmp_path / "r.npz")
     assert np.array_equal(deep.load(tmp_path / "r.npz").flat, one.network.flat.get())
     assert isinstance(deep.load(tmp_path / "r.npz", device="cuda").flat, CardArray)
