@@ -2,21 +2,37 @@
 
 Numba's own cache looks at the modification time of the file that holds a function; it does not
 notice an edit in another file that the function calls.  So the package keeps its machine code in
-a folder of its own whose name is a hash of all kernel sources and of Numba's version: after any
-edit, pull or upgrade the folder is a new one.  Nothing outside this package is affected.
+a folder of its own whose name is a hash of all kernel sources and of the versions of what compiles
+them: after any edit, pull or upgrade the folder is a new one.  Nothing outside this package is affected.
+
+An entry of the cache that cannot be read is as good as none: the function is compiled anew and the
+entry replaced.
 """
 
 import hashlib
 import os
+import pickle
 import tempfile
+import uuid
 from pathlib import Path
 
+import llvmlite
 import numba
+import numpy
 from numba import njit
+from numba.core import caching
+
+from onlinemode.errors import EngineError
+
+if numba.config.DISABLE_JIT:
+    raise EngineError("NUMBA_DISABLE_JIT is set, and the kernels have no form that runs without being compiled: unset "
+                      "it")
 
 
 def source_hash():
-    digest = hashlib.sha256(f"numba {numba.__version__}".encode())
+    digest = hashlib.sha256()
+    for package in (numba, llvmlite, numpy):
+        digest.update(f"{package.__name__} {package.__version__} ".encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
@@ -24,30 +40,118 @@ def source_hash():
 
 
 def _candidate_roots():
-    if os.environ.get("NUMBA_CACHE_DIR"):
-        yield Path(os.environ["NUMBA_CACHE_DIR"])
-    yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onlinemode"
-    yield Path(tempfile.gettempdir()) / f"onlinemode-cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    yield lambda: Path(os.environ["NUMBA_CACHE_DIR"])
+    yield lambda: Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onlinemode"
+    yield lambda: Path(tempfile.gettempdir()) / f"onlinemode-cache-{user}"
 
 
 def _find_cache_folder():
     """First candidate that is ours to write in, or None (then every process compiles anew)."""
     name = f"kernels-{source_hash()}"
-    for root in _candidate_roots():
-        folder = root / name
+    for find_root in _candidate_roots():
         try:
+            root = find_root().absolute()
+            folder = root / name
             root.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.mkdir(exist_ok=True, mode=0o700)
             if hasattr(os, "getuid") and {root.stat().st_uid, folder.stat().st_uid} != {os.getuid()}:
                 continue  # machine code in a folder of somebody else is not to be trusted
             with tempfile.TemporaryFile(dir=folder):
                 return folder
-        except OSError:
+        except (OSError, RuntimeError, KeyError):  # a user without a home is a RuntimeError
             continue
     return None
 
 
 CACHE_FOLDER = _find_cache_folder()
+
+
+class _Locator(caching._CacheLocator):
+    """Tells Numba to keep everything in :data:`CACHE_FOLDER`."""
+
+    def __init__(self, function, file):
+        self._py_file, self._line = file, function.__code__.co_firstlineno
+
+    @classmethod
+    def from_function(cls, function, file):
+        return cls(function, file)
+
+    def get_cache_path(self):
+        return str(CACHE_FOLDER)
+
+    def get_source_stamp(self):
+        return CACHE_FOLDER.name
+
+    def get_disambiguator(self):
+        return str(self._line)
+
+
+class _MachineCode(caching.CompileResultCacheImpl):
+    _locator_classes = [_Locator]
+
+
+class _CheckedFiles(caching.IndexDataCacheFile):
+    """The index of a function's entries and one file an entry, each behind the checksum of what follows.
+
+    Without it a damaged file could be loaded as machine code.
+    """
+
+    def save(self, key, data):
+        """Numba numbers the files of entries; two processes would give two entries the same number."""
+        overloads = self._load_index()
+        name = overloads.setdefault(key, self._data_name(uuid.uuid4().int))
+        self._save_data(name, data)
+        self._save_index(overloads)
+
+    def _load_index(self):
+        try:
+            stamp, overloads = _read_checked(self._index_path)
+        except Exception:  # what a damaged pickle raises can be anything
+            return {}
+        return overloads if stamp == self._source_stamp else {}
+
+    def _save_index(self, overloads):
+        with self._open_for_write(self._index_path) as file:
+            file.write(self._dump((self._source_stamp, overloads)))
+
+    def _load_data(self, name):
+        return _read_checked(self._data_path(name))
+
+    def _dump(self, content):
+        data = super()._dump(content)
+        return hashlib.sha256(data).digest() + data
+
+
+def _read_checked(path):
+    content = Path(path).read_bytes()
+    data = content[32:]
+    if hashlib.sha256(data).digest() != content[:32]:
+        raise ValueError(f"{path} is damaged")
+    return pickle.loads(data)
+
+
+class _Cache(caching.FunctionCache):
+    """Numba's cache of one function, for which no trouble with a file is an error."""
+
+    _impl_class = _MachineCode
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file = _CheckedFiles(self.cache_path, self._impl.filename_base,
+                                         self._impl.locator.get_source_stamp())
+
+    def load_overload(self, *arguments):
+        try:
+            return super().load_overload(*arguments)
+        except Exception:
+            return None  # Numba compiles, and saves
+
+    def save_overload(self, *arguments):
+        try:
+            super().save_overload(*arguments)
+        except (OSError, pickle.PickleError):
+            pass  # a full disk, say: the next process compiles again
 
 
 def compiled(function=None, *, inner=False, **options):
@@ -71,12 +175,5 @@ def compiled(function=None, *, inner=False, **options):
         options.update(no_cpython_wrapper=True, no_cfunc_wrapper=True)
     dispatcher = njit(nogil=True, error_model="numpy", **options)(function)
     if CACHE_FOLDER is not None and not inner:
-        # Numba reads its cache folder from the configuration when caching is enabled, and only
-        # then: set it for this one call.
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(CACHE_FOLDER)
-        try:
-            dispatcher.enable_caching()
-        finally:
-            numba.config.CACHE_DIR = before
+        dispatcher._cache = _Cache(function)
     return dispatcher

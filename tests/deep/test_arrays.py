@@ -10,7 +10,6 @@ from onlinemode import deep
 from onlinemode.deep.arrays import array_module, flat_views
 from onlinemode.errors import EngineError
 
-
 ROUNDED_ELSEWISE = ("matmul", "exp", "log", "power")  # no two libraries, or processors, need give the same bits here
 
 
@@ -78,7 +77,8 @@ def test_the_same_code_runs_on_other_arrays(variant, precision, tolerance, small
     monkeypatch.setattr("onlinemode.deep.training.SHUFFLED_WHOLE", 0)  # gather batch by batch
     arguments = {"epochs": 2, "batch": 20, "rate": 3e-3, "halve_every": 1}
     card, cpu = (deep.Network((16, 7, 4), variant, 3, precision=precision, device=device) for device in ("cuda", "cpu"))
-    assert isinstance(card.flat, CardArray) and card.flat.dtype == precision and isinstance(card.forward(small_images.test_x), CardArray)
+    assert isinstance(card.flat, CardArray) and card.flat.dtype == precision
+    assert isinstance(card.forward(small_images.test_x), CardArray)
     one, other = (deep.train(network, small_images, **arguments) for network in (card, cpu))
     moved = np.abs(other.network.flat - cpu.flat).max()
     assert np.abs(one.network.flat.get() - other.network.flat).max() < tolerance * moved
