@@ -102,6 +102,8 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         if N is not None and N != starts.N:
             raise ParameterError(f"N must be that of the weights, {starts.N}; got {N}: leave it out")
         N = starts.N
+    elif N is not None and not module.DETERMINISTIC:
+        starts.in_dimensions(N)
     if store_weights and starts.N is None:
         raise ParameterError("store_weights needs a start that is Weights; got OrderParameters (always stored)")
     if store_weights and starts.differ:
