@@ -12,8 +12,8 @@ def integer(name, value, minimum, maximum=None):
     """A whole number of at least ``minimum`` (and at most ``maximum``)."""
     rule = f"{name} must be a whole number ≥ {minimum}" + ("" if maximum is None else f" and ≤ {maximum}")
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole and isinstance(value, numbers.Real) and float(value).is_integer() and not isinstance(value, bool):
-        value, whole = int(value), True  # 1e6 is a whole number to a physicist
+    if not whole and isinstance(value, numbers.Real) and not isinstance(value, bool) and _finite(value):
+        whole = value == int(value)  # 1e6 is a whole number to a physicist
     if not whole or value < minimum or (maximum is not None and value > maximum):
         raise ParameterError(f"{rule}; got {value!r}")
     return int(value)
@@ -37,10 +37,18 @@ def number(name, value, minimum=None, *, above=None, maximum=None):
     if maximum is not None:
         rule += f" and ≤ {maximum:g}"
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if (not real or not math.isfinite(value) or (minimum is not None and value < minimum)
+    if (not real or not _finite(value) or (minimum is not None and value < minimum)
             or (above is not None and value <= above) or (maximum is not None and value > maximum)):
         raise ParameterError(f"{rule}; got {value!r}")
     return float(value)
+
+
+def _finite(value):
+    """Whether a real number is one in float64, too."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def choice(name, value, allowed):
@@ -50,15 +58,53 @@ def choice(name, value, allowed):
     return value
 
 
+def real(name, value):
+    """An array of real numbers of the type that they have, where nothing of ``value`` is lost in it.
+
+    Refused are imaginary parts, masked entries, words that look like numbers, and rows of different lengths.
+    """
+    masked, entries = _count_masked(value)
+    if masked:
+        raise ParameterError(f"{name} must have no masked entries; {masked} of {entries} are masked: fill them or "
+                             "leave them out")
+    try:
+        result = np.asarray(value)
+        kind = result.dtype.name
+        if result.dtype == object and all(isinstance(entry, numbers.Number) for entry in result.flat):
+            kinds = {type(entry).__name__: None for entry in result.flat if not isinstance(entry, numbers.Real)}
+            kind = next(iter(kinds), kind)
+            result = result.astype(np.complex128 if kinds else np.float64)
+    except OverflowError:
+        raise ParameterError(f"{name} must hold numbers up to 1.8e308; got {_one_line(value)}") from None
+    except (TypeError, ValueError, RuntimeError):  # the last of PyTorch, for a tensor with a gradient
+        raise ShapeError(f"{name} must be an array of numbers; got {_one_line(value)}") from None
+    if result.dtype.kind == "c":
+        raise ParameterError(f"{name} must be real; got {kind}: give its .real if that is meant")
+    if result.dtype.kind not in "buif":
+        raise ShapeError(f"{name} must be an array of numbers; got {_one_line(value)}")
+    return result
+
+
+def _count_masked(value):
+    """Masked entries and all entries, of an array or of arrays in lists; NumPy would use what is under the mask."""
+    if isinstance(value, np.ma.MaskedArray):
+        return int(np.ma.getmaskarray(value).sum()), value.size
+    if not isinstance(value, (list, tuple)):
+        return 0, np.size(value) if isinstance(value, np.ndarray) else 1
+    counts = [_count_masked(entry) for entry in value]
+    return sum(masked for masked, _ in counts), sum(entries for _, entries in counts)
+
+
+def _one_line(value):
+    return f"{' '.join(repr(value).split()):.80}"
+
+
 def array(name, value, shape=None, *, symbols=""):
     """A finite, read-only float64 copy; ``shape`` may hold None for a free length.
 
     ``symbols`` names the shape in the message, for example ``"(K, P)"``.
     """
-    try:
-        result = np.array(value, dtype=np.float64, order="C")
-    except (TypeError, ValueError):
-        raise ShapeError(f"{name} must be an array of numbers; got {value!r:.80}") from None
+    result = np.array(real(name, value), dtype=np.float64, order="C")
     if shape is not None:
         fits = result.ndim == len(shape) and all(
             want is None or want == have for want, have in zip(shape, result.shape))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from onlinemode import checks
 from onlinemode.errors import FileError, ParameterError, ShapeError
 
 CHUNK_ENTRIES = 2**22  # numbers handled at a time
@@ -36,11 +37,7 @@ def from_array(value):
     ------
     ParameterError, ShapeError
     """
-    try:
-        data = np.array(value, order="C")
-    except (TypeError, ValueError):
-        raise ShapeError(f"rows must be an array or the path of an .npy file; got {value!r:.80}") from None
-    return _as_rows("the array", data)
+    return _as_rows("the array", np.array(checks.real("the rows", value), order="C"))
 
 
 def _as_rows(name, data):

@@ -9,6 +9,7 @@ import numpy as np
 from onlinemode import checks, initial
 from onlinemode.engines import get_engine
 from onlinemode.engines.checkpoint import EVERY, Checkpoint, kernel_version, read_checkpoint
+from onlinemode.engines.grid import count_or_times
 from onlinemode.engines.parts import KEEP, Starts, run_in_parts
 from onlinemode.errors import EngineError, FileError, OnlineModeError, ParameterError, RepeatError
 from onlinemode.problem import Problem
@@ -101,6 +102,8 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         if N is not None and N != starts.N:
             raise ParameterError(f"N must be that of the weights, {starts.N}; got {N}: leave it out")
         N = starts.N
+    elif N is not None and not module.DETERMINISTIC:
+        starts.in_dimensions(N)
     if store_weights and starts.N is None:
         raise ParameterError("store_weights needs a start that is Weights; got OrderParameters (always stored)")
     if store_weights and starts.differ:
@@ -113,7 +116,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
     arguments = dict(alpha=alpha, N=N, seed=seed, replicas=replicas, save_at=save_at, **options)
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()}
     call = {"alpha": alpha, "engine": engine, "N": N, "seed": seed, "replicas": replicas, "keep": keep,
-            "save_at": np.asarray(save_at).tolist(), **plain}
+            "save_at": count_or_times(save_at).tolist(), **plain}
     if checkpoint is not None:
         checkpoint.begin(*_identity(problem, starts, call, store_weights))
     run = run_in_parts(module, problem, starts, keep, progress, arguments, checkpoint)

@@ -1,7 +1,7 @@
 """The two descriptions of a student and its teacher: N-dimensional weights and N-free overlaps."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from onlinemode.errors import OverlapError, ParameterError
 
 # Overlaps from a paper's table have about six digits; a covariance may miss positivity by as much.
 COVARIANCE_TOLERANCE = 1e-5
+ROUNDING = 1e-12  # eigenvalues of double precision below this share of the largest are zero
 
 
 class _Sizes:
@@ -185,6 +186,60 @@ def check_covariance(name, C):
             f"the largest {eigenvalues[-1]:.6g}: check Q, R and T against each other")
 
 
+def attainable(overlaps, N):
+    """The overlaps themselves if vectors in N dimensions have them, else the nearest that such vectors have.
+
+    What was rounded, as a table or in float32, may have negative eigenvalues, or a rank above N.  These eigenvalues
+    become zero, within the tolerance of :func:`check_covariance` (docs/theory.md, section 5.6).
+
+    Parameters
+    ----------
+    overlaps : OrderParameters
+    N : int
+
+    Returns
+    -------
+    OrderParameters
+
+    Raises
+    ------
+    ParameterError
+        If N is below the rank by more than rounding explains.
+    """
+    C, P = overlaps.covariance, overlaps.P
+    nearest = _nearest(C, N)
+    if nearest is None:
+        rank = next(n for n in range(N + 1, len(C) + 1) if _nearest(C, n) is not None)
+        raise ParameterError(f"N must be at least {rank}, the rank of the overlaps; got {N}: no {N}-dimensional "
+                             "vectors have these overlaps")
+    return overlaps if nearest is C else replace(overlaps, G=nearest[:P, :P], S=nearest[:P, P:], T=nearest[P:, P:])
+
+
+def _nearest(C, N):
+    """C without its negative eigenvalues and with at most N others; None if more than rounding would be lost.
+
+    First of the correlations, so that a short vector keeps its digits beside a long one that was rounded.
+    """
+    limit = COVARIANCE_TOLERANCE * np.linalg.eigvalsh(C)[-1]
+    for lengths in (_lengths(C), np.ones(len(C))):
+        eigenvalues, vectors = np.linalg.eigh(C / np.outer(lengths, lengths))
+        dropped = eigenvalues.copy()
+        dropped[max(len(C) - N, 0):] = np.minimum(dropped[max(len(C) - N, 0):], 0.0)
+        if np.abs(dropped).max() <= ROUNDING * max(eigenvalues[-1], 0.0):
+            return C
+        change = np.outer(lengths, lengths) * ((vectors * dropped) @ vectors.T)
+        shortened = np.diag(change) > 0.5 * np.diag(C)  # to less than half its squared length: lost, not rounded
+        if np.linalg.norm(change, 2) <= limit and not shortened.any():
+            return C - change
+    return None
+
+
+def _lengths(C):
+    """Square roots of the diagonal; 1 for a vector that vanishes."""
+    diagonal = np.diag(C)
+    return np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+
+
 def symmetric(name, value):
     """``value`` made exactly symmetric; an asymmetry beyond rounding of a printed table is an error."""
     scale = np.abs(value).max()
@@ -204,13 +259,13 @@ def _row_products(a, b):
 
 
 def weights_from_overlaps(overlaps, N, seed):
-    """N-dimensional weights that have exactly the given overlaps (docs/theory.md, section 5.6).
+    """N-dimensional weights that have the given overlaps, made :func:`attainable` (docs/theory.md, section 5.6).
 
     Parameters
     ----------
     overlaps : OrderParameters
     N : int
-        At least the rank of the covariance [[G, S], [Sᵀ, T]].
+        At least the rank of the covariance [[G, S], [Sᵀ, T]], rounding apart.
     seed : int
         Seed of the random orthonormal frame in which the vectors lie.
 
@@ -219,13 +274,12 @@ def weights_from_overlaps(overlaps, N, seed):
     ParameterError
         If N is below the rank.
     """
-    eigenvalues, vectors = np.linalg.eigh(overlaps.covariance)
-    kept = eigenvalues > 1e-12 * max(eigenvalues[-1], 0.0)
+    overlaps = attainable(overlaps, N)
+    lengths = _lengths(overlaps.covariance)
+    eigenvalues, vectors = np.linalg.eigh(overlaps.covariance / np.outer(lengths, lengths))
+    kept = eigenvalues > ROUNDING * max(eigenvalues[-1], 0.0)
     rank = int(kept.sum())
-    if N < rank:
-        raise ParameterError(f"N must be at least {rank}, the rank of the overlaps; got {N}: no {N}-dimensional "
-                             "vectors have these overlaps")
-    factor = vectors[:, kept] * np.sqrt(eigenvalues[kept])
+    factor = lengths[:, None] * vectors[:, kept] * np.sqrt(eigenvalues[kept])
     generator = np.random.default_rng([seed, 1])
     frame = np.linalg.qr(generator.standard_normal((N, rank)))[0].T
     rows = np.sqrt(N) * factor @ frame

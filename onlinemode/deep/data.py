@@ -56,7 +56,8 @@ class Dataset:
 
     def __post_init__(self):
         checks.integer("classes", self.classes, 2)
-        images = [np.asarray(x).dtype == np.uint8 for x in (self.train_x, self.test_x)]
+        images = [checks.real(f"{self.name}: {part}_x", getattr(self, f"{part}_x")).dtype == np.uint8
+                  for part in ("train", "test")]
         for part in ("train", "test"):
             x, y = _inputs(f"{self.name}: {part}_x", getattr(self, f"{part}_x")), getattr(self, f"{part}_y")
             y = _labels(f"{self.name}: {part}_y", y, self.classes)
@@ -96,8 +97,8 @@ class Dataset:
 
 def _inputs(name, values):
     """Samples as (n, N) float32 in C order; images are flattened, bytes become [0, 1]."""
-    x = np.asarray(values)
-    if x.dtype.kind not in "fiub" or x.ndim < 2 or 0 in x.shape:
+    x = checks.real(name, values)
+    if x.ndim < 2 or 0 in x.shape:
         raise ShapeError(f"{name} must hold numbers of shape (samples, entries), or images; got {x.dtype} of shape "
                          f"{x.shape}")
     x = x.reshape(len(x), -1)
@@ -113,7 +114,7 @@ def _inputs(name, values):
 
 def _labels(name, values, classes):
     """Class numbers as int64, other targets as float32."""
-    y = np.array(values)
+    y = np.array(checks.real(name, values))
     if y.dtype.kind in "iu" and y.ndim == 1:
         y = y.astype(np.int64)
         wrong = np.flatnonzero((y < 0) | (y >= classes))

@@ -152,8 +152,9 @@ def fields(layers, x):
     -------
     list of arrays
     """
+    x = checks.array("x", x)
     check_chain(layers, x)
-    out, h = [], np.asarray(x, np.float64)
+    out, h = [], x
     for factors in layers:
         out.append(((h @ factors.xi_in.T) * factors.strengths) @ factors.xi_out.T)
         h = np.maximum(out[-1], 0.0)
@@ -173,7 +174,7 @@ def accuracy(outputs, y):
     -------
     float
     """
-    outputs, y = np.asarray(outputs), np.asarray(y)
+    outputs, y = checks.real("outputs", outputs), checks.real("y", y)
     if len(outputs) != len(y):
         raise ShapeError(f"there must be one label a sample; got {len(outputs)} samples and {len(y)} labels")
     y = y.argmax(1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)

@@ -55,7 +55,7 @@ def participation_dimension(samples):
     float
         Between 1 and N; NaN where nothing varies.
     """
-    samples = np.asarray(samples, np.float64)
+    samples = checks.array("samples", samples)
     if samples.ndim != 2 or len(samples) < 2:
         raise ShapeError(f"samples must have shape (samples, N) with at least two samples; got {samples.shape}")
     centred = samples - samples.mean(0)
@@ -98,7 +98,7 @@ def principal_angles(A, B):
     -------
     array (min(p, q),)
     """
-    A, B = (np.asarray(each, np.float64) for each in (A, B))
+    A, B = (checks.array(name, each) for name, each in (("A", A), ("B", B)))
     if A.ndim != 2 or B.ndim != 2 or len(A) != len(B):
         raise ShapeError(f"subspaces must be columns (N, p) and (N, q) of one space; got {A.shape} and {B.shape}")
     Q_A, Q_B = np.linalg.qr(A)[0], np.linalg.qr(B)[0]
@@ -174,7 +174,7 @@ def class_overlap(samples, labels, directions=CLASS_DIRECTIONS):
         ``chance`` = directions/N is the mean of random subspaces.  NaN where N < directions, where a class has
         no more samples than that, or where a class varies in fewer directions.
     """
-    samples, labels = np.asarray(samples, np.float64), np.asarray(labels)
+    samples, labels = checks.array("samples", samples), checks.real("labels", labels)
     if samples.ndim != 2 or labels.shape != samples.shape[:1]:
         raise ShapeError(f"samples and labels must have shapes (samples, N) and (samples,); got {samples.shape} and "
                          f"{labels.shape}")
@@ -217,7 +217,7 @@ def measure(layers, x, labels=None, modes=None, directions=CLASS_DIRECTIONS):
     Geometry
     """
     z = fields(layers, x)
-    activities = [np.asarray(x, np.float64), *(np.maximum(each, 0.0) for each in z[:-1]), z[-1]]
+    activities = [checks.array("x", x), *(np.maximum(each, 0.0) for each in z[:-1]), z[-1]]
     spans = [orthogonal(factors) for factors in layers]
     if modes is not None:
         modes = checks.integer("modes", modes, 1)

@@ -79,7 +79,8 @@ def compare_growth(widths, modes):
     ShapeError
         If fewer than six widths are left.
     """
-    widths, modes = np.asarray(widths, np.float64).reshape(-1), np.asarray(modes, np.float64).reshape(-1)
+    widths, modes = (checks.real(name, values).astype(np.float64).reshape(-1)
+                     for name, values in (("widths", widths), ("modes", modes)))
     if widths.shape != modes.shape:
         raise ShapeError(f"there must be one number of modes a width; got {len(modes)} for {len(widths)} widths")
     kept = np.isfinite(modes)

@@ -90,7 +90,7 @@ def ranked(values):
     -------
     Ranked
     """
-    values = np.atleast_2d(np.asarray(values, np.float64))
+    values = np.atleast_2d(checks.real("values", values))
     each = -np.sort(-checks.array("values", values, (None, None), symbols="(networks, P)"), axis=1)
     spread = each.std(0, ddof=1) if len(each) > 1 else np.full(each.shape[1], np.nan)
     return Ranked(each, each.mean(0), spread)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from onlinemode import checks
 from onlinemode.errors import ParameterError, ShapeError
 
 LOSSES = ("cross-entropy", "mse")
@@ -12,7 +13,7 @@ class CrossEntropy:
 
     def targets(self, y, outputs, dtype):
         """Labels as int64, (n,), each below ``outputs``."""
-        y = np.asarray(y)
+        y = checks.real("labels", y)
         if y.ndim != 1 or y.dtype.kind not in "iu":
             raise ShapeError(f"labels of the cross-entropy must be class numbers, whole and of shape (n,); got "
                              f"{y.dtype} of shape {y.shape}: use loss mse for other targets")
@@ -44,7 +45,7 @@ class MeanSquare:
 
     def targets(self, y, outputs, dtype):
         """Targets as numbers, (n, outputs)."""
-        y = np.asarray(y)
+        y = checks.real("targets", y)
         if outputs > 1 and y.ndim == 1 and y.dtype.kind in "iu":
             return np.eye(outputs, dtype=dtype)[CrossEntropy().targets(y, outputs, dtype)]
         if y.ndim == 1 and outputs == 1:

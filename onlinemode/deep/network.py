@@ -251,6 +251,8 @@ class Network:
         return [self.xp.concatenate(arrays) for arrays in zip(*parts)]
 
     def _inputs(self, x):
+        if not hasattr(x, "get"):  # not of the graphics card, which has arrays of numbers alone
+            x = checks.real("inputs", x)
         x = self.xp.asarray(x, dtype=self.precision)
         if x.ndim != 2 or x.shape[1] != self.sizes[0] or len(x) == 0:
             raise ShapeError(f"inputs must have shape (samples, {self.sizes[0]}); got {x.shape}")
@@ -264,7 +266,7 @@ class Network:
 
     def prepared_targets(self, y):
         """Targets as the loss takes them, on the network's device."""
-        return self.xp.asarray(self._loss.targets(to_numpy(y), self.sizes[-1], self.precision))
+        return self.xp.asarray(self._loss.targets(y.get() if hasattr(y, "get") else y, self.sizes[-1], self.precision))
 
     # -- copies and files ---------------------------------------------------------------------
 
@@ -289,7 +291,7 @@ class Network:
         for name, array in self.parameters.items():
             if name not in arrays or np.shape(arrays[name]) != array.shape:
                 raise ShapeError(f"{name} must have shape {array.shape}; got {np.shape(arrays.get(name))}")
-            array[...] = self.xp.asarray(arrays[name])
+            array[...] = self.xp.asarray(checks.real(name, arrays[name]))
 
     def save(self, path):
         """Write the network to an .npz file (no pickle), whole or not at all.

@@ -188,7 +188,7 @@ def fit_power_law(values, windows=WINDOWS, confidence=0.95, seed=0):
     ------
     ShapeError, ParameterError
     """
-    values = checks.array("values", np.atleast_2d(np.asarray(values, np.float64)), (None, None),
+    values = checks.array("values", np.atleast_2d(checks.real("values", values)), (None, None),
                           symbols="(networks, P)")
     confidence = checks.number("confidence", confidence, above=0.0, maximum=0.9999)
     networks, P = values.shape

@@ -63,8 +63,9 @@ def removal(layers, x, y, which, shares=SHARES, ranking="tau", draws=RANDOM_DRAW
     ------
     ShapeError, ParameterError
     """
+    x, y = checks.array("x", x), checks.real("y", y)
     check_chain(layers, x)
-    if len(np.asarray(x)) != len(np.asarray(y)):
+    if len(x) != len(y):
         raise ShapeError(f"there must be one label a sample; got {len(x)} samples and {len(y)} labels")
     which = [checks.integer("layer", l, 0, len(layers) - 1) for l in np.atleast_1d(which).tolist()]
     if len(set(which)) < len(which):
@@ -76,7 +77,7 @@ def removal(layers, x, y, which, shares=SHARES, ranking="tau", draws=RANDOM_DRAW
     orders = [np.argsort(importance(*layers[l], ranking), kind="stable") for l in which]
     counts = np.array([np.floor(shares * layers[l].modes + 0.5) for l in which]).astype(int)
     first = min(which)
-    below = np.maximum(fields(layers[:first], x)[-1], 0.0) if first else np.asarray(x, np.float64)
+    below = np.maximum(fields(layers[:first], x)[-1], 0.0) if first else x
     read = below @ layers[first].xi_in.T  # what the modes of the lowest of these layers see, whatever is removed
 
     def outputs(pruned):

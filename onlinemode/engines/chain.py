@@ -19,9 +19,9 @@ from onlinemode.engines.replicas import (
     small_factors,
     thread_count,
 )
-from onlinemode.errors import EngineError, ParameterError
+from onlinemode.errors import EngineError
 from onlinemode.inputs import Gaussian
-from onlinemode.state import Weights
+from onlinemode.state import Weights, attainable
 from onlinemode.theory.quadrature import teacher_factor
 from onlinemode.trajectory import Trajectory
 
@@ -34,7 +34,6 @@ MAKES_VECTORS = False
 # call always runs the same code.
 STEPS_WORTH_COMPILING = 2e7
 STEPS_PER_CALL = 2**20  # between two looks for a checkpoint: a fraction of a second
-RANK_TOLERANCE = 1e-12
 LARGEST_COMPILED = 32  # sizes and batch up to which there is a kernel for these sizes
 REPLICAS_WORTH_A_DEVICE = 10_000  # for device "auto"
 
@@ -57,13 +56,11 @@ class ChainStart:
     """
 
     def __init__(self, start, N):
-        overlaps = start.order_parameters() if isinstance(start, Weights) else start
+        overlaps = start.order_parameters() if isinstance(start, Weights) else attainable(start, N)
         self.overlaps = overlaps
         self.teacher_factor, inverse = teacher_factor(overlaps.T)
         r_B = self.teacher_factor.shape[1] if np.any(self.teacher_factor) else 0
         self.teacher_factor, inverse = self.teacher_factor[:, :r_B], inverse[:r_B]
-        if N < r_B:
-            raise ParameterError(f"N must be at least the rank of the overlaps, {r_B} for the teacher alone; got {N}")
         self.along = inverse @ overlaps.S.T
         r_X = min(overlaps.P, N - r_B)
         if isinstance(start, Weights):
@@ -76,11 +73,6 @@ class ChainStart:
             eigenvalues, vectors = np.linalg.eigh(rest)
             lengths = np.sqrt(np.maximum(eigenvalues[::-1], 0.0))
             across = (vectors[:, ::-1] * lengths).T
-        scale = max(np.trace(overlaps.G), np.trace(overlaps.T))
-        rank = r_B + int(np.sum(lengths**2 > RANK_TOLERANCE * scale))
-        if N < rank:
-            raise ParameterError(f"N must be at least {rank}, the rank of the overlaps; got {N}: no {N}-dimensional "
-                                 "vectors have these overlaps")
         self.across = np.zeros((r_X, overlaps.P))
         rows = min(r_X, across.shape[0])
         self.across[:rows] = across[:rows]

@@ -11,6 +11,13 @@ SHORTEST = 1e-4  # first saved time over the last, where there is no step to set
 MOST_STEPS = 2**62
 
 
+def count_or_times(save_at):
+    """The argument ``save_at`` as an array, 0-dimensional for a count."""
+    if isinstance(save_at, str):
+        checks.integer("save_at", save_at, 2)
+    return checks.real("save_at", save_at)
+
+
 def save_times(save_at, alpha, N=None, whole_steps=True):
     """The saved values of α, and the steps at which they fall.
 
@@ -41,8 +48,9 @@ def save_times(save_at, alpha, N=None, whole_steps=True):
         raise ParameterError(f"alpha = {alpha:g} at N = {N:g} makes {alpha * N:.3g} steps; it must be at least one and "
                              f"at most 2^62: choose another alpha")
     latest = alpha * (1.0 + 1e-12) + (0.5 / N if N else 0.0)
-    if np.ndim(save_at) == 0:
-        count = checks.integer("save_at", save_at, 2)
+    given = count_or_times(save_at)
+    if given.ndim == 0:
+        count = checks.integer("save_at", given.item(), 2)
         first = min(alpha, 1.0 / N) if N else SHORTEST * alpha
         times = np.concatenate(([0.0], np.geomspace(first, alpha, count - 1))) if count > 2 else np.array([0.0, alpha])
         times[-1] = alpha
@@ -54,6 +62,6 @@ def save_times(save_at, alpha, N=None, whole_steps=True):
     if N is None or not whole_steps:
         return times, None
     steps = np.rint(times * N).astype(np.int64)
-    if np.ndim(save_at) == 0:
+    if given.ndim == 0:
         steps = np.unique(steps)
     return steps / N, steps

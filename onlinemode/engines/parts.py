@@ -8,7 +8,7 @@ from onlinemode.engines.grid import save_times
 from onlinemode.engines.replicas import NEVER_BEGUN, thread_count
 from onlinemode.ensemble import OBSERVABLES, ensemble_of
 from onlinemode.errors import ParameterError
-from onlinemode.state import OrderParameters, Weights
+from onlinemode.state import OrderParameters, Weights, attainable
 from onlinemode.trajectory import Status, Trajectory
 
 KEEP = ("all", "summary")
@@ -34,21 +34,29 @@ class Starts:
         Whether replicas have starts of their own.
     N : int or None
         Number of inputs, where the starts are Weights.
+    first, begun : Weights or OrderParameters
+        The start of replica 0 as given, and as it is begun from.
     """
 
     def __init__(self, start, inputs):
         self._inputs = inputs
         self.differ = callable(start)
         self._make = start if self.differ else lambda replica: start
-        self.first = self._checked(0)
+        self.first = self.begun = self._checked(0)
+        self._dimensions = None
         self.N = getattr(self.first, "N", None)
         self._records = {}  # by replica: overlaps, and of Weights recipe and fingerprint
+
+    def in_dimensions(self, N):
+        """Begin from overlaps that vectors in N dimensions have, where those given miss them by their rounding."""
+        if self.N is None:
+            self._dimensions, self.begun = N, attainable(self.first, N)
 
     def part(self, replicas):
         """The starts of these replicas, remembered for the file."""
         if not self.differ:
-            return [self.first] * len(replicas)
-        starts = [self._checked(replica) if replica else self.first for replica in replicas]
+            return [self.begun] * len(replicas)
+        starts = [self._with_teacher(replica) if replica else self.begun for replica in replicas]
         for replica, start in zip(replicas, starts):
             self._records[replica] = ((start, None, None) if self.N is None else
                                       (start.order_parameters(self._inputs), start.origin, start.fingerprint()))
@@ -63,7 +71,7 @@ class Starts:
 
     def overlaps(self):
         """Order parameters of the start of replica 0."""
-        return self.first.order_parameters(self._inputs) if isinstance(self.first, Weights) else self.first
+        return self.begun.order_parameters(self._inputs) if isinstance(self.begun, Weights) else self.begun
 
     def arrays(self):
         """What Trajectory.starts holds: None for a common start."""
@@ -91,6 +99,17 @@ class Starts:
             raise ParameterError(f"{what} must be Weights or OrderParameters; got {type(start).__name__}")
         if replica:
             self._check_against_first(start, replica)
+        return start
+
+    def _with_teacher(self, replica):
+        """The start of a later replica, as it is begun from, with the teacher of the first one."""
+        start = self._checked(replica)
+        if self._dimensions is not None:
+            start = attainable(start, self._dimensions)
+            if not np.array_equal(start.T, self.begun.T):
+                raise ParameterError(f"start({replica}) was rounded: vectors of N = {self._dimensions} would have its "
+                                     "overlaps only with another teacher than that of start(0); give these overlaps "
+                                     "in double precision, or run the starts one by one")
         return start
 
     def _check_against_first(self, start, replica):

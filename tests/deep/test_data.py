@@ -107,7 +107,7 @@ def write_mine(path, **replaced):
     ({"train_x": np.zeros((4, 3), np.uint8)}, ShapeError, "must both be bytes, which become .*; got train_x of bytes "
                                                           "and test_x not of bytes"),
     ({"train_x": np.zeros(4)}, ShapeError, r"numbers of shape \(samples, entries\), or images; got float64 of shape"),
-    ({"train_y": np.array(["a", "b", "a", "b"])}, ShapeError, "must be whole class numbers"),
+    ({"train_y": np.array(["a", "b", "a", "b"])}, ShapeError, "must be an array of numbers"),
     ({"test_x": np.zeros((2, 5))}, ShapeError, "must have equally many entries; got 3 and 5"),
 ])
 def test_user_array_errors(replaced, error, message, tmp_path):
