@@ -8,6 +8,7 @@ from onlinemode import checks
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import NEVER_BEGUN
+from onlinemode.errors import OnlineModeError
 from onlinemode.inputs import require_independent
 from onlinemode.state import Weights
 from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift
@@ -19,7 +20,8 @@ DETERMINISTIC = True
 MAKES_VECTORS = False
 METHODS = ("LSODA", "DOP853", "RK45", "Radau", "BDF")
 
-CONVERGED_ERROR = 1e-12  # past it the solver works for nothing
+CONVERGED_ERROR = 1e-12  # from here on it may be that nothing is left to move
+JACOBIAN_STEP = 1e-6  # of central differences, relative to the size of an entry
 MOST_EVALUATIONS = 2_000_000  # a solver that needs more is stuck
 SECONDS_BETWEEN_REPORTS = 0.2
 
@@ -112,58 +114,137 @@ def _integrate(solver_class, problem, drift, alphas, rtol, atol, moving, progres
     from onlinemode.kernels.rule import DIVERGENCE_LIMIT
 
     saved = int(np.searchsorted(alphas, 0.0, side="right"))
-    moving[:saved] = drift.full[drift.active]
-    last = alphas[-1]
-    may_converge = problem.noise == 0.0 and problem.weight_decay == 0.0  # else ε_g = 0 is no fixed point
-    if may_converge and drift.last_error < CONVERGED_ERROR:
-        return _converged(moving, saved, moving[0] if saved else drift.full[drift.active], 0.0, 0, drift.last_error)
+    start, last = drift.full[drift.active], alphas[-1]
+    moving[:saved] = start
+    convergence = _Convergence(problem, drift, last, rtol, atol)
+    if convergence.reached(start, 0.0, 0):
+        return _converged(moving, saved, start, 0.0, 0)
     if saved == len(alphas):
         return Status.COMPLETED, "reached the last α", 0
 
-    with np.errstate(over="ignore", invalid="ignore"):
-        solver = solver_class(lambda _, y: drift(y), 0.0, drift.full[drift.active], last, rtol=rtol, atol=atol)
-        reported = time.perf_counter()
+    rate = _Watched(drift, last, progress)
+    with np.errstate(all="ignore"):
         try:
+            solver = solver_class(rate, 0.0, start, last, rtol=rtol, atol=atol)
             while solver.status == "running":
                 complaint = solver.step()
                 if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
-                    return _broken(solver, drift, complaint)
-                if solver.nfev > MOST_EVALUATIONS:
-                    return _broken(solver, drift, f"more than {MOST_EVALUATIONS:,} evaluations")
+                    return _broken(rate, solver.y, complaint)
+                rate.reached = solver.t
                 reached = int(np.searchsorted(alphas, solver.t, side="right"))
                 if reached > saved:
                     moving[saved:reached] = solver.dense_output()(alphas[saved:reached]).T
                     saved = reached
                 if not drift.last_error < 0.5 * DIVERGENCE_LIMIT**2:
-                    return _broken(solver, drift, None)
-                if may_converge and drift.last_error < CONVERGED_ERROR:
-                    return _converged(moving, saved, solver.y, solver.t, solver.nfev, drift.last_error)
-                if progress is not None and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
-                    reported = time.perf_counter()
-                    progress(Progress(solver.t, solver.t / last, 0, drift.last_error))
+                    return _broken(rate, solver.y, None)
+                if convergence.reached(solver.y, solver.t, rate.evaluations):
+                    return _converged(moving, saved, solver.y, solver.t, rate.evaluations)
         except KeyboardInterrupt:
             stop[0] = 1
-            message = f"stopped by the user at α = {solver.t:.6g}; later times are NaN"
-            return Status.INTERRUPTED, message, solver.nfev
-    return Status.COMPLETED, "reached the last α", solver.nfev
+            message = f"stopped by the user at α = {rate.reached:.6g}; later times are NaN"
+            return Status.INTERRUPTED, message, rate.evaluations
+        except (_Stuck, np.linalg.LinAlgError, ValueError, ArithmeticError, Warning) as problem:
+            if isinstance(problem, OnlineModeError):
+                raise
+            return _broken(rate, rate.state, str(problem))
+    return Status.COMPLETED, "reached the last α", rate.evaluations
 
 
-def _converged(moving, saved, state, alpha, evaluations, error):
+class _Stuck(Exception):
+    """A solver that needs more evaluations than any run does."""
+
+
+class _Watched:
+    """The right-hand side as a solver calls it: counts, reports, and ends a solver that does not end by itself.
+
+    Attributes
+    ----------
+    reached : float
+        α of the last accepted step, for reports.
+    state : array
+        Where it was evaluated last.
+    """
+
+    def __init__(self, drift, last, progress):
+        self._drift, self._last, self._progress = drift, last, progress
+        self.evaluations, self.reached, self.state = 0, 0.0, drift.full[drift.active]
+        self._reported = time.perf_counter()
+
+    @property
+    def last_error(self):
+        """ε_g there."""
+        return self._drift.last_error
+
+    def __call__(self, _, y):
+        if self.evaluations >= MOST_EVALUATIONS:
+            raise _Stuck(f"more than {MOST_EVALUATIONS:,} evaluations")
+        self.evaluations += 1
+        self.state = y
+        value = self._drift(y)
+        if self._progress is not None and time.perf_counter() - self._reported > SECONDS_BETWEEN_REPORTS:
+            self._reported = time.perf_counter()
+            self._progress(Progress(self.reached, self.reached / self._last, 0, self._drift.last_error))
+        return value
+
+
+class _Convergence:
+    """Tells when less than the tolerance is left to move.
+
+    Parameters
+    ----------
+    problem : Problem
+    drift : MeanFieldDrift
+    last : float
+        The last α.
+    rtol, atol : float
+    """
+
+    def __init__(self, problem, drift, last, rtol, atol):
+        # with noise or decay ε_g = 0 is no fixed point
+        self._possible = problem.noise == 0.0 and problem.weight_decay == 0.0
+        self._smooth = problem.activation in CLOSED_FORM  # nodes are not, where a student lies in the teacher's span
+        self._drift, self._last, self._rtol, self._atol = drift, last, rtol, atol
+        self._next_look = 0
+
+    def reached(self, state, alpha, evaluations):
+        """Whether the run may end here; looks from time to time, as it costs two evaluations an entry."""
+        if not self._possible or not self._drift.last_error < CONVERGED_ERROR or evaluations < self._next_look:
+            return False
+        self._next_look = evaluations + max(100, 4 * state.size)
+        sizes = self._drift.sizes(state)
+        return bool(np.all(np.abs(self._left(state, sizes, self._last - alpha)) <= self._atol + self._rtol * sizes))
+
+    def _left(self, state, sizes, time):
+        """How far the equations linearised at ``state`` still move it: the integral of exp(J t) f."""
+        from scipy.linalg import expm
+
+        rate = self._drift(state)
+        if not self._smooth:
+            return rate * time
+        steps = JACOBIAN_STEP * np.maximum(sizes, 1e-6 * sizes.max())
+        extended = np.zeros((state.size + 1, state.size + 1))
+        extended[:-1, -1] = rate
+        for i, step in enumerate(steps):
+            shift = np.zeros(state.size)
+            shift[i] = step
+            extended[:-1, i] = (self._drift(state + shift) - self._drift(state - shift)) / (2.0 * step)
+        self._drift(state)
+        return expm(time * extended)[:-1, -1]
+
+
+def _converged(moving, saved, state, alpha, evaluations):
     moving[saved:] = state
-    if error > -CONVERGED_ERROR:
-        message = f"ε_g fell below {CONVERGED_ERROR:g} at α = {alpha:.6g}; the last state is held from there on"
-    else:  # ε_g cannot be negative: what is left of it is the error of the integration
-        message = (f"ε_g fell below the integration error at α = {alpha:.6g}; the last state is held from there on: "
-                   "a smaller rtol and atol follow it further")
+    message = (f"ε_g fell below {CONVERGED_ERROR:g}, and at α = {alpha:.6g} what is left to move below the tolerance; "
+               "the last state is held from there on")
     return Status.CONVERGED, message, evaluations
 
 
-def _broken(solver, drift, complaint):
+def _broken(rate, state, complaint):
     """Divergence if the state left all bounds, else a failure of the solver."""
-    finite = np.all(np.isfinite(solver.y)) and np.isfinite(drift.last_error)
-    if complaint is None or not finite or drift.last_error > 1e6:
-        message = f"diverged at α = {solver.t:.6g}: lower the learning rates (or noise); later times are NaN"
-        return Status.DIVERGED, message, solver.nfev
-    message = (f"the solver gave up at α = {solver.t:.6g} ({complaint}): try another method, a larger rtol or lower "
-               "learning rates; later times are NaN")
-    return Status.FAILED, message, solver.nfev
+    finite = np.all(np.isfinite(state)) and np.isfinite(rate.last_error)
+    if complaint is None or not finite or rate.last_error > 1e6:
+        message = f"diverged at α = {rate.reached:.6g}: lower the learning rates (or noise); later times are NaN"
+        return Status.DIVERGED, message, rate.evaluations
+    message = (f"the solver gave up at α = {rate.reached:.6g} ({complaint}): try another method, a larger rtol or "
+               "lower learning rates; later times are NaN")
+    return Status.FAILED, message, rate.evaluations

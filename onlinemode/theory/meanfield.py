@@ -75,6 +75,7 @@ class MeanFieldDrift:
         parameters = np.array([rates.xi_in, rates.strengths, rates.xi_out, rates.readout,
                                problem.weight_decay, problem.noise, problem.batch], dtype=float)
         self._error = np.empty(1)
+        self._teacher_overlaps = overlaps.T
         # The state in the arrays that the kernel reads; copies, since kernels are compiled for writable arrays.
         self._state = self.full.copy()
         self._G, S, *factors = self.layout.unpack(self._state)
@@ -94,6 +95,15 @@ class MeanFieldDrift:
     def last_error(self):
         """ε_g at the state of the last call."""
         return float(self._error[0])
+
+    def sizes(self, y):
+        """How large each entry of ``y`` can be: √(G_pp G_qq), √(G_pp T_mm), and the sizes of the other factors."""
+        full = self.full.copy()
+        full[self.active] = y
+        G, _, *factors = self.layout.unpack(full)
+        lengths, teacher_lengths = np.sqrt(np.abs(np.diag(G))), np.sqrt(np.diag(self._teacher_overlaps))
+        return self.layout.pack(np.outer(lengths, lengths), np.outer(lengths, teacher_lengths),
+                                *map(np.abs, factors))[self.active]
 
     def at_start(self):
         """d/dα of all order parameters at the initial state.
