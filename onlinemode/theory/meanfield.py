@@ -5,9 +5,11 @@ Equations and derivations: docs/theory.md, sections 2.2 to 2.5.
 
 import numpy as np
 
+from onlinemode import checks
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED, normal_nodes, teacher_factor
 
 CLOSED_FORM = ("erf", "linear")  # activations whose equations of motion need no nodes
+ACTIVATIONS = (*CLOSED_FORM, "relu", "tanh")
 ERROR_NODES = 2**12  # for ε_g of tanh at every saved time
 
 
@@ -150,6 +152,7 @@ def generalization_error(activation, G, S, T, strengths, xi_out, readout, teache
 
 def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout):
     """ε_g as :func:`generalization_error`, but smooth: negative for overlaps that no vectors have, to differentiate."""
+    checks.choice("activation", activation, ACTIVATIONS)
     if activation == "tanh":
         return _tanh_error(G, S, T, strengths, xi_out, readout, teacher_readout)
     scaled = xi_out * strengths[..., None, :]
@@ -159,13 +162,14 @@ def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readou
     Z = np.concatenate([np.concatenate([Q, R], -1), np.concatenate([np.swapaxes(R, -1, -2), T], -1)], -2)
     w = np.concatenate([readout, np.broadcast_to(-teacher_readout, readout.shape[:-1] + teacher_readout.shape)], -1)
     diagonal = np.diagonal(Z, axis1=-2, axis2=-1)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+    with np.errstate(all="ignore"):
         if activation == "linear":
             moments = Z
-        elif activation == "erf":
-            scale = np.sqrt(1.0 + diagonal)
-            moments = 2.0 / np.pi * np.arcsin(np.clip(Z / (scale[..., :, None] * scale[..., None, :]), -1.0, 1.0))
-        else:
+        elif activation == "erf":  # asin(Z_ij/√((1+Z_ii)(1+Z_jj))), by its cosine, as large units are close to ±1
+            one, other = diagonal[..., :, None], diagonal[..., None, :]
+            cosine = np.sqrt(np.maximum(1.0 + one + other + (one * other - Z**2), 0.0))
+            moments = 2.0 / np.pi * np.arctan2(Z, cosine)
+        else:  # relu
             product = np.sqrt(diagonal[..., :, None] * diagonal[..., None, :])
             cosine = np.where(product > 0.0, np.clip(Z / product, -1.0, 1.0), 0.0)
             moments = product / (2.0 * np.pi) * (np.sqrt(1.0 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine)

@@ -319,3 +319,45 @@ def test_relu_error_near_a_perfect_student():
     drift = MeanFieldDrift(om.Problem("relu", rates=om.LearningRates(xi_in=1.0)), start)
     drift.at_start()
     assert abs(drift.last_error) < 1e-14
+
+
+METHODS = ["LSODA", "DOP853", "RK45", "Radau", "BDF"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_saturated_student(method):
+    """A unit of length 2·10⁴ is a sign; it hardly moves, and ε_g is that of its angle to the teacher."""
+    Q, R, T = 4e8, 3e3, 1.0
+    start = om.initial.from_overlaps([[Q]], [[R]], [[T]], readout="sum")
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=3.0)), start, 80.0, "ode", method=method, save_at=5)
+    assert run.status == [om.Status.COMPLETED]
+    by_hand = (math.asin(Q / (1 + Q)) + math.asin(T / (1 + T))
+               - 2.0 * math.asin(R / math.sqrt((1 + Q) * (1 + T)))) / math.pi
+    assert run.generalization_error[0, 0] == pytest.approx(by_hand, abs=1e-11)
+    assert abs(run.generalization_error[0, -1] - by_hand) < 1e-3
+    assert run.meta["evaluations"] < 1000
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("activation", ["erf", "linear", "relu"])
+@pytest.mark.parametrize("size, rate", [(4e8, 1e6), (1e-24, 3.0), (1e16, 3.0)])
+def test_no_solver_leaves_with_an_exception_or_never(activation, method, size, rate, monkeypatch):
+    """Huge and tiny units and rates: a status of its own, under NumPy's strictest mode."""
+    monkeypatch.setattr("onlinemode.engines.ode.MOST_EVALUATIONS", 20_000)
+    start = om.initial.from_overlaps([[size]], [[0.1 * math.sqrt(size)]], [[1.0]], readout="sum")
+    with np.errstate(all="raise"):
+        run = om.simulate(om.Problem(activation, rates=om.LearningRates(rate)), start, 80.0, "ode", method=method,
+                          save_at=5, **({"nodes": 256} if activation == "relu" else {}))
+    assert run.status[0] in (om.Status.COMPLETED, om.Status.DIVERGED, om.Status.FAILED)
+    assert run.meta["evaluations"] <= 20_000
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_drift_that_is_no_number(method, monkeypatch):
+    """Neither LinAlgError of Radau and BDF nor an endless search for a step."""
+    from onlinemode.theory.meanfield import MeanFieldDrift
+
+    monkeypatch.setattr(MeanFieldDrift, "__call__", lambda self, y: np.full_like(y, np.nan))
+    run = om.simulate(COMMITTEE, om.initial.committee(100, K=2), 5.0, "ode", method=method, save_at=5)
+    assert run.status[0] in (om.Status.DIVERGED, om.Status.FAILED)
+    assert np.isnan(run.Q[0, -1]).all()
