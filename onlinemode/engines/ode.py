@@ -1,5 +1,6 @@
 """Engine ``ode``: the mean-field equations (N → ∞), integrated by SciPy."""
 
+import threading
 import time
 
 import numpy as np
@@ -8,9 +9,10 @@ from onlinemode import checks
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import NEVER_BEGUN
-from onlinemode.errors import OnlineModeError
+from onlinemode.errors import EngineError, OnlineModeError
 from onlinemode.inputs import require_independent
 from onlinemode.state import Weights
+from onlinemode.theory.cost import drift_seconds, integration_bytes, too_large
 from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
 from onlinemode.trajectory import Status, Trajectory
@@ -61,20 +63,26 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     rtol, atol, nodes = check_options(problem, method, rtol, atol, nodes)
     overlaps = [start.order_parameters() if isinstance(start, Weights) else start for start in starts]
     alphas, _ = save_times(save_at, alpha, N, whole_steps=False)
+    _check_memory(problem, overlaps[0], method, len(alphas))
     if progress is not None:
         progress(Progress(0.0, 0.0, 0, float("nan")))
 
+    sizes = overlaps[0].K, overlaps[0].M, overlaps[0].P
+    drift_class = MeanFieldDrift if drift_seconds(problem, *sizes, nodes) < 0.5 else _SlowDrift
     began = time.perf_counter()
-    MeanFieldDrift(problem, overlaps[0], nodes, node_seed).at_start()
+    try:
+        drift_class(problem, overlaps[0], nodes, node_seed).at_start()
+    except KeyboardInterrupt:
+        stop[0] = 1
     compiled_at = time.perf_counter()
     paths, outcomes, evaluations = [], [], 0
     for number, each in enumerate(overlaps):
+        drift = drift_class(problem, each, nodes, node_seed)
         if stop[0]:
             outcomes.append((Status.INTERRUPTED, NEVER_BEGUN))
-            paths.append([np.full_like(part, np.nan) for part in paths[-1]])
+            paths.append(drift.layout.unpack(np.full((len(alphas), drift.layout.size), np.nan)))
             continue
         shown = None if progress is None else _share_of(progress, number, len(overlaps))
-        drift = MeanFieldDrift(problem, each, nodes, node_seed)
         drift.at_start()
         states = np.repeat(drift.full[None], len(alphas), 0)
         moving = np.full((len(alphas), drift.active.size), np.nan)
@@ -102,6 +110,14 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
         meta={"N": N, "device": "cpu", "precision": "float64", "steps": [0] * len(starts), "method": method,
               "rtol": rtol, "atol": atol, "evaluations": evaluations, **quadrature,
               "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
+
+
+def _check_memory(problem, start, method, saved):
+    """Raise EngineError if the solver's matrices cannot fit into memory."""
+    needed = too_large(integration_bytes(problem, start.K, start.M, start.P, method, saved))
+    if needed:
+        raise EngineError(f"the mean-field equations for K = {start.K}, M = {start.M}, P = {start.P} need about {needed}, "
+                          f"with method {method}: take fewer units or modes, or method DOP853, which needs no matrices")
 
 
 def _share_of(progress, number, count):
@@ -185,6 +201,18 @@ class _Watched:
             self._reported = time.perf_counter()
             self._progress(Progress(self.reached, self.reached / self._last, 0, self._drift.last_error))
         return value
+
+
+class _SlowDrift(MeanFieldDrift):
+    """A drift whose evaluation lasts long enough for Ctrl-C to be waited for: made in a thread that nobody waits for."""
+
+    def __call__(self, y):
+        result = []
+        worker = threading.Thread(target=lambda: result.append(super(_SlowDrift, self).__call__(y)), daemon=True)
+        worker.start()
+        while worker.is_alive():
+            worker.join(0.1)
+        return result[0]
 
 
 class _Convergence:
