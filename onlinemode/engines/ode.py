@@ -116,8 +116,9 @@ def _check_memory(problem, start, method, saved):
     """Raise EngineError if the solver's matrices cannot fit into memory."""
     needed = too_large(integration_bytes(problem, start.K, start.M, start.P, method, saved))
     if needed:
-        raise EngineError(f"the mean-field equations for K = {start.K}, M = {start.M}, P = {start.P} need about {needed}, "
-                          f"with method {method}: take fewer units or modes, or method DOP853, which needs no matrices")
+        raise EngineError(f"the mean-field equations for K = {start.K}, M = {start.M}, P = {start.P} need about "
+                          f"{needed}, with method {method}: take fewer units or modes, or method DOP853, which needs no "
+                          "matrices")
 
 
 def _share_of(progress, number, count):
@@ -204,7 +205,7 @@ class _Watched:
 
 
 class _SlowDrift(MeanFieldDrift):
-    """A drift whose evaluation lasts long enough for Ctrl-C to be waited for: made in a thread that nobody waits for."""
+    """A drift that takes seconds: evaluated in a thread that nobody waits for after Ctrl-C."""
 
     def __call__(self, y):
         result = []

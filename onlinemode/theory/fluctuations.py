@@ -250,8 +250,8 @@ def _check_memory(d, points, saved):
     """Raise ParameterError if the covariances of d order parameters do not fit into memory."""
     needed = too_large(fluctuations_bytes(d, points, saved))
     if needed:
-        raise ParameterError(f"the linear noise of {d:,} order parameters needs about {needed}: take fewer units, modes "
-                             "or times, or run replicas in its place")
+        raise ParameterError(f"the linear noise of {d:,} order parameters needs about {needed}: take fewer units, "
+                             "modes or times, or run replicas in its place")
 
 
 def _solve(rate, last, start):
