@@ -19,6 +19,7 @@ def command(engines, **given):
     the deviation of (Q, R), also in units of N^-1/2: for a theory that is right, that number does
     not grow with N.
     """
+    from onlinemode.errors import EngineError
     from onlinemode.inputs import require_independent
 
     names = engines.split(",")
@@ -33,6 +34,8 @@ def command(engines, **given):
     require_independent(problem.inputs, "ode")
     start = make_start(settings, vectors="micro" in simulated)
     mean_field = Theory(problem, start, settings, with_noise=True)
+    if mean_field.too_much(memory_alone=True):
+        raise EngineError(f"{mean_field.too_much(memory_alone=True)}: take fewer units, or onlinemode simulate")
     results = []
     for name, path in zip(simulated, paths):
         results.append((run_simulation(problem, start, settings, name, mean_field), path))

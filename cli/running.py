@@ -1,6 +1,5 @@
 """From settings to a run: problem, start, file names, progress bar."""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -9,6 +8,9 @@ import click
 
 from onlinemode.cli.options import COMMON
 
+START_SECONDS = 1.0  # of a run that are not typical: code is compiled, and states are saved at every step
+MEASURED_SECONDS = 1.0  # after them, from which the time of the rest is told
+WORTH_SAYING = 5.0  # seconds left, below which it is not
 VECTORS_UP_TO = 10**8  # entries of all weight vectors; beyond, ode and chain draw the overlaps alone
 
 
@@ -129,11 +131,21 @@ class ProgressBar(StatusLine):
     def __init__(self, quiet):
         super().__init__(quiet)
         self.began = None
+        self.first = None
+        self.to_say = not quiet and not self.shown  # where there is no bar, one line says how long the rest takes
 
     def __call__(self, progress):
         now = time.perf_counter()
-        if self.began is None:
+        if self.first is None:
+            self.first = now
+        if self.began is None or self.began[0] < self.first + START_SECONDS:
             self.began = now, progress.fraction, progress.steps
+        seconds, share = now - self.began[0], progress.fraction - self.began[1]
+        if self.to_say and seconds > MEASURED_SECONDS and share > 0.0:
+            self.to_say = False
+            left = seconds * (1.0 - progress.fraction) / share
+            if left > WORTH_SAYING:
+                print(f"{about(left)} left", file=sys.stderr, flush=True)
         if not self.shown:
             return
         began, fraction, steps = self.began
@@ -205,18 +217,6 @@ def describe_run(run):
     settings["readout"] = next((name for name, scale in scales.items()
                                 if (abs(o.teacher_readout - scale) < 1e-12).all()), "own")
     return describe(settings, o, without=("init",))
-
-
-def estimated_seconds(settings, problem, start, engine):
-    """A rough forecast of the time of a simulation, replicas on all cores."""
-    replicas = settings["replicas"] / min(settings["replicas"], os.cpu_count())
-    start = first_start(start)
-    samples = settings["alpha"] * settings["N"] * settings["batch"] * replicas
-    K, M, P = start.K, start.M, start.P
-    if engine == "micro":  # normals, one fused operation a vector, and the latent variables of a manifold
-        D = getattr(problem.inputs, "D", 0)
-        return samples * (settings["N"] * (1.8e-9 + 0.25e-9 * (P + M) + 0.4e-9 * D) + 0.4e-6)
-    return samples * (80e-9 + 15e-9 * (K + M) + 5e-9 * P * (P + M))
 
 
 def count(number):

@@ -1,7 +1,8 @@
 """``onlinemode simulate``: a simulation at finite N, with the mean-field theory beside it."""
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
 
 import click
 
@@ -9,12 +10,13 @@ from onlinemode.cli.checkpoints import Keeper, resumed_settings
 from onlinemode.cli.options import COMMON, ODE, OUTPUT, PROBLEM, SIMULATION, START, resolve, shared_options
 from onlinemode.cli.running import (
     ProgressBar,
+    StatusLine,
     about,
     announce,
     chosen,
+    clock,
     count,
     describe,
-    estimated_seconds,
     first_start,
     make_problem,
     make_start,
@@ -22,6 +24,8 @@ from onlinemode.cli.running import (
 )
 from onlinemode.errors import EngineError
 
+MOST_SECONDS = 600.0  # of theory beside a run that nobody asked for by itself
+SECONDS_TO_STOP = 2.0  # given to the theory after Ctrl-C
 ENGINE_OPTIONS = {"micro": ("precision", "device", "threads", "test_samples"), "chain": ("device", "threads")}
 
 
@@ -52,6 +56,9 @@ def command(theory, checkpoint, every, resume, **given):
         announce(settings, f"no theory: the mean-field equations need inputs with independent entries; got "
                            f"{problem.inputs!r}")
     mean_field = Theory(problem, start, settings) if theory else None
+    if mean_field is not None and mean_field.too_much():
+        announce(settings, f"no theory: {mean_field.too_much()}")
+        mean_field = None
     with keeper:
         run = run_simulation(problem, start, settings, engine, mean_field, keeper)
         code = finish(settings, "simulate", [(run, path)], mean_field, describe(settings, start))
@@ -91,13 +98,38 @@ class Theory:
         self._options = options
         self._with_noise = with_noise
         self.noise, self.reason = None, None
-        self._pool = ThreadPoolExecutor(max_workers=1)
-        self._future, self._stopped = None, False
+        self._thread, self._outcome, self._stopped = None, None, False
+        self._noise_report, self._noise_began = None, None
+
+    def too_much(self, memory_alone=False):
+        """Why the integration would need more memory (or time) than a user expects beside a run, else None."""
+        from onlinemode.engines.ode import check_options
+        from onlinemode.theory.cost import integration_bytes, integration_seconds, too_large
+
+        o = first_start(self._start)
+        sizes = o.K, o.M, o.P
+        *_, nodes = check_options(self._problem, **self._options)
+        method = self._options.get("method", "LSODA")
+        seconds = integration_seconds(self._problem, *sizes, nodes)
+        memory = too_large(integration_bytes(self._problem, *sizes, method, 200))
+        words = f"the mean-field equations for K = {o.K}, M = {o.M}, P = {o.P}"
+        if memory:
+            return f"{words} need about {memory}"
+        if seconds > MOST_SECONDS and not memory_alone:
+            return f"{words} would take some {clock(seconds)}; onlinemode ode integrates them alone"
+        return None
 
     def begin(self):
         """Start the integration, once."""
-        if self._future is None:
-            self._future = self._pool.submit(self._integrate)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, daemon=True)  # nobody waits for one long evaluation
+            self._thread.start()
+
+    def _run(self):
+        try:
+            self._outcome = self._integrate(), None
+        except BaseException as problem:
+            self._outcome = None, problem
 
     def _integrate(self):
         from onlinemode import simulate
@@ -123,30 +155,68 @@ class Theory:
             self.reason = "the mean-field equations do not reach the last α"
             return
         try:
-            self.noise = fluctuations(self._problem, self._start, theory.alpha)
+            self.noise = fluctuations(self._problem, self._start, theory.alpha, progress=self._note_noise)
         except ParameterError as problem:
             self.reason = str(problem)
+        except KeyboardInterrupt:
+            self.reason = "it was stopped by the user"
+
+    def _note_noise(self, report):
+        if self._stopped:
+            raise KeyboardInterrupt
+        if report.points and self._noise_began is None:
+            self._noise_began = time.perf_counter()
+        self._noise_report = report
 
     def _stop_if_asked(self, progress):
         if self._stopped:
             raise KeyboardInterrupt
 
     def result(self):
-        """Wait for the trajectory; Ctrl-C ends the integration, which then returns what it has."""
+        """Wait for the trajectory, or None; Ctrl-C ends the integration, which then returns what it has."""
         self.begin()
+        bar = StatusLine(self._settings["quiet"] or self._settings["json"])
+        said, began = set(), time.perf_counter()
         try:
-            try:
-                return self._future.result(timeout=1.0)
-            except TimeoutError:
-                announce(self._settings, "waiting for the theory ...")
-                return self._future.result()
+            while self._thread.is_alive():
+                self._thread.join(0.1)
+                waited = time.perf_counter() - began
+                if waited > 1.0:
+                    self._say_what_is_done(said, bar)
         except KeyboardInterrupt:
             self._stopped = True
-            return self._future.result()
-        except MemoryError:
+            self._thread.join(SECONDS_TO_STOP)
+            if self._thread.is_alive():
+                raise EngineError("stopped by the user in the middle of an evaluation") from None
+        finally:
+            bar.close()
+        theory, problem = self._outcome
+        if isinstance(problem, MemoryError):
             o = first_start(self._start)
             raise EngineError(f"the mean-field equations for K = {o.K}, M = {o.M}, P = {o.P} need more memory than "
-                              "there is: leave them out (simulate --no-theory), or take fewer units") from None
+                              "there is: leave them out (simulate --no-theory), or take fewer units")
+        if problem is not None:
+            raise problem
+        return theory
+
+    def _say_what_is_done(self, said, bar):
+        """One line for each stage on stderr, with the time it will take once that can be told; a bar on a terminal."""
+        report = self._noise_report
+        if report is None or not report.points:
+            if "theory" not in said:
+                said.add("theory")
+                announce(self._settings, "waiting for the theory ...")
+            return
+        seconds = time.perf_counter() - self._noise_began
+        if seconds < 1.0 or not report.fraction:
+            return
+        left = seconds * (1.0 - report.fraction) / report.fraction
+        if "noise" not in said:
+            said.add("noise")
+            announce(self._settings, f"linear noise of {report.order_parameters} order parameters at {report.points} "
+                                     f"points of the path, {about(left)} more (Ctrl-C leaves it out)")
+        if bar.shown:
+            bar.show(f"{bar.bar(report.fraction)} {report.fraction:4.0%}  {clock(left)} left")
 
 
 def run_simulation(problem, start, settings, engine, mean_field=None, keeper=None):
@@ -160,10 +230,8 @@ def run_simulation(problem, start, settings, engine, mean_field=None, keeper=Non
         if not reports:  # the arguments are right
             steps = settings["alpha"] * settings["N"] * settings["replicas"]
             announce(settings, describe(settings, start))
-            duration = (about(estimated_seconds(settings, problem, start, engine)) if settings["device"] == "cpu" else
-                        f"device {settings['device']}")
-            announce(settings, f"{count(steps)} steps of {engine}, {duration} "
-                               "(the first run compiles for some seconds more)")
+            device = "" if settings["device"] == "cpu" else f", device {settings['device']}"
+            announce(settings, f"{count(steps)} steps of {engine}{device} (the first run compiles for some seconds)")
         elif mean_field is not None:  # the kernel is compiled and running
             mean_field.begin()
         reports.append(state)

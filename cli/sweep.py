@@ -18,12 +18,12 @@ from onlinemode.cli.options import (
     typed_values,
 )
 from onlinemode.cli.running import (
+    WORTH_SAYING,
     ProgressBar,
     about,
     announce,
     chosen,
     describe,
-    estimated_seconds,
     first_start,
     make_problem,
     make_start,
@@ -118,20 +118,13 @@ def _announce(settings, points, folder):
     text = f"{len(points)} points of {first['engine']} in {folder.path}"
     if there:
         text += f", {there} of them there already"
-    if first["engine"] != "ode":
-        left = [each for each, point in zip(settings, points) if not (folder.path / grid.file_of(point)).exists()]
-        text += ", " + about(sum(_seconds(each) for each in left))
     announce(first, text)
-
-
-def _seconds(settings):
-    start = make_start(settings, vectors=False, small=True)
-    return estimated_seconds(settings, make_problem(settings), start, settings["engine"])
 
 
 def _run_all(axes, settings, points, folder):
     """Rows of the table, the runs where a picture needs them, and the exit code."""
     rows, runs, code, first = [], [], 0, settings[0]
+    missing = [each for each, point in zip(settings, points) if not (folder.path / grid.file_of(point)).exists()]
     try:
         for each, point in zip(settings, points):
             with _named(point):
@@ -140,6 +133,8 @@ def _run_all(axes, settings, points, folder):
                 raise KeyboardInterrupt
             if len(axes) == 1 and first["plot"]:
                 runs.append(run)
+            if missing and each is missing[0]:
+                _say_what_is_left(missing, run.meta["seconds_run"])
             rows.append({**point, **_end_of(run), "file": grid.file_of(point)})
             _write_table(folder.path / "table.csv", rows)
             _say(first, axes, rows)
@@ -147,6 +142,17 @@ def _run_all(axes, settings, points, folder):
         announce(first, f"stopped by the user after {len(rows)} of {len(points)} points; the same command goes on")
         code = 130
     return rows, runs, code
+
+
+def _say_what_is_left(missing, seconds):
+    """How long the other points take, from the time of the first."""
+    def work(settings):
+        vectors = settings["N"] if settings["engine"] == "micro" else 1
+        return settings["alpha"] * settings["N"] * settings["batch"] * settings["replicas"] * vectors
+
+    left = seconds * sum(work(each) for each in missing[1:]) / work(missing[0])
+    if missing[0]["engine"] != "ode" and left > WORTH_SAYING:
+        announce(missing[0], f"{about(left)} for the other {len(missing) - 1} points, by the first")
 
 
 def _end_of(run):

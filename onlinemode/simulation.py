@@ -2,6 +2,7 @@
 
 import platform
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 
 import numpy as np
@@ -260,8 +261,14 @@ def _rebuild_weights(run, recorded, replica):
     return weights
 
 
+@lru_cache(maxsize=1)
+def _installed():
+    """Versions that are looked up on disk, once a process."""
+    return {name: version(name) for name in ("numpy", "numba", "scipy")}
+
+
 def _versions():
     from onlinemode import __version__
 
     return {"onlinemode": __version__, "python": platform.python_version(),
-            **{name: version(name) for name in ("numpy", "numba", "scipy")}, "machine": platform.machine()}
+            **_installed(), "machine": platform.machine()}

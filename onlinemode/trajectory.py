@@ -25,7 +25,7 @@ class Status(Enum):
     """How a replica ended; ``message`` says what to do about it."""
 
     COMPLETED = "completed"  # reached the last α
-    CONVERGED = "converged"  # ε_g fell below the floor; the last state is held to the last α
+    CONVERGED = "converged"  # nothing is left to move; the last state is held to the last α
     DIVERGED = "diverged"  # left all bounds; NaN from there on
     INTERRUPTED = "interrupted"  # stopped by the user; NaN from there on
     FAILED = "failed"  # the integrator gave up; NaN from there on

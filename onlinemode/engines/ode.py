@@ -1,5 +1,6 @@
 """Engine ``ode``: the mean-field equations (N → ∞), integrated by SciPy."""
 
+import threading
 import time
 
 import numpy as np
@@ -8,8 +9,10 @@ from onlinemode import checks
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import NEVER_BEGUN
+from onlinemode.errors import EngineError, OnlineModeError
 from onlinemode.inputs import require_independent
 from onlinemode.state import Weights
+from onlinemode.theory.cost import drift_seconds, integration_bytes, too_large
 from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
 from onlinemode.trajectory import Status, Trajectory
@@ -19,7 +22,8 @@ DETERMINISTIC = True
 MAKES_VECTORS = False
 METHODS = ("LSODA", "DOP853", "RK45", "Radau", "BDF")
 
-CONVERGED_ERROR = 1e-12  # past it the solver works for nothing
+CONVERGED_ERROR = 1e-12  # from here on it may be that nothing is left to move
+JACOBIAN_STEP = 1e-6  # of central differences, relative to the size of an entry
 MOST_EVALUATIONS = 2_000_000  # a solver that needs more is stuck
 SECONDS_BETWEEN_REPORTS = 0.2
 
@@ -59,20 +63,26 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     rtol, atol, nodes = check_options(problem, method, rtol, atol, nodes)
     overlaps = [start.order_parameters() if isinstance(start, Weights) else start for start in starts]
     alphas, _ = save_times(save_at, alpha, N, whole_steps=False)
+    _check_memory(problem, overlaps[0], method, len(alphas))
     if progress is not None:
         progress(Progress(0.0, 0.0, 0, float("nan")))
 
+    sizes = overlaps[0].K, overlaps[0].M, overlaps[0].P
+    drift_class = MeanFieldDrift if drift_seconds(problem, *sizes, nodes) < 0.5 else _SlowDrift
     began = time.perf_counter()
-    MeanFieldDrift(problem, overlaps[0], nodes, node_seed).at_start()
+    try:
+        drift_class(problem, overlaps[0], nodes, node_seed).at_start()
+    except KeyboardInterrupt:
+        stop[0] = 1
     compiled_at = time.perf_counter()
     paths, outcomes, evaluations = [], [], 0
     for number, each in enumerate(overlaps):
+        drift = drift_class(problem, each, nodes, node_seed)
         if stop[0]:
             outcomes.append((Status.INTERRUPTED, NEVER_BEGUN))
-            paths.append([np.full_like(part, np.nan) for part in paths[-1]])
+            paths.append(drift.layout.unpack(np.full((len(alphas), drift.layout.size), np.nan)))
             continue
         shown = None if progress is None else _share_of(progress, number, len(overlaps))
-        drift = MeanFieldDrift(problem, each, nodes, node_seed)
         drift.at_start()
         states = np.repeat(drift.full[None], len(alphas), 0)
         moving = np.full((len(alphas), drift.active.size), np.nan)
@@ -102,6 +112,15 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
               "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
 
 
+def _check_memory(problem, start, method, saved):
+    """Raise EngineError if the solver's matrices cannot fit into memory."""
+    needed = too_large(integration_bytes(problem, start.K, start.M, start.P, method, saved))
+    if needed:
+        raise EngineError(f"the mean-field equations for K = {start.K}, M = {start.M}, P = {start.P} need about "
+                          f"{needed}, with method {method}: take fewer units or modes, or method DOP853, which needs no "
+                          "matrices")
+
+
 def _share_of(progress, number, count):
     """A callback for one of several integrations that reports the share of all."""
     return lambda report: progress(report._replace(fraction=(number + report.fraction) / count))
@@ -112,58 +131,149 @@ def _integrate(solver_class, problem, drift, alphas, rtol, atol, moving, progres
     from onlinemode.kernels.rule import DIVERGENCE_LIMIT
 
     saved = int(np.searchsorted(alphas, 0.0, side="right"))
-    moving[:saved] = drift.full[drift.active]
-    last = alphas[-1]
-    may_converge = problem.noise == 0.0 and problem.weight_decay == 0.0  # else ε_g = 0 is no fixed point
-    if may_converge and drift.last_error < CONVERGED_ERROR:
-        return _converged(moving, saved, moving[0] if saved else drift.full[drift.active], 0.0, 0, drift.last_error)
+    start, last = drift.full[drift.active], alphas[-1]
+    moving[:saved] = start
+    convergence = _Convergence(problem, drift, last, rtol, atol)
+    if convergence.reached(start, 0.0, 0):
+        return _converged(moving, saved, start, 0.0, 0)
     if saved == len(alphas):
         return Status.COMPLETED, "reached the last α", 0
 
-    with np.errstate(over="ignore", invalid="ignore"):
-        solver = solver_class(lambda _, y: drift(y), 0.0, drift.full[drift.active], last, rtol=rtol, atol=atol)
-        reported = time.perf_counter()
+    rate = _Watched(drift, last, progress)
+    with np.errstate(all="ignore"):
         try:
+            solver = solver_class(rate, 0.0, start, last, rtol=rtol, atol=atol)
             while solver.status == "running":
                 complaint = solver.step()
                 if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
-                    return _broken(solver, drift, complaint)
-                if solver.nfev > MOST_EVALUATIONS:
-                    return _broken(solver, drift, f"more than {MOST_EVALUATIONS:,} evaluations")
+                    return _broken(rate, solver.y, complaint)
+                rate.reached = solver.t
                 reached = int(np.searchsorted(alphas, solver.t, side="right"))
                 if reached > saved:
                     moving[saved:reached] = solver.dense_output()(alphas[saved:reached]).T
                     saved = reached
                 if not drift.last_error < 0.5 * DIVERGENCE_LIMIT**2:
-                    return _broken(solver, drift, None)
-                if may_converge and drift.last_error < CONVERGED_ERROR:
-                    return _converged(moving, saved, solver.y, solver.t, solver.nfev, drift.last_error)
-                if progress is not None and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
-                    reported = time.perf_counter()
-                    progress(Progress(solver.t, solver.t / last, 0, drift.last_error))
+                    return _broken(rate, solver.y, None)
+                if convergence.reached(solver.y, solver.t, rate.evaluations):
+                    return _converged(moving, saved, solver.y, solver.t, rate.evaluations)
         except KeyboardInterrupt:
             stop[0] = 1
-            message = f"stopped by the user at α = {solver.t:.6g}; later times are NaN"
-            return Status.INTERRUPTED, message, solver.nfev
-    return Status.COMPLETED, "reached the last α", solver.nfev
+            message = f"stopped by the user at α = {rate.reached:.6g}; later times are NaN"
+            return Status.INTERRUPTED, message, rate.evaluations
+        except (_Stuck, np.linalg.LinAlgError, ValueError, ArithmeticError, Warning) as problem:
+            if isinstance(problem, OnlineModeError):
+                raise
+            return _broken(rate, rate.state, str(problem))
+    return Status.COMPLETED, "reached the last α", rate.evaluations
 
 
-def _converged(moving, saved, state, alpha, evaluations, error):
+class _Stuck(Exception):
+    """A solver that needs more evaluations than any run does."""
+
+
+class _Watched:
+    """The right-hand side as a solver calls it: counts, reports, and ends a solver that does not end by itself.
+
+    Attributes
+    ----------
+    reached : float
+        α of the last accepted step, for reports.
+    state : array
+        Where it was evaluated last.
+    """
+
+    def __init__(self, drift, last, progress):
+        self._drift, self._last, self._progress = drift, last, progress
+        self.evaluations, self.reached, self.state = 0, 0.0, drift.full[drift.active]
+        self._reported = time.perf_counter()
+
+    @property
+    def last_error(self):
+        """ε_g there."""
+        return self._drift.last_error
+
+    def __call__(self, _, y):
+        if self.evaluations >= MOST_EVALUATIONS:
+            raise _Stuck(f"more than {MOST_EVALUATIONS:,} evaluations")
+        self.evaluations += 1
+        self.state = y
+        value = self._drift(y)
+        if self._progress is not None and time.perf_counter() - self._reported > SECONDS_BETWEEN_REPORTS:
+            self._reported = time.perf_counter()
+            self._progress(Progress(self.reached, self.reached / self._last, 0, self._drift.last_error))
+        return value
+
+
+class _SlowDrift(MeanFieldDrift):
+    """A drift that takes seconds: evaluated in a thread that nobody waits for after Ctrl-C."""
+
+    def __call__(self, y):
+        result = []
+        worker = threading.Thread(target=lambda: result.append(super(_SlowDrift, self).__call__(y)), daemon=True)
+        worker.start()
+        while worker.is_alive():
+            worker.join(0.1)
+        return result[0]
+
+
+class _Convergence:
+    """Tells when less than the tolerance is left to move.
+
+    Parameters
+    ----------
+    problem : Problem
+    drift : MeanFieldDrift
+    last : float
+        The last α.
+    rtol, atol : float
+    """
+
+    def __init__(self, problem, drift, last, rtol, atol):
+        # with noise or decay ε_g = 0 is no fixed point
+        self._possible = problem.noise == 0.0 and problem.weight_decay == 0.0
+        self._smooth = problem.activation in CLOSED_FORM  # nodes are not, where a student lies in the teacher's span
+        self._drift, self._last, self._rtol, self._atol = drift, last, rtol, atol
+        self._next_look = 0
+
+    def reached(self, state, alpha, evaluations):
+        """Whether the run may end here; looks from time to time, as it costs two evaluations an entry."""
+        if not self._possible or not self._drift.last_error < CONVERGED_ERROR or evaluations < self._next_look:
+            return False
+        self._next_look = evaluations + max(100, 4 * state.size)
+        sizes = self._drift.sizes(state)
+        return bool(np.all(np.abs(self._left(state, sizes, self._last - alpha)) <= self._atol + self._rtol * sizes))
+
+    def _left(self, state, sizes, time):
+        """How far the equations linearised at ``state`` still move it: the integral of exp(J t) f."""
+        from scipy.linalg import expm
+
+        rate = self._drift(state)
+        if not self._smooth:
+            return rate * time
+        steps = JACOBIAN_STEP * np.maximum(sizes, 1e-6 * sizes.max())
+        extended = np.zeros((state.size + 1, state.size + 1))
+        extended[:-1, -1] = rate
+        for i, step in enumerate(steps):
+            shift = np.zeros(state.size)
+            shift[i] = step
+            extended[:-1, i] = (self._drift(state + shift) - self._drift(state - shift)) / (2.0 * step)
+        self._drift(state)
+        return expm(time * extended)[:-1, -1]
+
+
+def _converged(moving, saved, state, alpha, evaluations):
     moving[saved:] = state
-    if error > -CONVERGED_ERROR:
-        message = f"ε_g fell below {CONVERGED_ERROR:g} at α = {alpha:.6g}; the last state is held from there on"
-    else:  # ε_g cannot be negative: what is left of it is the error of the integration
-        message = (f"ε_g fell below the integration error at α = {alpha:.6g}; the last state is held from there on: "
-                   "a smaller rtol and atol follow it further")
+    message = (f"ε_g fell below {CONVERGED_ERROR:g}, and at α = {alpha:.6g} what is left to move below the tolerance; "
+               "the last state is held from there on")
     return Status.CONVERGED, message, evaluations
 
 
-def _broken(solver, drift, complaint):
+def _broken(rate, state, complaint):
     """Divergence if the state left all bounds, else a failure of the solver."""
-    finite = np.all(np.isfinite(solver.y)) and np.isfinite(drift.last_error)
-    if complaint is None or not finite or drift.last_error > 1e6:
-        message = f"diverged at α = {solver.t:.6g}: lower the learning rates (or noise); later times are NaN"
-        return Status.DIVERGED, message, solver.nfev
-    message = (f"the solver gave up at α = {solver.t:.6g} ({complaint}): try another method, a larger rtol or lower "
-               "learning rates; later times are NaN")
-    return Status.FAILED, message, solver.nfev
+    finite = np.all(np.isfinite(state)) and np.isfinite(rate.last_error)
+    if complaint is None or not finite or rate.last_error > 1e6:
+        message = f"diverged at α = {rate.reached:.6g}: lower the learning rates (or noise); later times are NaN"
+        return Status.DIVERGED, message, rate.evaluations
+    message = (f"the solver gave up at α = {rate.reached:.6g} ({complaint}): try another method, a larger rtol or "
+               "lower learning rates; later times are NaN")
+    return Status.FAILED, message, rate.evaluations

@@ -14,9 +14,21 @@ _HALF_PI = np.pi / 2
 @compiled(forceinline=True)
 def arcsine(x):
     """asin(x) to about one unit in the last place; arguments rounded beyond ±1 count as ±1."""
+    return _arcsine(x, 0.5 * (1.0 - abs(x)))
+
+
+@compiled(forceinline=True)
+def arcsine_of_pair(x, complement):
+    """asin(x) for x with its 1 − x², which tells x from ±1 where the rounding of x does not."""
+    return _arcsine(x, 0.5 * complement / (1.0 + abs(x)))
+
+
+@compiled(inner=True, forceinline=True)
+def _arcsine(x, half_rest):
+    """asin(x) with half of what |x| lacks to 1."""
     size = abs(x)
     small = size < 0.5
-    t = x * x if small else 0.5 * (1.0 - size)
+    t = x * x if small else half_rest
     t = 0.0 if t < 0.0 else t
     root = size if small else np.sqrt(t)
     above = t * (1.66666666666666657415e-01 + t * (-3.25565818622400915405e-01
@@ -38,8 +50,17 @@ def weighted_arcsines(arguments, weights, count):
     return total
 
 
+@compiled(fastmath={"reassoc", "contract", "nsz"})
+def weighted_arcsines_of_pairs(arguments, complements, weights, count):
+    """Σ_i weights[i] asin(arguments[i]) from the arguments and their 1 − x²."""
+    total = 0.0
+    for i in range(count):
+        total += weights[i] * arcsine_of_pair(arguments[i], complements[i])
+    return total
+
+
 @compiled
-def fill_arcsines(arguments, out):
-    """out[i] = asin(arguments[i]) for all entries of ``out``."""
+def fill_arcsines(arguments, complements, out):
+    """out[i] = asin(arguments[i]) for all entries of ``out``, from the arguments and their 1 − x²."""
     for i in range(out.size):
-        out[i] = arcsine(arguments[i])
+        out[i] = arcsine_of_pair(arguments[i], complements[i])

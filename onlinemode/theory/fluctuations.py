@@ -5,11 +5,13 @@ Gaussian ψ of covariance Λ and the bias m.  Equations and derivation: docs/the
 """
 
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from onlinemode import checks, observables
 from onlinemode.errors import ParameterError
+from onlinemode.theory.cost import fluctuations_bytes, too_large
 from onlinemode.theory.meanfield import MeanFieldDrift, signed_error
 from onlinemode.theory.quadrature import NODE_SEED, normal_nodes, teacher_factor
 
@@ -134,7 +136,15 @@ class Fluctuations:
         return (above - below) / (2.0 * h.reshape((-1,) + (1,) * (above.ndim - 1)))
 
 
-def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
+class Report(NamedTuple):
+    """How far :func:`fluctuations` is."""
+
+    order_parameters: int
+    points: int  # of the path at which coefficients are computed; 0 while the path is not known
+    fraction: float
+
+
+def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES, progress=None):
     """Integrate the linear-noise equations from fixed initial overlaps.
 
     Parameters
@@ -148,6 +158,8 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
     nodes : int, default 2^14
         Quadrature nodes for the covariance of the increments, a power of 2; the error of Λ is about
         1.5 % at 2^14 and falls nearly as 1/nodes.
+    progress : callable, optional
+        Called with a :class:`Report` now and then; what it raises ends the computation.
 
     Returns
     -------
@@ -159,9 +171,6 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
         If the problem has mini-batches, relu units or inputs other than i.i.d. Gaussian, if nothing is
         trained, if the mean-field equations diverge, or if an argument is not one of these.
     """
-    from scipy.integrate import solve_ivp
-    from scipy.interpolate import CubicSpline
-
     if problem.activation == "relu":
         raise ParameterError("the linear-noise theory needs a smooth activation (erf, linear or tanh); got relu, whose "
                              "drift jumps at the quadrature nodes")
@@ -179,34 +188,70 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES):
         raise ParameterError(f"alpha must hold ascending times ≥ 0; got {alpha[0]:g} ... {alpha[-1]:g}")
     nodes = checks.power_of_two("nodes", nodes, 64, 2**24)
     drift = MeanFieldDrift(problem, overlaps)
-    d = drift.active.size
-    if d == 0:
+    if drift.active.size == 0:
         raise ParameterError("nothing is trained, so nothing fluctuates; give a learning rate above 0")
+    with np.errstate(all="ignore"):
+        return _follow(problem, overlaps, alpha, nodes, drift, progress or (lambda report: None))
+
+
+def _follow(problem, overlaps, alpha, nodes, drift, progress):
+    from scipy.integrate import solve_ivp
+    from scipy.interpolate import CubicSpline
+
+    d = drift.active.size
+    _check_memory(d, 100, len(alpha))
     last = alpha[-1] if alpha[-1] > 0.0 else 1.0
     start = drift.full[drift.active]
-    follow = partial(solve_ivp, lambda _, y: drift(y), (0.0, last), start, method="LSODA")
-    with np.errstate(over="ignore", invalid="ignore"):
-        path = follow(rtol=PATH_RTOL, atol=PATH_ATOL, dense_output=True)
+    if not np.all(np.abs(start) < LARGEST_STATE):
+        raise ParameterError(f"the linear-noise theory needs order parameters below {LARGEST_STATE:g}; got "
+                             f"{np.abs(start).max():.3g}")
+
+    def rate(_, y):
+        progress(Report(d, 0, 0.0))
+        return drift(y)
+
+    follow = partial(solve_ivp, rate, (0.0, last), start, method="LSODA")
+    path = follow(rtol=PATH_RTOL, atol=PATH_ATOL, dense_output=True)
     if path.status != 0 or not np.all(np.abs(path.y) < LARGEST_STATE):
         raise ParameterError(f"the mean-field equations diverge before α = {last:g}, so nothing fluctuates about them; "
                              "lower the learning rates, or alpha")
     times = follow(rtol=SAMPLE_RTOL, atol=SAMPLE_ATOL).t
+    points = len(times)
+    _check_memory(d, points, len(alpha))
+
+    def at_all(coefficient, done):
+        """A coefficient at all points, and how far this is after the share ``done``."""
+        for number, time in enumerate(times):
+            progress(Report(d, points, done + 0.5 * number / points))
+            yield coefficient(time)
+
     coefficients = _Coefficients(problem, overlaps, drift, nodes)
-    sampled = [coefficients.at(path.sol(time)) for time in times]
+    sampled = list(at_all(lambda time: coefficients.at(path.sol(time)), 0.0))
     jacobian, omega, correction = (CubicSpline(times, np.array(values)) for values in zip(*sampled))
 
     def covariance_rate(time, flat):
+        progress(Report(d, points, 0.5))
         growth = jacobian(time) @ flat.reshape(d, d)
         return (growth + growth.T + omega(time)).ravel()
 
+    def curvature_at(time):
+        return coefficients.curvature(path.sol(time), covariances(time).reshape(d, d))
+
     covariances = _solve(covariance_rate, last, np.zeros(d * d))
-    curvature = CubicSpline(times, [coefficients.curvature(path.sol(time), covariances(time).reshape(d, d))
-                                    for time in times])
+    curvature = CubicSpline(times, list(at_all(curvature_at, 0.5)))
     biases = _solve(lambda time, bias: jacobian(time) @ bias + curvature(time) + correction(time), last, np.zeros(d))
     states = np.repeat(drift.full[None], len(alpha), 0)
     states[:, drift.active] = path.sol(alpha).T
     covariance = covariances(alpha).T.reshape(-1, d, d)
     return Fluctuations(alpha, states, covariance, biases(alpha).T, drift, overlaps, problem)
+
+
+def _check_memory(d, points, saved):
+    """Raise ParameterError if the covariances of d order parameters do not fit into memory."""
+    needed = too_large(fluctuations_bytes(d, points, saved))
+    if needed:
+        raise ParameterError(f"the linear noise of {d:,} order parameters needs about {needed}: take fewer units, "
+                             "modes or times, or run replicas in its place")
 
 
 def _solve(rate, last, start):

@@ -5,9 +5,11 @@ Equations and derivations: docs/theory.md, sections 2.2 to 2.5.
 
 import numpy as np
 
+from onlinemode import checks
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED, normal_nodes, teacher_factor
 
 CLOSED_FORM = ("erf", "linear")  # activations whose equations of motion need no nodes
+ACTIVATIONS = (*CLOSED_FORM, "relu", "tanh")
 ERROR_NODES = 2**12  # for ε_g of tanh at every saved time
 
 
@@ -75,6 +77,7 @@ class MeanFieldDrift:
         parameters = np.array([rates.xi_in, rates.strengths, rates.xi_out, rates.readout,
                                problem.weight_decay, problem.noise, problem.batch], dtype=float)
         self._error = np.empty(1)
+        self._teacher_overlaps = overlaps.T
         # The state in the arrays that the kernel reads; copies, since kernels are compiled for writable arrays.
         self._state = self.full.copy()
         self._G, S, *factors = self.layout.unpack(self._state)
@@ -94,6 +97,15 @@ class MeanFieldDrift:
     def last_error(self):
         """ε_g at the state of the last call."""
         return float(self._error[0])
+
+    def sizes(self, y):
+        """How large each entry of ``y`` can be: √(G_pp G_qq), √(G_pp T_mm), and the sizes of the other factors."""
+        full = self.full.copy()
+        full[self.active] = y
+        G, _, *factors = self.layout.unpack(full)
+        lengths, teacher_lengths = np.sqrt(np.abs(np.diag(G))), np.sqrt(np.diag(self._teacher_overlaps))
+        return self.layout.pack(np.outer(lengths, lengths), np.outer(lengths, teacher_lengths),
+                                *map(np.abs, factors))[self.active]
 
     def at_start(self):
         """d/dα of all order parameters at the initial state.
@@ -140,6 +152,7 @@ def generalization_error(activation, G, S, T, strengths, xi_out, readout, teache
 
 def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout):
     """ε_g as :func:`generalization_error`, but smooth: negative for overlaps that no vectors have, to differentiate."""
+    checks.choice("activation", activation, ACTIVATIONS)
     if activation == "tanh":
         return _tanh_error(G, S, T, strengths, xi_out, readout, teacher_readout)
     scaled = xi_out * strengths[..., None, :]
@@ -149,13 +162,14 @@ def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readou
     Z = np.concatenate([np.concatenate([Q, R], -1), np.concatenate([np.swapaxes(R, -1, -2), T], -1)], -2)
     w = np.concatenate([readout, np.broadcast_to(-teacher_readout, readout.shape[:-1] + teacher_readout.shape)], -1)
     diagonal = np.diagonal(Z, axis1=-2, axis2=-1)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+    with np.errstate(all="ignore"):
         if activation == "linear":
             moments = Z
-        elif activation == "erf":
-            scale = np.sqrt(1.0 + diagonal)
-            moments = 2.0 / np.pi * np.arcsin(np.clip(Z / (scale[..., :, None] * scale[..., None, :]), -1.0, 1.0))
-        else:
+        elif activation == "erf":  # asin(Z_ij/√((1+Z_ii)(1+Z_jj))), by its cosine, as large units are close to ±1
+            one, other = diagonal[..., :, None], diagonal[..., None, :]
+            cosine = np.sqrt(np.maximum(1.0 + one + other + (one * other - Z**2), 0.0))
+            moments = 2.0 / np.pi * np.arctan2(Z, cosine)
+        else:  # relu
             product = np.sqrt(diagonal[..., :, None] * diagonal[..., None, :])
             cosine = np.where(product > 0.0, np.clip(Z / product, -1.0, 1.0), 0.0)
             moments = product / (2.0 * np.pi) * (np.sqrt(1.0 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine)

@@ -7,6 +7,7 @@ import pytest
 from scipy import special
 
 import onlinemode as om
+from onlinemode.errors import ParameterError
 from onlinemode.theory.meanfield import MeanFieldDrift, StateLayout, generalization_error
 
 ETA = {"xi_in": 0.9, "strengths": 0.6, "xi_out": 0.8, "readout": 0.7}
@@ -225,3 +226,16 @@ def test_both_readouts_scaled_is_a_change_of_rates(random_overlaps):
         two = MeanFieldDrift(om.Problem(activation=activation, noise=0.3 * b, rates=slow), scaled).at_start()
         for x, y in zip(one, two):
             assert np.allclose(x, y, rtol=0.0, atol=1e-12 * max(np.abs(x).max(), 1.0))
+
+
+@pytest.mark.parametrize("name", ["gelu", "ReLU", "", None, 2])
+def test_an_unknown_activation_is_none_of_the_known(name):
+    from onlinemode.kernels.activations import values_and_slopes
+    from onlinemode.theory.meanfield import signed_error
+
+    one = np.ones((1, 1))
+    for function in (generalization_error, signed_error):
+        with pytest.raises(ParameterError, match="activation must be one of erf, linear, relu, tanh; got"):
+            function(name, one, one, one, np.ones(1), one, np.ones(1), np.ones(1))
+    with pytest.raises(ParameterError, match="activation must be one of 0, 1, 2, 3; got 4"):
+        values_and_slopes(4, np.ones(2))

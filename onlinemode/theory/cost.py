@@ -1,0 +1,66 @@
+"""What the theory takes, before it begins: seconds of one drift, of an integration, and memory."""
+
+import os
+
+from onlinemode.theory.meanfield import CLOSED_FORM
+
+EVALUATIONS = 1500  # of a usual integration, beside those of Jacobians
+JACOBIANS = 10  # each takes one evaluation an order parameter
+SHARE = 0.8  # of the machine's free memory that a computation may fill
+UNKNOWN_MEMORY = 8 * 2**30  # taken where the machine does not tell
+
+
+def order_parameters(problem, K, M, P):
+    """How many order parameters move."""
+    rates = problem.rates
+    moving = (P * (P + 1) // 2 + P * M) * (rates.xi_in > 0.0 or problem.weight_decay > 0.0)
+    return moving + P * (rates.strengths > 0.0) + K * P * (rates.xi_out > 0.0) + K * (rates.readout > 0.0)
+
+
+def drift_seconds(problem, K, M, P, nodes):
+    """One evaluation of the mean-field drift, from counts of its operations at a nanosecond or some each."""
+    n = K + M
+    seconds = 0.75e-9 * P**2 * K**2 + 2e-9 * K * P * (P + n) + 2e-9 * K * n * (P + M)
+    if problem.activation in ("erf", "tanh"):
+        seconds += 2.3e-9 * (K * n) ** 2
+    if problem.activation not in CLOSED_FORM:
+        a_node = 1e-9 * ((M + P) * (M + P) + K * (2 * P + M + K) + 20 * n)
+        seconds += nodes * a_node * (2 if problem.activation == "tanh" else 1)
+    return seconds
+
+
+def integration_seconds(problem, K, M, P, nodes):
+    """A usual integration, to a factor of some."""
+    d = order_parameters(problem, K, M, P)
+    return drift_seconds(problem, K, M, P, nodes) * (EVALUATIONS + JACOBIANS * d)
+
+
+def integration_bytes(problem, K, M, P, method, saved):
+    """Memory of a solver and of the states at ``saved`` times."""
+    d = order_parameters(problem, K, M, P)
+    matrices = {"LSODA": 1, "BDF": 4, "Radau": 6}.get(method, 0)  # of Jacobians and their factors
+    return 8 * (matrices * d**2 + 40 * d + saved * (2 * d + 2 * P * (P + M)))
+
+
+def fluctuations_bytes(d, points, saved):
+    """Memory of the linear noise of d order parameters: splines over the points, interpolants of a solver, results."""
+    return 8 * d**2 * (12 * points + 8 * max(points, 100) + saved)
+
+
+def free_memory():
+    """Bytes that a new computation can have."""
+    try:
+        with open("/proc/meminfo") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError, IndexError):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return UNKNOWN_MEMORY
+
+
+def too_large(size):
+    """What to say where ``size`` bytes are more than there is, else None."""
+    free = free_memory()
+    return None if size <= SHARE * free else f"{size / 2**30:,.1f} GiB, and this machine has {free / 2**30:,.1f} free"
