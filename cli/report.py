@@ -59,7 +59,7 @@ def print_stages(run, theory=None):
     for plateau in plateaus:
         print(f"plateau{whose}: α = {plateau.start:.3g} to {plateau.stop:.3g} at ε_g = {plateau.level:.3g}")
     if not plateaus:
-        print(f"no plateau{whose} (0.3 decades of α with |d ln ε_g / d ln α| < 0.1 before a fall)")
+        print(f"no plateau{whose} (a stretch between two falls of ε_g with −d ln ε_g / d ln α < 0.3)")
     steps = smooth.specialization_steps() if smooth is not None else []
     if len(steps):
         print(f"specialization{whose} rises fastest at α = {', '.join(f'{step:.3g}' for step in steps)}")

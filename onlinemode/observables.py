@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-START = 0.1  # a run has left its start once ε_g has fallen by this share
 FEW_ASSIGNMENTS = 24  # up to so many are all tried, beyond them the Hungarian method is faster
 PARALLEL_TEACHER = 1e-6  # below this, 1 − mean |ρ^T| counts as zero and is replaced by 1
 
@@ -90,7 +89,9 @@ def _matched_mask(matching, M):
 def specialization(Q, R, T, signed=True):
     """How far each student unit has chosen one teacher unit: 0 unspecialized, 1 a perfect student.
 
-    (mean matched ρ − mean unmatched |ρ|) / (1 − mean_{m≠m'} |ρ^T_mm'|), not clipped.
+    For K = M (mean matched ρ − mean unmatched |ρ|) / (1 − mean_{m≠m'} |ρ^T_mm'|), not clipped.  For
+    K ≠ M the largest mean over min(K, M) pairs of (ρ_km − mean_{m'≠m} |ρ_km'|) / (1 − mean_{m'≠m} |ρ^T_mm'|):
+    each teacher unit with the student unit that has chosen it most, or each student unit with its teacher unit.
 
     Parameters
     ----------
@@ -103,21 +104,41 @@ def specialization(Q, R, T, signed=True):
     Returns
     -------
     array (...)
-        It can exceed 1 a little when K ≠ M; NaN where an overlap is NaN.
+        NaN where an overlap is NaN.
     """
     rho = normalized_overlaps(Q, R, T)
+    K, M = rho.shape[-2:]
+    between = np.abs(normalized_overlaps(T, T, T)) * (1.0 - np.eye(M))
+    value = _specialization_of_pairs(rho, between, signed) if K == M else _chosen_most(rho, between, signed)
+    return np.where(np.isfinite(rho).all((-2, -1)), value, np.nan)
+
+
+def _specialization_of_pairs(rho, between, signed):
+    """Specialization of as many student as teacher units, all of them matched."""
     M = rho.shape[-1]
     matched = _matched_mask(match_units(rho, signed), M)
-    pairs = min(rho.shape[-2:])
-    others = rho.shape[-2] * M - pairs
-    value = np.where(matched, rho if signed else np.abs(rho), 0.0).sum((-2, -1)) / pairs
-    if others:
-        value = value - np.where(matched, 0.0, np.abs(rho)).sum((-2, -1)) / others
+    value = np.where(matched, rho if signed else np.abs(rho), 0.0).sum((-2, -1)) / M
     if M > 1:
-        between = np.abs(normalized_overlaps(T, T, T))
-        room = 1.0 - (between.sum() - np.trace(between)) / (M * (M - 1))
-        value = value / (room if room >= PARALLEL_TEACHER else 1.0)
-    return np.where(np.isfinite(rho).all((-2, -1)), value, np.nan)
+        value = value - np.where(matched, 0.0, np.abs(rho)).sum((-2, -1)) / (M * (M - 1))
+        value = value / _room(between.sum() / (M * (M - 1)))
+    return value
+
+
+def _chosen_most(rho, between, signed):
+    """Specialization of more or fewer student units, over the pairs that make it largest."""
+    K, M = rho.shape[-2:]
+    size = np.abs(rho)
+    choice = rho if signed else size
+    if M > 1:
+        others = (size.sum(-1, keepdims=True) - size) / (M - 1)
+        choice = (choice - others) / _room(between.sum(0) / (M - 1))
+    matched = _matched_mask(match_units(choice), M)
+    return np.where(matched, choice, 0.0).sum((-2, -1)) / min(K, M)
+
+
+def _room(overlap):
+    """1 − mean |ρ^T|, what a specialized unit can have over the others; 1 for parallel teacher units."""
+    return np.where(1.0 - overlap >= PARALLEL_TEACHER, 1.0 - overlap, 1.0)
 
 
 def unit_margins(Q, R, T, signed=True):
@@ -135,46 +156,105 @@ def unit_margins(Q, R, T, signed=True):
     return np.where(matched.any(-1), own - other, np.nan)
 
 
-def mode_residuals(G, S, T, strengths, xi_out):
+def mode_residuals(G, S, T, strengths, xi_out, readout=None, teacher_readout=None, odd=False):
     """r_p = |X_p − X*_p|² / |X*_p|², for a student that shares A and s with its teacher.
+
+    X* are the modes of the teacher with its units renumbered, which is the same function, such that
+    they come closest to the student's units at the last time; with the teacher's own numbers where no
+    other modes give the renumbered units.
 
     Parameters
     ----------
     G : array (..., P, P)
+        The last of the leading axes is time; without leading axes there is one time.
     S : array (..., P, M)
     T : array (M, M)
     strengths : array (P,)
     xi_out : array (K, P)
+    readout : array (..., K), optional
+        Fixed second layer of the student, without an axis of times.  A student unit can take the place of
+        a teacher unit with the same readout, and of any one where this is left out.
+    teacher_readout : array (M,), optional
+    odd : bool, default False
+        Whether the activation is odd, so that a unit may also change its sign together with its readout.
 
     Returns
     -------
     array (..., P) or None
-        None where the teacher's modes cannot be read off: rank(A diag(s)) < P, K ≠ M, or a teacher
-        that is not of the form A diag(s) X*.  Whether A and s stay fixed is the caller's to know.
+        None where the teacher's modes cannot be read off: rank(A diag(s)) < P, K ≠ M, a teacher that is
+        not of the form A diag(s) X*, or readouts with which the student cannot become the teacher.
+        Whether A and s stay fixed is the caller's to know.
     """
     scaled = xi_out * strengths
     K, P = scaled.shape
     if T.shape[0] != K or np.linalg.matrix_rank(scaled) < P:
         return None
     inverse = np.linalg.pinv(scaled)
-    T_mode = inverse @ T @ inverse.T
-    if np.abs(scaled @ T_mode @ scaled.T - T).max() > 1e-8 * np.abs(T).max():
+    if not _made_of(scaled, inverse, T):
         return None
-    S_mode = S @ inverse.T
+    ends = _last_finite(S if S.ndim > 2 else S[None])
+    same, opposite = _exchangeable(readout, teacher_readout, odd, ends.shape[:-2] + (K, K))
+    renumbered = _closest_numbering(scaled @ ends, same, opposite)
+    as_it_is = np.where(np.diagonal(same, axis1=-2, axis2=-1).all(-1), 1.0, np.nan)[..., None, None] * np.eye(K)
+    kept = _made_of(scaled, inverse, renumbered @ T @ np.swapaxes(renumbered, -1, -2))
+    renumbered = np.where(kept[..., None, None], renumbered, as_it_is)
+    T_mode = inverse @ renumbered @ T @ np.swapaxes(renumbered, -1, -2) @ inverse.T
+    teacher = np.diagonal(T_mode, axis1=-2, axis2=-1)
+    if not np.all(teacher > 1e-10 * teacher.max()):  # 0 up to rounding, or NaN
+        return None
+    if S.ndim > 2:  # the same at all times
+        renumbered, teacher = renumbered[..., None, :, :], teacher[..., None, :]
     own = np.diagonal(G, axis1=-2, axis2=-1)
-    mixed = np.diagonal(S_mode, axis1=-2, axis2=-1)
-    teacher = np.diagonal(T_mode)
-    if np.any(teacher <= 1e-10 * teacher.max()):  # 0 up to rounding
-        return None
+    mixed = np.diagonal(S @ np.swapaxes(renumbered, -1, -2) @ inverse.T, axis1=-2, axis2=-1)
     return (own - 2.0 * mixed + teacher) / teacher
 
 
+def _made_of(scaled, inverse, T):
+    """Whether teacher units with the overlaps T are of the form A diag(s) X*; False where T is not finite."""
+    span = scaled @ inverse
+    return np.abs(span @ T @ span.T - T).max((-2, -1)) <= 1e-8 * np.abs(T).max((-2, -1))
+
+
+def _last_finite(values):
+    """The matrices (..., n, K, M) at the last finite of their n times, at the first one where none is."""
+    finite = np.isfinite(values).all((-2, -1))
+    last = finite.shape[-1] - 1 - finite[..., ::-1].argmax(-1)
+    last = np.where(finite.any(-1), last, 0)
+    return np.take_along_axis(values, last[..., None, None, None], axis=-3)[..., 0, :, :]
+
+
+def _exchangeable(readout, teacher_readout, odd, shape):
+    """Whether a student unit can take the place of a teacher unit as it is, and with the opposite sign."""
+    if readout is None:
+        return np.full(shape, True), np.full(shape, odd)
+    v, v_star = np.asarray(readout)[..., :, None], np.asarray(teacher_readout)
+    same, opposite = _equal(v, v_star), odd & _equal(v, -v_star)
+    return np.broadcast_to(same, shape), np.broadcast_to(opposite, shape)
+
+
+def _equal(one, other):
+    return np.isclose(one, other, rtol=1e-9, atol=0.0)
+
+
+def _closest_numbering(R, same, opposite):
+    """Signed permutations U (..., K, K) with the least Σ_k |W_k − (U B)_k|² that the readouts allow; NaN for none."""
+    gain = np.maximum(np.where(same, R, -np.inf), np.where(opposite, -R, -np.inf))
+    allowed = same | opposite
+    lowest = -3.0 * R.shape[-1] * np.abs(R).max((-2, -1), keepdims=True) - 1.0  # no sum of allowed gains is as low
+    matched = _matched_mask(match_units(np.where(allowed, gain, lowest)), R.shape[-1])
+    U = np.where(matched, np.where(same & ((R >= 0.0) | ~opposite), 1.0, -1.0), 0.0)
+    possible = (matched & allowed).any(-1).all(-1)
+    return np.where(possible[..., None, None], U, np.nan)
+
+
 class Plateau(NamedTuple):
-    """An interval of α on which the generalization error hardly falls."""
+    """A slow stretch between two falls of the generalization error, docs/theory.md, section 6.4."""
 
     start: float
     stop: float
     level: float  # geometric mean of ε_g on the plateau
+    slowest: float  # the α at which ε_g falls slowest
+    prominence: float  # how much the plateau stands out, in units of ln ε_g
 
 
 def _on_log_grid(alpha, values, logarithm):
@@ -200,48 +280,61 @@ def _smooth(curve, width):
     return np.convolve(padded, np.full(width, 1.0 / width), mode="valid")
 
 
-def find_plateaus(alpha, error, slope=0.1, decades=0.3, smoothing=0.0):
-    """Plateaus of ε_g: maximal intervals with |d ln ε_g / d ln α| < slope.
+def find_plateaus(alpha, error, slope=0.3, prominence=0.1, smoothing=0.0):
+    """Plateaus of ε_g: where it falls slowest, ln ε_g against ln α, between two falls.
 
-    A plateau spans at least ``decades`` decades of α and ends in a fall; a final noise floor is
-    none.  An interval that touches the first sample, or on which ε_g has not yet fallen by
-    ``START`` of its first value, is the start of the run, not a plateau.
+    The steepness −d ln ε_g / d ln α has a local minimum there, and depth is how far the lower of the two
+    falls beside it is steeper.  Each time has the weight 1 − 2 (steepness − minimum)/depth, not below 0;
+    the plateau has the length and the centre of this weight.  The start of a run and a final noise
+    floor have a fall on one side only and are none.
 
     Parameters
     ----------
     alpha, error : array (n,)
         Times and generalization errors of one run; α = 0 and vanishing errors are left out.
-    slope : float, default 0.1
-        0.3 suits the paper's own setting, whose plateaus are tilted.
-    decades : float, default 0.3
+    slope : float, default 0.3
+        Least −d ln ε_g / d ln α above which a slow stretch is no plateau.
+    prominence : float, default 0.1
+        Least of three changes of ln ε_g: how much it falls before the plateau, how much after it, and how
+        much further it would have fallen along it at the speed of the slower fall (depth times length).
     smoothing : float, default 0
-        Width, in decades of α, of a running mean over ln ε_g: use about 0.3 for noisy curves.
+        Width, in decades of α, of a running mean over ln ε_g, and half of it over its steepness: use
+        about 0.3 for noisy curves.
 
     Returns
     -------
     list of Plateau
     """
+    from scipy.signal import find_peaks
+
     prepared = _on_log_grid(alpha, error, logarithm=True)
     if prepared is None:
         return []
     grid, curve = prepared
     step = grid[1] - grid[0]
-    width = int(round(smoothing * np.log(10.0) / step)) | 1
-    curve = _smooth(curve, width if smoothing > 0.0 else 1)
-    steepness = np.gradient(curve, step)
-    flat = np.abs(steepness) < slope
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], flat, [False])).astype(int)))
-    found = []
-    for begin, end in zip(edges[::2], edges[1::2]):
-        last = end - 1
-        long_enough = grid[last] - grid[begin] >= decades * np.log(10.0)
-        ends_in_fall = end < grid.size and steepness[end] < 0.0
-        level = curve[begin:end].mean()
-        has_fallen = begin > 0 and level < curve[0] + np.log(1.0 - START)
-        if has_fallen and long_enough and ends_in_fall:
-            found.append(Plateau(float(np.exp(grid[begin])), float(np.exp(grid[last])),
-                                 float(np.exp(level))))
-    return found
+    width = int(round(smoothing * np.log(10.0) / step))
+    curve = _smooth(curve, width | 1)
+    steepness = _smooth(-np.gradient(curve, step), width // 2 | 1)
+    minima, found_with = find_peaks(-steepness, prominence=0.0)
+    depths = dict(zip(minima, found_with["prominences"]))
+    found, taken = [], np.zeros(grid.size, dtype=bool)
+    for i in sorted(minima, key=lambda minimum: steepness[minimum]):
+        if steepness[i] >= slope:
+            break
+        if taken[i] or depths[i] <= 0.0:
+            continue
+        weight = np.maximum(1.0 - 2.0 * (steepness - steepness[i]) / depths[i], 0.0)
+        ends = np.flatnonzero(weight == 0.0)
+        begin, end = ends[ends < i].max(initial=-1) + 1, ends[ends > i].min(initial=grid.size)
+        part = slice(begin, end)
+        length, centre = weight[part].sum() * step, np.average(grid[part], weights=weight[part])
+        level = np.average(curve[part], weights=weight[part])
+        stands_out = min(depths[i] * length, curve[:i].max() - level, level - curve[i:].min())
+        if stands_out >= prominence:
+            taken[part] = True
+            values = np.exp([centre - 0.5 * length, centre + 0.5 * length, level, grid[i]])
+            found.append(Plateau(*values.tolist(), float(stands_out)))
+    return sorted(found)
 
 
 def specialization_steps(alpha, values, smoothing=0.1, height=0.1):

@@ -173,19 +173,26 @@ class Trajectory:
     @cached_property
     def mode_residuals(self):
         """r_p = |X_p − X*_p|²/|X*_p|², (draws, n, P); None where not defined (section 6.3)."""
-        rates = self.problem.rates
+        rates, activation, start = self.problem.rates, self.problem.activation, self.initial
+        trained = rates.readout > 0.0
         if rates.strengths > 0.0 or rates.xi_out > 0.0:
             return None
         if self.starts is not None and any(np.ptp(self.starts[name], 0).any() for name in ("strengths", "xi_out")):
             return None  # replicas differ in their factors, so no common modes of the teacher
-        return observables.mode_residuals(self.G, self.S, self.T, self.initial.strengths, self.initial.xi_out)
+        if (activation == "linear" and (start.P > 1 or trained)) or (activation == "relu" and trained):
+            return None  # many students are perfect
+        return observables.mode_residuals(
+            self.G, self.S, self.T, start.strengths, start.xi_out, None if trained else self.readout[:, 0],
+            self.teacher_readout, odd=activation != "relu")
 
     def plateaus(self, replica=0, **options):
         """Plateaus of ε_g of one replica; options of :func:`onlinemode.observables.find_plateaus`.
 
-        Simulated curves are smoothed over 0.3 decades of α unless ``smoothing`` is given.
+        Simulated curves are smoothed over 0.3 decades of α, and the least prominence is 0.2, unless
+        ``smoothing`` or ``prominence`` are given.
         """
-        options.setdefault("smoothing", 0.0 if self.meta["engine"] == "ode" else 0.3)
+        if self.meta["engine"] != "ode":
+            options = {"smoothing": 0.3, "prominence": 0.2} | options
         return observables.find_plateaus(self.alpha, self.generalization_error[replica], **options)
 
     def specialization_steps(self, replica=0, **options):

@@ -75,7 +75,7 @@ def test_more_student_units_than_teacher_units():
     margins = unit_margins(np.eye(3), rho, np.eye(1))
     assert margins[1] == pytest.approx(0.9)
     assert np.isnan(margins[[0, 2]]).all()
-    assert specialization(np.eye(3), rho, np.eye(1)) == pytest.approx(0.9 - 0.2)
+    assert specialization(np.eye(3), rho, np.eye(1)) == pytest.approx(0.9)  # there is nothing else to choose
 
 
 def test_more_teacher_units_than_student_units():
@@ -83,6 +83,46 @@ def test_more_teacher_units_than_student_units():
     assert np.array_equal(match_units(rho), [1])
     assert unit_margins(np.eye(1), rho, np.eye(3))[0] == pytest.approx(0.6)
     assert specialization(np.eye(1), rho, np.eye(3)) == pytest.approx(0.9 - 0.2)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("units", [
+    [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]],  # K < M
+    [*np.eye(4), [0.0] * 4, [1e-9, 0.0, 0.0, -1e-9]],  # K > M, the others switched off
+    [*np.eye(4), [1.0, 0.0, 0.0, 0.0], [0.5, 0.0, 0.0, 0.0]],  # copies
+    [*np.eye(4), [1.0, 2.0, 0.0, 3.0], [-1.0, -2.0, 0.0, -3.0]],  # two that cancel
+])
+def test_a_perfect_student_of_another_size_has_specialization_one(correlated_teacher, units, signed):
+    for order in (slice(None), [1, 0, *range(len(units) - 1, 1, -1)]):
+        Q, R, T = overlaps(np.array(units)[order] @ correlated_teacher, correlated_teacher)
+        assert specialization(Q, R, T, signed) == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("K, M", [(5, 2), (4, 3), (2, 5), (1, 3)])
+def test_an_unspecialized_student_of_another_size(K, M):
+    assert specialization(np.eye(K), np.full((K, M), 0.4), np.eye(M)) == pytest.approx(0.0, abs=1e-15)
+
+
+@pytest.mark.parametrize("K, M", [(3, 3), (5, 2), (3, 2), (2, 4)])
+def test_specialization_is_continuous(K, M):
+    """No jumps where the matching changes: ρ ≥ 0 on straight lines between random students, 2,000 steps each."""
+    rng = np.random.default_rng(8)
+    for _ in range(10):
+        begin, end = rng.uniform(0.0, 1.0, (2, K, M))
+        along = np.linspace(0.0, 1.0, 2001)[:, None, None]
+        value = specialization(np.eye(K), begin + along * (end - begin), np.eye(M))
+        assert np.abs(np.diff(value)).max() < 2.0 * np.abs(end - begin).max() / 2000
+
+
+@pytest.mark.parametrize("K, readout, eta, alpha", [(4, "sum", 1.0, 2000.0), (6, "sum", 1.0, 2000.0),
+                                                    (4, "mean", 10.0, 1e5)])
+def test_specialization_of_runs_that_find_every_teacher_unit(K, readout, eta, alpha):
+    """Unmatched units end as pairs that cancel (sum) or as copies (mean)."""
+    start = om.initial.committee(1000, K=K, M=2, readout=readout)
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=eta)), start, alpha, "ode", save_at=20)
+    assert run.generalization_error[0, -1] < 1e-7
+    assert abs(run.specialization[0, 0]) < 0.2
+    assert run.specialization[0, -1] == pytest.approx(1.0, abs=5e-3)
 
 
 @pytest.mark.parametrize("rho", [0.3, -0.4])
@@ -180,6 +220,82 @@ def test_mode_residuals_of_a_run():
         assert om.simulate(om.Problem(rates=rates), start, 0.1, "ode", save_at=2).mode_residuals is None
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1], [1, 0, 2]])
+def test_residuals_of_exchanged_units_are_zero(order):
+    """The student knows the teacher, in another order: ε_g = 0, specialization 1, residuals 0."""
+    start = om.initial.from_overlaps(Q=np.eye(3), R=np.eye(3)[order], T=np.eye(3))
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), start, 1.0, "ode", save_at=3)
+    assert np.array_equal(run.generalization_error[0], np.zeros(3)) and np.all(run.specialization == 1.0)
+    assert np.abs(run.mode_residuals).max() < 1e-14
+
+
+@pytest.mark.parametrize("start, eta", [
+    (om.initial.committee(1000, K=3, readout="sum", weights=False), 0.5),
+    (om.initial.graded(1000, K=4, weights=False), 5.0),
+    *((om.initial.showcase(1000, seed=seed, weights=False), 3.0) for seed in range(4))])
+def test_residuals_end_at_zero_where_the_student_is_perfect(start, eta):
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=eta)), start, 1500.0, "ode", save_at=20)
+    residuals = run.mode_residuals[0]
+    assert run.generalization_error[0, -1] < 1e-8
+    assert residuals[-1].max() < 1e-4 and residuals.max() < 1.5
+    assert residuals[0] == pytest.approx(1.0, abs=0.3)
+
+
+def test_each_replica_has_its_own_numbering():
+    """Students that find the teacher's units in different orders."""
+    problem = om.Problem(rates=om.LearningRates(xi_in=1.5))
+    run = om.simulate(problem, lambda r: om.initial.committee(500, K=2, readout="sum", student_seed=r, weights=False),
+                      200.0, "chain", N=500, replicas=6, save_at=10)
+    orders = {tuple(match_units(rho[-1])) for rho in run.rho}
+    assert orders == {(0, 1), (1, 0)}
+    assert run.mode_residuals[:, -1].max() < 0.01
+
+
+def test_residuals_of_modes_that_no_other_numbering_gives(shared_modes):
+    """With P < K and A drawn at random the teacher has one numbering, whatever the student does."""
+    X, modes, s, A = shared_modes
+    B = (A * s) @ modes
+    for student in (X, modes[::-1], -modes):
+        exact = ((student - modes) ** 2).sum(1) / (modes**2).sum(1)
+        found = mode_residuals(student @ student.T / 40, student @ B.T / 40, B @ B.T / 40, s, A)
+        assert np.allclose(found, exact, rtol=1e-12)
+
+
+@pytest.mark.parametrize("readout, teacher_readout, odd, expected", [
+    ([1.0, 2.0], [1.0, 2.0], True, 2.0),  # exchanged, but each readout belongs to one unit
+    ([1.0, 2.0], [2.0, 1.0], False, 0.0),
+    ([1.0, 1.0], [2.0, 1.0], False, None),
+    ([1.0, 1.0], [1.0, -1.0], False, None),
+    ([1.0, -1.0], [-1.0, 1.0], True, 0.0),
+])
+def test_residuals_and_readouts(readout, teacher_readout, odd, expected):
+    """A student unit takes the place of a teacher unit whose readout it has."""
+    swapped = np.eye(2)[::-1]
+    found = mode_residuals(np.eye(2), swapped, np.eye(2), np.ones(2), np.eye(2), np.array(readout),
+                           np.array(teacher_readout), odd)
+    assert found is None if expected is None else np.allclose(found, expected)
+
+
+def test_residuals_of_flipped_units():
+    """(v, W) and (−v, −W) are one function where g is odd."""
+    flipped = np.diag([-1.0, 1.0])
+    arguments = (np.eye(2), flipped, np.eye(2), np.ones(2), np.eye(2))
+    v, v_star = np.array([-1.0, 1.0]), np.ones(2)
+    assert np.allclose(mode_residuals(*arguments, v, v_star, odd=True), 0.0)
+    assert mode_residuals(*arguments, v, v_star) is None
+    assert np.allclose(mode_residuals(*arguments, odd=True), 0.0)  # trained readouts
+    assert np.allclose(mode_residuals(*arguments, v_star, v_star, odd=True), [4.0, 0.0])
+
+
+@pytest.mark.parametrize("activation, readout, there", [
+    ("erf", 0.0, True), ("erf", 0.1, True), ("relu", 0.0, True), ("relu", 0.1, False), ("linear", 0.0, False)])
+def test_residuals_are_absent_where_many_students_are_perfect(activation, readout, there):
+    """Linear units add up; relu units can trade length for readout."""
+    problem = om.Problem(activation, rates=om.LearningRates(xi_in=0.1, readout=readout))
+    run = om.simulate(problem, om.initial.committee(50, K=2, weights=False), 0.1, "chain", N=50, save_at=2)
+    assert (run.mode_residuals is not None) == there
+
+
 def test_matching_of_a_run_is_signed_unless_the_readout_is_trained():
     start = om.initial.committee(50, K=2, seed=1)
     for readout, signed in ((0.0, True), (0.1, False)):
@@ -226,25 +342,78 @@ def test_two_plateaus():
     [(0.12, -0.2), (10.0, 0.0), (1e4, -1.0)],  # the same, after a fall of 4 %
     [(10.0, -1.0), (1e4, 0.0)],  # the floor at its end
     [(10.0, -1.0), (100.0, 0.0), (1e4, 0.5)],  # ends in a rise
-    [(10.0, -1.0), (15.0, 0.0), (1e4, -1.0)],  # too short
-    [(10.0, -1.0), (100.0, -0.2), (1e4, -1.0)],  # too steep
+    [(10.0, -1.0), (10.5, 0.0), (1e4, -1.0)],  # too short
+    [(10.0, -1.0), (100.0, -0.4), (1e4, -1.0)],  # too steep
+    [(10.0, -0.24), (100.0, -0.2), (1e4, -0.24)],  # too shallow
+    [(10.0, -1.0), (100.0, 0.0), (110.0, -1.0), (1e4, 0.0)],  # a fall of 9 % after it
     [(1e4, -1.0)],
+    [(1e4, -0.2)],
 ])
 def test_no_plateau(pieces):
     assert find_plateaus(ALPHA, staircase(ALPHA, *pieces)) == []
 
 
 def test_thresholds():
-    tilted = staircase(ALPHA, (10.0, -1.0), (100.0, -0.2), (1e4, -1.0))
-    assert len(find_plateaus(ALPHA, tilted, slope=0.3)) == 1
+    steep = staircase(ALPHA, (10.0, -1.0), (100.0, -0.4), (1e4, -1.0))
+    (found,) = find_plateaus(ALPHA, steep, slope=0.5)
+    assert found.prominence == pytest.approx(0.6 * np.log(10.0), rel=0.02)
     short = staircase(ALPHA, (10.0, -1.0), (15.0, 0.0), (1e4, -1.0))
-    assert len(find_plateaus(ALPHA, short, decades=0.1)) == 1
+    (found,) = find_plateaus(ALPHA, short)
+    assert found.prominence == pytest.approx(np.log(1.5), rel=0.1)
+    assert find_plateaus(ALPHA, short, prominence=0.5) == []
+
+
+def test_slowest_point_and_prominence():
+    """ε_g = exp(−x − 0.9 sin x) with x = ln α: steepness 1 + 0.9 cos x, slowest at π between falls at 0 and 2π.
+
+    The weight is −cos x from π/2 to 3π/2, so the length is 2, and the prominence 1.8 times that.
+    """
+    x = np.linspace(-1.0, 2.0 * np.pi + 0.5, 400)
+    (found,) = find_plateaus(np.exp(x), np.exp(-x - 0.9 * np.sin(x)))
+    assert np.log(found.slowest) == pytest.approx(np.pi, abs=0.02)
+    assert np.log(found.start) == pytest.approx(np.pi - 1.0, abs=0.02)
+    assert np.log(found.stop) == pytest.approx(np.pi + 1.0, abs=0.02)
+    assert found.level == pytest.approx(np.exp(-np.pi), rel=0.02)
+    assert found.prominence == pytest.approx(3.6, rel=0.01)
+
+
+def committee_of_three(eta):
+    start = om.initial.committee(1000, K=3, readout="sum", weights=False)
+    return om.simulate(om.Problem(rates=om.LearningRates(xi_in=eta)), start, 1000.0, "ode", save_at=300)
+
+
+def test_plateaus_vary_smoothly_with_the_learning_rate():
+    """From η = 0.5 to 1.7 the plateau is always there, and moves by less than a factor of two at a time.
+
+    Its largest step is where a second fall parts from the first, near η = 1.1.
+    """
+    runs = [committee_of_three(float(eta)) for eta in np.arange(0.5, 1.701, 0.05)]
+    longest = [max(run.plateaus(), key=lambda plateau: plateau.stop / plateau.start) for run in runs]
+    steps = np.abs(np.diff(np.log([plateau[:3] for plateau in longest]), axis=0)).max(0)
+    assert steps[0] < np.log(2.0) and steps[1] < np.log(1.25) and steps[2] < np.log(1.15)
+    assert min(plateau.prominence for plateau in longest) > 0.5
+
+
+def test_two_plateaus_that_anyone_sees():
+    start = om.initial.committee(1000, K=6, M=2, readout="sum")
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=0.5)), start, 1000.0, "ode")
+    first, second = run.plateaus()
+    assert first.start < 14.0 < first.stop < 30.0 and 100.0 < second.start < 165.0 < second.stop < 210.0
+    assert first.level == pytest.approx(0.136, rel=0.05) and second.level == pytest.approx(0.067, rel=0.05)
+
+
+def test_a_noisy_floor_has_no_plateau():
+    """Label noise, N = 1,000: ε_g stays at its floor; no false alarm in 20 runs."""
+    start = om.initial.committee(1000, K=1, readout="sum", weights=False)
+    run = om.simulate(om.Problem(noise=0.3, rates=om.LearningRates(xi_in=1.0)), start, 300.0, "chain", N=1000,
+                      replicas=20, save_at=100)
+    assert [run.plateaus(replica) for replica in range(20)] == [[]] * 20
 
 
 def test_noisy_plateau_needs_smoothing():
     rng = np.random.default_rng(4)
     error = staircase(ALPHA, (10.0, -1.0), (300.0, -0.01), (1e4, -2.0)) * np.exp(0.01 * rng.standard_normal(400))
-    assert find_plateaus(ALPHA, error) == []
+    assert all(found.stop < 1.5 * found.start for found in find_plateaus(ALPHA, error))
     (found,) = find_plateaus(ALPHA, error, smoothing=0.2)
     assert found.start == pytest.approx(10.0, rel=0.25)
     assert found.stop == pytest.approx(300.0, rel=0.25)
@@ -296,8 +465,8 @@ def test_plateaus_and_steps_of_a_run():
 def test_plateau_of_a_simulation_is_that_of_the_theory():
     start = om.initial.committee(1000, K=2, seed=0, readout="sum", student_size=0.01)
     problem = om.Problem(rates=om.LearningRates(xi_in=0.5))
-    (theory,) = om.simulate(problem, start, 200.0, "ode").plateaus()
-    run = om.simulate(problem, start, 200.0, "micro", replicas=2, save_at=100)
+    (theory,) = om.simulate(problem, start, 300.0, "ode").plateaus()
+    run = om.simulate(problem, start, 300.0, "micro", replicas=2, save_at=100)
     for r in range(2):
         (found,) = run.plateaus(r, smoothing=0.3)
         assert found.start == pytest.approx(theory.start, rel=0.3)

@@ -57,4 +57,4 @@ def test_numbers_of_the_default_run():
     assert run.generalization_error[0, 0] / run.generalization_error[0, -1] > 10.0
     assert run.specialization[0, -1] - run.specialization[0, 0] > 0.5
     plateau, = run.plateaus()
-    assert 6.0 < plateau.start < 8.0 and 18.0 < plateau.stop < 22.0
+    assert 5.5 < plateau.start < 6.5 and 23.5 < plateau.stop < 24.5
