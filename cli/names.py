@@ -38,14 +38,19 @@ def claim_runs(settings, command, endings=("",), replaceable=None):
     ------
     FileError, ParameterError
     """
+    check_numbers(settings)
+    tails = [ending + tail for ending in endings for tail in _tails_of_run(settings)]
+    return claim_files(settings, default_name(settings, command), endings, tails, replaceable)
+
+
+def check_numbers(settings):
+    """Raise ParameterError for an N or a seed that is too large for a name, too; small ones are checked where used."""
     from onlinemode import checks
     from onlinemode.initial import MAX_N
     from onlinemode.simulation import MAX_SEED
 
-    for name, most in (("N", MAX_N), ("seed", MAX_SEED)):  # small ones are checked where they are used
+    for name, most in (("N", MAX_N), ("seed", MAX_SEED)):
         checks.integer(name, max(settings[name], 0), 0, most)
-    tails = [ending + tail for ending in endings for tail in _tails_of_run(settings)]
-    return claim_files(settings, default_name(settings, command), endings, tails, replaceable)
 
 
 def _tails_of_run(settings):
@@ -57,11 +62,13 @@ def _tails_of_run(settings):
 
 def default_name(settings, command):
     """Command, start, N, whatever is not the usual kind, and the seed: ``simulate_showcase_N1000_manifold_seed0``."""
-    words = [command, settings["init"], f"N{settings['N']}"]
-    for name in ("engine", "activation", "inputs", "readout"):
-        if settings.get(name) not in (None, COMMON[name]):
-            words.append(_one_word(settings[name]))
-    return "_".join([*words, f"seed{settings['seed']}"])
+    return "_".join([command, settings["init"], f"N{settings['N']}", *unusual(settings), f"seed{settings['seed']}"])
+
+
+def unusual(settings, usual=COMMON):
+    """A word for each of engine, activation, inputs and readout that is not the usual one."""
+    return [_one_word(settings[name]) for name in ("engine", "activation", "inputs", "readout")
+            if settings.get(name) not in (None, usual[name])]
 
 
 def _one_word(value):

@@ -103,6 +103,11 @@ class Lock:
             return False
         return True
 
+    def share(self):
+        """From now on together with others that ask for a shared lock."""
+        if fcntl is not None:
+            self._lock(shared=True, wait=True)
+
     def release(self):
         """Remove the hidden file, unless others share it, and unlock."""
         if self._descriptor is None:
