@@ -2,11 +2,13 @@
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
+from onlinemode.cli.names import PICTURE, claim_file
 from onlinemode.cli.options import WHOLE
+
+RECORD = ".json"
 
 
 class Sizes(click.ParamType):
@@ -25,10 +27,11 @@ class Sizes(click.ParamType):
 @click.option("--K", "K", type=WHOLE, default=4, help="Hidden units and modes, K = M = P.  [4]")
 @click.option("--rounds", type=WHOLE, default=5, help="Timed runs of each; the median counts.  [5]")
 @click.option("--out", type=click.Path(), help="Results (.json); the picture takes the same name.  [benchmark.json]")
+@click.option("--overwrite", is_flag=True, help="Replace files of this name.  [refuse, or take a new name]")
 @click.option("--plot/--no-plot", "plot", default=True, help="Write a picture (.png).  [plot]")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="No table.")
-def command(sizes, K, rounds, out, plot, as_json, quiet):
+def command(sizes, K, rounds, out, overwrite, plot, as_json, quiet):
     """Time one step of every engine on one core, against plain NumPy and Numba loops.
 
     PyTorch is timed where it is installed. All of them first learn from the same inputs and must agree.
@@ -39,33 +42,32 @@ def command(sizes, K, rounds, out, plot, as_json, quiet):
 
     from onlinemode import checks, plotting
     from onlinemode.benchmark import benchmark, machine
-    from onlinemode.storage import check_writable, replacing
+    from onlinemode.cli import report
+    from onlinemode.storage import replacing
 
     sizes = [checks.integer("N", N, 10, 10**8) for N in sizes]
     K, rounds = checks.integer("K", K, 1, 64), checks.integer("rounds", rounds, 1, 1000)
-    results = Path(out if out is not None else "benchmark.json")
-    results = results if results.suffix == ".json" else results.with_name(results.name + ".json")
-    picture = results.with_suffix(".png")
-    for path in (results, picture):
-        check_writable(path)
+    claim = claim_file(out, "benchmark", RECORD, overwrite, [PICTURE] if plot else [])
     say = None if quiet or as_json else lambda line: print(line, file=sys.stderr, flush=True)
     here = machine()
     timings = benchmark(sizes, K, rounds, progress=say)
     record = {"machine": here, "date": datetime.now(UTC).isoformat(timespec="seconds"), "K": K, "rounds": rounds,
               "timings": [timing._asdict() for timing in timings]}
-    with replacing(results, "w") as file:
-        json.dump(record, file, indent=2, allow_nan=True)
+
+    def save(path):
+        with replacing(path, "w") as file:
+            json.dump(record, file, indent=2, allow_nan=True)
+
+    files = {"results": claim.write(RECORD, save)}
     if plot:
-        plotting.save_figure(plotting.benchmark_figure(timings, f"{here['processor']}, one core, K = M = P = {K}"),
-                             picture)
+        figure = plotting.benchmark_figure(timings, f"{here['processor']}, one core, K = M = P = {K}")
+        files["picture"] = claim.write(PICTURE, lambda path: plotting.save_figure(figure, path))
     if as_json:
         print(json.dumps(record, indent=2).replace("NaN", "null"))
     elif not quiet:
         print(", ".join(f"{name} {value}" for name, value in here.items()))
         _print_table(timings)
-        print(f"results: {results}")
-        if plot:
-            print(f"picture: {picture}")
+        report.print_files(files)
 
 
 def _print_table(timings):

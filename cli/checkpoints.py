@@ -6,6 +6,7 @@ import warnings
 
 import click
 
+from onlinemode.cli.names import hold
 from onlinemode.cli.options import OPTIONS, OUTPUT, typed_values
 
 FREE = (*OUTPUT, "threads")  # options that have no influence on the result, or only on where it goes
@@ -64,6 +65,23 @@ def with_repeated(settings, given, path, free, options=OPTIONS):
     return settings
 
 
+def is_part_of_run(path, checkpoint):
+    """Whether a result is what the run in a checkpoint left when it was stopped: it goes on under that name."""
+    from onlinemode.engines.checkpoint import read_checkpoint
+    from onlinemode.errors import FileError
+    from onlinemode.storage import read_archive
+    from onlinemode.trajectory import KIND
+
+    try:
+        found, run = read_archive(path, KIND)[0], read_checkpoint(checkpoint)["header"]
+        of_device = {"device": None}  # auto became what it was
+        return ("interrupted" in found["status"] and found["problem"] == run["problem"]
+                and found["meta"]["start"] == run["start"]
+                and found["meta"]["call"] | of_device == run["call"] | of_device)
+    except (FileError, KeyError, TypeError):
+        return False
+
+
 class Keeper:
     """Looks after the checkpoint of one command: SIGTERM is Ctrl-C, and a finished run leaves no checkpoint.
 
@@ -80,6 +98,8 @@ class Keeper:
         if every is not None and path is None and resumed is None:
             raise click.UsageError("--every needs --checkpoint or --resume; got neither")
         self.path, self.every, self.resumed = path, every, resumed
+        for file in sorted({path, resumed} - {None}):
+            hold(file)
         self._terminated = False
 
     def checkpoint(self, settings):

@@ -2,8 +2,9 @@
 
 import click
 
+from onlinemode.cli.names import claim_runs
 from onlinemode.cli.options import ODE, OUTPUT, PROBLEM, SIMULATION, START, resolve, shared_options
-from onlinemode.cli.running import describe, make_problem, make_start, result_paths
+from onlinemode.cli.running import describe, make_problem, make_start
 from onlinemode.cli.simulate import ENGINE_OPTIONS, Theory, check_engine, finish, run_simulation
 
 
@@ -29,7 +30,7 @@ def command(engines, **given):
     settings = resolve(given)
     for name in simulated:
         check_engine(settings, name)
-    *paths, theory_path = result_paths(settings, "compare", [f"_{name}" for name in (*simulated, "ode")])
+    claim = claim_runs(settings, "compare", [f"_{name}" for name in (*simulated, "ode")])
     problem = make_problem(settings)
     require_independent(problem.inputs, "ode")
     start = make_start(settings, vectors="micro" in simulated)
@@ -37,6 +38,6 @@ def command(engines, **given):
     if mean_field.too_much(memory_alone=True):
         raise EngineError(f"{mean_field.too_much(memory_alone=True)}: take fewer units, or onlinemode simulate")
     results = []
-    for name, path in zip(simulated, paths):
-        results.append((run_simulation(problem, start, settings, name, mean_field), path))
-    return finish(settings, "compare", results, mean_field, describe(settings, start), theory_path)
+    for name in simulated:
+        results.append((run_simulation(problem, start, settings, name, mean_field), f"_{name}"))
+    return finish(settings, "compare", claim, results, mean_field, describe(settings, start), "_ode")

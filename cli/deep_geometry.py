@@ -8,6 +8,7 @@ import numpy as np
 from onlinemode.cli.deep_results import (
     OUTPUT,
     TESTED_ON,
+    claim_analysis,
     counted,
     describe,
     find_tests,
@@ -17,7 +18,6 @@ from onlinemode.cli.deep_results import (
     spoken,
     with_options,
 )
-from onlinemode.cli.running import archive_paths
 
 MEASURES = (
     ("activity", None, "dimension of the activity: input, hidden layers, output"),
@@ -47,7 +47,7 @@ def command(files, against, leading, directions, data, data_dir, **settings):
     from onlinemode.deep import factors, geometry
 
     networks, others = read_networks(files), read_networks(against)
-    path, = archive_paths(settings["out"], f"deep_geometry_{Path(files[0]).stem}")
+    claim = claim_analysis(settings, f"deep_geometry_{Path(files[0]).stem}")
     dataset = find_tests([*files, *against], [*networks, *others], data, data_dir)
     labels = dataset.test_y if dataset.test_y.dtype.kind == "i" else None
     modes = networks[0].modes
@@ -92,7 +92,7 @@ def command(files, against, leading, directions, data, data_dir, **settings):
 
         return plotting.geometry_figure(groups, f"{dataset.name}, {len(dataset.test_x):,} test samples")
 
-    finish(settings, path, summary, arrays, rows, figure)
+    finish(settings, claim, summary, arrays, rows, figure)
 
 
 def _print(groups, accuracies, dataset, directions):

@@ -7,15 +7,16 @@ import numpy as np
 
 from onlinemode.cli.deep_results import (
     OUTPUT,
+    claim_analysis,
     counted,
     describe,
     finish,
+    kind_of,
     plain,
     read_networks,
     spoken,
     with_options,
 )
-from onlinemode.cli.running import archive_paths
 
 
 @click.command("modes", short_help="Importance of the modes, power laws with uncertainty.")
@@ -37,7 +38,7 @@ def command(files, ranking, confidence, **settings):
     from onlinemode.errors import ParameterError
 
     networks = read_networks(files)
-    path, = archive_paths(settings["out"], f"deep_modes_{Path(files[0]).stem}")
+    claim = claim_analysis(settings, f"deep_modes_{Path(files[0]).stem}{kind_of(ranking)}")
     arrays, layers, rows, skipped = {}, [], [], {}
     for l, same in enumerate(zip(*(factors.of_network(network) for network in networks))):
         try:
@@ -69,7 +70,7 @@ def command(files, ranking, confidence, **settings):
         return plotting.modes_figure([(each, fit) for _, each, fit in layers],
                                      f"{describe(networks[0])}, {counted(networks)}, ranking {ranking}")
 
-    finish(settings, path, summary, arrays, rows, figure)
+    finish(settings, claim, summary, arrays, rows, figure)
 
 
 def _print(layers, skipped, confidence):

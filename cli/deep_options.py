@@ -45,12 +45,12 @@ DEEP_OPTIONS = {
                          "mixture.  [0]"),
     "precision": click.option("--precision", help="float32 or float64.  [float32]"),
     "device": click.option("--device", help="cpu, or cuda with CuPy.  [cpu]"),
-    **{name: OPTIONS[name] for name in ("out", "plot", "json", "quiet")},
+    **{name: OPTIONS[name] for name in ("out", "overwrite", "plot", "json", "quiet")},
 }
 DATA = ("data", "data_dir")
 NETWORK = ("variant", "hidden", "modes", "loss", "seed", "precision", "device")
 TRAINING = ("epochs", "batch", "rate", "halve_every", "decay", "full")
-OUTPUT = ("out", "plot", "json", "quiet")
+OUTPUT = ("out", "overwrite", "plot", "json", "quiet")
 DEFAULTS = {"data": "gaussian-mixture", "variant": "1L2P", "seed": 0, "precision": "float32", "device": "cpu",
             "plot": True}
 

@@ -8,15 +8,16 @@ import numpy as np
 from onlinemode.cli.deep_results import (
     OUTPUT,
     TESTED_ON,
+    claim_analysis,
     counted,
     describe,
     find_tests,
     finish,
+    kind_of,
     read_networks,
     spoken,
     with_options,
 )
-from onlinemode.cli.running import archive_paths
 
 ROWS = 9
 
@@ -62,7 +63,7 @@ def command(files, layers, ranking, draws, seed, data, data_dir, **settings):
     for _, (first, *_rest) in panels:
         if not 0 <= first < count:
             raise ParameterError(f"--layer must be 1 to {count}, or all; got {first + 1}")
-    path, = archive_paths(settings["out"], f"deep_prune_{Path(files[0]).stem}")
+    claim = claim_analysis(settings, f"deep_prune_{Path(files[0]).stem}{kind_of(ranking)}")
     dataset = find_tests(files, networks, data, data_dir)
     found = {}
     for title, which in panels:
@@ -90,7 +91,7 @@ def command(files, layers, ranking, draws, seed, data, data_dir, **settings):
         return plotting.removal_figure(found, f"{describe(networks[0])} on {dataset.name}, {counted(networks)}, "
                                               f"ranking {ranking}")
 
-    finish(settings, path, summary, arrays, rows, figure)
+    finish(settings, claim, summary, arrays, rows, figure)
 
 
 def _print(title, removals, arrays, key):

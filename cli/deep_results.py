@@ -6,11 +6,12 @@ import click
 import numpy as np
 
 from onlinemode.cli.deep_options import DEEP_OPTIONS
+from onlinemode.cli.names import CURVES, PICTURE, RESULT, claim_files
 from onlinemode.errors import FileError, ShapeError
 
 KIND = "mode analysis"
 OUTPUT = [click.option("--csv", is_flag=True, help="Write the curves as .csv, too."),
-          *(DEEP_OPTIONS[name] for name in ("out", "plot", "json", "quiet"))]
+          *(DEEP_OPTIONS[name] for name in ("out", "overwrite", "plot", "json", "quiet"))]
 TESTED_ON = [DEEP_OPTIONS["data"], DEEP_OPTIONS["data_dir"]]
 
 
@@ -103,14 +104,24 @@ def plain(value):
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
-def finish(settings, path, summary, arrays, rows, figure):
+def claim_analysis(settings, stem):
+    """Claim the files that :func:`finish` writes: ``--out``, or a new name that begins with ``stem``."""
+    return claim_files(settings, stem, tails=[RESULT, *([CURVES] if settings["csv"] else [])])
+
+
+def kind_of(ranking):
+    """What a ranking adds to the name of a result: nothing for the usual one."""
+    return "" if ranking == "tau" else f"_{ranking}"
+
+
+def finish(settings, claim, summary, arrays, rows, figure):
     """Write the archive, the table and the picture; print the summary as JSON, or the files' names.
 
     Parameters
     ----------
     settings : dict
         csv, plot, json, quiet.
-    path : Path
+    claim : onlinemode.claims.Claim
     summary : dict
         The header of the archive, and what ``--json`` prints.
     arrays : dict
@@ -123,19 +134,20 @@ def finish(settings, path, summary, arrays, rows, figure):
     from onlinemode.storage import replacing, write_archive
 
     summary = plain(summary)
-    files = {"result": path}
-    write_archive(path, KIND, {"analysis": summary}, arrays)
-    if settings["csv"]:
-        files["table"] = path.with_suffix(".csv")
-        with replacing(files["table"], "w") as file:
+
+    def write_table(path):
+        with replacing(path, "w") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
+
+    files = {"result": claim.write(RESULT, lambda path: write_archive(path, KIND, {"analysis": summary}, arrays))}
+    if settings["csv"]:
+        files["table"] = claim.write(CURVES, write_table)
     if settings["plot"] is not False:
         from onlinemode import plotting
 
-        files["picture"] = path.with_suffix(".png")
-        plotting.save_figure(figure(), files["picture"])
+        files["picture"] = claim.write(PICTURE, lambda path: plotting.save_figure(figure(), path))
     if settings["json"]:
         report.print_json({**summary, "result_files": {name: str(each) for name, each in files.items()}})
     elif not settings["quiet"]:

@@ -21,7 +21,8 @@ from onlinemode.cli.deep_options import (
     make_network,
     resolve,
 )
-from onlinemode.cli.running import announce, archive_paths
+from onlinemode.cli.names import PICTURE, RESULT, claim_files
+from onlinemode.cli.running import announce
 from onlinemode.errors import FileError
 
 PAPER_REPEATS = 5
@@ -49,10 +50,11 @@ def command(checkpoint, every, resume, **given):
     keeper = Keeper(checkpoint, every, resume, "deep train")
     with keeper:
         if resume is not None:
-            runs, paths = [_resume(settings, keeper)], _paths(settings, 1)
+            claim = _claim(settings, [""], lambda path: _is_part_of_run(path, resume))
+            runs = [_resume(settings, keeper)]
         else:
-            runs, paths = _train_all(settings, keeper)
-        code = _finish(settings, runs, paths)
+            claim, runs = _train_all(settings, keeper)
+        code = _finish(settings, claim, runs)
     return code if code == DIVERGED else keeper.end(code)
 
 
@@ -71,7 +73,8 @@ def _train_all(settings, keeper):
     network = make_network(settings, dataset)
     values = hyperparameters(settings, network, dataset)
     checked(network, dataset, {**values, "seed": settings["seed"]})
-    paths = _paths(settings, repeats)
+    claim = _claim(settings, [""] if repeats == 1 else [_ending(settings, number) for number in range(repeats)])
+    settings["name"] = str(claim.base)
     announce(settings, describe_training(network, dataset, values) + (f", {repeats} networks" if repeats > 1 else ""))
     announce_reduced(settings, network, dataset, values)
     runs = []
@@ -87,7 +90,7 @@ def _train_all(settings, keeper):
         runs.append(run)
         if run.status.value != "completed":
             break
-    return runs, paths
+    return claim, runs
 
 
 def _resumed_settings(path, given):
@@ -113,30 +116,49 @@ def _resume(settings, keeper):
         bar.close()
 
 
-def _paths(settings, repeats):
-    """The .npz files to write; several end in their seed."""
-    stem, seed = f"deep_train_{Path(settings['data']).stem}_{settings['variant']}", settings["seed"]
-    if repeats == 1:
-        return archive_paths(settings["out"], f"{stem}_seed{seed}")
-    return archive_paths(settings["out"], stem, [f"_seed{seed + number}" for number in range(repeats)])
+def _claim(settings, endings, replaceable=None):
+    """Claim the files of one network, or of several that end in their seeds."""
+    stem = f"deep_train_{Path(settings['data']).stem}_{settings['variant']}"
+    if endings == [""]:
+        stem += f"_seed{settings['seed']}"
+    return claim_files(settings, stem, endings, [ending + RESULT for ending in endings], replaceable)
 
 
-def _finish(settings, runs, paths):
+def _ending(settings, number):
+    return f"_seed{settings['seed'] + number}"
+
+
+def _is_part_of_run(path, checkpoint):
+    """Whether a result is what the run in a checkpoint left when it was stopped: it goes on under that name."""
+    from onlinemode.deep.network import RUN
+    from onlinemode.deep.training import CHECKPOINT
+    from onlinemode.storage import read_archive
+
+    try:
+        found, run = read_archive(path, RUN)[0], read_archive(checkpoint, CHECKPOINT)[0]
+        return (found["status"] == "interrupted" and found["network"] == run["network"]
+                and found["meta"]["arguments"] == run["meta"]["arguments"]
+                and found["meta"]["dataset"]["fingerprint"] == run["meta"]["dataset"]["fingerprint"])
+    except (FileError, KeyError, TypeError):
+        return False
+
+
+def _finish(settings, claim, runs):
     """Save, draw, print; returns the exit code."""
     from onlinemode.cli import report
 
     files = {}
-    for number, (run, path) in enumerate(zip(runs, paths)):
-        run.save(path)
+    several = (settings["repeats"] or 1) > 1
+    for number, run in enumerate(runs):
+        path = claim.write((_ending(settings, number) if several else "") + RESULT, run.save)
         files[f"result {number + 1}" if len(runs) > 1 else "result"] = path
         if run.message:
             print(f"deep train: {run.message}", file=sys.stderr)
     if settings["plot"]:
         from onlinemode import plotting
 
-        stem = paths[0].stem if len(paths) == 1 else paths[0].stem.removesuffix(f"_seed{settings['seed']}")
-        files["picture"] = paths[0].with_name(stem + ".png")
-        plotting.save_figure(plotting.training_figure(runs, _title(runs[0])), files["picture"])
+        figure = plotting.training_figure(runs, _title(runs[0]))
+        files["picture"] = claim.write(PICTURE, lambda path: plotting.save_figure(figure, path))
     if settings["json"]:
         summaries = [summary(run, files) for run in runs]
         report.print_json(summaries if len(summaries) > 1 else summaries[0])

@@ -5,9 +5,8 @@ import sys
 import click
 
 from onlinemode.cli.deep_options import DEEP_OPTIONS, TRAINING, EpochBar, Numbers, find_data
-from onlinemode.cli.deep_results import OUTPUT, finish, plain, spoken, with_options
+from onlinemode.cli.deep_results import OUTPUT, claim_analysis, finish, plain, spoken, with_options
 from onlinemode.cli.options import WHOLE
-from onlinemode.cli.running import archive_paths
 
 HYPERPARAMETERS = ("epochs", "batch", "rate", "halve_every", "decay")
 SHARED = [DEEP_OPTIONS[name] for name in ("data_dir", *TRAINING, "precision", "device")]
@@ -38,13 +37,13 @@ def command(widths, grid, share, layers, repeats, cache, **settings):
 
     settings = {"seed": 0, "precision": "float32", "device": "cpu"} | {
         name: value for name, value in settings.items() if value is not None} | {"plot": settings["plot"]}
-    for name in ("data_dir", "out", "json", "quiet", "full"):
+    for name in ("data_dir", "out", "overwrite", "json", "quiet", "full"):
         settings.setdefault(name)
     widths, grid = (value if isinstance(value, list) else list(standard if value is None else [value])
                     for value, standard in ((widths, width.WIDTHS), (grid, width.GRID)))
     width.check_sweep(widths, share, grid, repeats)
     dataset = find_data(settings)
-    path, = archive_paths(settings["out"], f"deep_width_{dataset.name}_{settings['variant']}")
+    claim = claim_analysis(settings, f"deep_width_{dataset.name}_{settings['variant']}")
     bars, loud = [], not (settings["quiet"] or settings["json"])
 
     def progress(w, modes, seed):
@@ -101,7 +100,7 @@ def command(widths, grid, share, layers, repeats, cache, **settings):
                                                      f"accuracy, {repeats} networks of each kind, {values['epochs']} "
                                                      "epochs")
 
-    finish(settings, path, summary, arrays, rows, figure)
+    finish(settings, claim, summary, arrays, rows, figure)
 
 
 def _line(each):

@@ -2,8 +2,9 @@
 
 import click
 
+from onlinemode.cli.names import claim_runs
 from onlinemode.cli.options import ODE, OUTPUT, PROBLEM, START, resolve, shared_options
-from onlinemode.cli.running import ProgressBar, announce, chosen, describe, make_problem, make_start, result_paths
+from onlinemode.cli.running import ProgressBar, announce, chosen, describe, make_problem, make_start
 from onlinemode.cli.simulate import finish
 
 _OUTPUT = tuple(name for name in OUTPUT if name != "store_weights")
@@ -21,7 +22,7 @@ def command(**given):
     from onlinemode import simulate
 
     settings = resolve(given)
-    path, = result_paths(settings, "ode")
+    claim = claim_runs(settings, "ode")
     problem = make_problem(settings)
     start = make_start(settings, vectors=False)
     bar = ProgressBar(settings["quiet"] or settings["json"])
@@ -38,4 +39,4 @@ def command(**given):
                        save_at=settings["save_at"], progress=progress, **chosen(settings, ODE))
     finally:
         bar.close()
-    return finish(settings, "ode", [(run, path)], None, describe(settings, start))
+    return finish(settings, "ode", claim, [(run, "")], None, describe(settings, start))

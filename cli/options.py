@@ -98,6 +98,8 @@ OPTIONS = {
     "store_weights": click.option("--store-weights", is_flag=True, default=None,
                                   help="Keep the initial weights in the result file."),
     "out": click.option("--out", type=click.Path(), help="Result file (.npz).  [a new name in this folder]"),
+    "overwrite": click.option("--overwrite", is_flag=True, default=None,
+                              help="Replace files of this name.  [refuse, or take a new name]"),
     "csv": click.option("--csv", is_flag=True, default=None, help="Write the curves as .csv, too."),
     "plot": click.option("--plot/--no-plot", "plot", default=None, help="Write a picture (.png).  [plot]"),
     "json": click.option("--json", is_flag=True, default=None, help="Print the summary as JSON, for scripts."),
@@ -106,7 +108,7 @@ OPTIONS = {
 PROBLEM = ("activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weight_decay", "batch",
            "inputs")
 START = ("init", "N", "K", "M", "P", "readout", "student_size", "seed")
-OUTPUT = ("save_at", "store_weights", "out", "csv", "plot", "json", "quiet")
+OUTPUT = ("save_at", "store_weights", "out", "overwrite", "csv", "plot", "json", "quiet")
 SIMULATION = ("replicas", "fresh_students", "keep", "precision", "device", "threads", "test_samples")
 ODE = ("method", "rtol", "atol", "nodes")
 

@@ -4,35 +4,33 @@ from pathlib import Path
 
 import click
 
+from onlinemode.cli.names import CURVES, PICTURE, claim_file
+
 
 @click.command("plot", short_help="Draw saved runs, overlaid.")
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option("--out", type=click.Path(), help="Picture (.png).  [the first file's name with _plot]")
+@click.option("--overwrite", is_flag=True, help="Replace files of this name.  [refuse, or take a new name]")
 @click.option("--theory/--no-theory", default=True,
               help="Draw the mean-field equations through the first simulation, where no ode run is given.  [theory]")
 @click.option("--csv", is_flag=True, help="Write the curves of every run as .csv beside its file, too.")
-def command(files, out, theory, csv):
+def command(files, out, overwrite, theory, csv):
     """Draw one saved run, or several on top of each other, of any engine."""
     from onlinemode import load, plotting, simulate
     from onlinemode.cli.running import describe_run
-    from onlinemode.storage import check_writable
 
-    first_file = Path(files[0])
-    picture = Path(out) if out else first_file.with_name(first_file.stem + "_plot.png")  # simulate's picture stays
-    if picture.name and picture.suffix != ".png" and not picture.is_dir():
-        picture = picture.with_name(picture.name + ".png")
-    check_writable(picture)
     runs = [load(name) for name in files]
+    first_file = Path(files[0])
+    beside = first_file.with_name(first_file.stem + "_plot")  # simulate's picture stays
+    picture = claim_file(out, beside, PICTURE, overwrite)
+    curves = [claim_file(None, Path(name).with_suffix(""), CURVES, overwrite) for name in files] if csv else []
     first = runs[0]
     if theory and first.problem.inputs.independent and not any(plotting.is_theory(run) for run in runs):
         start, replicas = (first.initial, 1) if first.starts is None else (first.start_of, first.draws)
         runs.append(simulate(first.problem, start, float(first.alpha[-1]), "ode", replicas=replicas,
                              save_at=first.alpha))
     title = describe_run(first) if len(files) == 1 else f"{first_file.name}: {describe_run(first)}"
-    plotting.save_figure(plotting.overview(runs, title), picture)
-    print(f"picture: {picture}")
-    if csv:
-        for name, run in zip(files, runs):
-            curves = Path(name).with_suffix(".csv")
-            run.to_csv(curves)
-            print(f"curves: {curves}")
+    figure = plotting.overview(runs, title)
+    print(f"picture: {picture.write(PICTURE, lambda path: plotting.save_figure(figure, path))}")
+    for claim, run in zip(curves, runs):
+        print(f"curves: {claim.write(CURVES, run.to_csv)}")

@@ -2,12 +2,15 @@
 
 import click
 
+from onlinemode.cli.names import RESULT, claim_file
+
 
 @click.command("repeat", short_help="Make a saved run again, from its file.")
 @click.argument("file", type=click.Path())
 @click.option("--out", type=click.Path(), help="Where to write the repeated run (.npz).  [nowhere]")
+@click.option("--overwrite", is_flag=True, help="Replace a file of this name.  [refuse]")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
-def command(file, out, quiet):
+def command(file, out, overwrite, quiet):
     """Make a saved run again from the seeds in its file (or from weights stored in it).
 
     Says whether the result is the same to the bit; exit code 1 if it is not.
@@ -16,20 +19,17 @@ def command(file, out, quiet):
 
     from onlinemode import load, repeat
     from onlinemode.cli.running import ProgressBar
-    from onlinemode.storage import archive_path, check_writable
+    from onlinemode.storage import archive_path
 
     run = load(file)
-    if out is not None:
-        out = archive_path(out)
-        check_writable(out)
+    claim = None if out is None else claim_file(archive_path(out), None, RESULT, overwrite)
     bar = ProgressBar(quiet)
     try:
         again = repeat(run, progress=bar)
     finally:
         bar.close()
-    if out is not None:
-        again.save(out)
-        print(f"result: {out}")
+    if claim is not None:
+        print(f"result: {claim.write(RESULT, again.save)}")
     names = ("alpha", "G", "S", "strengths", "xi_out", "readout")
     pairs = [(getattr(run, name), getattr(again, name)) for name in names]
     interrupted = [number for number, status in enumerate(run.status) if status.value == "interrupted"]

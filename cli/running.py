@@ -1,8 +1,7 @@
-"""From settings to a run: problem, start, file names, progress bar."""
+"""From settings to a run: problem, start, progress bar."""
 
 import sys
 import time
-from pathlib import Path
 
 import click
 
@@ -62,40 +61,6 @@ def first_start(start):
 def chosen(settings, names):
     """The named settings that have a value, as keyword arguments."""
     return {name: settings[name] for name in names if settings.get(name) is not None}
-
-
-def result_paths(settings, command, endings=("",)):
-    """The .npz files of a simulation, as :func:`archive_paths`."""
-    return archive_paths(settings["out"], f"{command}_{settings['init']}_N{settings['N']}_seed{settings['seed']}",
-                         endings)
-
-
-def archive_paths(out, stem, endings=("",)):
-    """The .npz files to write: ``out``, or a new name in the current folder, with each ending before the suffix.
-
-    Returns
-    -------
-    list of Path
-        All can be written.
-
-    Raises
-    ------
-    FileError
-    """
-    from onlinemode.storage import archive_path, check_writable
-
-    if out is not None:
-        base = archive_path(out)
-        paths = [base.with_name(base.stem + ending + ".npz") for ending in endings]
-    else:
-        name, number = stem, 1
-        while any(Path(name + tail).exists() for tail in (*(ending + ".npz" for ending in endings), ".png", ".csv")):
-            number += 1
-            name = f"{stem}_{number}"
-        paths = [Path(f"{name}{ending}.npz") for ending in endings]
-    for path in paths:
-        check_writable(path)
-    return paths
 
 
 class StatusLine:

@@ -6,7 +6,8 @@ import time
 
 import click
 
-from onlinemode.cli.checkpoints import Keeper, resumed_settings
+from onlinemode.cli.checkpoints import Keeper, is_part_of_run, resumed_settings
+from onlinemode.cli.names import CURVES, PICTURE, RESULT, STATISTICS, claim_runs
 from onlinemode.cli.options import COMMON, ODE, OUTPUT, PROBLEM, SIMULATION, START, resolve, shared_options
 from onlinemode.cli.running import (
     ProgressBar,
@@ -20,7 +21,6 @@ from onlinemode.cli.running import (
     first_start,
     make_problem,
     make_start,
-    result_paths,
 )
 from onlinemode.errors import EngineError
 
@@ -48,7 +48,9 @@ def command(theory, checkpoint, every, resume, **given):
     keeper = Keeper(checkpoint, every, resume)
     engine = settings["engine"]
     check_engine(settings, engine)
-    path, = result_paths(settings, "simulate")
+    claim = claim_runs(settings, "simulate",
+                       replaceable=None if resume is None else lambda path: is_part_of_run(path, resume))
+    settings["name"] = str(claim.base)
     problem = make_problem(settings)
     start = make_start(settings, vectors=engine == "micro")
     if theory and not problem.inputs.independent:
@@ -61,7 +63,7 @@ def command(theory, checkpoint, every, resume, **given):
         mean_field = None
     with keeper:
         run = run_simulation(problem, start, settings, engine, mean_field, keeper)
-        code = finish(settings, "simulate", [(run, path)], mean_field, describe(settings, start))
+        code = finish(settings, "simulate", claim, [(run, "")], mean_field, describe(settings, start))
     return keeper.end(code)
 
 
@@ -250,29 +252,27 @@ def run_simulation(problem, start, settings, engine, mean_field=None, keeper=Non
         bar.close()
 
 
-def finish(settings, command, results, mean_field, title, theory_path=None):
+def finish(settings, command, claim, results, mean_field, title, theory_ending=None):
     """Save runs, wait for the theory, draw, print; returns the exit code.
 
-    ``results`` is a list of (Trajectory, path); they are on disk before anything else happens.
+    ``results`` is a list of (Trajectory, what its files add to the claimed name); they are on disk before anything
+    else happens.
     """
     from onlinemode.cli import report
 
-    several = len(results) > 1 or theory_path is not None
+    several = len(results) > 1 or theory_ending is not None
     files = {}
 
-    def keep(run, path):
+    def keep(run, ending):
         label = f" {run.meta['engine']}" if several else ""
-        files[f"result{label}"] = path
-        run.save(path)
+        files[f"result{label}"] = claim.write(ending + RESULT, run.save)
         if settings["csv"]:
-            files[f"curves{label}"] = path.with_suffix(".csv")
-            run.to_csv(files[f"curves{label}"])
+            files[f"curves{label}"] = claim.write(ending + CURVES, run.to_csv)
             if run.replicas > 1:
-                files[f"statistics{label}"] = path.with_name(path.stem + "_ensemble.csv")
-                run.ensemble.to_csv(files[f"statistics{label}"])
+                files[f"statistics{label}"] = claim.write(ending + STATISTICS, run.ensemble.to_csv)
 
-    for run, path in results:
-        keep(run, path)
+    for run, ending in results:
+        keep(run, ending)
         report.print_status(run)
     runs = [run for run, _ in results]
     try:
@@ -286,18 +286,14 @@ def finish(settings, command, results, mean_field, title, theory_path=None):
     noise = mean_field.noise if mean_field is not None else None
     if theory is not None:
         report.print_status(theory)
-        if theory_path is not None:
-            keep(theory, theory_path)
+        if theory_ending is not None:
+            keep(theory, theory_ending)
     if settings["plot"]:
         from onlinemode import plotting
 
-        stem = results[0][1].stem
-        if several:  # one picture of all, without the engine's name
-            stem = stem.removesuffix(f"_{runs[0].meta['engine']}")
-        files["picture"] = results[0][1].with_name(stem + ".png")
         figure = (plotting.comparison(runs, theory, title, noise) if command == "compare" else
                   plotting.overview(runs if theory is None else [*runs, theory], title))
-        plotting.save_figure(figure, files["picture"])
+        files["picture"] = claim.write(PICTURE, lambda path: plotting.save_figure(figure, path))
     if settings["json"]:
         summaries = [report.summary(command, run, files, theory, noise) for run in runs]
         report.print_json(summaries if len(summaries) > 1 else summaries[0])

@@ -1,11 +1,10 @@
 """``onlinemode sweep``: the same run at every point of a grid of options."""
 
-import csv
-
 import click
 
 from onlinemode.cli import grid
 from onlinemode.cli.checkpoints import Keeper
+from onlinemode.cli.names import check_numbers, until_the_end
 from onlinemode.cli.options import (
     COMMON,
     ODE,
@@ -49,7 +48,9 @@ def command(over, **given):
     Writes a folder (--out) with one .npz a point, table.csv and, for one or two options, picture.png. The
     table has means over replicas at the end of the runs, with standard errors from two replicas on, and the
     first time α at which the specialization reaches 1/2.
-    The same command again goes on where a sweep stopped, and other values add points to its folder.
+    The same command again goes on where a sweep stopped, and other values add points to its folder: table.csv has
+    all of them, picture.png those of the last call. A file that does not hold the run of its point is kept
+    under another name. --overwrite makes all points anew.
     """
     axes = grid.parse(over)
     for name in axes:
@@ -64,11 +65,19 @@ def command(over, **given):
         with _named(point):
             _check_values(each)
     first = settings[0]
-    folder = grid.Folder(first["out"], tuple(axes), first)
-    _announce(settings, points, folder)
+
+    def settings_of(point):
+        return resolve({**fixed, **point})
+
+    folder = until_the_end(grid.Folder(first["out"], tuple(axes), first,
+                                       lambda run, point: _difference(run, settings_of(point))))
+    folder.check_names(points)
+    keep = first["plot"] and len(axes) == 1
+    found = [_found(folder.read(point), point, keep) for point in points]
+    _announce(settings, found, folder)
     keeper = Keeper(None, None, None)  # SIGTERM is Ctrl-C
     with keeper:
-        rows, runs, code = _run_all(axes, settings, points, folder)
+        rows, runs, code = _run_all(axes, settings, points, found, folder, keep)
     _finish(first, axes, rows, runs, folder, code)
     return keeper.end(code)
 
@@ -108,35 +117,45 @@ def _check_values(settings):
     """What can be known to be wrong before the first run; the overlaps alone are drawn for it."""
     from onlinemode import checks
 
+    check_numbers(settings)
     make_problem(settings)
     checks.number("alpha", settings["alpha"], above=0.0)
     first_start(make_start(settings, vectors=False, small=True))
 
 
-def _announce(settings, points, folder):
-    first, there = settings[0], sum((folder.path / grid.file_of(point)).exists() for point in points)
-    text = f"{len(points)} points of {first['engine']} in {folder.path}"
+def _found(run, point, keep):
+    """Row of a point that is there, and its run where a picture needs it; None where it is not."""
+    return None if run is None else (_row_of(run, point), run if keep else None)
+
+
+def _announce(settings, found, folder):
+    first, there = settings[0], sum(each is not None for each in found)
+    text = f"{len(found)} points of {first['engine']} in {folder.path}"
     if there:
         text += f", {there} of them there already"
     announce(first, text)
 
 
-def _run_all(axes, settings, points, folder):
+def _run_all(axes, settings, points, found, folder, keep):
     """Rows of the table, the runs where a picture needs them, and the exit code."""
     rows, runs, code, first = [], [], 0, settings[0]
-    missing = [each for each, point in zip(settings, points) if not (folder.path / grid.file_of(point)).exists()]
+    missing = [each for each, there in zip(settings, found) if there is None]
     try:
-        for each, point in zip(settings, points):
+        for each, point, there in zip(settings, points, found):
             with _named(point):
-                run = _run(each, folder, grid.file_of(point))
-            if any(status.value == "interrupted" for status in run.status):
-                raise KeyboardInterrupt
-            if len(axes) == 1 and first["plot"]:
+                if there is None:
+                    run = _run(each)
+                    if any(status.value == "interrupted" for status in run.status):
+                        raise KeyboardInterrupt
+                    folder.save(run, point)
+                    if each is missing[0]:
+                        _say_what_is_left(missing, run.meta["seconds_run"])
+                    there = _found(run, point, keep)
+            row, run = there
+            rows.append(row)
+            if keep:
                 runs.append(run)
-            if missing and each is missing[0]:
-                _say_what_is_left(missing, run.meta["seconds_run"])
-            rows.append({**point, **_end_of(run), "file": grid.file_of(point)})
-            _write_table(folder.path / "table.csv", rows)
+            folder.add_to_table(row, _row_of)
             _say(first, axes, rows)
     except KeyboardInterrupt:
         announce(first, f"stopped by the user after {len(rows)} of {len(points)} points; the same command goes on")
@@ -155,34 +174,41 @@ def _say_what_is_left(missing, seconds):
         announce(missing[0], f"{about(left)} for the other {len(missing) - 1} points, by the first")
 
 
-def _end_of(run):
+def _row_of(run, point):
+    """The row of the table."""
     from onlinemode.sweeps import end_of
 
-    return {**end_of(run), "seconds": run.meta["seconds_run"]}
+    return {**point, **end_of(run), "seconds": run.meta["seconds_run"], "file": grid.file_of(point)}
 
 
-def _run(settings, folder, name):
-    """The run of one point: from its file if it is there, else made and saved."""
-    from onlinemode import load, simulate
+def _difference(run, settings):
+    """How a run differs from that of these settings, in words; "" where it does not."""
+    from onlinemode.sweeps import difference
 
-    path = folder.path / name
-    if path.exists():
-        return load(path)
+    return difference(run, *_call(settings))
+
+
+def _call(settings):
+    """Problem, start and all other arguments of the run of one point."""
     engine = settings["engine"]
     problem, start = make_problem(settings), make_start(settings, vectors=engine == "micro")
-    options = {"N": settings["N"], "seed": settings["seed"], "save_at": settings["save_at"],
-               **chosen(settings, ODE if engine == "ode" else ENGINE_OPTIONS[engine])}
+    call = {"alpha": settings["alpha"], "engine": engine, "N": settings["N"], "seed": settings["seed"],
+            "save_at": settings["save_at"], **chosen(settings, ODE if engine == "ode" else ENGINE_OPTIONS[engine])}
     if engine != "ode":
-        options |= {"replicas": settings["replicas"], "keep": settings["keep"]}
+        call |= {"replicas": settings["replicas"], "keep": settings["keep"]}
+    return problem, start, call
+
+
+def _run(settings):
+    """The run of one point."""
+    from onlinemode import simulate
+
+    problem, start, call = _call(settings)
     bar = ProgressBar(settings["quiet"] or settings["json"])
     try:
-        run = simulate(problem, start, settings["alpha"], engine, progress=bar, **options)
+        return simulate(problem, start, progress=bar, **call)
     finally:
         bar.close()
-    if not any(status.value == "interrupted" for status in run.status):
-        folder.make()
-        run.save(path)
-    return run
 
 
 def _say(settings, axes, rows):
@@ -197,20 +223,11 @@ def _say(settings, axes, rows):
     print("  ".join(cells) + f"  {row['status']}", flush=True)
 
 
-def _write_table(path, rows):
-    from onlinemode.storage import replacing
-
-    with replacing(path, "w") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def _finish(settings, axes, rows, runs, folder, code):
     """Draw and print."""
     from onlinemode.cli import report
 
-    files = {"folder": folder.path, "table": folder.path / "table.csv"} if rows else {}
+    files = {"folder": folder.path, "table": folder.path / grid.TABLE} if rows else {}
     if settings["plot"] and code == 0 and len(axes) <= 2:
         from onlinemode import plotting
 

@@ -20,11 +20,11 @@ from onlinemode.errors import FileError
 def replacing(path, mode="wb"):
     """Write to a temporary file beside ``path`` and rename it when the block ends without an error."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = temporary_name(path)
     try:
         file = open(temporary, mode.replace("w", "x"), **({} if "b" in mode else {"encoding": "utf-8", "newline": ""}))
-    except OSError as problem:
-        raise FileError(_cannot_write(path, problem)) from None
+    except (OSError, ValueError) as problem:  # ValueError: a NUL byte
+        raise FileError(cannot_write(path, problem)) from None
     try:
         with file:
             yield file
@@ -34,12 +34,25 @@ def replacing(path, mode="wb"):
     except BaseException as problem:
         temporary.unlink(missing_ok=True)
         if isinstance(problem, OSError):
-            raise FileError(_cannot_write(path, problem)) from None
+            raise FileError(cannot_write(path, problem)) from None
         raise
 
 
-def _cannot_write(path, problem):
-    return f"cannot write {path}: {problem.strerror or problem}; give another place with --out or another path"
+def temporary_name(path):
+    """A new name beside ``path``, short for any length of its own."""
+    return Path(path).with_name(f".onlinemode-{secrets.token_hex(8)}.tmp")
+
+
+def cannot_write(path, problem):
+    """The message for an OSError (or the ValueError of a NUL byte) met on the way to ``path``."""
+    reason = getattr(problem, "strerror", None) or problem
+    return f"cannot write {_printable(path)}: {reason}; give another place with --out or another path"
+
+
+def _printable(path):
+    """A path on one line of some length: a name that is too long is not worth repeating."""
+    text = str(path).replace("\0", "\\0")
+    return text if len(text) <= 300 else f"{text[:100]}...{text[-20:]} ({len(text)} characters)"
 
 
 def archive_path(path):
@@ -51,7 +64,7 @@ def archive_path(path):
         If it is no file name, or has the suffix of another kind of file.
     """
     path = Path(path)
-    if path.name in ("", "..") or path.is_dir():
+    if path.name in ("", "..") or os.path.isdir(path):
         raise FileError(f"cannot write {path}: it is a folder; give a file name")
     if path.suffix.lower() in (".png", ".csv", ".json", ".toml"):
         raise FileError(f"a result is an .npz file; got {path}: leave the suffix out, the picture takes the same name")
@@ -61,13 +74,29 @@ def archive_path(path):
 def check_writable(path):
     """Raise FileError unless a file can be made beside ``path``, before any work is done."""
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise FileError(f"cannot write {path}: it is a folder; give a file name")
     try:
+        is_there(path)
         with tempfile.TemporaryFile(dir=path.parent):
             pass
-    except OSError as problem:
-        raise FileError(_cannot_write(path, problem)) from None
+    except (OSError, ValueError) as problem:
+        raise FileError(cannot_write(path, problem)) from None
+
+
+def is_there(path):
+    """Whether the name is taken, by a broken link, too.
+
+    Raises
+    ------
+    OSError, ValueError
+        If there can be no such name, for example because it is too long or holds a NUL byte.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def write_archive(path, kind, header, arrays):
@@ -87,7 +116,7 @@ def read_archive(path, kind):
     """
     path, kinds = Path(path), (kind,) if isinstance(kind, str) else kind
     kind = kinds[0]
-    if path.is_file() and not zipfile.is_zipfile(path):
+    if os.path.isfile(path) and not zipfile.is_zipfile(path):
         raise FileError(f"cannot read {path}: truncated or not an onlinemode {kind} (it is no .npz archive)")
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -102,7 +131,7 @@ def read_archive(path, kind):
         raise
     except Exception as problem:  # a damaged archive makes the readers fail in every way there is
         reason = getattr(problem, "strerror", None) or (str(problem).splitlines() or [type(problem).__name__])[0]
-        raise FileError(f"cannot read {path}: truncated or not an onlinemode {kind} ({reason})") from None
+        raise FileError(f"cannot read {_printable(path)}: truncated or not an onlinemode {kind} ({reason})") from None
     found = header.pop("onlinemode", None) if isinstance(header, dict) else None
     if found not in kinds:
         raise FileError(f"{path} is not an onlinemode {kind}; it holds {found or 'something else'}")

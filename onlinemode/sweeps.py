@@ -1,6 +1,11 @@
-"""Sweeps: what is said of one run in a table of many."""
+"""Sweeps: what is said of one run in a table of many, and whether a run is the one that a point of a sweep asks for."""
+
+import json
 
 import numpy as np
+
+from onlinemode.engines import get_engine
+from onlinemode.state import Weights
 
 SPECIALIZED = 0.5  # the specialization at which a run counts as specialized
 
@@ -37,6 +42,64 @@ def end_of(run):
     for name in ("start", "stop", "level"):
         row[f"plateau_{name}"] = float("nan") if longest is None else float(getattr(longest, name))
     return row
+
+
+def difference(run, problem, start, call):
+    """How a run, perhaps read from a file, differs from that of ``simulate(problem, start, **call)``.
+
+    Parameters
+    ----------
+    run : Trajectory
+    problem : Problem
+    start : Weights, OrderParameters or callable
+    call : dict
+        ``alpha``, ``engine``, ``N``, ``seed``, ``save_at``, and all options that were given.
+
+    Returns
+    -------
+    str
+        The first difference in words, such as "its noise is 0.5 and not 0.0"; "" where there is none.
+    """
+    if any(status.value == "interrupted" for status in run.status):
+        return "it was interrupted"
+    asked, found = _plain(problem.to_dict()), _plain(run.problem.to_dict())
+    names = ("alpha", "engine", "N", "seed", "replicas", "keep", "save_at", *get_engine(call["engine"]).OPTIONS)
+    call = {"replicas": 1, "keep": "all"} | call
+    for name in names:
+        if name != "threads" and not (name == "device" and call.get(name) == "auto"):
+            asked[name], found[name] = _plain(call.get(name)), run.meta["call"].get(name)
+    first = start(0) if callable(start) else start
+    recorded = run.meta["start"]
+    if isinstance(first, Weights):
+        origins = recorded.get("origins") or [recorded.get("origin")]
+        asked["start"], found["start"] = _plain(first.origin), origins[0]
+    asked["fresh students"], found["fresh students"] = callable(start), run.starts is not None
+    asked, found = _flat(asked), _flat(found)
+    for name in dict.fromkeys([*asked, *found]):
+        if asked.get(name) != found.get(name):
+            return f"its {name} is {found.get(name)!s:.80} and not {asked.get(name)!s:.80}"
+    if not isinstance(first, Weights) and not (recorded["kind"] == "overlaps" and _same_overlaps(run.initial, first)):
+        return "it began from other overlaps"
+    return ""
+
+
+def _plain(value):
+    """As JSON gives it back."""
+    return json.loads(json.dumps(value, default=lambda entry: entry.tolist()))
+
+
+def _flat(values, prefix=""):
+    """A dict of dicts as one dict; the names say where an entry was."""
+    out = {}
+    for name, value in values.items():
+        out |= _flat(value, f"{prefix}{name} ") if isinstance(value, dict) else {prefix + name: value}
+    return out
+
+
+def _same_overlaps(one, other):
+    names = ("G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")
+    pairs = [(getattr(one, name), getattr(other, name)) for name in names]
+    return all(a.shape == b.shape and np.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in pairs)
 
 
 def _last(run):

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first; names of one row may import each other, except where a test below says no.
 LAYERS = [
     ["errors"], ["checks"], ["observables"], ["kernels"], ["theory"], ["dataset"], ["inputs"], ["problem"], ["state"],
-    ["initial"], ["storage"], ["deep"], ["ensemble"], ["trajectory"], ["engines"], ["simulation"],
+    ["initial"], ["storage"], ["claims"], ["deep"], ["ensemble"], ["trajectory"], ["engines"], ["simulation"],
     ["agreement", "sweeps"], ["benchmark"], ["plotting"], ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

@@ -64,7 +64,7 @@ def test_points_are_the_runs_of_simulate(engine, onlinemode, tmp_path):
     rows = table(tmp_path / "s")
     assert [row["eta"] for row in rows] == ["0.5", "1.0", "1.5"]
     for row in rows:
-        arguments = [*SMALL, "--eta", row["eta"], "--out", "one", "--no-plot", "-q"]
+        arguments = [*SMALL, "--eta", row["eta"], "--out", "one", "--overwrite", "--no-plot", "-q"]
         command = ["ode"] if engine == "ode" else ["simulate", "--engine", engine, "--no-theory"]
         assert onlinemode(*command, *arguments)[0] == 0
         run, one = om.load(tmp_path / "s" / row["file"]), om.load("one.npz")

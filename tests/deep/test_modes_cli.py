@@ -83,7 +83,7 @@ def test_modes_of_few_and_of_dense(run, trained, tmp_path):
     assert not (tmp_path / "deep_modes_other.png").exists()
     code, out, _ = run("modes", trained / "dense.npz", "--ranking", "strength", "--no-plot", "--quiet")
     assert (code, out) == (0, "")
-    arrays = read_archive(tmp_path / "deep_modes_dense.npz", KIND)[1]
+    arrays = read_archive(tmp_path / "deep_modes_dense_strength.npz", KIND)[1]
     W = deep.load(trained / "dense.npz").layers[2].weights
     assert arrays["importance_2"][0] == pytest.approx(np.linalg.svd(W, compute_uv=False), rel=1e-5)
 
