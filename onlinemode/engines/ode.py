@@ -7,8 +7,9 @@ import numpy as np
 from onlinemode import checks
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
-from onlinemode.engines.replicas import NEVER_BEGUN
+from onlinemode.engines.replicas import NEVER_BEGUN, NOTHING_TRAINED, PATHS
 from onlinemode.inputs import require_independent
+from onlinemode.replica_states import ReplicaState, ReplicaStates
 from onlinemode.state import Weights
 from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
@@ -38,9 +39,11 @@ def check_options(problem, method="LSODA", rtol=None, atol=None, nodes=DEFAULT_N
     return rtol, atol, checks.power_of_two("nodes", nodes, 64, 2**24)
 
 
-def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, method="LSODA",
-        rtol=None, atol=None, nodes=DEFAULT_NODES, node_seed=NODE_SEED):
+def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, store_final=False,
+        method="LSODA", rtol=None, atol=None, nodes=DEFAULT_NODES, node_seed=NODE_SEED):
     """Integrate the mean-field equations; see :func:`onlinemode.simulate` for the common arguments.
+
+    The overlaps are all that there is to a state, which is kept with or without ``store_final``.
 
     Parameters
     ----------
@@ -57,10 +60,11 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
 
     require_independent(problem.inputs, "ode")
     rtol, atol, nodes = check_options(problem, method, rtol, atol, nodes)
-    overlaps = [start.order_parameters() if isinstance(start, Weights) else start for start in starts]
+    overlaps = [_overlaps(start) for start in starts]
+    begin = starts[0].alpha if isinstance(starts[0], ReplicaState) else 0.0
     alphas, _ = save_times(save_at, alpha, N, whole_steps=False)
     if progress is not None:
-        progress(Progress(0.0, 0.0, 0, float("nan")))
+        progress(Progress(begin, 0.0, 0, float("nan")))
 
     began = time.perf_counter()
     MeanFieldDrift(problem, overlaps[0], nodes, node_seed).at_start()
@@ -76,10 +80,10 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
         drift.at_start()
         states = np.repeat(drift.full[None], len(alphas), 0)
         moving = np.full((len(alphas), drift.active.size), np.nan)
-        status, message, used = Status.COMPLETED, "nothing is trained: the state is constant", 0
+        status, message, used = Status.COMPLETED, NOTHING_TRAINED, 0
         if drift.active.size:
-            status, message, used = _integrate(getattr(integrate, method), problem, drift, alphas, rtol, atol, moving,
-                                               shown, stop)
+            status, message, used = _integrate(getattr(integrate, method), problem, drift, begin, alphas, rtol, atol,
+                                               moving, shown, stop)
             states[:, drift.active] = moving
             states[np.isnan(moving).any(1)] = np.nan
         paths.append(drift.layout.unpack(states))
@@ -92,14 +96,21 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
                 stop[0] = 1
     ended = time.perf_counter()
 
-    G, S, strengths, xi_out, readout = (np.stack(part) for part in zip(*paths))
+    parts = [np.stack(part) for part in zip(*paths)]
     quadrature = {} if problem.activation in CLOSED_FORM else {"nodes": nodes, "node_seed": node_seed}
     return Trajectory(
-        alpha=alphas, G=G, S=S, strengths=strengths, xi_out=xi_out, readout=readout, problem=problem,
-        initial=overlaps[0], status=[status for status, _ in outcomes], message=[message for _, message in outcomes],
+        alpha=alphas, **dict(zip(PATHS, parts)), problem=problem,
+        initial=overlaps[0], end=ReplicaStates.of_rows(alphas, [0] * len(starts), dict(zip(PATHS, parts))),
+        status=[status for status, _ in outcomes], message=[message for _, message in outcomes],
         meta={"N": N, "device": "cpu", "precision": "float64", "steps": [0] * len(starts), "method": method,
               "rtol": rtol, "atol": atol, "evaluations": evaluations, **quadrature,
               "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
+
+
+def _overlaps(start):
+    if isinstance(start, ReplicaState):
+        return start.overlaps
+    return start.order_parameters() if isinstance(start, Weights) else start
 
 
 def _share_of(progress, number, count):
@@ -107,21 +118,25 @@ def _share_of(progress, number, count):
     return lambda report: progress(report._replace(fraction=(number + report.fraction) / count))
 
 
-def _integrate(solver_class, problem, drift, alphas, rtol, atol, moving, progress, stop):
-    """Fill the rows of ``moving``; returns status, message and the number of evaluations; Ctrl-C sets ``stop``."""
+def _integrate(solver_class, problem, drift, begin, alphas, rtol, atol, moving, progress, stop):
+    """Fill the rows of ``moving``, from the time ``begin`` on; Ctrl-C sets ``stop``.
+
+    Returns status, message and the number of evaluations.
+    """
     from onlinemode.kernels.rule import DIVERGENCE_LIMIT
 
-    saved = int(np.searchsorted(alphas, 0.0, side="right"))
+    saved = int(np.searchsorted(alphas, begin, side="right"))
     moving[:saved] = drift.full[drift.active]
     last = alphas[-1]
     may_converge = problem.noise == 0.0 and problem.weight_decay == 0.0  # else ε_g = 0 is no fixed point
     if may_converge and drift.last_error < CONVERGED_ERROR:
-        return _converged(moving, saved, moving[0] if saved else drift.full[drift.active], 0.0, 0, drift.last_error)
+        return _converged(moving, saved, moving[0] if saved else drift.full[drift.active], begin, 0,
+                          drift.last_error)
     if saved == len(alphas):
         return Status.COMPLETED, "reached the last α", 0
 
     with np.errstate(over="ignore", invalid="ignore"):
-        solver = solver_class(lambda _, y: drift(y), 0.0, drift.full[drift.active], last, rtol=rtol, atol=atol)
+        solver = solver_class(lambda _, y: drift(y), begin, drift.full[drift.active], last, rtol=rtol, atol=atol)
         reported = time.perf_counter()
         try:
             while solver.status == "running":
@@ -140,7 +155,7 @@ def _integrate(solver_class, problem, drift, alphas, rtol, atol, moving, progres
                     return _converged(moving, saved, solver.y, solver.t, solver.nfev, drift.last_error)
                 if progress is not None and time.perf_counter() - reported > SECONDS_BETWEEN_REPORTS:
                     reported = time.perf_counter()
-                    progress(Progress(solver.t, solver.t / last, 0, drift.last_error))
+                    progress(Progress(solver.t, (solver.t - begin) / (last - begin), 0, drift.last_error))
         except KeyboardInterrupt:
             stop[0] = 1
             message = f"stopped by the user at α = {solver.t:.6g}; later times are NaN"
