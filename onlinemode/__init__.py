@@ -16,6 +16,8 @@ _HOME = {
     "simulate": "onlinemode.simulation",
     "repeat": "onlinemode.simulation",
     "resume": "onlinemode.simulation",
+    "go_on": "onlinemode.continuing",
+    "join": "onlinemode.continuing",
     "Trajectory": "onlinemode.trajectory",
     "Status": "onlinemode.trajectory",
     "load": "onlinemode.trajectory",

@@ -89,6 +89,11 @@ class Problem:
             raise ParameterError("inputs must be one of the classes of onlinemode.inputs, such as Rademacher(); got "
                                  f"{self.inputs!r:.80}")
 
+    @property
+    def trains(self):
+        """Whether a step changes anything: a learning rate or the weight decay is above 0."""
+        return self.weight_decay > 0.0 or any(rate > 0.0 for rate in asdict(self.rates).values())
+
     def to_dict(self):
         """All fields as plain numbers and names, as they are saved."""
         return {**{each.name: getattr(self, each.name) for each in fields(self)}, "rates": asdict(self.rates),

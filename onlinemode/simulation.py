@@ -11,7 +11,7 @@ from onlinemode import checks, initial
 from onlinemode.engines import get_engine
 from onlinemode.engines.checkpoint import EVERY, Checkpoint, kernel_version, read_checkpoint
 from onlinemode.engines.grid import count_or_times
-from onlinemode.engines.parts import KEEP, Starts, run_in_parts
+from onlinemode.engines.parts import KEEP, GoingOn, Starts, run_in_parts
 from onlinemode.errors import EngineError, FileError, OnlineModeError, ParameterError, RepeatError
 from onlinemode.problem import Problem
 from onlinemode.trajectory import Trajectory, read_start, start_arrays
@@ -21,7 +21,7 @@ SHORTEST_ALPHA = 1e-50  # the solvers of SciPy do not return from shorter times
 
 
 def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=1, keep="all", save_at=200,
-             progress=None, store_weights=False, checkpoint=None, checkpoint_every=EVERY, **options):
+             progress=None, store_weights=False, store_final=False, checkpoint=None, checkpoint_every=EVERY, **options):
     """Let a student learn and return its trajectory.
 
     Parameters
@@ -34,7 +34,8 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         the teacher must be common, for example
         ``lambda r: om.initial.paper(30, student_seed=r)``.
     alpha : float
-        Last time, α = steps/N, > 0.
+        Last time, α = steps/N, > 0.  To go beyond it later, see :func:`onlinemode.go_on`: a new run from the
+        last state of this one, with the same seed, would learn from the same samples again.
     engine : {"micro", "chain", "ode"}, default "micro"
         "micro": online SGD on N-vectors; "chain": the exact Markov chain of the overlaps; "ode": the
         mean-field equations, N → ∞.
@@ -50,12 +51,18 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         "summary": keep the first five replicas one by one and of all the others only the statistics,
         ``run.ensemble``; for large ensembles.
     save_at : int or array, default 200
-        A count (α = 0, then log-spaced from one step to ``alpha``) or ascending values of α.
+        A count (α = 0, then log-spaced from one step to ``alpha``) or ascending values of α.  At finite N
+        they are rounded to whole steps, and a step is saved once, however many of them fall on it:
+        ``run.alpha`` may be shorter.
     progress : callable, optional
         Called with a :class:`onlinemode.engines.progress.Progress`: once when the arguments have been
         checked, before anything is compiled, and then several times a second.
     store_weights : bool, default False
         Keep the initial weights in the trajectory (and its file).
+    store_final : bool, default False
+        Keep where every replica ends where that is large, so that the run can go on
+        (:func:`onlinemode.go_on`): the vectors of micro, all replicas of keep = "summary".  Otherwise chain
+        and ode keep it anyway.
     checkpoint : str or path, optional
         micro and chain: write the unfinished run to this file now and then, and when it is stopped;
         :func:`resume` goes on from there.
@@ -70,7 +77,8 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
     -------
     Trajectory
         A run that diverges or is interrupted (Ctrl-C) is returned as well, with its status, a
-        message and NaN from there on.
+        message and NaN from there on.  Where nothing is trained (all rates and the weight decay 0), no
+        step is made, and the message says so.
 
     Raises
     ------
@@ -83,7 +91,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         checkpoint = Checkpoint(checkpoint, checkpoint_every)
     if not isinstance(problem, Problem):
         raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")
-    starts = Starts(start, problem.inputs)
+    starts = start if isinstance(start, GoingOn) else Starts(start, problem.inputs)
     module = get_engine(engine)
     unknown = sorted(set(options) - set(module.OPTIONS))
     if unknown:
@@ -103,21 +111,24 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         if N is not None and N != starts.N:
             raise ParameterError(f"N must be that of the weights, {starts.N}; got {N}: leave it out")
         N = starts.N
-    elif N is not None and not module.DETERMINISTIC:
+    going_on = starts.states is not None
+    if starts.N is None and N is not None and not module.DETERMINISTIC and not going_on:
         starts.in_dimensions(N)
-    if store_weights and starts.N is None:
+    if store_weights and starts.N is None and not going_on:
         raise ParameterError("store_weights needs a start that is Weights; got OrderParameters (always stored)")
-    if store_weights and starts.differ:
+    if store_weights and starts.differ and not going_on:
         raise ParameterError("store_weights needs one start for all replicas; got a callable: leave it out, recipes of "
                              "onlinemode.initial are stored anyway")
 
     if checkpoint is not None and module.DETERMINISTIC:
         raise EngineError(f"engine {engine} has no checkpoints: its runs are short; leave checkpoint out")
 
-    arguments = dict(alpha=alpha, N=N, seed=seed, replicas=replicas, save_at=save_at, **options)
+    store_weights, store_final = bool(store_weights), bool(store_final)
+    arguments = dict(alpha=alpha, N=N, seed=seed, replicas=replicas, save_at=save_at, store_final=store_final,
+                     **options)
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()}
     call = {"alpha": alpha, "engine": engine, "N": N, "seed": seed, "replicas": replicas, "keep": keep,
-            "save_at": count_or_times(save_at).tolist(), **plain}
+            "save_at": count_or_times(save_at).tolist(), "store_final": store_final, **plain}
     if checkpoint is not None:
         checkpoint.begin(*_identity(problem, starts, call, store_weights))
     run = run_in_parts(module, problem, starts, keep, progress, arguments, checkpoint)
@@ -125,7 +136,11 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         call["device"] = run.meta["device"]  # of "auto" what it was
     run.meta = {"engine": engine, "seed": seed, **run.meta, "call": call, "start": starts.describe(),
                 "versions": _versions(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
-    if store_weights:
+    if going_on:
+        run.meta["steps_before"] = starts.steps
+        if store_weights or not module.MAKES_VECTORS:
+            run.begin = starts.states
+    elif store_weights:
         run.weights = start
     return run
 
@@ -147,8 +162,9 @@ def repeat(run, progress=None):
     Raises
     ------
     RepeatError
-        If the run began from the user's own weights and these were not stored, or if the data set that
-        it drew its inputs from is not there.
+        If the run began from the user's own weights, or goes on from another one, and these weights were
+        not stored; if the problem changed on the way; or if the data set that it drew its inputs from is
+        not there.
     """
     try:
         run.problem.inputs.available()
@@ -157,7 +173,8 @@ def repeat(run, progress=None):
     call = dict(run.meta["call"])
     if run.meta["start"]["kind"] == "weights":
         call["N"] = None
-    return simulate(run.problem, _rebuild_start(run), progress=progress, store_weights=run.weights is not None, **call)
+    stored = run.weights is not None or run.begin is not None
+    return simulate(run.problem, _rebuild_start(run), progress=progress, store_weights=stored, **call)
 
 
 def resume(path, progress=None, checkpoint=None, checkpoint_every=None):
@@ -209,9 +226,11 @@ def resume(path, progress=None, checkpoint=None, checkpoint_every=None):
 def _identity(problem, starts, call, store_weights):
     """What a checkpoint says about the call, and the arrays from which the start can be made again."""
     starts.complete(call["replicas"])
-    own = store_weights or (starts.N is not None and not starts.differ and starts.first.origin is None)
     header = {"problem": problem.to_dict(), "call": call, "start": starts.describe(), "store_weights": store_weights,
               "versions": _versions(), "kernels": kernel_version()}
+    if starts.states is not None:
+        return header, start_arrays(starts.overlaps(), starts.arrays(), None, starts.states)
+    own = store_weights or (starts.N is not None and not starts.differ and starts.first.origin is None)
     return header, start_arrays(starts.overlaps(), starts.arrays(), starts.first if own else None)
 
 
@@ -221,14 +240,20 @@ def _restored_start(restored):
     nothing = np.empty(0)
     record = Trajectory(alpha=nothing, G=nothing, S=nothing, strengths=nothing, xi_out=nothing, readout=nothing,
                         problem=Problem.from_dict(header["problem"]), status=[], message=[],
-                        meta={"start": header["start"], "versions": header["versions"]},
+                        meta={"start": header["start"], "versions": header["versions"], "N": header["call"]["N"]},
                         **read_start(restored["start_arrays"], header["start"].get("origin")))
     return record.problem, _rebuild_start(record)
 
 
 def _rebuild_start(run):
-    """The start of a saved run: Weights, OrderParameters, or a callable where replicas have their own."""
+    """The start of a saved run: Weights, OrderParameters, a callable where replicas have their own, or a GoingOn."""
     recorded = run.meta["start"]
+    if recorded["kind"] == "states":
+        if run.begin is None:
+            raise RepeatError(f"this run goes on from another one at α = {recorded['alpha']:.6g}, from vectors that "
+                              "its file does not hold, so it cannot be repeated; make such runs with "
+                              "go_on(..., store_weights=True), or join the pieces")
+        return GoingOn(run.begin, run.initial, run.N, recorded["origin"])
     if recorded["kind"] == "overlaps":
         return run.initial if run.starts is None else run.start_of
     if run.weights is not None:

@@ -9,8 +9,9 @@ import numpy as np
 
 from onlinemode import observables
 from onlinemode.ensemble import OBSERVABLES, Ensemble, ensemble_of
-from onlinemode.errors import FileError
+from onlinemode.errors import FileError, ParameterError
 from onlinemode.problem import Problem
+from onlinemode.replica_states import ReplicaStates
 from onlinemode.state import OrderParameters, Weights
 from onlinemode.storage import read_archive, replacing, write_archive
 from onlinemode.theory.meanfield import generalization_error
@@ -69,6 +70,9 @@ class Trajectory:
         different students.
     summary : Ensemble, optional
         Statistics over all replicas, where not all are kept; read them as ``ensemble``.
+    begin, end : ReplicaStates, optional
+        Where every replica stood when the run went on from another one, and where it stands now:
+        what :func:`onlinemode.go_on` needs.
     """
 
     alpha: np.ndarray
@@ -87,6 +91,8 @@ class Trajectory:
     error_se: np.ndarray | None = None
     starts: dict | None = field(default=None, repr=False)
     summary: Ensemble | None = field(default=None, repr=False)
+    begin: ReplicaStates | None = field(default=None, repr=False)
+    end: ReplicaStates | None = field(default=None, repr=False)
 
     @property
     def T(self):
@@ -121,6 +127,63 @@ class Trajectory:
             return self.initial
         return OrderParameters(T=self.T, teacher_readout=self.teacher_readout,
                                **{name: values[replica] for name, values in self.starts.items()})
+
+    @property
+    def final(self):
+        """Where the run ended, as a start that :func:`onlinemode.simulate` takes.
+
+        Weights where the vectors were kept (micro with ``store_final=True``), else OrderParameters; of
+        several replicas a function of the replica's number.  A run that was interrupted ended there.
+
+        A new run from it counts α from 0 and draws the samples of its seed from the first one on:
+        another seed must be given, or it learns again from the samples that made its start.
+        :func:`onlinemode.go_on` goes on with α, steps and samples.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such start: a replica diverged, failed or was never begun, its state is not
+            kept (``keep="summary"``), or the overlaps do not tell the vectors (inputs whose entries
+            are not independent).
+        """
+        states = self.states_at_end()
+        if states.teacher is None and not self.problem.inputs.independent:
+            raise ParameterError("final needs the vectors where the entries of inputs are not independent, and this "
+                                 "run kept none: make it with store_final=True")
+
+        def final_of(replica):
+            if not 0 <= replica < len(states):
+                raise ParameterError(f"final has one start for each of {len(states)} replicas; got replica {replica}")
+            return states.one(replica, self.initial).start()
+
+        return final_of if self.replicas > 1 else final_of(0)
+
+    def states_at_end(self):
+        """Where all replicas stand, a ReplicaStates; overlaps alone where no more is known.
+
+        Raises
+        ------
+        ParameterError
+            If one stands nowhere, or not all are kept.
+        """
+        for number, (status, message) in enumerate(zip(self.status, self.message)):
+            if status in (Status.DIVERGED, Status.FAILED):
+                raise ParameterError(f"{self._which(number)} has no end to go on from: {message}")
+        states = self.end
+        if states is None:
+            if self.draws < self.replicas:
+                raise ParameterError(f"this run kept {self.draws} of its {self.replicas:,} replicas one by one, and "
+                                     "not where the others ended: make it with store_final=True")
+            states = ReplicaStates.of_rows(self.alpha, self.meta["steps"],
+                                           {name: getattr(self, name) for name in _PATHS})
+        for number, alpha in enumerate(states.alpha):
+            if not np.isfinite(alpha):
+                raise ParameterError(f"{self._which(number)} has no end to go on from: it was stopped before its first "
+                                     "saved time; make the run again with repeat, or resume its checkpoint")
+        return states
+
+    def _which(self, number):
+        return f"replica {number} of this run" if self.replicas > 1 else "this run"
 
     @property
     def N(self):
@@ -213,7 +276,9 @@ class Trajectory:
         arrays |= {name: getattr(self, name) for name in ("error", "error_se") if getattr(self, name) is not None}
         if self.summary is not None:
             arrays |= self.summary.to_arrays()
-        arrays |= start_arrays(self.initial, self.starts, self.weights)
+        arrays |= start_arrays(self.initial, self.starts, self.weights, self.begin)
+        if self.end is not None:
+            arrays |= self.end.to_arrays("end_")
         write_archive(path, KIND, header, arrays)
 
     def to_csv(self, path):
@@ -251,23 +316,26 @@ class Trajectory:
                     writer.writerow([r] + [repr(float(value)) for value in values])
 
 
-def start_arrays(initial, starts, weights):
-    """The arrays of a file from which :func:`read_start` makes ``initial``, ``starts`` and ``weights`` again."""
+def start_arrays(initial, starts, weights, begin=None):
+    """The arrays of a file from which :func:`read_start` makes these four again."""
     arrays = {f"initial_{name}": getattr(initial, name) for name in _OVERLAPS}
     if starts is not None:
         arrays |= {f"starts_{name}": values for name, values in starts.items()}
     if weights is not None:
         arrays |= {f"weights_{name}": getattr(weights, name) for name in _WEIGHTS}
+    if begin is not None:
+        arrays |= begin.to_arrays("begin_")
     return arrays
 
 
 def read_start(arrays, origin):
-    """The fields ``initial``, ``starts`` and ``weights`` of a Trajectory; ``origin`` is the recipe of the weights."""
+    """These four fields of a Trajectory; ``origin`` is the recipe of the weights."""
     weights = None
     if "weights_xi_in" in arrays:
         weights = Weights(**{name: arrays[f"weights_{name}"] for name in _WEIGHTS}, origin=origin)
     return {"initial": OrderParameters(**{name: arrays[f"initial_{name}"] for name in _OVERLAPS}), "weights": weights,
-            "starts": {name: arrays[f"starts_{name}"] for name in _PATHS} if "starts_G" in arrays else None}
+            "starts": {name: arrays[f"starts_{name}"] for name in _PATHS} if "starts_G" in arrays else None,
+            "begin": ReplicaStates.from_arrays("begin_", arrays)}
 
 
 def load(path):
@@ -293,6 +361,6 @@ def load(path):
             problem=Problem.from_dict(header["problem"]), **read_start(arrays, header["meta"]["start"].get("origin")),
             status=[Status(name) for name in header["status"]], message=header["message"],
             meta=header["meta"], error=arrays.get("error"), error_se=arrays.get("error_se"),
-            summary=Ensemble.from_arrays(arrays["alpha"], arrays))
+            summary=Ensemble.from_arrays(arrays["alpha"], arrays), end=ReplicaStates.from_arrays("end_", arrays))
     except (KeyError, TypeError, ValueError) as problem:
         raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None

@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first; names of one row may import each other, except where a test below says no.
 LAYERS = [
     ["errors"], ["checks"], ["observables"], ["kernels"], ["theory"], ["dataset"], ["inputs"], ["problem"], ["state"],
-    ["initial"], ["storage"], ["claims"], ["deep"], ["ensemble"], ["trajectory"], ["engines"], ["simulation"],
-    ["agreement", "sweeps"], ["benchmark"], ["plotting"], ["cli"],
+    ["initial"], ["storage"], ["claims"], ["deep"], ["ensemble"], ["replica_states"], ["trajectory"], ["engines"],
+    ["simulation"], ["continuing"], ["agreement", "sweeps"], ["benchmark"], ["plotting"], ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 

@@ -1,5 +1,6 @@
 """Engine ``chain``: the exact Markov chain of the overlaps at finite N; a step costs the same at any N."""
 
+import dataclasses
 import time
 
 import numpy as np
@@ -21,6 +22,7 @@ from onlinemode.engines.replicas import (
 )
 from onlinemode.errors import EngineError
 from onlinemode.inputs import Gaussian
+from onlinemode.replica_states import ReplicaState
 from onlinemode.state import Weights, attainable
 from onlinemode.theory.quadrature import teacher_factor
 from onlinemode.trajectory import Trajectory
@@ -36,6 +38,7 @@ STEPS_WORTH_COMPILING = 2e7
 STEPS_PER_CALL = 2**20  # between two looks for a checkpoint: a fraction of a second
 LARGEST_COMPILED = 32  # sizes and batch up to which there is a kernel for these sizes
 REPLICAS_WORTH_A_DEVICE = 10_000  # for device "auto"
+SMALL = ("strengths", "xi_out", "readout")
 
 
 class ChainStart:
@@ -53,6 +56,10 @@ class ChainStart:
         Both.
     dof : int
         N − r_B − r_X, dimensions of the input outside the frame.
+    factors : OrderParameters
+        Holds the strengths, output modes and readouts that go with ``modes``.
+    first_step : int
+        Steps that have been made.
     """
 
     def __init__(self, start, N):
@@ -81,11 +88,28 @@ class ChainStart:
             self.across = np.where(np.diag(triangular) < 0.0, -1.0, 1.0)[:, None] * triangular
         self.modes = np.concatenate([self.along, self.across])
         self.dof = N - r_B - r_X
+        self.first_step, self.factors = 0, overlaps
+
+    @classmethod
+    def of_state(cls, state, N):
+        """The factors of a replica that goes on."""
+        start = cls.__new__(cls)
+        start.overlaps, start.modes = state.overlaps, state.arrays["modes"]
+        teacher, _ = teacher_factor(state.overlaps.T)
+        r_B = teacher.shape[1] if np.any(teacher) else 0
+        start.teacher_factor = teacher[:, :r_B]
+        start.along, start.across = start.modes[:r_B], start.modes[r_B:]
+        start.dof = N - len(start.modes)
+        start.first_step = state.steps
+        start.factors = dataclasses.replace(state.overlaps, **{name: state.arrays[name] for name in SMALL})
+        return start
 
 
 def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, checkpoint=None,
-        device="cpu", threads=None):
+        store_final=False, device="cpu", threads=None):
     """Run the chain; see :func:`onlinemode.simulate` for the common arguments.
+
+    Its state is small, and kept at the end with or without ``store_final``.
 
     Parameters
     ----------
@@ -105,8 +129,8 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     if N is None:
         raise EngineError("engine chain needs N when it starts from overlaps; got None: give N=..., or Weights")
     alphas, steps = save_times(save_at, alpha, N)
-    factors = each_once(lambda start: ChainStart(start, N), starts)
-    if device == "cuda":
+    factors = each_once(lambda start: _factors(start, N), starts)
+    if device == "cuda" and problem.trains:
         made = run_there(asked, lambda: chain_cuda.run(
             problem, factors, alphas, steps, N=N, seed=seed, first_replica=first_replica, progress=progress, stop=stop,
             checkpoint=checkpoint))
@@ -129,6 +153,10 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
               "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
 
 
+def _factors(start, N):
+    return ChainStart.of_state(start, N) if isinstance(start, ReplicaState) else ChainStart(start, N)
+
+
 class _Simulation:
     """What all replicas share: the problem, the saved steps, the compiled kernel."""
 
@@ -136,11 +164,16 @@ class _Simulation:
         from onlinemode.kernels.activations import ACTIVATION_CODES
         from onlinemode.kernels.chain_cpu import ANY, make_advance, rotation_period
 
-        self.problem, self.N, self.steps, self.seed = problem, N, steps, seed
+        self.problem, self.N, self.seed = problem, N, seed
+        period, samples = rotation_period(problem.batch)
+        # Steps are made in blocks, and the state between two blocks is what a run goes on from: the beginning of the
+        # last block is saved, too.
+        self.last_block = int(steps[-1]) // period * period
+        self.steps = np.union1d(steps, [self.last_block])
+        self.shown = np.isin(self.steps, steps)
         self.rates = kernel_rates(problem)
         self.activation = ACTIVATION_CODES[problem.activation]
         o, columns = start.overlaps, len(start.across)
-        _, samples = rotation_period(problem.batch)
         self.rows = len(start.along) + columns + min(samples, start.dof)
         constants = (o.K, o.M, o.P, len(start.along), self.activation, problem.batch)
         worth = float(steps[-1]) * replicas * problem.batch >= STEPS_WORTH_COMPILING
@@ -166,7 +199,7 @@ class _ChainState:
 
     def __init__(self, start, rows, times):
         o = start.overlaps
-        self.start, self.modes, self.factors = start, start.modes.copy(), small_factors(o)
+        self.start, self.modes, self.factors = start, start.modes.copy(), small_factors(start.factors)
         self.paths = tuple(np.full((times,) + shape, np.nan) for shape in ((rows, o.P), (o.P,), (o.K, o.P), (o.K,)))
 
     def arrays(self):
@@ -189,38 +222,73 @@ class _ChainReplica(Replica):
     path_names = (*PATHS, "error")
 
     def __init__(self, number, start, simulation, checkpoint):
-        super().__init__(number, start.overlaps, simulation.problem.activation, simulation.N, len(simulation.steps),
-                         checkpoint)
+        super().__init__(number, start.overlaps, simulation.problem, simulation.N, int(simulation.shown.sum()),
+                         start.first_step, checkpoint)
         self.start, self.simulation = start, simulation
-        self.error = np.full(len(simulation.steps), np.nan)
+        self.error = np.full(len(self.G), np.nan)
         self.paths = None
+
+    @property
+    def saved(self):
+        """Saved times that are shown; ``counts`` has all of them while the kernel is running."""
+        rows = int(self.counts[1])
+        return rows if self.paths is None else int(self.simulation.shown[:rows].sum())
 
     def advance(self, stop):
         simulation = self.simulation
         state = _ChainState(self.start, simulation.rows, len(simulation.steps))
         if self.snapshot is not None:
             self.counts[:] = self.snapshot["counts"]
-            state.restore(self.snapshot, self.saved)
+            state.restore(self.snapshot, int(self.counts[1]))
         self.paths = state.paths
         diverged = False
-        while self.saved < len(simulation.steps) and not diverged:
-            self.look(lambda: state.copy(self.saved))
+        if not self.problem.trains:
+            self._stand_still(state)
+        while self.counts[1] < len(simulation.steps) and not diverged:
+            self.look(lambda: state.copy(int(self.counts[1])))
             if stop[0]:
                 break
             diverged = simulation.advance(state, simulation.steps, self.counts, stop, self.number)
+        if not diverged:
+            self.end = self._end(state)
         self.G, self.S, self.strengths, self.xi_out, self.readout = self.state(slice(None))
         self.error[:self.saved] = self._errors()
-        self.paths = None
+        self.counts[1], self.paths = self.saved, None
         return diverged
 
+    def _stand_still(self, state):
+        for path, value in zip(self.paths, state.arrays()):
+            path[...] = 0.0
+            path[:, :len(value)] = value
+        self.counts[:] = self.simulation.steps[-1], len(self.simulation.steps)
+
     def state(self, rows):
-        """From the factors while the kernel is running, from the order parameters later."""
+        """At shown saved times: from the factors while the kernel is running, from the order parameters later."""
         if self.paths is None:
             return super().state(rows)
-        modes, *factors = (path[rows] for path in self.paths)
+        modes, *factors = (path[self._shown()[rows]] for path in self.paths)
         return (*chain_states.overlaps(modes, self.start.teacher_factor), *factors)
+
+    def _shown(self):
+        return np.flatnonzero(self.simulation.shown)
+
+    def _end(self, state):
+        """At the last saved time, with the state at the beginning of its block; or where the kernel stopped."""
+        values, steps = state.arrays(), self.steps_made
+        if self.counts[1] == len(self.simulation.steps):
+            steps = self.simulation.last_block
+            row = int(np.searchsorted(self.simulation.steps, steps))
+            values = [path[row] for path in self.paths]
+            last = self.state(-1)
+        else:
+            last = (*chain_states.overlaps(state.modes, self.start.teacher_factor), *values[1:])
+        arrays = {name: np.array(value) for name, value in zip(state.names, values)}
+        arrays["modes"] = arrays["modes"][:len(state.modes)]
+        return {"alpha": self.steps_made / self.N, "steps": steps, **dict(zip(PATHS, last)),
+                **{f"state_{name}": value for name, value in arrays.items()}}
 
     def _errors(self):
         """ε_g at the saved times; from the factors where the closed form would show its floor."""
         rows = slice(self.saved)
-        return chain_states.errors(self.activation, self.start, super().state(rows), self.paths[0][rows])
+        return chain_states.errors(self.problem.activation, self.start, super().state(rows),
+                                   self.paths[0][self._shown()[rows]])

@@ -87,7 +87,8 @@ class Checkpoint:
         for replica, status, message in zip(replicas, part["status"], part["message"]):
             if status is not None:
                 paths = {name: values[replica.number - self._first] for name, values in _strip("part_", arrays).items()}
-                replica.restore_finished(Status(status), message, part["steps"][replica.number - self._first], paths)
+                replica.restore_finished(Status(status), message, part["steps"][replica.number - self._first], paths,
+                                         _strip(f"ended_{replica.number}_", arrays) or None)
             else:
                 snapshot = _strip(f"running_{replica.number}_", arrays)
                 if snapshot:
@@ -121,6 +122,8 @@ class Checkpoint:
                 for replica in finished:
                     stacked[replica.number - self._first] = getattr(replica, name)
                 arrays[f"part_{name}"] = stacked
+        for replica in finished:
+            arrays |= {f"ended_{replica.number}_{name}": value for name, value in (replica.end or {}).items()}
         for replica in replicas:
             if not replica.finished and replica.snapshot is not None:
                 arrays |= {f"running_{replica.number}_{name}": value for name, value in replica.snapshot.items()}

@@ -25,15 +25,14 @@ def save_times(save_at, alpha, N=None, whole_steps=True):
     ----------
     save_at : int or array
         A count (α = 0, then log-spaced from one step to ``alpha``; at least 2), or ascending values
-        of α in [0, alpha], kept as given; the last may lie up to half a step beyond ``alpha``, where
-        another engine's rounding may have put it.
+        of α in [0, alpha]; the last may lie up to half a step beyond ``alpha``, where another engine's
+        rounding may have put it.
     alpha : float
         The last time.
     N : int, optional
         Sets the length of a step, 1/N.
     whole_steps : bool, default True
-        Given N, round every time to a whole number of steps; duplicates are dropped from a count and
-        kept in an array.
+        Given N, round every time to a whole number of steps.  Every time, or step, is kept once.
 
     Returns
     -------
@@ -60,8 +59,43 @@ def save_times(save_at, alpha, N=None, whole_steps=True):
             raise ParameterError(f"save_at must hold ascending times between 0 and alpha = {alpha:g}; got "
                                  f"{times[0]:g} ... {times[-1]:g}")
     if N is None or not whole_steps:
-        return times, None
-    steps = np.rint(times * N).astype(np.int64)
-    if given.ndim == 0:
-        steps = np.unique(steps)
+        return np.unique(times), None
+    steps = np.unique(np.rint(times * N).astype(np.int64))
     return steps / N, steps
+
+
+def later_times(save_at, begin, alpha, N=None, whole_steps=True):
+    """The saved values of α of a run that goes on at ``begin``, which is the first of them.
+
+    Parameters
+    ----------
+    save_at : int or array
+        A count (log-spaced from ``begin`` to ``alpha``), or ascending values of α in [begin, alpha].
+    begin, alpha : float
+    N, whole_steps
+        As in :func:`save_times`.
+
+    Returns
+    -------
+    array (n,)
+
+    Raises
+    ------
+    ParameterError
+    """
+    a_step = 1.0 / N if N and whole_steps else 0.0
+    if not alpha > begin or alpha - begin < 0.5 * a_step:
+        raise ParameterError(f"alpha must be beyond the end of the run, α = {begin:.6g} (by a step at least, where "
+                             f"there are steps); got {alpha:g}: α counts from the run's own beginning")
+    if np.ndim(save_at) == 0:
+        if begin == 0.0:
+            return save_times(save_at, alpha, N, whole_steps)[0]
+        times = np.geomspace(begin, alpha, checks.integer("save_at", save_at, 2))
+    else:
+        times = np.array(checks.array("save_at", save_at, (None,)))
+        latest = alpha * (1.0 + 1e-12) + 0.5 * a_step
+        if np.any(np.diff(times) < 0.0) or times[0] < begin - 0.5 * a_step or times[-1] > latest:
+            raise ParameterError(f"save_at must hold ascending times between the end of the run, α = {begin:.6g}, and "
+                                 f"alpha = {alpha:g}; got {times[0]:g} ... {times[-1]:g}")
+    times = np.concatenate(([begin], times[times > begin]))
+    return save_times(times, alpha, N, whole_steps)[0]

@@ -23,6 +23,7 @@ from onlinemode.engines.replicas import (
 )
 from onlinemode.errors import EngineError
 from onlinemode.inputs import Gaussian
+from onlinemode.replica_states import ReplicaState
 from onlinemode.state import OrderParameters, weights_from_overlaps
 from onlinemode.trajectory import Trajectory
 
@@ -49,7 +50,7 @@ WORK_PER_CALL = 4e8
 
 
 def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, checkpoint=None,
-        precision="float64", device="cpu", threads=None, test_samples=None):
+        store_final=False, precision="float64", device="cpu", threads=None, test_samples=None):
     """Run SGD; see :func:`onlinemode.simulate` for the common arguments.
 
     Parameters
@@ -69,7 +70,7 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     from onlinemode.kernels.philox import MAX_REPLICAS
 
     checks.choice("precision", precision, PRECISIONS)
-    worth = N is not None and N >= N_WORTH_A_DEVICE and micro_cuda.supports(problem, test_samples)
+    worth = N is not None and N >= N_WORTH_A_DEVICE and micro_cuda.supports(problem, test_samples, store_final)
     asked, device = device, choose(device, worth)
     checks.integer("replicas", replicas, 1, MAX_REPLICAS)
     threads = thread_count(threads)
@@ -80,21 +81,23 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     if N is None:
         raise EngineError("engine micro needs N when it starts from overlaps; got None: give N=..., or Weights")
     problem.inputs.check(N)
-    if device == "cuda":
+    if device == "cuda" and problem.trains:
         made = run_there(asked, lambda: micro_cuda.run(
             problem, starts, alpha=alpha, N=N, seed=seed, first_replica=first_replica, save_at=save_at,
-            progress=progress, stop=stop, checkpoint=checkpoint, precision=precision, test_samples=test_samples))
+            progress=progress, stop=stop, checkpoint=checkpoint, precision=precision, test_samples=test_samples,
+            store_final=store_final))
         if made is not None:
             return made
-        device = "cpu"
-    vectors = each_once(lambda start: _VectorStart(start, N, seed, precision, problem.inputs), starts)
+    device = "cpu"
+    vectors = each_once(lambda start: _VectorStart(start, N, seed, precision, problem.inputs, store_final), starts)
     alphas, steps = save_times(save_at, alpha, N)
     if progress is not None:
         progress(Progress(0.0, 0.0, 0, float("nan")))
 
     began = time.perf_counter()
     threads_inside = max(1, min(threads // len(vectors), N // COORDINATES_A_THREAD))
-    simulation = _Simulation(problem, vectors[0], N, steps, seed, test_samples, threads_inside)
+    simulation = _Simulation(problem, vectors[0], N, steps, seed, test_samples, threads_inside,
+                             store_final)
     compiled_at = time.perf_counter()
     results = [_MicroReplica(number, vector, simulation, checkpoint)
                for number, vector in enumerate(vectors, first_replica)]
@@ -103,7 +106,8 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     measured = {} if test_samples is None else {name: np.stack([getattr(result, name) for result in results])
                                                 for name in ("error", "error_se")}
     return Trajectory(
-        alpha=alphas, **collect(results), **measured, problem=problem, initial=vectors[0].overlaps,
+        alpha=alphas, **collect(results, vectors[0].teacher_rows), **measured, problem=problem,
+        initial=vectors[0].overlaps,
         meta={"N": N, "device": device, "precision": precision, **({"test_samples": test_samples} if measured else {}),
               "steps": [result.steps_made for result in results],
               "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
@@ -115,18 +119,22 @@ def samples_per_block(weights):
 
 
 class _VectorStart:
-    """Initial weights in tiles, with their overlaps; ``image`` is BΩ in tiles."""
+    """Initial weights in tiles, with their overlaps; ``image`` is BΩ in tiles, ``teacher_rows`` B to keep."""
 
-    def __init__(self, start, N, seed, precision, inputs):
+    def __init__(self, start, N, seed, precision, inputs, store_final):
         from onlinemode.kernels.micro_cpu import to_tiles
 
-        if isinstance(start, OrderParameters):
+        self.first_step = 0
+        if isinstance(start, ReplicaState):
+            self.first_step, self.overlaps, start = start.steps, start.overlaps, start.start()
+        elif isinstance(start, OrderParameters):
             if not inputs.independent:
                 raise EngineError("engine micro makes vectors of given overlaps for inputs with independent entries "
                                   f"alone; got {inputs!r}: start from Weights")
             self.overlaps, start = start, weights_from_overlaps(start, N, seed)
         else:
             self.overlaps = start.order_parameters(inputs)
+        self.teacher_rows = start.teacher if store_final else None
         self.xi_in, self.teacher = to_tiles(start.xi_in, precision), to_tiles(start.teacher, precision)
         self.image = self.teacher
         if not inputs.independent:
@@ -136,7 +144,7 @@ class _VectorStart:
 class _Simulation:
     """What all replicas share: the problem, the saved steps, the compiled kernel."""
 
-    def __init__(self, problem, start, N, steps, seed, test_samples, threads_inside):
+    def __init__(self, problem, start, N, steps, seed, test_samples, threads_inside, store_final):
         from onlinemode.kernels import micro_cpu
         from onlinemode.kernels.activations import ACTIVATION_CODES
 
@@ -144,7 +152,7 @@ class _Simulation:
         self.problem, self.steps, self.seed, self.N = problem, steps, seed, N
         self.rates = kernel_rates(problem)
         self.activation = ACTIVATION_CODES[problem.activation]
-        self.threads_inside = threads_inside
+        self.threads_inside, self.store_final = threads_inside, store_final
         self.steps_per_block = max(1, samples_per_block(start.xi_in.nbytes + start.teacher.nbytes) // problem.batch)
         self.source = None if problem.inputs == Gaussian() else problem.inputs.source(N)
         self.test_samples = test_samples
@@ -177,9 +185,13 @@ class _Simulation:
         products, inputs, N = self.kernel.vector_overlaps, self.problem.inputs, self.N
         if inputs.independent:
             return products(xi_in, xi_in, N), products(xi_in, image, N)
-        rows = xi_in.transpose(1, 0, 2).reshape(xi_in.shape[1], -1)[:, :N]
+        rows = self.rows(xi_in)
         G = products(xi_in, self.kernel.to_tiles(inputs.covariance(N)(rows), xi_in.dtype), N)
         return 0.5 * (G + G.T), products(xi_in, image, N)
+
+    def rows(self, xi_in):
+        """Modes in tiles as an array (P, N)."""
+        return xi_in.transpose(1, 0, 2).reshape(xi_in.shape[1], -1)[:, :self.N]
 
     def fresh_samples(self, replica):
         """On which the error of a replica is measured; None where it follows from the overlaps."""
@@ -193,21 +205,26 @@ class _MicroReplica(Replica):
     path_names = (*PATHS, "error", "error_se")
 
     def __init__(self, number, start, simulation, checkpoint):
-        super().__init__(number, start.overlaps, simulation.problem.activation, simulation.N, len(simulation.steps),
-                         checkpoint)
+        super().__init__(number, start.overlaps, simulation.problem, simulation.N, len(simulation.steps),
+                         start.first_step, checkpoint)
         self.start, self.simulation = start, simulation
         self.error, self.error_se = np.full((2, len(simulation.steps)), np.nan)
 
     def advance(self, stop):
+        xi_in, factors = self._begin()
         with self.simulation.helpers() as helpers:
-            return self._advance(stop, helpers)
+            diverged = self._advance(stop, helpers, xi_in, factors)
+        if self.simulation.store_final and not diverged:
+            self.end = self._end(xi_in, factors)
+        return diverged
 
-    def _advance(self, stop, helpers):
+    def _advance(self, stop, helpers, xi_in, factors):
         simulation = self.simulation
         fresh = simulation.fresh_samples(self.number)
-        xi_in, factors = self._begin()
         for i in range(self.saved, len(simulation.steps)):
             target = simulation.steps[i]
+            if not self.problem.trains:
+                self.counts[0] = target
             while self.steps_made < target:
                 self.look(lambda: self._copy(xi_in, factors))
                 if stop[0]:
@@ -240,7 +257,18 @@ class _MicroReplica(Replica):
         return {"xi_in": xi_in.copy(), "strengths": factors.strengths.copy(), "xi_out": factors.xi_out.copy(),
                 "readout": factors.readout.copy(), **paths}
 
+    def _end(self, xi_in, factors):
+        G, S = self.simulation.overlaps(xi_in, self.start.image)
+        return {"alpha": self.steps_made / self.N, "steps": self.steps_made, "G": G, "S": S,
+                "strengths": factors.strengths, "xi_out": factors.xi_out, "readout": factors.readout,
+                "state_xi_in": self.simulation.rows(xi_in)}
+
     def _save(self, i, xi_in, factors, fresh):
+        if i and not self.problem.trains:
+            for name in self.path_names:
+                getattr(self, name)[i] = getattr(self, name)[i - 1]
+            self.counts[1] = i + 1
+            return
         self.G[i], self.S[i] = self.simulation.overlaps(xi_in, self.start.image)
         self.strengths[i], self.xi_out[i], self.readout[i] = factors.strengths, factors.xi_out, factors.readout
         if fresh is not None:

@@ -19,13 +19,13 @@ STEPS_PER_CALL = 2**16
 USED = 0.9  # share of the free memory that a run may take
 
 
-def supports(problem, test_samples):
+def supports(problem, test_samples, store_final=False):
     """Whether a device can make such a run; without a device no more is known."""
-    return problem.inputs == Gaussian() and test_samples is None
+    return problem.inputs == Gaussian() and test_samples is None and not store_final
 
 
 def run(problem, starts, *, alpha, N, seed, first_replica, save_at, progress, stop, checkpoint, precision,
-        test_samples):
+        test_samples, store_final):
     """Run SGD on the device; see :func:`onlinemode.engines.micro.run`, which has checked the arguments.
 
     Raises
@@ -41,6 +41,8 @@ def run(problem, starts, *, alpha, N, seed, first_replica, save_at, progress, st
     if test_samples is not None:
         raise EngineError(f"device cuda takes the error from the overlaps alone; got test_samples = {test_samples}: "
                           "leave it out, or use device cpu")
+    if store_final:
+        raise EngineError("device cuda does not keep the vectors at the end: leave store_final out, or use device cpu")
     vectors = each_once(lambda start: _Start(start, N, seed), starts)
     alphas, steps = save_times(save_at, alpha, N)
     simulation = _Simulation(problem, vectors[0], N, steps, seed, precision)
@@ -148,8 +150,8 @@ class _Simulation:
 
 class _DeviceReplica(Replica):
     def __init__(self, number, start, simulation, checkpoint):
-        super().__init__(number, start.overlaps, simulation.problem.activation, simulation.N, len(simulation.steps),
-                         checkpoint)
+        super().__init__(number, start.overlaps, simulation.problem, simulation.N, len(simulation.steps),
+                         checkpoint=checkpoint)
         self.start, self.simulation = start, simulation
 
     def advance(self, stop):

@@ -8,9 +8,10 @@ import numpy as np
 from onlinemode import checks
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
-from onlinemode.engines.replicas import NEVER_BEGUN
+from onlinemode.engines.replicas import NEVER_BEGUN, NOTHING_TRAINED, PATHS
 from onlinemode.errors import EngineError, OnlineModeError
 from onlinemode.inputs import require_independent
+from onlinemode.replica_states import ReplicaState, ReplicaStates
 from onlinemode.state import Weights
 from onlinemode.theory.cost import drift_seconds, integration_bytes, too_large
 from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift
@@ -42,9 +43,11 @@ def check_options(problem, method="LSODA", rtol=None, atol=None, nodes=DEFAULT_N
     return rtol, atol, checks.power_of_two("nodes", nodes, 64, 2**24)
 
 
-def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, method="LSODA",
-        rtol=None, atol=None, nodes=DEFAULT_NODES, node_seed=NODE_SEED):
+def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, store_final=False,
+        method="LSODA", rtol=None, atol=None, nodes=DEFAULT_NODES, node_seed=NODE_SEED):
     """Integrate the mean-field equations; see :func:`onlinemode.simulate` for the common arguments.
+
+    The overlaps are all that there is to a state, which is kept with or without ``store_final``.
 
     Parameters
     ----------
@@ -61,11 +64,12 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
 
     require_independent(problem.inputs, "ode")
     rtol, atol, nodes = check_options(problem, method, rtol, atol, nodes)
-    overlaps = [start.order_parameters() if isinstance(start, Weights) else start for start in starts]
+    overlaps = [_overlaps(start) for start in starts]
+    begin = starts[0].alpha if isinstance(starts[0], ReplicaState) else 0.0
     alphas, _ = save_times(save_at, alpha, N, whole_steps=False)
     _check_memory(problem, overlaps[0], method, len(alphas))
     if progress is not None:
-        progress(Progress(0.0, 0.0, 0, float("nan")))
+        progress(Progress(begin, 0.0, 0, float("nan")))
 
     sizes = overlaps[0].K, overlaps[0].M, overlaps[0].P
     drift_class = MeanFieldDrift if drift_seconds(problem, *sizes, nodes) < 0.5 else _SlowDrift
@@ -86,10 +90,10 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
         drift.at_start()
         states = np.repeat(drift.full[None], len(alphas), 0)
         moving = np.full((len(alphas), drift.active.size), np.nan)
-        status, message, used = Status.COMPLETED, "nothing is trained: the state is constant", 0
+        status, message, used = Status.COMPLETED, NOTHING_TRAINED, 0
         if drift.active.size:
-            status, message, used = _integrate(getattr(integrate, method), problem, drift, alphas, rtol, atol, moving,
-                                               shown, stop)
+            status, message, used = _integrate(getattr(integrate, method), problem, drift, begin, alphas, rtol, atol,
+                                               moving, shown, stop)
             states[:, drift.active] = moving
             states[np.isnan(moving).any(1)] = np.nan
         paths.append(drift.layout.unpack(states))
@@ -102,11 +106,12 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
                 stop[0] = 1
     ended = time.perf_counter()
 
-    G, S, strengths, xi_out, readout = (np.stack(part) for part in zip(*paths))
+    parts = [np.stack(part) for part in zip(*paths)]
     quadrature = {} if problem.activation in CLOSED_FORM else {"nodes": nodes, "node_seed": node_seed}
     return Trajectory(
-        alpha=alphas, G=G, S=S, strengths=strengths, xi_out=xi_out, readout=readout, problem=problem,
-        initial=overlaps[0], status=[status for status, _ in outcomes], message=[message for _, message in outcomes],
+        alpha=alphas, **dict(zip(PATHS, parts)), problem=problem,
+        initial=overlaps[0], end=ReplicaStates.of_rows(alphas, [0] * len(starts), dict(zip(PATHS, parts))),
+        status=[status for status, _ in outcomes], message=[message for _, message in outcomes],
         meta={"N": N, "device": "cpu", "precision": "float64", "steps": [0] * len(starts), "method": method,
               "rtol": rtol, "atol": atol, "evaluations": evaluations, **quadrature,
               "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
@@ -117,8 +122,14 @@ def _check_memory(problem, start, method, saved):
     needed = too_large(integration_bytes(problem, start.K, start.M, start.P, method, saved))
     if needed:
         raise EngineError(f"the mean-field equations for K = {start.K}, M = {start.M}, P = {start.P} need about "
-                          f"{needed}, with method {method}: take fewer units or modes, or method DOP853, which needs no "
-                          "matrices")
+                          f"{needed}, with method {method}: take fewer units or modes, or method DOP853, which needs "
+                          "no matrices")
+
+
+def _overlaps(start):
+    if isinstance(start, ReplicaState):
+        return start.overlaps
+    return start.order_parameters() if isinstance(start, Weights) else start
 
 
 def _share_of(progress, number, count):
@@ -126,23 +137,26 @@ def _share_of(progress, number, count):
     return lambda report: progress(report._replace(fraction=(number + report.fraction) / count))
 
 
-def _integrate(solver_class, problem, drift, alphas, rtol, atol, moving, progress, stop):
-    """Fill the rows of ``moving``; returns status, message and the number of evaluations; Ctrl-C sets ``stop``."""
+def _integrate(solver_class, problem, drift, begin, alphas, rtol, atol, moving, progress, stop):
+    """Fill the rows of ``moving``, from the time ``begin`` on; Ctrl-C sets ``stop``.
+
+    Returns status, message and the number of evaluations.
+    """
     from onlinemode.kernels.rule import DIVERGENCE_LIMIT
 
-    saved = int(np.searchsorted(alphas, 0.0, side="right"))
+    saved = int(np.searchsorted(alphas, begin, side="right"))
     start, last = drift.full[drift.active], alphas[-1]
     moving[:saved] = start
     convergence = _Convergence(problem, drift, last, rtol, atol)
-    if convergence.reached(start, 0.0, 0):
-        return _converged(moving, saved, start, 0.0, 0)
+    if convergence.reached(start, begin, 0):
+        return _converged(moving, saved, start, begin, 0)
     if saved == len(alphas):
         return Status.COMPLETED, "reached the last α", 0
 
-    rate = _Watched(drift, last, progress)
+    rate = _Watched(drift, begin, last, progress)
     with np.errstate(all="ignore"):
         try:
-            solver = solver_class(rate, 0.0, start, last, rtol=rtol, atol=atol)
+            solver = solver_class(rate, begin, start, last, rtol=rtol, atol=atol)
             while solver.status == "running":
                 complaint = solver.step()
                 if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
@@ -182,9 +196,9 @@ class _Watched:
         Where it was evaluated last.
     """
 
-    def __init__(self, drift, last, progress):
-        self._drift, self._last, self._progress = drift, last, progress
-        self.evaluations, self.reached, self.state = 0, 0.0, drift.full[drift.active]
+    def __init__(self, drift, begin, last, progress):
+        self._drift, self._begin, self._last, self._progress = drift, begin, last, progress
+        self.evaluations, self.reached, self.state = 0, begin, drift.full[drift.active]
         self._reported = time.perf_counter()
 
     @property
@@ -200,7 +214,8 @@ class _Watched:
         value = self._drift(y)
         if self._progress is not None and time.perf_counter() - self._reported > SECONDS_BETWEEN_REPORTS:
             self._reported = time.perf_counter()
-            self._progress(Progress(self.reached, self.reached / self._last, 0, self._drift.last_error))
+            share = (self.reached - self._begin) / (self._last - self._begin)
+            self._progress(Progress(self.reached, share, 0, self._drift.last_error))
         return value
 
 

@@ -8,6 +8,7 @@ from onlinemode.engines.grid import save_times
 from onlinemode.engines.replicas import NEVER_BEGUN, thread_count
 from onlinemode.ensemble import OBSERVABLES, ensemble_of
 from onlinemode.errors import ParameterError
+from onlinemode.replica_states import ReplicaStates
 from onlinemode.state import OrderParameters, Weights, attainable
 from onlinemode.trajectory import Status, Trajectory
 
@@ -37,6 +38,8 @@ class Starts:
     first, begun : Weights or OrderParameters
         The start of replica 0 as given, and as it is begun from.
     """
+
+    states = None  # of replicas that go on
 
     def __init__(self, start, inputs):
         self._inputs = inputs
@@ -125,6 +128,47 @@ class Starts:
                                      "from that of start(0): draw the student alone anew, as student_seed does")
 
 
+class GoingOn(Starts):
+    """The same for replicas that go on from where they stand.
+
+    Parameters
+    ----------
+    states : ReplicaStates
+        All with the same ``alpha``.
+    initial : OrderParameters
+        Has the teacher's overlaps and readout.
+    N : int or None
+    origin : dict, optional
+        How the run began that goes on: the entry ``start`` of its meta.
+    """
+
+    def __init__(self, states, initial, N, origin=None):
+        self.states, self._initial, self._origin = states, initial, origin
+        self.differ, self.N = len(states) > 1, N
+        self.first = states.one(0, initial)
+
+    @property
+    def steps(self):
+        """Steps that each replica has behind it."""
+        made = round(self.first.alpha * self.N) if self.states.arrays else 0  # ode makes none
+        return [made] * len(self.states)
+
+    def part(self, replicas):
+        return [self.states.one(replica, self._initial) for replica in replicas]
+
+    def complete(self, replicas):
+        """All are there."""
+
+    def overlaps(self):
+        return self.first.overlaps
+
+    def arrays(self):
+        return dict(self.states.overlaps) if self.differ else None
+
+    def describe(self):
+        return {"kind": "states", "alpha": self.first.alpha, "origin": self._origin}
+
+
 def _words(kind, N, K, M, P):
     return f"{kind} with {'' if N is None else f'N = {N}, '}K = {K}, M = {M}, P = {P}"
 
@@ -154,7 +198,8 @@ def run_in_parts(engine, problem, starts, keep, progress, call, checkpoint=None)
         _check_memory(starts.first, call)
     if checkpoint is not None:
         call = {**call, "checkpoint": checkpoint}
-    stop, made = np.zeros(1, np.uint8), _Finished(problem, starts, keep, replicas)
+    stop = np.zeros(1, np.uint8)
+    made = _Finished(problem, starts, keep, replicas, keep_ends=keep == "all" or call["store_final"])
     numbers = range(0, min(length, replicas))
     if checkpoint is not None and checkpoint.restored_parts() is not None:
         header, arrays, first, count = checkpoint.restored_parts()
@@ -187,14 +232,18 @@ def run_in_parts(engine, problem, starts, keep, progress, call, checkpoint=None)
 class _Finished:
     """The parts of a call that are done: their replicas, or a few of them and the observables of all."""
 
-    def __init__(self, problem, starts, keep, replicas):
+    def __init__(self, problem, starts, keep, replicas, keep_ends):
         self._problem, self._starts, self._keep, self._replicas = problem, starts, keep, replicas
+        self._keep_ends = keep_ends
         self.run, self._gathered = None, {}
 
     @property
     def steps(self):
         """Steps made so far."""
-        return 0 if self.run is None else sum(self.run.meta["steps"])
+        if self.run is None:
+            return 0
+        made = self.run.meta["steps"]
+        return sum(made) - (sum(self._starts.steps[:len(made)]) if isinstance(self._starts, GoingOn) else 0)
 
     def add(self, part):
         """Another part is done."""
@@ -202,6 +251,8 @@ class _Finished:
         if self._keep == "summary":
             _gather(self._gathered, part, begun, self._replicas)
             part = _first_draws(part, max(0, KEPT_DRAWS - begun))
+        if not self._keep_ends:
+            part.end = None
         self.run = part if self.run is None else _together([self.run, part])
 
     def whole(self):
@@ -223,6 +274,8 @@ class _Finished:
         run = self.run
         arrays = {"alpha": run.alpha, **{name: getattr(run, name) for name in _PATHS}}
         arrays |= {name: values for name, values in _errors(run) if values is not None}
+        if run.end is not None:
+            arrays |= run.end.to_arrays("end_")
         begun = len(run.status)
         arrays |= {f"gathered_{name}": values[:begun] for name, values in self._gathered.items()}
         return {"status": [status.value for status in run.status], "message": run.message, "meta": run.meta}, arrays
@@ -235,7 +288,7 @@ class _Finished:
             alpha=arrays["alpha"], **{name: arrays[name] for name in _PATHS}, problem=self._problem,
             initial=self._starts.overlaps(), status=[Status(name) for name in header["status"]],
             message=header["message"], meta=header["meta"], error=arrays.get("error"),
-            error_se=arrays.get("error_se"))
+            error_se=arrays.get("error_se"), end=ReplicaStates.from_arrays("end_", arrays))
         for name in OBSERVABLES:
             if f"gathered_{name}" in arrays:
                 values = arrays[f"gathered_{name}"]
@@ -292,7 +345,7 @@ def _first_draws(part, count):
     """The first replicas of a part alone; their status stays with the whole run."""
     return Trajectory(
         alpha=part.alpha, **{name: getattr(part, name)[:count].copy() for name in _PATHS}, problem=part.problem,
-        initial=part.initial, status=part.status, message=part.message, meta=part.meta,
+        initial=part.initial, status=part.status, message=part.message, meta=part.meta, end=part.end,
         **{name: None if values is None else values[:count].copy() for name, values in _errors(part)})
 
 
@@ -304,7 +357,7 @@ def _nothing(part, count, draws):
         alpha=part.alpha, **{name: empty(getattr(part, name)) for name in _PATHS}, problem=part.problem,
         initial=part.initial, status=[Status.INTERRUPTED] * count, message=[NEVER_BEGUN] * count,
         **{name: None if values is None else empty(values) for name, values in _errors(part)},
-        meta={"steps": [0] * count})
+        end=None if part.end is None else part.end.nowhere(count), meta={"steps": [0] * count})
 
 
 def _together(parts):
@@ -318,7 +371,15 @@ def _together(parts):
     return Trajectory(
         alpha=first.alpha, **{name: joined(name) for name in _PATHS}, problem=first.problem, initial=first.initial,
         status=chained(part.status for part in parts), message=chained(part.message for part in parts), meta=meta,
+        end=_ends_together(parts),
         **{name: None if values is None else joined(name) for name, values in _errors(first)})
+
+
+def _ends_together(parts):
+    known = next((part.end for part in parts if part.end is not None), None)
+    if known is None:
+        return None
+    return ReplicaStates.together([known.nowhere(len(part.status)) if part.end is None else part.end for part in parts])
 
 
 def _errors(part):

@@ -7,12 +7,14 @@ import numpy as np
 
 from onlinemode import checks
 from onlinemode.engines.progress import Progress
+from onlinemode.replica_states import ReplicaStates
 from onlinemode.theory.meanfield import generalization_error
 from onlinemode.trajectory import Status
 
 PATHS = ("G", "S", "strengths", "xi_out", "readout")
 LOOK_SECONDS = 0.2  # between two looks of the main thread
 NEVER_BEGUN = "stopped by the user before it began; all times are NaN"
+NOTHING_TRAINED = "nothing is trained: the state is constant"
 
 
 def thread_count(threads):
@@ -45,14 +47,14 @@ def each_once(function, items):
     return [results[id(item)] for item in items]
 
 
-def outcome(diverged, complete, alpha):
+def outcome(diverged, complete, alpha, trains=True):
     """Status and message of a replica that is no longer running, at the time ``alpha``."""
     if diverged:
         return Status.DIVERGED, (f"diverged at α = {alpha:.6g}: lower the learning rates (or the size of the start, "
                                  "noise, weight decay); later times are NaN")
     if not complete:
         return Status.INTERRUPTED, f"stopped by the user at α = {alpha:.6g}; later times are NaN"
-    return Status.COMPLETED, "reached the last α"
+    return Status.COMPLETED, "reached the last α" if trains else NOTHING_TRAINED
 
 
 class Replica:
@@ -61,20 +63,23 @@ class Replica:
     An engine derives from it and implements ``advance(stop)``, which fills the arrays, keeps
     ``counts`` (steps made, times saved) current, calls :meth:`look` between two calls of its kernel,
     returns early when ``stop[0]`` is set, and returns whether the run diverged.  It begins from
-    ``snapshot`` where there is one.
+    ``snapshot`` where there is one, and leaves in ``end`` what the run can go on from: one row of the
+    arrays of :class:`onlinemode.replica_states.ReplicaStates`, by their names in a file.
     """
 
     path_names = PATHS
 
-    def __init__(self, number, overlaps, activation, N, times, checkpoint=None):
+    def __init__(self, number, overlaps, problem, N, times, first_step=0, checkpoint=None):
         K, M, P = overlaps.K, overlaps.M, overlaps.P
-        self.number, self.overlaps, self.activation, self.N = number, overlaps, activation, N
+        self.number, self.overlaps, self.problem, self.N = number, overlaps, problem, N
         self.G = np.full((times, P, P), np.nan)
         self.S = np.full((times, P, M), np.nan)
         self.strengths = np.full((times, P), np.nan)
         self.xi_out = np.full((times, K, P), np.nan)
         self.readout = np.full((times, K), np.nan)
-        self.counts = np.zeros(2, np.int64)
+        self.first_step = first_step
+        self.counts = np.array([first_step, 0])
+        self.end = None
         self.status, self.message = Status.INTERRUPTED, NEVER_BEGUN
         self.begun, self.finished = False, False
         self.checkpoint, self.snapshot, self.answered = checkpoint, None, 0
@@ -93,7 +98,8 @@ class Replica:
             return
         self.begun = True
         diverged = self.advance(stop)
-        self.status, self.message = outcome(diverged, self.saved == len(self.G), self.steps_made / self.N)
+        self.status, self.message = outcome(diverged, self.saved == len(self.G), self.steps_made / self.N,
+                                            self.problem.trains)
         self.finished = self.status is not Status.INTERRUPTED
 
     def look(self, copy_state):
@@ -103,13 +109,13 @@ class Replica:
             self.snapshot = {"counts": self.counts.copy(), **copy_state()}
             self.answered = asked
 
-    def restore_finished(self, status, message, steps, paths):
+    def restore_finished(self, status, message, steps, paths, end):
         """Take over what an earlier call made."""
         for name, values in paths.items():
             getattr(self, name)[...] = values
         self.counts[0] = steps
         self.counts[1] = int(np.isfinite(self.G).all((-2, -1)).sum())
-        self.status, self.message, self.begun, self.finished = status, message, True, True
+        self.status, self.message, self.begun, self.finished, self.end = status, message, True, True, end
 
     def last_error(self):
         """ε_g at the last saved time, NaN before the first."""
@@ -121,7 +127,7 @@ class Replica:
 
     def error_of(self, G, S, strengths, xi_out, readout):
         """ε_g from the overlaps."""
-        return generalization_error(self.activation, G, S, self.overlaps.T, strengths, xi_out, readout,
+        return generalization_error(self.problem.activation, G, S, self.overlaps.T, strengths, xi_out, readout,
                                     self.overlaps.teacher_readout)
 
 
@@ -129,7 +135,7 @@ def run_in_threads(replicas, threads, progress, stop, last_step, checkpoint=None
     """Run all replicas on a pool of threads; Ctrl-C stops them at their next look at the flag ``stop``."""
     if checkpoint is not None:
         checkpoint.restore(replicas)
-    total = max(int(last_step), 1) * len(replicas)
+    total = max(sum(int(last_step) - replica.first_step for replica in replicas), 1)
     pool = ThreadPoolExecutor(max_workers=min(threads, len(replicas)))
     futures = [pool.submit(replica.run, stop) for replica in replicas]
     asked = False
@@ -148,7 +154,7 @@ def run_in_threads(replicas, threads, progress, stop, last_step, checkpoint=None
             if progress is not None:
                 current = next((replica for replica, future in zip(replicas, futures) if not future.done()),
                                replicas[-1])
-                made = sum(replica.steps_made for replica in replicas)
+                made = sum(replica.steps_made - replica.first_step for replica in replicas)
                 progress(Progress(current.steps_made / current.N, made / total, made, current.last_error()))
     except BaseException as problem:
         if checkpoint is not None:  # before the flag: replicas look for the question first
@@ -165,8 +171,21 @@ def run_in_threads(replicas, threads, progress, stop, last_step, checkpoint=None
             future.result()  # an error in a thread is an error of the run
 
 
-def collect(replicas):
-    """The fields of a Trajectory that come from the replicas."""
+def collect(replicas, teacher=None):
+    """The fields of a Trajectory that come from the replicas; ``teacher`` belongs to their ends."""
     fields = {name: np.stack([getattr(replica, name) for replica in replicas]) for name in PATHS}
-    return {**fields, "status": [replica.status for replica in replicas],
+    return {**fields, "end": _ends(replicas, teacher), "status": [replica.status for replica in replicas],
             "message": [replica.message for replica in replicas]}
+
+
+def _ends(replicas, teacher):
+    """The ReplicaStates of these replicas; None where no one has left a state."""
+    known = next((replica.end for replica in replicas if replica.end is not None), None)
+    if known is None:
+        return None
+    nothing = {name: np.full_like(value, np.nan if np.asarray(value).dtype.kind == "f" else 0)
+               for name, value in known.items()}
+    ends = [nothing if replica.end is None else replica.end for replica in replicas]
+    states = ReplicaStates.from_arrays("", {name: np.stack([end[name] for end in ends]) for name in known})
+    states.teacher = teacher
+    return states

@@ -1,0 +1,213 @@
+"""Going on: from the end of a run with its steps and its samples, and pieces put together."""
+
+import numpy as np
+
+from onlinemode import checks
+from onlinemode.engines import get_engine
+from onlinemode.engines.checkpoint import EVERY
+from onlinemode.engines.grid import later_times
+from onlinemode.engines.parts import GoingOn
+from onlinemode.ensemble import Ensemble
+from onlinemode.errors import EngineError, ParameterError
+from onlinemode.problem import Problem
+from onlinemode.simulation import simulate
+from onlinemode.trajectory import Trajectory
+
+_SAVED = ("G", "S", "strengths", "xi_out", "readout")
+
+
+def go_on(run, alpha, *, save_at=200, problem=None, engine=None, progress=None, store_weights=False, store_final=None,
+          checkpoint=None, checkpoint_every=EVERY, **options):
+    """Go on with a run from where it ended, to a later time.
+
+    Steps and random numbers go on, too: with the same problem and the same saved times, a run in
+    pieces is the run in one piece.  micro and chain are equal to it to the bit (the chain to rounding
+    where one piece has more than 2·10^7 steps and another less, since it then runs other machine
+    code); ode starts its solver anew, and is equal to the tolerance.
+
+    Parameters
+    ----------
+    run : Trajectory
+        Completed, or interrupted: then it goes on from where it was stopped.  micro needs the vectors,
+        ``simulate(..., store_final=True)``, and so does a run with ``keep="summary"``.
+    alpha : float
+        Last time, counted from the run's own beginning.
+    save_at : int or array, default 200
+        A count (log-spaced from the end of ``run`` to ``alpha``), or ascending values of α, counted
+        from the run's own beginning.  The end of ``run`` is saved first in any case.
+    problem : Problem, optional
+        Other rates, noise, weight decay or activation from here on.  Batch and inputs must be those of
+        the run, to which its samples and overlaps belong.
+    engine : {"ode"}, optional
+        The mean-field equations from the final overlaps instead of the run's own engine.
+    progress : callable, optional
+    store_weights : bool, default False
+        micro: keep the vectors at the beginning of this piece, so that it can be repeated from its
+        file; chain and ode keep what they need.
+    store_final : bool, optional
+        By default as the run did.
+    checkpoint, checkpoint_every
+        As in :func:`onlinemode.simulate`.
+    **options
+        ``threads``; ode: its options.  The others are those of the run.
+
+    Returns
+    -------
+    Trajectory
+        Of the new piece alone; ``run.alpha[0]`` is the end of ``run``.  ``meta["steps"]`` counts from
+        the run's own beginning, ``meta["steps_before"]`` are those of the earlier pieces.
+        :func:`join` puts pieces together.
+
+    Raises
+    ------
+    ParameterError, EngineError
+        If the run has no end to go on from, or an argument is out of range.
+    """
+    if not isinstance(run, Trajectory):
+        raise ParameterError(f"run must be a Trajectory, such as load('run.npz'); got {type(run).__name__}")
+    own = run.meta["engine"]
+    if engine not in (None, own, "ode"):
+        raise EngineError(f"engine must be that of the run, {own}, or ode; got {engine!r}: start anew from run.final, "
+                          "with another seed")
+    engine = own if engine is None else engine
+    problem = _checked_problem(run, problem)
+    states = end_of(run, engine)
+    call, module = run.meta["call"], get_engine(engine)
+    free = module.OPTIONS if engine == "ode" else ("threads",)
+    fixed = sorted(set(options) - set(free))
+    if fixed:
+        raise EngineError(f"go_on has no option {fixed[0]!r}; engine {engine} has {', '.join(free)}, the others are "
+                          "those of the run")
+    if engine == own:
+        options = {name: call[name] for name in module.OPTIONS if name in call} | options
+    alpha = checks.number("alpha", alpha, above=0.0)
+    times = later_times(save_at, float(states.alpha[0]), alpha, run.N, whole_steps=engine != "ode")
+    store_final = call.get("store_final", False) if store_final is None else store_final
+    origin = run.meta["start"].get("origin") if run.meta["start"]["kind"] == "states" else run.meta["start"]
+    return simulate(problem, GoingOn(states, run.initial, run.N, origin), alpha, engine, N=run.N, seed=run.meta["seed"],
+                    replicas=run.replicas, keep=call["keep"], save_at=times, progress=progress,
+                    store_weights=store_weights, store_final=store_final, checkpoint=checkpoint,
+                    checkpoint_every=checkpoint_every, **options)
+
+
+def end_of(run, engine=None):
+    """Where a run goes on with an engine (by default its own), a ReplicaStates.
+
+    Raises
+    ------
+    ParameterError, EngineError
+        If it cannot.
+    """
+    own = run.meta["engine"]
+    engine = own if engine is None else engine
+    states = run.states_at_end()
+    if engine == own and engine != "ode" and run.end is None:
+        if run.meta["device"] != "cpu":
+            raise EngineError("a run on device cuda cannot go on: start anew from run.final, with another seed")
+        raise ParameterError(f"a run of {own} goes on from its "
+                             + ("N-dimensional vectors, which this one did not keep: make it with store_final=True "
+                                "(onlinemode simulate --store-final)" if own == "micro" else
+                                "factors, which this file, of an older version, does not hold: make the run again with "
+                                "repeat"))
+    if np.ptp(states.alpha):
+        raise ParameterError("the replicas of this run were stopped at different times, α = "
+                             f"{states.alpha.min():.6g} to {states.alpha.max():.6g}, and cannot go on together: resume its checkpoint, or make it "
+                             "again with repeat")
+    return states
+
+
+def _checked_problem(run, problem):
+    if problem is None:
+        return run.problem
+    if not isinstance(problem, Problem):
+        raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")
+    for name, why in (("batch", "samples are numbered by it, and some would be drawn again"),
+                      ("inputs", "overlaps are those of their fields")):
+        if getattr(problem, name) != getattr(run.problem, name):
+            raise ParameterError(f"{name} must be that of the run, {getattr(run.problem, name)!r}; got "
+                                 f"{getattr(problem, name)!r}: {why}; start anew from run.final, with another seed")
+    return problem
+
+
+def join(*pieces):
+    """Put a run and the pieces that go on with it together, one after the other.
+
+    Parameters
+    ----------
+    *pieces : Trajectory
+        A run, what :func:`go_on` made of it, what it made of that, ..., all of one problem.
+
+    Returns
+    -------
+    Trajectory
+        As of one call with all their saved times; it can be saved, repeated, and gone on with.
+
+    Raises
+    ------
+    ParameterError
+        If one does not go on where the one before it ends, or with another problem.
+    """
+    if not pieces or not all(isinstance(piece, Trajectory) for piece in pieces):
+        raise ParameterError("join takes a run and the pieces that go on with it, each a Trajectory; got "
+                             f"{', '.join(type(piece).__name__ for piece in pieces) or 'nothing'}")
+    joined = pieces[0]
+    for piece in pieces[1:]:
+        joined = _joined(joined, piece)
+    return joined
+
+
+def _joined(run, piece):
+    begin = piece.alpha[0]
+    if piece.problem != run.problem:
+        raise ParameterError(f"the piece from α = {begin:.6g} has another problem, and a Trajectory has one: draw them "
+                             "together instead, onlinemode.plotting.overview([run, piece])")
+    if not _follows(run, piece):
+        raise ParameterError(f"the piece from α = {begin:.6g} does not go on where the one before it ends, at α = "
+                             f"{run.states_at_end().alpha[0]:.6g}: give them in the order in which they were made")
+    earlier = run.alpha < begin
+    along = lambda first, second, axis=1: np.concatenate(  # noqa: E731
+        [np.compress(earlier, first, axis), second], axis)
+    fields = {name: along(getattr(run, name), getattr(piece, name)) for name in _SAVED}
+    if run.error is not None or piece.error is not None:
+        fields["error"] = along(run.generalization_error, piece.generalization_error)
+    if run.error_se is not None or piece.error_se is not None:
+        fields["error_se"] = along(*(np.full(each.G.shape[:2], np.nan) if each.error_se is None else each.error_se
+                                     for each in (run, piece)))
+    alpha = along(run.alpha, piece.alpha, 0)
+    meta = {**run.meta, "steps": piece.meta["steps"], "date": piece.meta["date"],
+            "call": {**run.meta["call"], "alpha": piece.meta["call"]["alpha"], "save_at": alpha.tolist(),
+                     "store_final": piece.meta["call"]["store_final"]}}
+    for name in ("seconds_compile", "seconds_run", "evaluations"):
+        if name in meta:
+            meta[name] = meta[name] + piece.meta.get(name, 0)
+    return Trajectory(alpha=alpha, **fields, problem=run.problem, initial=run.initial, status=piece.status,
+                      message=piece.message, meta=meta, weights=run.weights, starts=run.starts, begin=run.begin,
+                      end=piece.end, summary=_summaries(run, piece, alpha, along))
+
+
+def _follows(run, piece):
+    """Whether a piece goes on where a run ends."""
+    start, names = piece.meta["start"], ("engine", "seed", "N")
+    if start["kind"] != "states" or any(run.meta[name] != piece.meta[name] for name in names):
+        return False
+    states = end_of(run, "ode")  # its overlaps
+    own = piece.initial if piece.starts is None else None
+    return (piece.replicas == run.replicas and float(states.alpha[0]) == start["alpha"]
+            and np.array_equal(piece.T, run.T)
+            and all(np.array_equal(getattr(own, name)[None] if own is not None else piece.starts[name],
+                                   _as_start(states, run, name) if own is not None else states.overlaps[name])
+                    for name in _SAVED))
+
+
+def _as_start(states, run, name):
+    return getattr(states.one(0, run.initial).overlaps, name)[None]
+
+
+def _summaries(run, piece, alpha, along):
+    one, other = run.summary, piece.summary
+    if one is None or other is None:
+        return None
+    entries = lambda name, axis=0: {key: along(getattr(one, name)[key], getattr(other, name)[key], axis)  # noqa: E731
+                                    for key in getattr(one, name)}
+    return Ensemble(alpha, along(one.count, other.count, 0), one.probabilities, entries("mean"),
+                    entries("standard_deviation"), entries("quantiles", 1))

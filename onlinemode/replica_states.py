@@ -1,0 +1,155 @@
+"""Where replicas stand: what a run goes on from, beyond its overlaps.
+
+A checkpoint, the end of a run and the beginning of a run that goes on hold the same thing.  Random
+numbers need no state: the number of a step is the counter of its samples.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from onlinemode.state import OrderParameters, Weights
+
+OVERLAPS = ("G", "S", "strengths", "xi_out", "readout")
+
+
+@dataclass(frozen=True, eq=False)
+class ReplicaState:
+    """Where one replica stands.
+
+    Attributes
+    ----------
+    alpha : float
+        The time, from the beginning of the run.
+    overlaps : OrderParameters
+        At that time.
+    steps : int
+        Steps that ``arrays`` have behind them: those up to ``alpha``, or a few less where an engine
+        makes steps in blocks (chain).
+    arrays : dict of arrays
+        What the engine changes.  micro: ``xi_in`` (P, N); chain: ``modes`` in the frame,
+        ``strengths``, ``xi_out``, ``readout``; ode: nothing but the overlaps.
+    teacher : array (M, N) or None
+        The teacher vectors of micro.
+    """
+
+    alpha: float
+    overlaps: OrderParameters
+    steps: int
+    arrays: dict
+    teacher: np.ndarray | None = None
+
+    @property
+    def K(self):
+        """Number of hidden units of the student."""
+        return self.overlaps.K
+
+    @property
+    def M(self):
+        """Number of hidden units of the teacher."""
+        return self.overlaps.M
+
+    @property
+    def P(self):
+        """Number of modes."""
+        return self.overlaps.P
+
+    def start(self):
+        """The same as a start of a new run: Weights where there are vectors, else OrderParameters."""
+        if self.teacher is None:
+            return self.overlaps
+        o = self.overlaps
+        return Weights(xi_in=self.arrays["xi_in"], strengths=o.strengths, xi_out=o.xi_out, readout=o.readout,
+                       teacher=self.teacher, teacher_readout=o.teacher_readout)
+
+
+@dataclass(eq=False)
+class ReplicaStates:
+    """Where all replicas of a run stand; arrays begin with the axis of the replicas.
+
+    Attributes
+    ----------
+    alpha : array (replicas,)
+        NaN for those that diverged or were never begun.
+    overlaps : dict of arrays (replicas, ...)
+        G, S, strengths, xi_out and readout at ``alpha``.
+    steps : int array (replicas,)
+    arrays : dict of arrays (replicas, ...)
+    teacher : array (M, N) or None
+        As in :class:`ReplicaState`.
+    """
+
+    alpha: np.ndarray
+    overlaps: dict
+    steps: np.ndarray
+    arrays: dict
+    teacher: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.alpha)
+
+    def one(self, replica, initial):
+        """The state of one replica; ``initial`` has the teacher's overlaps and readout.
+
+        Returns
+        -------
+        ReplicaState
+        """
+        overlaps = OrderParameters(T=initial.T, teacher_readout=initial.teacher_readout,
+                                   **{name: values[replica] for name, values in self.overlaps.items()})
+        return ReplicaState(float(self.alpha[replica]), overlaps, int(self.steps[replica]),
+                            {name: values[replica] for name, values in self.arrays.items()}, self.teacher)
+
+    def to_arrays(self, prefix):
+        """The arrays of a file, names beginning with ``prefix``."""
+        named = {"alpha": self.alpha, "steps": self.steps, **self.overlaps}
+        named |= {f"state_{name}": values for name, values in self.arrays.items()}
+        if self.teacher is not None:
+            named["teacher"] = self.teacher
+        return {prefix + name: values for name, values in named.items()}
+
+    @classmethod
+    def from_arrays(cls, prefix, arrays):
+        """The inverse of :meth:`to_arrays`; None where a file holds none."""
+        if f"{prefix}alpha" not in arrays:
+            return None
+        states = f"{prefix}state_"
+        return cls(arrays[f"{prefix}alpha"], {name: arrays[prefix + name] for name in OVERLAPS},
+                   arrays[f"{prefix}steps"],
+                   {name[len(states):]: values for name, values in arrays.items() if name.startswith(states)},
+                   arrays.get(f"{prefix}teacher"))
+
+    @classmethod
+    def together(cls, groups):
+        """The states of several groups of replicas of one run, one after the other."""
+        joined = lambda values: np.concatenate(list(values))  # noqa: E731
+        first = groups[0]
+        return cls(joined(group.alpha for group in groups),
+                   {name: joined(group.overlaps[name] for group in groups) for name in first.overlaps},
+                   joined(group.steps for group in groups),
+                   {name: joined(group.arrays[name] for group in groups) for name in first.arrays}, first.teacher)
+
+    def nowhere(self, count):
+        """States of so many replicas that were never begun: NaN."""
+        empty = lambda values: np.full((count, *values.shape[1:]), np.nan, values.dtype)  # noqa: E731
+        return ReplicaStates(np.full(count, np.nan), {name: empty(values) for name, values in self.overlaps.items()},
+                             np.zeros(count, np.int64), {name: empty(values) for name, values in self.arrays.items()},
+                             self.teacher)
+
+    @classmethod
+    def of_rows(cls, alpha, steps, paths):
+        """The states that the last finite saved times show: overlaps alone.
+
+        Parameters
+        ----------
+        alpha : array (n,)
+        steps : sequence of int
+        paths : dict of arrays (replicas, n, ...)
+            G, S, strengths, xi_out and readout.
+        """
+        finite = np.isfinite(paths["G"]).all((-2, -1))
+        last = np.where(finite.any(1), len(alpha) - 1 - finite[:, ::-1].argmax(1), -1)
+        number = np.arange(len(last))
+        times = np.where(last >= 0, np.asarray(alpha)[last], np.nan)
+        return cls(times, {name: values[number, last] for name, values in paths.items()},
+                   np.array(steps[:len(last)], np.int64), {})
