@@ -37,8 +37,9 @@ def command(sizes, K, rounds, out, plot, as_json, quiet):
     """
     import sys
 
-    from onlinemode import checks, plotting
+    from onlinemode import checks
     from onlinemode.benchmark import benchmark, machine
+    from onlinemode.cli.pictures import plotting
     from onlinemode.storage import check_writable, replacing
 
     sizes = [checks.integer("N", N, 10, 10**8) for N in sizes]

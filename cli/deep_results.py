@@ -132,7 +132,7 @@ def finish(settings, path, summary, arrays, rows, figure):
             writer.writeheader()
             writer.writerows(rows)
     if settings["plot"] is not False:
-        from onlinemode import plotting
+        from onlinemode.cli.pictures import plotting
 
         files["picture"] = path.with_suffix(".png")
         plotting.save_figure(figure(), files["picture"])

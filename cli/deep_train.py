@@ -47,12 +47,11 @@ def command(checkpoint, every, resume, **given):
     else:
         settings = resolve(given)
     keeper = Keeper(checkpoint, every, resume, "deep train")
-    with keeper:
-        if resume is not None:
-            runs, paths = [_resume(settings, keeper)], _paths(settings, 1)
-        else:
-            runs, paths = _train_all(settings, keeper)
-        code = _finish(settings, runs, paths)
+    if resume is not None:
+        runs, paths = [_resume(settings, keeper)], _paths(settings, 1)
+    else:
+        runs, paths = _train_all(settings, keeper)
+    code = _finish(settings, runs, paths)
     return code if code == DIVERGED else keeper.end(code)
 
 
@@ -132,7 +131,7 @@ def _finish(settings, runs, paths):
         if run.message:
             print(f"deep train: {run.message}", file=sys.stderr)
     if settings["plot"]:
-        from onlinemode import plotting
+        from onlinemode.cli.pictures import plotting
 
         stem = paths[0].stem if len(paths) == 1 else paths[0].stem.removesuffix(f"_seed{settings['seed']}")
         files["picture"] = paths[0].with_name(stem + ".png")

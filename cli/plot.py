@@ -13,7 +13,8 @@ import click
 @click.option("--csv", is_flag=True, help="Write the curves of every run as .csv beside its file, too.")
 def command(files, out, theory, csv):
     """Draw one saved run, or several on top of each other, of any engine."""
-    from onlinemode import load, plotting, simulate
+    from onlinemode import load, simulate
+    from onlinemode.cli.pictures import plotting
     from onlinemode.cli.running import describe_run
     from onlinemode.storage import check_writable
 

@@ -52,9 +52,8 @@ def command(theory, checkpoint, every, resume, **given):
         announce(settings, f"no theory: the mean-field equations need inputs with independent entries; got "
                            f"{problem.inputs!r}")
     mean_field = Theory(problem, start, settings) if theory else None
-    with keeper:
-        run = run_simulation(problem, start, settings, engine, mean_field, keeper)
-        code = finish(settings, "simulate", [(run, path)], mean_field, describe(settings, start))
+    run = run_simulation(problem, start, settings, engine, mean_field, keeper)
+    code = finish(settings, "simulate", [(run, path)], mean_field, describe(settings, start))
     return keeper.end(code)
 
 
@@ -221,7 +220,7 @@ def finish(settings, command, results, mean_field, title, theory_path=None):
         if theory_path is not None:
             keep(theory, theory_path)
     if settings["plot"]:
-        from onlinemode import plotting
+        from onlinemode.cli.pictures import plotting
 
         stem = results[0][1].stem
         if several:  # one picture of all, without the engine's name

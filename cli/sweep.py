@@ -5,7 +5,6 @@ import csv
 import click
 
 from onlinemode.cli import grid
-from onlinemode.cli.checkpoints import Keeper
 from onlinemode.cli.options import (
     COMMON,
     ODE,
@@ -66,11 +65,9 @@ def command(over, **given):
     first = settings[0]
     folder = grid.Folder(first["out"], tuple(axes), first)
     _announce(settings, points, folder)
-    keeper = Keeper(None, None, None)  # SIGTERM is Ctrl-C
-    with keeper:
-        rows, runs, code = _run_all(axes, settings, points, folder)
+    rows, runs, code = _run_all(axes, settings, points, folder)
     _finish(first, axes, rows, runs, folder, code)
-    return keeper.end(code)
+    return code
 
 
 class _named:
@@ -206,7 +203,7 @@ def _finish(settings, axes, rows, runs, folder, code):
 
     files = {"folder": folder.path, "table": folder.path / "table.csv"} if rows else {}
     if settings["plot"] and code == 0 and len(axes) <= 2:
-        from onlinemode import plotting
+        from onlinemode.cli.pictures import plotting
 
         files["picture"] = folder.path / "picture.png"
         start = make_start(settings, vectors=False, small=True)
