@@ -40,9 +40,10 @@ def command(sizes, K, rounds, out, overwrite, plot, as_json, quiet):
     """
     import sys
 
-    from onlinemode import checks, plotting
+    from onlinemode import checks
     from onlinemode.benchmark import benchmark, machine
     from onlinemode.cli import report
+    from onlinemode.cli.pictures import plotting
     from onlinemode.storage import replacing
 
     sizes = [checks.integer("N", N, 10, 10**8) for N in sizes]

@@ -1,8 +1,6 @@
 """``--checkpoint``, ``--every`` and ``--resume``: what the command line adds to checkpoints."""
 
-import signal
 import sys
-import warnings
 
 import click
 
@@ -10,7 +8,6 @@ from onlinemode.cli.names import hold
 from onlinemode.cli.options import OPTIONS, OUTPUT, typed_values
 
 FREE = (*OUTPUT, "threads")  # options that have no influence on the result, or only on where it goes
-TERMINATED = 143
 
 
 def resumed_settings(path, given):
@@ -83,7 +80,7 @@ def is_part_of_run(path, checkpoint):
 
 
 class Keeper:
-    """Looks after the checkpoint of one command: SIGTERM is Ctrl-C, and a finished run leaves no checkpoint.
+    """Looks after the checkpoint of one command: a finished run leaves none, an unfinished one says how to go on.
 
     Parameters
     ----------
@@ -100,7 +97,6 @@ class Keeper:
         self.path, self.every, self.resumed = path, every, resumed
         for file in sorted({path, resumed} - {None}):
             hold(file)
-        self._terminated = False
 
     def checkpoint(self, settings):
         """The argument ``checkpoint`` of om.simulate."""
@@ -110,32 +106,16 @@ class Keeper:
             return None
         return Checkpoint(self.path, EVERY if self.every is None else self.every, note=settings)
 
-    def __enter__(self):
-        warnings.showwarning = _show_in_one_line
-        self._before = signal.signal(signal.SIGTERM, self._terminate)
-        return self
-
-    def __exit__(self, *_):
-        signal.signal(signal.SIGTERM, self._before)
-
-    def _terminate(self, number, frame):
-        self._terminated = True
-        raise KeyboardInterrupt
-
     def end(self, code):
         """Say how to go on after an interrupt, or remove what is no longer needed; returns the exit code."""
         from pathlib import Path
 
         file = self.path if self.path is not None else self.resumed
         if file is None:
-            return TERMINATED if self._terminated else code
+            return code
         if code == 0:
             for each in {self.path, self.resumed} - {None}:
                 Path(each).unlink(missing_ok=True)
             return code
         print(f"the run is not finished; go on with: onlinemode {self._command} --resume {file}", file=sys.stderr)
-        return TERMINATED if self._terminated else code
-
-
-def _show_in_one_line(message, category, filename, lineno, file=None, line=None):
-    print(f"onlinemode: {message}", file=sys.stderr)
+        return code

@@ -88,7 +88,7 @@ def command(files, against, leading, directions, data, data_dir, **settings):
                           for title, found in groups.items()]}
 
     def figure():
-        from onlinemode import plotting
+        from onlinemode.cli.pictures import plotting
 
         return plotting.geometry_figure(groups, f"{dataset.name}, {len(dataset.test_x):,} test samples")
 

@@ -65,7 +65,7 @@ def command(files, ranking, confidence, **settings):
                            "supported": None if fit is None else list(fit.supported)} for l, each, fit in layers]}
 
     def figure():
-        from onlinemode import plotting
+        from onlinemode.cli.pictures import plotting
 
         return plotting.modes_figure([(each, fit) for _, each, fit in layers],
                                      f"{describe(networks[0])}, {counted(networks)}, ranking {ranking}")

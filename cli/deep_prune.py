@@ -86,7 +86,7 @@ def command(files, layers, ranking, draws, seed, data, data_dir, **settings):
                           for row in rows]}
 
     def figure():
-        from onlinemode import plotting
+        from onlinemode.cli.pictures import plotting
 
         return plotting.removal_figure(found, f"{describe(networks[0])} on {dataset.name}, {counted(networks)}, "
                                               f"ranking {ranking}")

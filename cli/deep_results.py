@@ -145,7 +145,7 @@ def finish(settings, claim, summary, arrays, rows, figure):
     if settings["csv"]:
         files["table"] = claim.write(CURVES, write_table)
     if settings["plot"] is not False:
-        from onlinemode import plotting
+        from onlinemode.cli.pictures import plotting
 
         files["picture"] = claim.write(PICTURE, lambda path: plotting.save_figure(figure(), path))
     if settings["json"]:

@@ -48,13 +48,12 @@ def command(checkpoint, every, resume, **given):
     else:
         settings = resolve(given)
     keeper = Keeper(checkpoint, every, resume, "deep train")
-    with keeper:
-        if resume is not None:
-            claim = _claim(settings, [""], lambda path: _is_part_of_run(path, resume))
-            runs = [_resume(settings, keeper)]
-        else:
-            claim, runs = _train_all(settings, keeper)
-        code = _finish(settings, claim, runs)
+    if resume is not None:
+        claim = _claim(settings, [""], lambda path: _is_part_of_run(path, resume))
+        runs = [_resume(settings, keeper)]
+    else:
+        claim, runs = _train_all(settings, keeper)
+    code = _finish(settings, claim, runs)
     return code if code == DIVERGED else keeper.end(code)
 
 
@@ -155,7 +154,7 @@ def _finish(settings, claim, runs):
         if run.message:
             print(f"deep train: {run.message}", file=sys.stderr)
     if settings["plot"]:
-        from onlinemode import plotting
+        from onlinemode.cli.pictures import plotting
 
         figure = plotting.training_figure(runs, _title(runs[0]))
         files["picture"] = claim.write(PICTURE, lambda path: plotting.save_figure(figure, path))

@@ -94,7 +94,7 @@ def command(widths, grid, share, layers, repeats, cache, **settings):
                "undecided": growth.undecided(growths) if growths else [], "no_growth_because": reason}
 
     def figure():
-        from onlinemode import plotting
+        from onlinemode.cli.pictures import plotting
 
         return plotting.width_figure(found, growths, f"{dataset.name}, {settings['variant']}: {share:.0%} of the dense "
                                                      f"accuracy, {repeats} networks of each kind, {values['epochs']} "

@@ -1,16 +1,18 @@
 """The command ``onlinemode``: finds the subcommand, and turns every error into one line."""
 
 import sys
+import warnings
 
 import click
 
 from onlinemode import __version__
+from onlinemode.cli.signals import INTERRUPTED, Terminations
+from onlinemode.cli.streams import Streams
 from onlinemode.cli.subcommands import Subcommands
 from onlinemode.errors import OnlineModeError
 
 COMMANDS = ("simulate", "ode", "compare", "sweep", "plot", "repeat", "benchmark", "deep")
 BAD_INPUT = 2
-INTERRUPTED = 130
 
 
 @click.group(cls=Subcommands, names=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,31 +34,42 @@ def onlinemode():
 
 def main(arguments=None):
     """Run the command line; returns only by SystemExit."""
+    with Streams() as streams, warnings.catch_warnings():
+        warnings.showwarning = _show_in_one_line
+        with Terminations() as terminations:
+            code = terminations.exit_code(_run(arguments))
+        code = streams.end(code)
+    sys.exit(code)
+
+
+def _run(arguments):
+    """The exit code of a command line; errors are told."""
     try:
         code = onlinemode.main(args=arguments, prog_name="onlinemode", standalone_mode=False)
+        return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as problem:
         print(problem.ctx.get_help())
-        code = BAD_INPUT
+        return BAD_INPUT
     except click.UsageError as problem:
-        code = _complain(problem.format_message(), problem.ctx)
+        return _complain(problem.format_message(), problem.ctx)
     except click.ClickException as problem:
-        code = _complain(problem.format_message())
+        return _complain(problem.format_message())
     except OnlineModeError as problem:
-        code = _complain(str(problem))
+        return _complain(str(problem))
     except (KeyboardInterrupt, click.Abort):
         print("onlinemode: stopped by the user", file=sys.stderr)
-        code = INTERRUPTED
+        return INTERRUPTED
     except MemoryError as problem:
         why = f" ({problem})" if str(problem) else ""
-        code = _complain(f"not enough memory for this run{why}: lower N, batch, replicas or the number of units; "
+        return _complain(f"not enough memory for this run{why}: lower N, batch, replicas or the number of units; "
                          "engine chain needs none that grows with N")
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _complain(message, context=None):
     command = context.command_path if context is not None else "onlinemode"
     print(f"{command}: {' '.join(message.split())}", file=sys.stderr)
     return BAD_INPUT
+
+
+def _show_in_one_line(message, category, filename, lineno, file=None, line=None):
+    print(f"onlinemode: {message}", file=sys.stderr)

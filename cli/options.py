@@ -4,6 +4,7 @@ Command line beats configuration file beats preset.  Every option is declared on
 a TOML key is the option's name with underscores.
 """
 
+import codecs
 import difflib
 import tomllib
 
@@ -158,16 +159,32 @@ def typed_values(given, options=OPTIONS):
     return {**file, **{name: value for name, value in given.items() if value is not None and name != "config"}}
 
 
+def read_toml(path):
+    """What a TOML file holds, with or without the mark of UTF-8 that some editors put before it.
+
+    Raises
+    ------
+    FileError, ConfigError
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as problem:
+        raise FileError(f"cannot read {path}: {problem.strerror}") from None
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as problem:
+        line = content[:problem.start].count(b"\n") + 1
+        kind = "UTF-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "another encoding"
+        raise ConfigError(f"{path} must be in UTF-8; line {line} is in {kind}: save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError(f"{path} is not valid TOML: {problem}") from None
+
+
 def _read_config(path, options):
     """All settings of a file; a key that is an option of another command is allowed, and not used."""
     known = list(options)
-    try:
-        with open(path, "rb") as file:
-            values = tomllib.load(file)
-    except OSError as problem:
-        raise FileError(f"cannot read {path}: {problem.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"{path} is not valid TOML: {problem}") from None
+    values = read_toml(path)
     for name, value in values.items():
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)

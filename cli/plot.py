@@ -16,7 +16,8 @@ from onlinemode.cli.names import CURVES, PICTURE, claim_file
 @click.option("--csv", is_flag=True, help="Write the curves of every run as .csv beside its file, too.")
 def command(files, out, overwrite, theory, csv):
     """Draw one saved run, or several on top of each other, of any engine."""
-    from onlinemode import load, plotting, simulate
+    from onlinemode import load, simulate
+    from onlinemode.cli.pictures import plotting
     from onlinemode.cli.running import describe_run
 
     runs = [load(name) for name in files]

@@ -245,7 +245,13 @@ def print_json(value):
             return [clean(entry) for entry in item]
         return None if isinstance(item, float) and not np.isfinite(item) else item
 
-    print(json.dumps(clean(value), indent=2, ensure_ascii=False))
+    value = clean(value)
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    print(text)
 
 
 def print_files(files):

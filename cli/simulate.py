@@ -61,9 +61,8 @@ def command(theory, checkpoint, every, resume, **given):
     if mean_field is not None and mean_field.too_much():
         announce(settings, f"no theory: {mean_field.too_much()}")
         mean_field = None
-    with keeper:
-        run = run_simulation(problem, start, settings, engine, mean_field, keeper)
-        code = finish(settings, "simulate", claim, [(run, "")], mean_field, describe(settings, start))
+    run = run_simulation(problem, start, settings, engine, mean_field, keeper)
+    code = finish(settings, "simulate", claim, [(run, "")], mean_field, describe(settings, start))
     return keeper.end(code)
 
 
@@ -289,7 +288,7 @@ def finish(settings, command, claim, results, mean_field, title, theory_ending=N
         if theory_ending is not None:
             keep(theory, theory_ending)
     if settings["plot"]:
-        from onlinemode import plotting
+        from onlinemode.cli.pictures import plotting
 
         figure = (plotting.comparison(runs, theory, title, noise) if command == "compare" else
                   plotting.overview(runs if theory is None else [*runs, theory], title))

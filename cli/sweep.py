@@ -3,7 +3,6 @@
 import click
 
 from onlinemode.cli import grid
-from onlinemode.cli.checkpoints import Keeper
 from onlinemode.cli.names import check_numbers, until_the_end
 from onlinemode.cli.options import (
     COMMON,
@@ -75,11 +74,9 @@ def command(over, **given):
     keep = first["plot"] and len(axes) == 1
     found = [_found(folder.read(point), point, keep) for point in points]
     _announce(settings, found, folder)
-    keeper = Keeper(None, None, None)  # SIGTERM is Ctrl-C
-    with keeper:
-        rows, runs, code = _run_all(axes, settings, points, found, folder, keep)
+    rows, runs, code = _run_all(axes, settings, points, found, folder, keep)
     _finish(first, axes, rows, runs, folder, code)
-    return keeper.end(code)
+    return code
 
 
 class _named:
@@ -229,7 +226,7 @@ def _finish(settings, axes, rows, runs, folder, code):
 
     files = {"folder": folder.path, "table": folder.path / grid.TABLE} if rows else {}
     if settings["plot"] and code == 0 and len(axes) <= 2:
-        from onlinemode import plotting
+        from onlinemode.cli.pictures import plotting
 
         files["picture"] = folder.path / "picture.png"
         start = make_start(settings, vectors=False, small=True)

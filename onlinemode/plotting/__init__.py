@@ -23,7 +23,7 @@ from onlinemode.plotting.panels import (
     plot_residuals,
     plot_specialization,
 )
-from onlinemode.plotting.style import COLOURS, GREY, MARKERS, new_figure, save_figure
+from onlinemode.plotting.style import COLOURS, GREY, MARKERS, new_figure, save_figure, use_defaults
 from onlinemode.plotting.sweeps import sweep_figure
 from onlinemode.plotting.timings import benchmark_figure
 
@@ -33,5 +33,5 @@ __all__ = [
     "plot_deviation", "plot_error", "plot_importance", "plot_matched", "plot_overlap_map", "plot_overlaps",
     "plot_removal", "plot_residuals", "plot_specialization", "plot_training_accuracy", "plot_training_loss",
     "plot_width", "plot_width_curves", "removal_figure", "save_figure", "sweep_figure", "training_figure",
-    "width_figure",
+    "use_defaults", "width_figure",
 ]

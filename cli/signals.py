@@ -1,0 +1,36 @@
+"""SIGTERM and SIGHUP (a terminal that is closed) end a command as Ctrl-C does: what was computed is saved."""
+
+import signal
+import threading
+
+INTERRUPTED = 130
+_NAMES = ("SIGTERM", "SIGHUP")  # Windows has one of them
+
+
+class Terminations:
+    """While entered, the first of these signals raises KeyboardInterrupt in the main thread.
+
+    Those that follow are ignored, so that they do not stop the saving.  A signal that was ignored before, as
+    SIGHUP is under nohup, stays so.
+    """
+
+    def __enter__(self):
+        self._number, self._before = None, {}
+        if threading.current_thread() is threading.main_thread():  # Python allows it nowhere else
+            for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._terminate)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _terminate(self, number, frame):
+        if self._number is None:
+            self._number = number
+            raise KeyboardInterrupt
+
+    def exit_code(self, code):
+        """The code of a command that ended with ``code``: that of Ctrl-C becomes that of the signal."""
+        return 128 + self._number if self._number is not None and code == INTERRUPTED else code
