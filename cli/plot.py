@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+MOST_FILES = 3  # that are named in the title
 
 @click.command("plot", short_help="Draw saved runs, overlaid.")
 @click.argument("files", nargs=-1, required=True, type=click.Path())
@@ -28,7 +29,7 @@ def command(files, out, theory, csv):
         start, replicas = (first.initial, 1) if first.starts is None else (first.start_of, first.draws)
         runs.append(simulate(first.problem, start, float(first.alpha[-1]), "ode", replicas=replicas,
                              save_at=first.alpha))
-    title = describe_run(first) if len(files) == 1 else f"{first_file.name}: {describe_run(first)}"
+    title = describe_run(first) if len(files) == 1 else _title(files, [describe_run(run) for run in runs[:len(files)]])
     plotting.save_figure(plotting.overview(runs, title), picture)
     print(f"picture: {picture}")
     if csv:
@@ -36,3 +37,12 @@ def command(files, out, theory, csv):
             curves = Path(name).with_suffix(".csv")
             run.to_csv(curves)
             print(f"curves: {curves}")
+
+
+def _title(files, descriptions):
+    """The files and what all their runs have in common."""
+    names = [Path(name).name for name in files]
+    shown = ", ".join(names) if len(names) <= MOST_FILES else f"{names[0]} and {len(names) - 1} more"
+    common = [words for words in descriptions[0].split(", ")
+              if all(words in other.split(", ") for other in descriptions)]
+    return shown + (": " if common else "") + ", ".join(common)
