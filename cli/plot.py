@@ -6,6 +6,8 @@ import click
 
 from onlinemode.cli.names import CURVES, PICTURE, claim_file
 
+MOST_FILES = 3  # that are named in the title
+
 
 @click.command("plot", short_help="Draw saved runs, overlaid.")
 @click.argument("files", nargs=-1, required=True, type=click.Path())
@@ -30,8 +32,17 @@ def command(files, out, overwrite, theory, csv):
         start, replicas = (first.initial, 1) if first.starts is None else (first.start_of, first.draws)
         runs.append(simulate(first.problem, start, float(first.alpha[-1]), "ode", replicas=replicas,
                              save_at=first.alpha))
-    title = describe_run(first) if len(files) == 1 else f"{first_file.name}: {describe_run(first)}"
+    title = describe_run(first) if len(files) == 1 else _title(files, [describe_run(run) for run in runs[:len(files)]])
     figure = plotting.overview(runs, title)
     print(f"picture: {picture.write(PICTURE, lambda path: plotting.save_figure(figure, path))}")
     for claim, run in zip(curves, runs):
         print(f"curves: {claim.write(CURVES, run.to_csv)}")
+
+
+def _title(files, descriptions):
+    """The files and what all their runs have in common."""
+    names = [Path(name).name for name in files]
+    shown = ", ".join(names) if len(names) <= MOST_FILES else f"{names[0]} and {len(names) - 1} more"
+    common = [words for words in descriptions[0].split(", ")
+              if all(words in other.split(", ") for other in descriptions)]
+    return shown + (": " if common else "") + ", ".join(common)

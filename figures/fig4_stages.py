@@ -43,7 +43,7 @@ def main():
         plotting.plot_overlap_map(ax, large, time)
     for ax in maps[1:]:
         ax.set_ylabel("")
-    bottom.colorbar(maps[0].images[0], ax=list(maps), label="$R_{km}$", shrink=0.9)
+    bottom.colorbar(maps[0].images[0], ax=list(maps), label=r"$\rho_{km}$", shrink=0.9)
     save(figure, "fig4_stages")
 
 

@@ -1,13 +1,12 @@
 """How one run looks in a panel.
 
 One simulation is markers, theory is lines.  Of several replicas a few are drawn one by one as thin
-lines, never their average alone: stage times differ from draw to draw.  From BANDS_FROM replicas on,
+lines, their average never alone: stage times differ from draw to draw.  From BANDS_FROM replicas on,
 bands hold 50 % and 95 % of them.  Dotted lines are the linear-noise theory, ±2 standard deviations of
 a run at that N.
 """
 
 import numpy as np
-from matplotlib.lines import Line2D
 
 from onlinemode.plotting.style import COLOURS, MARKERS, thousands
 
@@ -22,8 +21,35 @@ def is_theory(run):
     return run.meta["engine"] == "ode"
 
 
-def name_of(run):
-    """A short name for legends: engine and N."""
+def name_of(run, runs=()):
+    """A short name for legends: engine and N, and what tells it from ``runs`` where some would have the same name."""
+    plain = [_plain_name(other) for other in runs]
+    if len(set(plain)) == len(plain):
+        return _plain_name(run)
+    settings = [_settings(other) for other in runs]
+    differing = [key for key in settings[0] if len({each[key] for each in settings}) > 1]
+    if is_theory(run):
+        differing = [key for key in differing if key != "seed"]
+    names = [", ".join([name, *(each[key] for key in differing)]) for name, each in zip(plain, settings)]
+    index = list(runs).index(run)
+    if names.count(names[index]) > 1 and not is_theory(run):
+        return f"run {index + 1}: {names[index]}"
+    return names[index]
+
+
+def _settings(run):
+    """What two runs may differ in, as words."""
+    problem, rates, start = run.problem, run.problem.rates, run.initial
+    words = {name: f"${name} = {getattr(start, name)}$" for name in "KMP"}
+    words |= {"activation": problem.activation, "batch": f"batch {problem.batch}", "inputs": repr(problem.inputs)}
+    words |= {name: rf"${symbol} = {value:g}$" for name, symbol, value in (
+        ("xi_in", r"\eta", rates.xi_in), ("strengths", r"\eta_s", rates.strengths), ("xi_out", r"\eta_A", rates.xi_out),
+        ("readout", r"\eta_v", rates.readout), ("noise", r"\sigma", problem.noise),
+        ("weight_decay", r"\kappa", problem.weight_decay))}
+    return words | {"seed": f"seed {run.meta['seed']}"}
+
+
+def _plain_name(run):
     if is_theory(run):
         return r"ODE, $N\to\infty$"
     kind = {"micro": "SGD"}.get(run.meta["engine"], run.meta["engine"])
@@ -42,6 +68,16 @@ def has_bands(run):
     return run.replicas >= BANDS_FROM and not is_theory(run)
 
 
+def has_mean(run):
+    """Whether the mean over replicas is drawn: of several simulations from one start."""
+    return run.replicas > 1 and run.starts is None and not is_theory(run)
+
+
+def is_marked(run):
+    """Whether a run is drawn as markers."""
+    return run.replicas == 1 and not is_theory(run)
+
+
 def _marked(alpha):
     """Indices of about MARKERS_A_CURVE log-spaced times over the decades shown."""
     positive = np.flatnonzero(alpha > 0.0)
@@ -52,39 +88,47 @@ def _marked(alpha):
     return np.unique(positive[np.abs(np.log(alpha[positive][:, None] / targets)).argmin(0)])
 
 
-def draw(ax, run, name, entry, colour, marker="o", linestyle="-", bands=True):
+def draw(ax, run, name, entry, colour, marker="o", linestyle="-", bands=True, label=None, mean=False):
     """One observable of a run, the entry (k, m) or () of it: its draws, and bands where there are many.
 
-    ``m`` may be an array, one a draw (-1: none); then there are no bands.
+    ``m`` may be an array, one a draw (-1: none); then there are no bands.  ``label`` names the first draw in
+    legends, and the bands with it; ``mean`` adds the mean over replicas from one start.
     """
     positive = run.alpha > 0.0
     own = bool(entry) and np.ndim(entry[-1]) > 0
     values = getattr(run, name)[(np.arange(run.draws), slice(None), *entry)]
     if own:
         values[entry[-1] < 0] = np.nan
+    for number, curve in enumerate(values[:MOST_DRAWS]):
+        named = label if number == 0 else None
+        if is_theory(run):
+            ax.plot(run.alpha[positive], curve[positive], linestyle, color=colour, lw=1.4 if run.draws == 1 else 0.8,
+                    alpha=1.0 if run.draws == 1 else 0.6, label=named)
+        elif run.replicas == 1:
+            shown = _marked(run.alpha)
+            ax.plot(run.alpha[shown], curve[shown], marker, color=colour, ms=4.0, mfc="none", mew=1.0, label=named)
+        else:
+            ax.plot(run.alpha[positive], curve[positive], linestyle, color=colour, lw=0.6, alpha=0.8, label=named)
+    if mean and has_mean(run):
+        ax.plot(run.alpha[positive], run.ensemble.mean[name][(slice(None), *entry)][positive], color=colour, lw=2.0,
+                label=None if label is None else "their mean")
     if bands and has_bands(run) and not own:
         low, lower, _, upper, high = run.ensemble.quantiles[name][(slice(None), slice(None), *entry)][:, positive]
         ax.fill_between(run.alpha[positive], low, high, color=colour, alpha=0.15, lw=0.0)
-        ax.fill_between(run.alpha[positive], lower, upper, color=colour, alpha=0.25, lw=0.0)
-    for curve in values[:MOST_DRAWS]:
-        if is_theory(run):
-            ax.plot(run.alpha[positive], curve[positive], linestyle, color=colour, lw=1.4 if run.draws == 1 else 0.8,
-                    alpha=1.0 if run.draws == 1 else 0.6)
-        elif run.replicas == 1:
-            shown = _marked(run.alpha)
-            ax.plot(run.alpha[shown], curve[shown], marker, color=colour, ms=4.0, mfc="none", mew=1.0)
-        else:
-            ax.plot(run.alpha[positive], curve[positive], linestyle, color=colour, lw=0.6, alpha=0.8)
+        ax.fill_between(run.alpha[positive], lower, upper, color=colour, alpha=0.25, lw=0.0,
+                        label=None if label is None else "50 % and 95 % of the draws")
 
 
-def draw_standard_errors(ax, run, colour):
+def draw_standard_errors(ax, run, colour, label=None):
     """A thin band of ±2 standard errors around every measured ε_g that is drawn."""
     positive = run.alpha > 0.0
     for error, se in zip(run.generalization_error[:MOST_DRAWS, positive], run.error_se[:MOST_DRAWS, positive]):
-        ax.fill_between(run.alpha[positive], error - 2.0 * se, error + 2.0 * se, color=colour, alpha=0.4, lw=0.0)
+        ax.fill_between(run.alpha[positive], error - 2.0 * se, error + 2.0 * se, color=colour, alpha=0.4, lw=0.0,
+                        label=label)
+        label = None
 
 
-def draw_noise(ax, runs, noise, name, entry, colour):
+def draw_noise(ax, runs, noise, name, entry, colour, label=None):
     """The linear-noise theory's ±2 standard deviations at the N of the simulations, within the axes as they are."""
     if noise is None:
         return
@@ -92,17 +136,10 @@ def draw_noise(ax, runs, noise, name, entry, colour):
     positive = noise.alpha > 0.0
     for N in sorted({run.N for run in runs if not is_theory(run)}):
         for edge in noise.band(name, N):
-            ax.plot(noise.alpha[positive], edge[(slice(None), *entry)][positive], ":", color=colour, lw=1.0)
+            ax.plot(noise.alpha[positive], edge[(slice(None), *entry)][positive], ":", color=colour, lw=1.0,
+                    label=label)
+            label = None
     ax.set_ylim(limits)
-
-
-def handle(run, colour, marker):
-    """What stands for a run in a legend."""
-    if is_theory(run):
-        return Line2D([], [], color=colour, lw=1.4, label=name_of(run))
-    if run.replicas == 1:
-        return Line2D([], [], color=colour, ls="", marker=marker, mfc="none", ms=4.0, label=name_of(run))
-    return Line2D([], [], color=colour, lw=0.8, label=name_of(run))
 
 
 def look(run, runs):
@@ -121,9 +158,10 @@ def time_axis(ax, runs):
     ax.set_xlabel(r"time $\alpha$ = steps / $N$")
 
 
-def shade_plateaus(ax, run):
+def shade_plateaus(ax, run, label=None):
     for plateau in run.plateaus():
-        ax.axvspan(plateau.start, plateau.stop, color="#DDDDDD", lw=0.0, zorder=0)
+        ax.axvspan(plateau.start, plateau.stop, color="#DDDDDD", lw=0.0, zorder=0, label=label)
+        label = None
 
 
 def partners(run, runs):

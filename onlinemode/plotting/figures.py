@@ -11,6 +11,7 @@ from onlinemode.plotting.panels import (
     plot_overlaps,
     plot_residuals,
     plot_specialization,
+    saved_index,
 )
 from onlinemode.plotting.style import new_figure
 
@@ -19,7 +20,7 @@ def overview(runs, title=None):
     """The whole picture of one or several runs of the same problem.
 
     ε_g, specialization, matched overlaps and Q, R against α; below, mode residuals where the first run has them,
-    and R at three or four of its times.
+    and ρ at three or four of its times.
 
     Parameters
     ----------
@@ -46,18 +47,21 @@ def overview(runs, title=None):
     plot_matched(axes[1, 0], runs)
     plot_overlaps(axes[1, 1], runs)
     times = map_times(next((run for run in runs if is_theory(run)), first))
-    below = bottom.subplots(1, len(times))
-    maps = below
-    if all(run.mode_residuals is not None for run in runs):  # in place of the start, where R is all but 0
+    times = [float(first.alpha[i]) for i in dict.fromkeys(saved_index(first, time) for time in times)]
+    residuals = all(run.mode_residuals is not None for run in runs)
+    if residuals and len(times) > 1:  # in place of the start, where little is to be seen
+        times = times[1:]
+    below = maps = bottom.subplots(1, len(times) + residuals, squeeze=False)[0]
+    if residuals:
         plot_residuals(below[0], runs).set_ylabel("mode residuals $r_p$")
-        maps, times = below[1:], times[1:]
+        maps = below[1:]
     for ax, time in zip(maps, times):
         plot_overlap_map(ax, first, time)
     for ax in maps[1:]:
         ax.set_ylabel("")
     whose = " of the first run" if len([run for run in runs if not is_theory(run)]) > 1 else ""
     whose += ", first draw" if first.replicas > 1 else ""
-    bottom.colorbar(maps[0].images[0], ax=list(maps), label="$R_{km}$" + whose, shrink=0.9)
+    bottom.colorbar(maps[0].images[0], ax=list(maps), label=r"$\rho_{km}$" + whose, shrink=0.9)
     return figure
 
 

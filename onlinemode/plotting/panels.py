@@ -1,8 +1,9 @@
-"""Panels of trajectories: functions that take an Axes and return it."""
+"""Panels of trajectories: functions that take an Axes and return it.
+
+What a legend names is in the Axes: a curve drawn into it later joins the others at the next ``ax.legend()``.
+"""
 
 import numpy as np
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from onlinemode import agreement
 from onlinemode.errors import ParameterError
@@ -12,8 +13,7 @@ from onlinemode.plotting.curves import (
     draw,
     draw_noise,
     draw_standard_errors,
-    handle,
-    has_bands,
+    is_marked,
     is_theory,
     look,
     name_of,
@@ -39,29 +39,17 @@ def plot_error(ax, runs, noise=None):
     matplotlib.axes.Axes
     """
     ax.set_yscale("log", nonpositive="mask")
-    handles = []
     for run in runs:
         colour, marker = look(run, runs)
-        draw(ax, run, "generalization_error", (), colour, marker)
-        handles.append(handle(run, colour, marker))
+        draw(ax, run, "generalization_error", (), colour, marker, label=name_of(run, runs), mean=True)
         if run.error_se is not None:
-            draw_standard_errors(ax, run, colour)
-    if any(run.error_se is not None for run in runs):
-        handles.append(Patch(color=GREY, alpha=0.4, lw=0.0, label="±2 standard errors of the measurement"))
-    banded = next((run for run in runs if has_bands(run)), None)
-    if banded is not None:
-        handles.append(Patch(color=look(banded, runs)[0], alpha=0.3, lw=0.0, label="50 % and 95 % of the draws"))
-    if noise is not None:
-        draw_noise(ax, runs, noise, "generalization_error", (), "black")
-        handles.append(Line2D([], [], color="black", ls=":", lw=1.0, label="linear noise, ±2 sd"))
+            draw_standard_errors(ax, run, colour, "±2 standard errors of the measurement")
+    draw_noise(ax, runs, noise, "generalization_error", (), "black", "linear noise, ±2 sd")
     reference = next((run for run in runs if is_theory(run)), runs[0])
-    if reference.plateaus():
-        shade_plateaus(ax, reference)
-        handles.append(Line2D([], [], color="#DDDDDD", lw=6,
-                              label="plateau" + (" of the ODE" if is_theory(reference) else "")))
+    shade_plateaus(ax, reference, "plateau" + (" of the ODE" if is_theory(reference) else ""))
     time_axis(ax, runs)
     ax.set_ylabel(r"generalization error $\epsilon_g$")
-    ax.legend(handles=handles, frameon=False, fontsize="small", loc="lower left")
+    ax.legend(frameon=False, fontsize="small", loc="lower left")
     return ax
 
 
@@ -91,7 +79,14 @@ def plot_overlaps(ax, runs, noise=None):
             draw_noise(ax, runs, noise, "R", (k, m), COLOURS[k % len(COLOURS)])
     time_axis(ax, runs)
     ax.set_ylabel(r"overlaps $Q_{kk}$, $R_{k\pi(k)}$")
-    _kind_legend(ax, runs, [("o", "-", r"$R_{k\pi(k)}$"), ("s", "--", r"$Q_{kk}$")])
+    marked = [(number, run) for number, run in enumerate(runs) if is_marked(run)]
+    lines = len(marked) < len(runs)
+    for column, (line, label) in enumerate((("-", r"$R_{k\pi(k)}$"), ("--", r"$Q_{kk}$"))):
+        for number, run in marked or [(0, None)]:
+            marker = MARKERS[(2 * number + column) % len(MARKERS)] if marked else ""
+            _name_in_legend(ax, label + (f", {name_of(run, runs)}" if len(marked) > 1 else ""), GREY, marker,
+                            line if lines else "")
+    ax.legend(frameon=False, fontsize="small", loc="upper left")
     return ax
 
 
@@ -108,22 +103,22 @@ def plot_matched(ax, runs, noise=None):
     -------
     matplotlib.axes.Axes
     """
-    for number, run in enumerate(runs):
+    few = sum(np.any(m >= 0) for m in partners(runs[0], runs)) <= 4
+    for run in runs:
         for k, m in enumerate(partners(run, runs)):
             if np.any(m >= 0):
-                draw(ax, run, "rho", (k, m), COLOURS[k % len(COLOURS)], MARKERS[number % len(MARKERS)])
+                whose = f"teacher {m + 1}" if np.ndim(m) == 0 else "its teacher"
+                draw(ax, run, "rho", (k, m), COLOURS[k % len(COLOURS)], look(run, runs)[1],
+                     label=rf"unit {k + 1} $\to$ {whose}" if few and run is runs[0] else None)
     for k, m in enumerate(partners(runs[-1], runs)):
         if np.any(m >= 0):
             draw_noise(ax, runs, noise, "rho", (k, m), COLOURS[k % len(COLOURS)])
     time_axis(ax, runs)
     ax.set_ylim(min(-0.05, ax.get_ylim()[0]), 1.05)
     ax.set_ylabel(r"matched overlap $\rho_{k\pi(k)}$")
-    marker = "o" if any(not is_theory(run) and run.replicas == 1 for run in runs) else ""
-    handles = [Line2D([], [], color=COLOURS[k % len(COLOURS)], marker=marker, mfc="none", ms=4.0,
-                      label=rf"unit {k + 1} $\to$ " + (f"teacher {m + 1}" if np.ndim(m) == 0 else "its teacher"))
-               for k, m in enumerate(partners(runs[0], runs)) if np.any(m >= 0)]
-    if len(handles) <= 4:
-        ax.legend(handles=handles, frameon=False, fontsize="small", loc="upper left")
+    _name_markers(ax, runs)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(frameon=False, fontsize="small", loc="upper left")
     return ax
 
 
@@ -141,7 +136,7 @@ def plot_specialization(ax, runs, noise=None):
     matplotlib.axes.Axes
     """
     for run in runs:
-        draw(ax, run, "specialization", (), *look(run, runs))
+        draw(ax, run, "specialization", (), *look(run, runs), mean=True)
     draw_noise(ax, runs, noise, "specialization", (), "black")
     reference = next((run for run in runs if is_theory(run)), runs[0])
     shade_plateaus(ax, reference)
@@ -169,21 +164,20 @@ def plot_residuals(ax, runs):
     -------
     matplotlib.axes.Axes
     """
-    for number, run in enumerate(runs):
-        for p in range(run.initial.P):
-            draw(ax, run, "mode_residuals", (p,), COLOURS[p % len(COLOURS)], MARKERS[number % len(MARKERS)],
-                  bands=False)
+    for run in runs:
+        for p, strength in enumerate(run.initial.strengths):
+            draw(ax, run, "mode_residuals", (p,), COLOURS[p % len(COLOURS)], look(run, runs)[1], bands=False,
+                 label=rf"mode {p + 1}, $s = {strength:.2f}$" if run is runs[0] else None)
     time_axis(ax, runs)
     ax.axhline(0.0, color=GREY, lw=0.8)
     ax.set_ylabel(r"mode residuals $r_p = |X_p - X_p^*|^2 / |X_p^*|^2$")
-    handles = [Line2D([], [], color=COLOURS[p % len(COLOURS)], lw=1.4, label=rf"mode {p + 1}, $s = {strength:.2f}$")
-               for p, strength in enumerate(runs[0].initial.strengths)]
-    ax.legend(handles=handles, frameon=False, fontsize="small", loc="best")
+    _name_markers(ax, runs)
+    ax.legend(frameon=False, fontsize="small", loc="best")
     return ax
 
 
 def plot_overlap_map(ax, run, alpha, replica=0):
-    """Heat map of R at the saved time nearest to ``alpha``.
+    """Heat map of ρ_km = R_km/√(Q_kk T_mm), −1 to 1 for strong and weak units, at the saved time nearest to ``alpha``.
 
     Parameters
     ----------
@@ -195,14 +189,12 @@ def plot_overlap_map(ax, run, alpha, replica=0):
     Returns
     -------
     matplotlib.axes.Axes
-        The image is ``ax.images[0]``; its colour scale is symmetric about 0 and common to all times.
+        The image is ``ax.images[0]``.
     """
-    usable = np.isfinite(run.R[replica]).all((-2, -1))
-    index = np.where(usable, np.abs(run.alpha - alpha), np.inf).argmin()
-    R = run.R[replica, index]
-    largest = np.abs(run.R[replica, usable]).max(initial=1e-300)
-    ax.imshow(R, cmap="PuOr_r", vmin=-largest, vmax=largest, aspect="equal")
-    K, M = R.shape
+    index = saved_index(run, alpha, replica)
+    rho = run.rho[replica, index]
+    ax.imshow(rho, cmap="PuOr_r", vmin=-1.0, vmax=1.0, aspect="equal")
+    K, M = rho.shape
     ax.set_xticks(range(M), range(1, M + 1))
     ax.set_yticks(range(K), range(1, K + 1))
     ax.set_xlabel("teacher unit $m$")
@@ -211,9 +203,15 @@ def plot_overlap_map(ax, run, alpha, replica=0):
     if K * M <= 36:
         for k in range(K):
             for m in range(M):
-                ax.text(m, k, f"{R[k, m]:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize="x-small",
-                        color="white" if abs(R[k, m]) > 0.65 * largest else "black")
+                ax.text(m, k, f"{rho[k, m]:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize="x-small",
+                        color="white" if abs(rho[k, m]) > 0.65 else "black")
     return ax
+
+
+def saved_index(run, alpha, replica=0):
+    """Index of the saved time nearest to ``alpha`` that a replica reached."""
+    usable = np.isfinite(run.rho[replica]).all((-2, -1))
+    return int(np.where(usable, np.abs(run.alpha - alpha), np.inf).argmin())
 
 
 def plot_deviation(ax, runs, theory, noise=None):
@@ -246,7 +244,7 @@ def plot_deviation(ax, runs, theory, noise=None):
         each = np.sqrt(run.N) * overlap_deviation(run.Q, run.R, theory.Q[:run.draws], theory.R[:run.draws])
         for r, deviation in enumerate(each[:MOST_DRAWS]):
             ax.plot(run.alpha[shown], deviation[shown], color=colour, lw=1.0 if run.replicas == 1 else 0.6,
-                    label=name_of(run) if r == 0 else None)
+                    label=name_of(run, runs) if r == 0 else None)
         if run.replicas > 1 and run.starts is None:
             over_all = np.sqrt(run.N) * agreement.rms_deviation(run, theory)
             ax.plot(run.alpha[shown], over_all[shown], color=colour, lw=2.0,
@@ -264,9 +262,13 @@ def plot_deviation(ax, runs, theory, noise=None):
     return ax
 
 
-def _kind_legend(ax, runs, kinds):
-    marked = any(not is_theory(run) and run.replicas == 1 for run in runs)
-    lines = any(is_theory(run) or run.replicas > 1 for run in runs)
-    handles = [Line2D([], [], color=GREY, marker=marker if marked else "", ls=line if lines else "", mfc="none",
-                      ms=4.0, label=label) for marker, line, label in kinds]
-    ax.legend(handles=handles, frameon=False, fontsize="small", loc="upper left")
+def _name_in_legend(ax, label, colour, marker, linestyle):
+    """An entry of the legend that stands for many curves: a line without points."""
+    ax.plot([], [], color=colour, marker=marker, ls=linestyle, mfc="none", ms=4.0, label=label)
+
+
+def _name_markers(ax, runs):
+    """Which markers belong to which simulation, where several have some."""
+    marked = [run for run in runs if is_marked(run)]
+    for run in marked if len(marked) > 1 else ():
+        _name_in_legend(ax, name_of(run, runs), GREY, look(run, runs)[1], "")
