@@ -19,7 +19,8 @@ from onlinemode.errors import FileError
 from onlinemode.storage import read_archive
 
 QUICK = ["--N", 40, "--K", 2, "--alpha", 0.5, "--save-at", 5, "--no-plot", "--quiet"]
-HOLD = "import sys, time; from onlinemode.claims import Lock; Lock(sys.argv[1]); print('held', flush=True); time.sleep(60)"
+HOLD = ("import sys, time; from onlinemode.claims import Lock\n"
+        "Lock(sys.argv[1]); print('held', flush=True); time.sleep(60)")
 posix = pytest.mark.skipif(os.name == "nt", reason="needs fork or POSIX signals")
 
 
@@ -42,7 +43,7 @@ def files(tmp_path):
     x, y = rng.standard_normal((60, 4)).astype(np.float32), rng.integers(0, 3, 60)
     np.savez(folder / "data.npz", train_x=x[:40], train_y=y[:40], test_x=x[40:], test_y=y[40:])
     for seed, name in enumerate(("net", "dense")):
-        network = deep.Network((4, 6, 6, 3), ("1L2P", "dense")[seed], 5, seed=seed)
+        network = deep.Network((4, 6, 6, 3), ("1L2P", "dense")[seed], 10, seed=seed)
         deep.train(network, deep.data.arrays(folder / "data.npz"), epochs=1, batch=20).save(folder / f"{name}.npz")
     return folder
 
@@ -57,13 +58,13 @@ def commands(files):
         "plot": (["plot", files / "run.npz", "--csv"], None),
         "repeat": (["repeat", files / "run.npz", "-q"], None),
         "benchmark": (["benchmark", "--N", 20, "--K", 1, "--no-plot", "-q"], "--rounds"),
-        "train": (["deep", "train", "--data", files / "data.npz", "--batch", 20, "--epochs", 1, "--hidden", 5, "--modes",
-                   2, "--no-plot", "-q"], "--rate"),
+        "train": (["deep", "train", "--data", files / "data.npz", "--batch", 20, "--epochs", 1, "--hidden", 5,
+                   "--modes", 2, "--no-plot", "-q"], "--rate"),
         "modes": (["deep", "modes", files / "net.npz", "--ranking", "strength", "--no-plot", "-q"], "--confidence"),
         "prune": (["deep", "prune", files / "net.npz", "--no-plot", "-q"], "--draws"),
         "geometry": (["deep", "geometry", files / "net.npz", "--no-plot", "-q"], "--directions"),
-        "width": (["deep", "width", "--data", files / "data.npz", "--widths", 4, "--grid", "1,2", "--epochs", 1, "--batch",
-                   20, "--repeats", 1, "--no-plot", "-q"], "--share"),
+        "width": (["deep", "width", "--data", files / "data.npz", "--widths", 4, "--grid", "1,2", "--epochs", 1,
+                   "--batch", 20, "--repeats", 1, "--no-plot", "-q"], "--share"),
     }
 
 
@@ -175,8 +176,9 @@ def start_together(folder, calls):
 
 def values_for(name, count):
     """Values of the option that tells the runs apart."""
-    return {"benchmark": range(1, count + 1), "prune": range(1, count + 1), "geometry": [1 + i % 2 for i in range(count)],
-            "modes": np.round(np.linspace(0.5, 0.9, count), 6), "width": np.round(np.linspace(0.2, 0.9, count), 6),
+    return {"benchmark": range(1, count + 1), "prune": range(1, count + 1),
+            "geometry": [1 + i % 2 for i in range(count)], "modes": np.round(np.linspace(0.5, 0.9, count), 6),
+            "width": np.round(np.linspace(0.2, 0.9, count), 6),
             "train": np.round(np.linspace(0.001, 0.01, count), 6)}.get(name, np.round(np.linspace(0.5, 2.0, count), 6))
 
 
@@ -303,8 +305,8 @@ def test_a_legal_long_name_works_and_one_too_long_is_refused_at_once(onlinemode,
     assert onlinemode("ode", *QUICK, "--csv", "--out", longest)[0] == 0
     assert names(tmp_path) == [longest + ".csv", longest + ".npz"]
     monkeypatch.setattr(simulation, "simulate", None)  # no work
-    for arguments in (["ode", "--out", "x" * 252], ["simulate", "--engine", "chain", "--out", "y" * 246, "--replicas", 2,
-                                                     "--csv"]):
+    for arguments in (["ode", "--out", "x" * 252],
+                      ["simulate", "--engine", "chain", "--out", "y" * 246, "--replicas", 2, "--csv"]):
         code, out, err = onlinemode(arguments[0], *QUICK, *arguments[1:])
         assert code == 2 and out == "" and err.count("\n") == 1 and "File name too long" in err
     assert len(names(tmp_path)) == 2
@@ -323,9 +325,10 @@ def test_names_after_a_long_name_are_cut(files, onlinemode):
 
 
 PATHS = [
-    (["simulate", *QUICK], ("--out", "--config", "--checkpoint", "--resume", "--inputs")), (["ode"], ("--out", "--config")),
-    (["compare"], ("--out", "--config")), (["sweep", "--over", "eta=1"], ("--out", "--config")), (["plot"], ("", )),
-    (["plot", "run.npz"], ("--out",)), (["repeat"], ("",)), (["repeat", "run.npz"], ("--out",)), (["benchmark"], ("--out",)),
+    (["simulate", *QUICK], ("--out", "--config", "--checkpoint", "--resume", "--inputs")),
+    (["ode"], ("--out", "--config")), (["compare"], ("--out", "--config")),
+    (["sweep", "--over", "eta=1"], ("--out", "--config")), (["plot"], ("", )), (["plot", "run.npz"], ("--out",)),
+    (["repeat"], ("",)), (["repeat", "run.npz"], ("--out",)), (["benchmark"], ("--out",)),
     (["deep", "train"], ("--out", "--config", "--checkpoint", "--resume", "--data")),
     (["deep", "train", "--data", "mnist"], ("--data-dir",)), (["deep", "modes"], ("",)),
     (["deep", "modes", "net.npz"], ("--out",)), (["deep", "prune"], ("",)), (["deep", "prune", "net.npz"],
@@ -336,8 +339,8 @@ PATHS = [
                                                                                        ("--out",))]
 
 
-@pytest.mark.parametrize("value", [".", "..", "/", "", "a\0b", "a" * 300, "a" * 300 + ".npz", "a" * 300 + ".npy", "x/" * 2500,
-                                   "given/run.npz/x"])
+@pytest.mark.parametrize("value", [".", "..", "/", "", "a\0b", "a" * 300, "a" * 300 + ".npz", "a" * 300 + ".npy",
+                                   "x/" * 2500, "run.npz/x"])
 def test_what_is_no_file_name_is_one_line_everywhere(value, files, onlinemode, tmp_path, monkeypatch):
     """Every path of every command."""
     monkeypatch.chdir(files)
@@ -350,8 +353,8 @@ def test_what_is_no_file_name_is_one_line_everywhere(value, files, onlinemode, t
             if value == "" and (option == "--config" or "fetch" in arguments):
                 continue
             code, out, err = onlinemode(*arguments, *([option] if option else []), value)
-            assert code == 2 and err.startswith("onlinemode") and err.count("\n") <= 2, (arguments, option, out, err)
-            assert "Traceback" not in err and len(err) < 1200, (arguments, option, err)
+            assert code == 2 and err.splitlines()[-1].startswith("onlinemode"), (arguments, option, out, err)
+            assert err.count("\n") == 1 + ("fetch" in arguments and bool(option)), (arguments, option, err)
     assert names(files) == before
 
 
@@ -380,7 +383,8 @@ def test_a_run_that_was_stopped_goes_on_under_its_own_name(out, onlinemode, tmp_
     """Its partial result is replaced; that of any other run is not."""
     from onlinemode.cli import simulate
 
-    call = ["simulate", "--engine", "chain", "--N", 200, "--alpha", 500, "--save-at", 10, "--no-theory", "--no-plot", "-q"]
+    call = ["simulate", "--engine", "chain", "--N", 200, "--alpha", 500, "--save-at", 10, "--no-theory", "--no-plot",
+            "-q"]
     name = "mine.npz" if out else "simulate_showcase_N200_chain_seed0.npz"
 
     class Stop:
@@ -423,9 +427,9 @@ def test_a_run_that_was_stopped_goes_on_under_its_own_name(out, onlinemode, tmp_
 
 @posix
 def test_a_signal_leaves_no_claim(tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", "from onlinemode.cli.main import main; main()", "simulate", "--engine",
-                                "chain", "--N", "1000", "--alpha", "1e6", "--no-plot", "--no-theory"], cwd=tmp_path,
-                               stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", "from onlinemode.cli.main import main; main()", "simulate", "--engine", "chain",
+               "--N", "1000", "--alpha", "1e6", "--no-plot", "--no-theory"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     while "steps of chain" not in process.stderr.readline():
         assert process.poll() is None
     assert len(names(tmp_path)) == 1
