@@ -61,6 +61,7 @@ def command(widths, grid, share, layers, repeats, cache, **settings):
                                                                      if settings.get(name) is not None},
         settings["precision"], settings["device"], progress)
     values = described["hyperparameters"][settings["variant"]]
+    accuracy_of = width.cached(train, cache, described)
     if loud:
         print(f"{dataset.name}, {settings['variant']} and dense, {layers} hidden layers of {len(widths)} widths from "
               f"{min(widths)} to {max(widths)}, {repeats} networks of each kind, {values['epochs']} epochs; networks "
@@ -74,7 +75,7 @@ def command(widths, grid, share, layers, repeats, cache, **settings):
     if loud:
         print(f"{'width':>6}  {'dense':>7}  {'target':>7}  {'least P':>16}  tried")
     try:
-        found = width.sweep(width.cached(train, cache, described), widths, share, grid, repeats, report)
+        found = width.sweep(accuracy_of, widths, share, grid, repeats, report)
     finally:
         close()
     try:

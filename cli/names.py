@@ -170,10 +170,13 @@ def hold(path):
     Raises
     ------
     FileError
-        If another running process holds it.
+        If another running process holds it, or it is a folder.
     """
     from onlinemode.claims import Lock
+    from onlinemode.errors import FileError
 
+    if os.path.isdir(Path(path)):  # "" is this folder, too
+        raise FileError(f"cannot write {path or repr(path)}: it is a folder; give a file name")
     until_the_end(Lock(path))
 
 

@@ -221,6 +221,8 @@ def _from_toml(path, name, value, options):
                           f"got {value!r}")
     if flag:
         return value
+    if isinstance(value, str) and "\0" in value:
+        raise ConfigError(f"{path}: no value can hold a NUL byte; {name} is {value!r:.80}")
     if isinstance(value, list) and getattr(parameter.type, "takes_lists", False):
         return value
     try:

@@ -5,6 +5,13 @@ from importlib import import_module
 import click
 
 
+def refuse_nul(values):
+    """Raise UsageError if one of the texts holds a NUL byte."""
+    for value in values:
+        if isinstance(value, str) and "\0" in value:
+            raise click.UsageError(f"no value can hold a NUL byte; got {value!r:.80}")
+
+
 class Subcommands(click.Group):
     """A group whose commands are imported when they are needed.
 
@@ -19,6 +26,11 @@ class Subcommands(click.Group):
     def __init__(self, *arguments, names, prefix="", **options):
         super().__init__(*arguments, **options)
         self._names, self._prefix = names, prefix
+
+    def parse_args(self, context, arguments):
+        """No name of a file, and no other value, holds a NUL byte."""
+        refuse_nul(arguments)
+        return super().parse_args(context, arguments)
 
     def list_commands(self, context):
         return list(self._names)

@@ -53,7 +53,7 @@ class Lock:
     def __init__(self, path, shared=False, wait=False):
         self.path = Path(path)
         name = hashlib.sha256(os.fsencode(self.path.name)).hexdigest()[:16]
-        self.file = self.path.with_name(f".onlinemode-{name}.lock")
+        self.file, self._locked = self.path.parent / f".onlinemode-{name}.lock", True
         try:
             is_there(path)
             while True:
@@ -82,6 +82,7 @@ class Lock:
                 raise BlockingIOError from None
             if problem.errno not in _NO_LOCKS:
                 raise
+            self._locked = False
         return True
 
     def _still_there(self):
@@ -112,7 +113,7 @@ class Lock:
         """Remove the hidden file, unless others share it, and unlock."""
         if self._descriptor is None:
             return
-        if fcntl is not None and self.is_alone():
+        if fcntl is not None and (not self._locked or self.is_alone()):
             _remove(self.file)
         os.close(self._descriptor)
         self._descriptor = None

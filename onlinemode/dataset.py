@@ -1,7 +1,7 @@
 """Arrays and .npy files of samples: opened, checked, and read a part at a time."""
 
 import hashlib
-from pathlib import Path
+import os
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def from_file(path):
     ------
     FileError, ParameterError, ShapeError
     """
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise FileError(f"cannot read {path}: there is no such file")
     try:
         data = np.load(path, mmap_mode="r", allow_pickle=False)

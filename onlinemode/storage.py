@@ -22,6 +22,7 @@ def replacing(path, mode="wb"):
     path = Path(path)
     temporary = temporary_name(path)
     try:
+        is_there(path)
         file = open(temporary, mode.replace("w", "x"), **({} if "b" in mode else {"encoding": "utf-8", "newline": ""}))
     except (OSError, ValueError) as problem:  # ValueError: a NUL byte
         raise FileError(cannot_write(path, problem)) from None
@@ -40,7 +41,7 @@ def replacing(path, mode="wb"):
 
 def temporary_name(path):
     """A new name beside ``path``, short for any length of its own."""
-    return Path(path).with_name(f".onlinemode-{secrets.token_hex(8)}.tmp")
+    return Path(path).parent / f".onlinemode-{secrets.token_hex(8)}.tmp"
 
 
 def cannot_write(path, problem):

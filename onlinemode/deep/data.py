@@ -187,7 +187,7 @@ def idx(folder, name=None):
         If the numbers of images and labels disagree.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise FileError(f"cannot read {folder}: there is no such folder; give one with the four IDX files "
                         f"({', '.join(FILES.values())}, .gz or not)")
     arrays = {key: _read_idx(folder, file, MAGIC[key[-1]]) for key, file in FILES.items()}
@@ -198,7 +198,7 @@ def idx(folder, name=None):
 
 def _read_idx(folder, file, magic):
     """The array of one IDX file: a header of big-endian 32-bit numbers (magic, then each dimension), then bytes."""
-    path = next((folder / (file + ending) for ending in ("", ".gz") if (folder / (file + ending)).is_file()), None)
+    path = next((folder / (file + ending) for ending in ("", ".gz") if os.path.isfile(folder / (file + ending))), None)
     if path is None:
         raise FileError(f"cannot read {folder / file}: there is no such file, with .gz or without; a folder needs all "
                         f"of {', '.join(FILES.values())}")
@@ -305,7 +305,7 @@ def find(name, folder=None):
     places += [cache_folder() / name]
     places += [DEBIAN[name]] if name in DEBIAN else []
     for place in places:
-        if any((place / (FILES["train_x"] + ending)).is_file() for ending in ("", ".gz")):
+        if any(os.path.isfile(place / (FILES["train_x"] + ending)) for ending in ("", ".gz")):
             return idx(place, name)
     hint = f", or fetch it (onlinemode deep fetch {name})" if name in FETCHABLE else (
         f"; known names are gaussian-mixture, {' and '.join(FETCHABLE)}, or an .npz file")

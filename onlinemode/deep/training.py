@@ -18,7 +18,7 @@ from onlinemode.deep.presets import preset
 from onlinemode.deep.runs import Progress, Status, TrainingRun, entries
 from onlinemode.deep.streams import Stream, generator
 from onlinemode.errors import FileError, ParameterError, ShapeError
-from onlinemode.storage import check_writable, read_archive, write_archive
+from onlinemode.storage import check_writable, is_there, read_archive, write_archive
 
 CHECKPOINT = "training checkpoint"
 EVERY = 300.0  # seconds between two checkpoints
@@ -344,5 +344,5 @@ def checked(network, dataset, given):
 def _check_free(path):
     """Raise FileError where no checkpoint can be made, or another file would be lost."""
     check_writable(path)
-    if Path(path).exists():
+    if is_there(path):
         raise FileError(f"{path} exists, and a checkpoint would replace it: resume it, delete it, or give another name")

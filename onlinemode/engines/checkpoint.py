@@ -18,7 +18,7 @@ import numpy as np
 
 from onlinemode import checks
 from onlinemode.errors import FileError
-from onlinemode.storage import check_writable, read_archive, write_archive
+from onlinemode.storage import check_writable, is_there, read_archive, write_archive
 from onlinemode.trajectory import Status
 
 KIND = "checkpoint"
@@ -48,7 +48,7 @@ class Checkpoint:
     def __init__(self, path, every=EVERY, note=None, restored=None):
         self.path, self.every, self.note = Path(path), checks.number("checkpoint_every", every, above=0.0), note
         check_writable(path)
-        if self.path.exists() and (restored is None or not self.path.samefile(restored["path"])):
+        if is_there(self.path) and (restored is None or not self.path.samefile(restored["path"])):
             _refuse_to_replace(self.path)
         self._restored = restored
         self._identity, self._start_arrays = {}, {}
