@@ -117,8 +117,8 @@ def _check_memory(problem, start, method, saved):
     needed = too_large(integration_bytes(problem, start.K, start.M, start.P, method, saved))
     if needed:
         raise EngineError(f"the mean-field equations for K = {start.K}, M = {start.M}, P = {start.P} need about "
-                          f"{needed}, with method {method}: take fewer units or modes, or method DOP853, which needs no "
-                          "matrices")
+                          f"{needed}, with method {method}: take fewer units or modes, or method DOP853, which needs "
+                          "no matrices")
 
 
 def _share_of(progress, number, count):
