@@ -100,6 +100,7 @@ class Theory:
         self._with_noise = with_noise
         self.noise, self.reason = None, None
         self._thread, self._outcome, self._stopped = None, None, False
+        self._ended = threading.Event()  # a Thread whose join() is interrupted may call itself dead
         self._noise_report, self._noise_began = None, None
 
     def too_much(self, memory_alone=False):
@@ -131,6 +132,7 @@ class Theory:
             self._outcome = self._integrate(), None
         except BaseException as problem:
             self._outcome = None, problem
+        self._ended.set()
 
     def _integrate(self):
         from onlinemode import simulate
@@ -179,15 +181,13 @@ class Theory:
         bar = StatusLine(self._settings["quiet"] or self._settings["json"])
         said, began = set(), time.perf_counter()
         try:
-            while self._thread.is_alive():
-                self._thread.join(0.1)
+            while not self._ended.wait(0.1):
                 waited = time.perf_counter() - began
                 if waited > 1.0:
                     self._say_what_is_done(said, bar)
         except KeyboardInterrupt:
             self._stopped = True
-            self._thread.join(SECONDS_TO_STOP)
-            if self._thread.is_alive():
+            if not self._ended.wait(SECONDS_TO_STOP):
                 raise EngineError("stopped by the user in the middle of an evaluation") from None
         finally:
             bar.close()

@@ -9,7 +9,6 @@ import math
 
 import numpy as np
 
-from onlinemode.errors import ParameterError
 from onlinemode.kernels.fused import fma
 from onlinemode.kernels.jit import compiled
 
@@ -95,8 +94,8 @@ def apply_activation(activation, z, values, slopes):
 def values_and_slopes(activation, z):
     """g and g' of an array of any shape, for a code of :data:`ACTIVATION_CODES`."""
     if activation not in ACTIVATION_CODES.values():
-        raise ParameterError(f"activation must be one of {', '.join(map(str, ACTIVATION_CODES.values()))}; got "
-                             f"{activation!r}")
+        raise ValueError(f"activation must be one of {', '.join(map(str, ACTIVATION_CODES.values()))}; got "
+                         f"{activation!r}")
     z = np.ascontiguousarray(z, dtype=np.float64)
     values, slopes = np.empty_like(z), np.empty_like(z)
     apply_activation(activation, z.reshape(-1), values.reshape(-1), slopes.reshape(-1))

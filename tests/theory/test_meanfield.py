@@ -237,5 +237,5 @@ def test_an_unknown_activation_is_none_of_the_known(name):
     for function in (generalization_error, signed_error):
         with pytest.raises(ParameterError, match="activation must be one of erf, linear, relu, tanh; got"):
             function(name, one, one, one, np.ones(1), one, np.ones(1), np.ones(1))
-    with pytest.raises(ParameterError, match="activation must be one of 0, 1, 2, 3; got 4"):
+    with pytest.raises(ValueError, match="activation must be one of 0, 1, 2, 3; got 4"):
         values_and_slopes(4, np.ones(2))
