@@ -141,7 +141,8 @@ def test_only_known_packages_are_imported():
 def test_the_oldest_versions_are_those_that_ci_tests():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
-    groups = [config["options"]["install_requires"], *(config["options.extras_require"][name] for name in ("deep", "test"))]
+    extras = config["options.extras_require"]
+    groups = (config["options"]["install_requires"], extras["deep"], extras["test"])
     bounds = {line for group in groups for line in group.split("\n") if line}
     lines = (ROOT / ".ci" / "oldest.txt").read_text("utf-8").splitlines()
     assert {line.replace("==", ">=") for line in lines if not line.startswith("#")} == bounds
