@@ -41,8 +41,8 @@ def command(theory, checkpoint, every, resume, **given):
     Without options: a student with three modes at N = 10,000 that leaves a plateau and specializes
     unit by unit.  Writes one .npz and one .png, prints a table, and says where the files are.
 
-    Exit code: 0 (also where a run diverged: see its message, or "status" in --json), 2 for bad input, 130 after
-    Ctrl-C, with what was computed saved.
+    Exit code: 0 (also where a run diverged: see its message, or "status" in --json), 2 for bad input, 1
+    where standard output was lost, 130 after Ctrl-C (143 and 129: SIGTERM, SIGHUP), with what was computed saved.
     """
     settings = resolve(given) if resume is None else resumed_settings(resume, given)
     keeper = Keeper(checkpoint, every, resume)

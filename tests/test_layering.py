@@ -138,6 +138,16 @@ def test_only_known_packages_are_imported():
     assert used - {"llvmlite", "torch", "cupy", "pooch"} == required | {"onlinemode"}
 
 
+def test_the_oldest_versions_are_those_that_ci_tests():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    extras = config["options.extras_require"]
+    groups = (config["options"]["install_requires"], extras["deep"], extras["test"])
+    bounds = {line for group in groups for line in group.split("\n") if line}
+    lines = (ROOT / ".ci" / "oldest.txt").read_text("utf-8").splitlines()
+    assert {line.replace("==", ">=") for line in lines if not line.startswith("#")} == bounds
+
+
 def loaded_after(statement):
     code = f"import sys\n{statement}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
