@@ -453,3 +453,17 @@ def test_runs_that_never_reached_a_saved_time_can_be_drawn(onlinemode, tmp_path)
                                 "--save-at", "20,30", "--out", "x", "--no-theory", "--replicas", 2, "--engine", "chain")
     assert code == 0, err
     assert (tmp_path / "x.png").is_file()
+
+
+def test_the_title_of_several_files_is_what_they_share(onlinemode, monkeypatch):
+    from onlinemode import plotting
+
+    titles, real = [], plotting.overview
+    monkeypatch.setattr(plotting, "overview", lambda runs, title: titles.append(title) or real(runs, title))
+    for eta in (1, 2):
+        assert onlinemode("simulate", "--engine", "chain", "--N", 40, "--alpha", 1, "--eta", eta, "--no-plot", "--out",
+                          f"eta{eta}")[0] == 0
+    assert onlinemode("plot", "eta1.npz", "eta2.npz")[0] == 0
+    assert onlinemode("plot", *["eta1.npz"] * 2, *["eta2.npz"] * 2, "--out", "many")[0] == 0
+    assert titles == ["eta1.npz, eta2.npz: N = 40, K = 3, M = 3, P = 3, erf, seed 0",
+                      "eta1.npz and 3 more: N = 40, K = 3, M = 3, P = 3, erf, seed 0"]

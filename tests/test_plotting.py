@@ -45,7 +45,8 @@ def labels(ax):
 def test_draws_and_bands(replicas, lines, bands, name, keep, theory, noise):
     run = chain(replicas, keep=keep)
     ax = plotting.plot_error(axes(), [run, theory], noise)
-    assert len(ax.lines) == lines + 1 + 2  # draws, theory, the two edges of the linear noise
+    mean = replicas > 1
+    assert len(ax.lines) == lines + mean + 1 + 2  # draws, their mean, theory, the two edges of the linear noise
     assert len(ax.collections) == bands
     texts = labels(ax)
     assert texts[0] == name and "linear noise, ±2 sd" in texts
@@ -55,7 +56,9 @@ def test_draws_and_bands(replicas, lines, bands, name, keep, theory, noise):
         low, _, _, _, high = run.ensemble.quantiles["generalization_error"][:, positive]
         edge = ax.collections[0].get_paths()[0].vertices[:, 1]
         assert edge.min() == pytest.approx(low.min()) and edge.max() == pytest.approx(high.max())
-    if replicas > 1:
+    assert ("their mean" in texts) == mean
+    if mean:
+        assert np.array_equal(ax.lines[lines].get_ydata(), run.ensemble.mean["generalization_error"][positive])
         assert np.array_equal(ax.lines[1].get_ydata(), run.generalization_error[1, positive])
     low, high = noise.band("generalization_error", 50)
     assert np.array_equal(ax.lines[-2].get_ydata(), low[positive])
@@ -124,3 +127,65 @@ def test_more_units_than_teachers():
     ax = plotting.plot_matched(axes(), [run])
     drawn = sum(np.isfinite(line.get_ydata()).any() for line in ax.lines)
     assert drawn == 4 * 2
+
+
+def test_no_mean_of_different_students():
+    """Nor does the table print one."""
+    run = chain(5, fresh)
+    assert len(plotting.plot_error(axes(), [run]).lines) == 5
+    assert len(plotting.plot_specialization(axes(), [run]).lines) == 5 + 2  # at 0 and 1
+    assert len(plotting.plot_specialization(axes(), [chain(5)]).lines) == 5 + 1 + 2
+
+
+@pytest.mark.parametrize("panel", [plotting.plot_error, plotting.plot_overlaps, plotting.plot_matched,
+                                   plotting.plot_specialization, plotting.plot_residuals])
+def test_a_curve_of_ones_own_joins_the_legend(panel, theory):
+    """The entries of a panel are in its Axes, where the next legend() finds them."""
+    ax = panel(axes(), [chain(40), theory])
+    before = labels(ax) if ax.get_legend() else []
+    ax.plot([0.1, 1.0], [0.2, 0.2], label="my own")
+    ax.legend()
+    assert labels(ax) == [*before, "my own"] and (before or panel is plotting.plot_specialization)
+
+
+def test_legends_name_the_markers_of_every_simulation(theory):
+    """In grey, each with the marker that its curves have."""
+    micro = om.simulate(PROBLEM, om.initial.committee(50, K=2, seed=1, readout="sum"), 2.0, "micro", save_at=TIMES)
+    for panel in (plotting.plot_matched, plotting.plot_residuals, plotting.plot_overlaps):
+        ax = panel(axes(), [micro, chain(1), theory])
+        named = {line.get_marker(): line.get_label() for line in ax.lines if line.get_label().endswith("$N = 50$")}
+        drawn = {line.get_marker() for line in ax.lines} - {"None", ""}
+        assert set(named) == drawn and set(named.values()) <= set(labels(ax))
+        assert {label.split(", ")[-2] for label in named.values()} == {"SGD", "chain"}
+    assert all("N = 50" not in label for label in labels(plotting.plot_matched(axes(), [chain(1), theory])))
+
+
+def test_runs_of_one_kind_are_told_apart():
+    """By what differs, else by their number."""
+    other = om.simulate(om.Problem(noise=0.1, rates=om.LearningRates(xi_in=2.0)), fresh(0), 2.0, "chain", N=50, seed=3,
+                        save_at=TIMES)
+    assert labels(plotting.plot_error(axes(), [chain(1), other])) == [
+        r"chain, $N = 50$, $\eta = 1$, seed 0", r"chain, $N = 50$, $\eta = 2$, seed 3"]
+    same = labels(plotting.plot_error(axes(), [chain(1), chain(1)]))
+    assert same == ["run 1: chain, $N = 50$", "run 2: chain, $N = 50$"]
+
+
+def maps_of(figure):
+    return [ax for ax in figure.axes if ax.get_xlabel() == "teacher unit $m$"]
+
+
+def test_a_diverged_run_has_one_map_a_time():
+    problem = om.Problem("linear", rates=om.LearningRates(xi_in=1e4, xi_out=0.1))
+    run = om.simulate(problem, fresh(0), 2.0, "chain", N=50, save_at=[0.0, 1.0, 1.5, 2.0])
+    assert run.status[0].value == "diverged" and np.isfinite(run.generalization_error).sum() == 1
+    (only,) = maps_of(plotting.overview([run]))
+    assert only.get_title() == r"$\alpha = 0$"
+
+
+def test_weak_units_have_all_colours():
+    """A perfect student of a graded teacher: every found unit is 1 of −1 to 1."""
+    norms = np.array([4.0, 1.0, 0.1])
+    start = om.initial.from_overlaps(Q=np.diag(norms), R=np.diag(norms), T=np.diag(norms))
+    run = om.simulate(PROBLEM, start, 1.0, "ode", save_at=2)
+    image = plotting.plot_overlap_map(axes(), run, 0.0).images[0]
+    assert np.allclose(image.get_array(), np.eye(3)) and (image.norm.vmin, image.norm.vmax) == (-1.0, 1.0)

@@ -229,3 +229,51 @@ def test_pictures():
     assert maps[0].images[0].get_array().tolist() == [[row["error"] for row in rows[:2]],
                                                      [row["error"] for row in rows[2:]]]
     assert [label.get_text() for label in maps[0].get_yticklabels()] == ["10", "1,000"]
+
+
+def sweep_rows(values):
+    return [{"complete": True, "error": error, "error_se": np.nan, "specialization": error, "specialization_se": np.nan}
+            for error in np.ravel(values)]
+
+
+def texts_of(ticks):
+    return [tick.get_text() for tick in ticks]
+
+
+def test_maps_have_short_ticks_and_colours_for_most_cells():
+    """Thirteen values to three digits; one column far from the others takes no colours but an arrow."""
+    noise = [i / 12 for i in range(13)]
+    values = np.linspace(0.2, 0.3, 4)[:, None] + 0.01 * np.arange(13)
+    values[:, 5] = 1e6
+    for axis, part in (("noise", values), ("eta", values[:, :4])):
+        figure = plotting.sweep_figure({"N": [10, 20, 40, 10**6], axis: noise[:part.shape[1]]}, sweep_rows(part), [])
+        for ax in figure.axes[:2]:
+            assert len(texts_of(ax.get_xticklabels())) <= 10 and max(map(len, texts_of(ax.get_xticklabels()))) <= 6
+            assert texts_of(ax.get_yticklabels()) == ["10", "20", "40", "1,000,000"]
+            assert ax.images[0].norm.vmax == (part[part < 1.0].max())
+            assert ax.images[0].colorbar.extend == ("max" if part.max() == 1e6 else "neither")
+            assert len(ax.texts) == part.size  # the values themselves
+    wide = plotting.sweep_figure({"N": [1, 2], "eta": [1.0, 2.0]}, sweep_rows([1e-9, 1e-6, 1e-3, 1.0]), []).axes
+    assert type(wide[0].images[0].norm).__name__ == "LogNorm" and type(wide[1].images[0].norm).__name__ == "Normalize"
+
+
+def test_long_ticks_stand_upright():
+    names = [f"manifold:D={1000 + i}" for i in range(4)]
+    figure = plotting.sweep_figure({"N": [10, 20], "inputs": names}, sweep_rows(np.ones(8)), [])
+    assert {label.get_rotation() for label in figure.axes[0].get_xticklabels()} == {90.0}
+
+
+def test_whole_numbers_have_whole_ticks_and_many_curves_a_colour_bar():
+    problem, start = om.Problem(rates=om.LearningRates(xi_in=1.0)), om.initial.committee(50, K=2, weights=False)
+    run = om.simulate(problem, start, 1.0, "ode", save_at=5)
+    few = plotting.sweep_figure({"K": [1, 2, 3]}, sweep_rows([1.0, 2.0, 3.0]), [run] * 3)
+    few.canvas.draw()
+    assert all(tick == round(tick) for tick in few.axes[2].get_xticks())
+    assert few.axes[0].get_legend() is not None and len(few.axes) == 4
+    names = [f"x{i}" for i in range(25)]
+    for values in (np.linspace(1.0, 5.0, 25).tolist(), np.geomspace(0.01, 5.0, 25).tolist(), names):
+        many = plotting.sweep_figure({"eta": values}, sweep_rows(np.ones(25)), [run] * 25)
+        (bar,) = [ax for ax in many.axes if ax.get_ylabel() == r"$\eta$"]
+        assert many.axes[0].get_legend() is None
+        assert len({tuple(line.get_color()) for line in many.axes[0].lines}) == 25
+    assert len(texts_of(bar.get_yticklabels())) <= 10 and texts_of(bar.get_yticklabels())[0] == "x0"

@@ -54,6 +54,7 @@ def overview(runs, title=None):
     below = maps = bottom.subplots(1, len(times) + residuals, squeeze=False)[0]
     if residuals:
         plot_residuals(below[0], runs).set_ylabel("mode residuals $r_p$")
+        below[0].legend(frameon=False, fontsize="x-small", loc="best")
         maps = below[1:]
     for ax, time in zip(maps, times):
         plot_overlap_map(ax, first, time)

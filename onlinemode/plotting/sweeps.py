@@ -116,7 +116,7 @@ def _two_axes(axes, rows, title):
 def _spread(values, logarithmic):
     """The norm of a map, and which ends of its colour bar have arrows.
 
-    Cells far from most others (Tukey's fences, 1.5 interquartile ranges beyond the quartiles) do not get colours
+    Cells far from most others (Tukey's outer fences, 3 interquartile ranges beyond the quartiles) do not get colours
     of their own: one column would use up nearly all of them.
     """
     there = np.sort(values[np.isfinite(values)])
@@ -124,7 +124,7 @@ def _spread(values, logarithmic):
         return Normalize(0.0, 1.0), "neither"
     logarithmic = logarithmic and 0.0 < 3.0 * there[0] < there[-1]
     lower, upper = np.quantile(np.log(there) if logarithmic else there, [0.25, 0.75])
-    near = np.abs((np.log(there) if logarithmic else there) - 0.5 * (lower + upper)) <= 2.0 * (upper - lower)
+    near = np.abs((np.log(there) if logarithmic else there) - 0.5 * (lower + upper)) <= 3.5 * (upper - lower)
     shown = there[near] if upper > lower else there
     arrows = (bool(there[0] < shown[0]), bool(there[-1] > shown[-1]))
     extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[arrows]
