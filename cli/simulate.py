@@ -176,8 +176,7 @@ def run_simulation(problem, start, settings, engine, mean_field=None, keeper=Non
         return simulate(problem, start, settings["alpha"], engine, progress=progress, N=settings["N"],
                         replicas=settings["replicas"], keep=settings["keep"], seed=settings["seed"],
                         store_weights=bool(settings["store_weights"]), save_at=settings["save_at"],
-                        checkpoint=checkpoint,
-                        **chosen(settings, ENGINE_OPTIONS[engine]))
+                        checkpoint=checkpoint, **chosen(settings, ("quantiles", *ENGINE_OPTIONS[engine])))
     finally:
         bar.close()
 
@@ -220,6 +219,9 @@ def finish(settings, command, results, mean_field, title, theory_path=None):
         report.print_status(theory)
         if theory_path is not None:
             keep(theory, theory_path)
+        elif settings["csv"]:
+            for run, path in results:
+                run.to_csv(path.with_suffix(".csv"), theory)
     if settings["plot"]:
         from onlinemode import plotting
 

@@ -15,6 +15,7 @@ from onlinemode.plotting.curves import (
     handle,
     has_bands,
     is_theory,
+    listed,
     look,
     name_of,
     partners,
@@ -30,7 +31,7 @@ def plot_error(ax, runs, noise=None):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    runs : list of Trajectory
+    runs : Trajectory or list of Trajectory
     noise : onlinemode.theory.fluctuations.Fluctuations, optional
         Draws the predicted ±2 standard deviations at the N of the simulations.
 
@@ -38,6 +39,7 @@ def plot_error(ax, runs, noise=None):
     -------
     matplotlib.axes.Axes
     """
+    runs = listed(runs)
     ax.set_yscale("log", nonpositive="mask")
     handles = []
     for run in runs:
@@ -50,7 +52,8 @@ def plot_error(ax, runs, noise=None):
         handles.append(Patch(color=GREY, alpha=0.4, lw=0.0, label="±2 standard errors of the measurement"))
     banded = next((run for run in runs if has_bands(run)), None)
     if banded is not None:
-        handles.append(Patch(color=look(banded, runs)[0], alpha=0.3, lw=0.0, label="50 % and 95 % of the draws"))
+        shares = " and ".join(f"{100.0 * share:.4g} %" for share, _, _ in reversed(banded.ensemble.bands()))
+        handles.append(Patch(color=look(banded, runs)[0], alpha=0.3, lw=0.0, label=f"{shares} of the draws"))
     if noise is not None:
         draw_noise(ax, runs, noise, "generalization_error", (), "black")
         handles.append(Line2D([], [], color="black", ls=":", lw=1.0, label="linear noise, ±2 sd"))
@@ -71,13 +74,14 @@ def plot_overlaps(ax, runs, noise=None):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    runs : list of Trajectory
+    runs : Trajectory or list of Trajectory
     noise : onlinemode.theory.fluctuations.Fluctuations, optional
 
     Returns
     -------
     matplotlib.axes.Axes
     """
+    runs = listed(runs)
     for number, run in enumerate(runs):
         circle, square = MARKERS[2 * number % len(MARKERS)], MARKERS[(2 * number + 1) % len(MARKERS)]
         for k, m in enumerate(partners(run, runs)):
@@ -101,13 +105,14 @@ def plot_matched(ax, runs, noise=None):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    runs : list of Trajectory
+    runs : Trajectory or list of Trajectory
     noise : onlinemode.theory.fluctuations.Fluctuations, optional
 
     Returns
     -------
     matplotlib.axes.Axes
     """
+    runs = listed(runs)
     for number, run in enumerate(runs):
         for k, m in enumerate(partners(run, runs)):
             if np.any(m >= 0):
@@ -133,13 +138,14 @@ def plot_specialization(ax, runs, noise=None):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    runs : list of Trajectory
+    runs : Trajectory or list of Trajectory
     noise : onlinemode.theory.fluctuations.Fluctuations, optional
 
     Returns
     -------
     matplotlib.axes.Axes
     """
+    runs = listed(runs)
     for run in runs:
         draw(ax, run, "specialization", (), *look(run, runs))
     draw_noise(ax, runs, noise, "specialization", (), "black")
@@ -162,13 +168,14 @@ def plot_residuals(ax, runs):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    runs : list of Trajectory
+    runs : Trajectory or list of Trajectory
         Whose ``mode_residuals`` are defined.
 
     Returns
     -------
     matplotlib.axes.Axes
     """
+    runs = listed(runs)
     for number, run in enumerate(runs):
         for p in range(run.initial.P):
             draw(ax, run, "mode_residuals", (p,), COLOURS[p % len(COLOURS)], MARKERS[number % len(MARKERS)],
@@ -222,7 +229,7 @@ def plot_deviation(ax, runs, theory, noise=None):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    runs : list of Trajectory
+    runs : Trajectory or list of Trajectory
         Simulations; of several replicas a few are drawn, and the root mean square over all.
     theory : Trajectory
         On the same saved times, from the same overlaps.
@@ -233,6 +240,7 @@ def plot_deviation(ax, runs, theory, noise=None):
     -------
     matplotlib.axes.Axes
     """
+    runs = listed(runs)
     from onlinemode.observables import overlap_deviation
 
     for run in runs:
