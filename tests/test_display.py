@@ -147,10 +147,11 @@ def test_names_whatever_their_capitals(tmp_path):
         om.Problem(activation="Step")
     from onlinemode.cli.options import OPTIONS, convert, resolve
 
-    for option, given, meant in (("activation", "Tanh", "tanh"), ("init", "Paper", "paper"),
-                                 ("engine", "CHAIN", "chain"), ("readout", "Sum", "sum"), ("preset", "PAPER", "paper"), ("device", "CPU", "cpu"),
-                                 ("precision", "Float32", "float32"), ("keep", "Summary", "summary"),
-                                 ("method", "lsoda", "LSODA"), ("method", "radau", "Radau")):
+    names = [("activation", "Tanh", "tanh"), ("init", "Paper", "paper"), ("engine", "CHAIN", "chain"),
+             ("readout", "Sum", "sum"), ("preset", "PAPER", "paper"), ("device", "CPU", "cpu"),
+             ("precision", "Float32", "float32"), ("keep", "Summary", "summary"), ("method", "lsoda", "LSODA"),
+             ("method", "radau", "Radau")]
+    for option, given, meant in names:
         assert convert(option, given) == meant
         (tmp_path / "run.toml").write_text(f'{option} = "{given}"\n')
         config = {name: None for name in OPTIONS} | {"config": tmp_path / "run.toml"}
