@@ -4,7 +4,7 @@ import time
 
 import click
 
-from onlinemode.cli.options import OPTIONS, WHOLE, typed_values
+from onlinemode.cli.options import OPTIONS, WHOLE, Name, typed_values
 from onlinemode.cli.running import StatusLine, announce, clock
 
 HIDDEN_OF_THE_MIXTURE, MODES_OF_THE_MIXTURE = [8], [3]
@@ -28,10 +28,12 @@ DEEP_OPTIONS = {
                          "test_x, test_y.  [gaussian-mixture]"),
     "data_dir": click.option("--data-dir", type=click.Path(), help="Folder of the four IDX files.  [ONLINEMODE_DATA, "
                              "what `deep fetch` left, or Debian's dataset-fashion-mnist]"),
-    "variant": click.option("--variant", help="dense, 1L2P, 1L1P, two-factor or SVD.  [1L2P]"),
+    "variant": click.option("--variant", type=Name("dense", "1L2P", "1L1P", "two-factor", "SVD"),
+                            help="dense, 1L2P, 1L1P, two-factor or SVD.  [1L2P]"),
     "hidden": click.option("--hidden", type=Numbers(), help="Widths of the hidden layers.  [100,100; mixture: 8]"),
     "modes": click.option("--modes", type=Numbers(), help="P of all layers, or of each.  [30; mixture: 3]"),
-    "loss": click.option("--loss", help="cross-entropy or mse.  [cross-entropy; mixture: mse]"),
+    "loss": click.option("--loss", type=Name("cross-entropy", "mse"),
+                         help="cross-entropy or mse.  [cross-entropy; mixture: mse]"),
     "epochs": click.option("--epochs", type=WHOLE, help="Passes over the training samples.  [a tenth of the paper's]"),
     "batch": click.option("--batch", type=WHOLE, help="Samples a step.  [100; mixture: 10]"),
     "rate": click.option("--rate", type=float, help="Adam's learning rate in the first epoch.  [the variant's]"),
@@ -43,8 +45,10 @@ DEEP_OPTIONS = {
                             "[1; mixture with --full: 5]"),
     "seed": click.option("--seed", type=WHOLE, help="Of the initial weights, the order of the samples and the "
                          "mixture.  [0]"),
-    "precision": click.option("--precision", help="float32 or float64.  [float32]"),
-    "device": click.option("--device", help="cpu, or cuda with CuPy.  [cpu]"),
+    "precision": click.option("--precision", type=Name("float32", "float64"),
+                              help="float32 or float64.  [float32]"),
+    "device": click.option("--device", type=Name("cpu", "cuda"),
+                           help="cpu, or cuda with CuPy.  [cpu]"),
     **{name: OPTIONS[name] for name in ("out", "overwrite", "plot", "json", "quiet")},
 }
 DATA = ("data", "data_dir")

@@ -10,6 +10,7 @@ import tomllib
 
 import click
 
+from onlinemode.checks import spelled
 from onlinemode.errors import ConfigError, FileError
 
 PRESETS = {
@@ -54,6 +55,35 @@ class WholeNumber(click.ParamType):
         self.fail(f"{value!r} is not a whole number")
 
 
+class Name(click.ParamType):
+    """One of a few names, whatever its capitals; others are left to who knows what each name means."""
+
+    name = "NAME"
+
+    def __init__(self, *names):
+        self.names = names
+
+    def convert(self, value, parameter, context):
+        if not isinstance(value, str):
+            self.fail(f"{value!r} is not a name")
+        return spelled(value, self.names)
+
+
+class Probabilities(click.ParamType):
+    """Comma-separated probabilities."""
+
+    name = "LIST"
+    takes_lists = True
+
+    def convert(self, value, parameter, context):
+        if not isinstance(value, str):
+            return value if isinstance(value, list) else [value]
+        try:
+            return [float(part) for part in value.split(",")]
+        except ValueError:
+            self.fail(f"{value!r} is not a comma-separated list of probabilities")
+
+
 WHOLE = WholeNumber()
 
 OPTIONS = {
@@ -66,7 +96,8 @@ OPTIONS = {
     "eta_strengths": click.option("--eta-strengths", type=float, help="Learning rate of the strengths.  [0]"),
     "eta_xi_out": click.option("--eta-xi-out", type=float, help="Learning rate of the output modes.  [0]"),
     "eta_readout": click.option("--eta-readout", type=float, help="Learning rate of the second layer.  [0]"),
-    "activation": click.option("--activation", help="erf, linear, relu or tanh.  [erf]"),
+    "activation": click.option("--activation", type=Name("erf", "linear", "relu", "tanh"),
+                               help="erf, linear, relu or tanh.  [erf]"),
     "noise": click.option("--noise", type=float, help="Standard deviation of the label noise.  [0]"),
     "weight_decay": click.option("--weight-decay", type=float, help="Decay of the input modes.  [0]"),
     "batch": click.option("--batch", type=WHOLE, help="Samples a step.  [1]"),
@@ -74,22 +105,32 @@ OPTIONS = {
                            "(or sign), FILE.npy (its rows, standardised) or FILE.npy:raw (as they are).  [gaussian]"),
     "test_samples": click.option("--test-samples", type=WHOLE, help="Fresh samples that measure the error.  "
                                  "[10000 where the overlaps do not tell it]"),
-    "init": click.option("--init", help="Initial condition: showcase, paper, committee or graded.  [the preset's]"),
-    "readout": click.option("--readout", help="Second layers: mean (1/K), sum (1) or sqrt (1/√K).  [mean]"),
+    "init": click.option("--init", type=Name("showcase", "paper", "committee", "graded"),
+                         help="Initial condition: showcase, paper, committee or graded.  [the preset's]"),
+    "readout": click.option("--readout", type=Name("mean", "sum", "sqrt"),
+                            help="Second layers: mean (1/K), sum (1) or sqrt (1/√K).  [mean]"),
     "student_size": click.option("--student-size", type=float,
                                  help="Size of the student's initial modes.  [showcase: 0.3; committee, graded: 0.1]"),
-    "preset": click.option("--preset", help="A set of defaults: showcase or paper.  [showcase]"),
-    "engine": click.option("--engine", help="micro (N-vectors) or chain (exact overlaps, any N).  [micro]"),
-    "device": click.option("--device", help="Where it runs: cpu, cuda (an NVIDIA device), or auto (cuda where there "
+    "preset": click.option("--preset", type=Name(*PRESETS),
+                           help="A set of defaults: showcase or paper.  [showcase]"),
+    "engine": click.option("--engine", type=Name("micro", "chain", "ode"),
+                           help="micro (N-vectors) or chain (exact overlaps, any N).  [micro]"),
+    "device": click.option("--device", type=Name("cpu", "cuda", "auto"),
+                           help="Where it runs: cpu, cuda (an NVIDIA device), or auto (cuda where there "
                            "is one and the run is large).  [cpu]"),
-    "precision": click.option("--precision", help="Of the weights: float64 or float32.  [float64]"),
+    "precision": click.option("--precision", type=Name("float64", "float32"),
+                              help="Of the weights: float64 or float32.  [float64]"),
     "replicas": click.option("--replicas", type=WHOLE, help="Runs with different samples, from one start.  [1]"),
     "fresh_students": click.option("--fresh-students", is_flag=True, default=None,
                                    help="Draw another student for every replica, from the same teacher."),
-    "keep": click.option("--keep", help="all: every replica; summary: five of them, and means and quantiles.  [all]"),
+    "keep": click.option("--keep", type=Name("all", "summary"),
+                         help="all: every replica; summary: five of them, and means and quantiles.  [all]"),
+    "quantiles": click.option("--quantiles", type=Probabilities(),
+                              help="Of the statistics over replicas.  [0.025,0.25,0.5,0.75,0.975]"),
     "threads": click.option("--threads", type=WHOLE,
                             help="Over replicas, then inside trajectories of large N.  [all cores]"),
-    "method": click.option("--method", help="ODE solver: LSODA, DOP853, RK45, Radau or BDF.  [LSODA]"),
+    "method": click.option("--method", type=Name("LSODA", "DOP853", "RK45", "Radau", "BDF"),
+                           help="ODE solver: LSODA, DOP853, RK45, Radau or BDF.  [LSODA]"),
     "rtol": click.option("--rtol", type=float, help="Relative tolerance of the ODE.  [1e-9; relu 1e-5]"),
     "atol": click.option("--atol", type=float, help="Absolute tolerance of the ODE.  [1e-12; relu 1e-7]"),
     "nodes": click.option("--nodes", type=WHOLE, help="Quadrature nodes for tanh and relu.  [16384]"),
@@ -110,7 +151,7 @@ PROBLEM = ("activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "n
            "inputs")
 START = ("init", "N", "K", "M", "P", "readout", "student_size", "seed")
 OUTPUT = ("save_at", "store_weights", "out", "overwrite", "csv", "plot", "json", "quiet")
-SIMULATION = ("replicas", "fresh_students", "keep", "precision", "device", "threads", "test_samples")
+SIMULATION = ("replicas", "fresh_students", "keep", "quantiles", "precision", "device", "threads", "test_samples")
 ODE = ("method", "rtol", "atol", "nodes")
 
 

@@ -245,8 +245,7 @@ def run_simulation(problem, start, settings, engine, mean_field=None, keeper=Non
         return simulate(problem, start, settings["alpha"], engine, progress=progress, N=settings["N"],
                         replicas=settings["replicas"], keep=settings["keep"], seed=settings["seed"],
                         store_weights=bool(settings["store_weights"]), save_at=settings["save_at"],
-                        checkpoint=checkpoint,
-                        **chosen(settings, ENGINE_OPTIONS[engine]))
+                        checkpoint=checkpoint, **chosen(settings, ("quantiles", *ENGINE_OPTIONS[engine])))
     finally:
         bar.close()
 
@@ -263,30 +262,40 @@ def finish(settings, command, claim, results, mean_field, title, theory_ending=N
     files = {}
 
     def keep(run, ending):
-        label = f" {run.meta['engine']}" if several else ""
-        files[f"result{label}"] = claim.write(ending + RESULT, run.save)
-        if settings["csv"]:
-            files[f"curves{label}"] = claim.write(ending + CURVES, run.to_csv)
-            if run.replicas > 1:
-                files[f"statistics{label}"] = claim.write(ending + STATISTICS, run.ensemble.to_csv)
+        files[f"result{label(run)}"] = claim.write(ending + RESULT, run.save)
+
+    def tabulate(run, ending, beside=None):
+        files[f"curves{label(run)}"] = claim.write(ending + CURVES, lambda path: run.to_csv(path, beside))
+        if run.replicas > 1:
+            files[f"statistics{label(run)}"] = claim.write(ending + STATISTICS, run.ensemble.to_csv)
+
+    def label(run):
+        return f" {run.meta['engine']}" if several else ""
 
     for run, ending in results:
         keep(run, ending)
         report.print_status(run)
     runs = [run for run, _ in results]
+    theory, problem = None, None
     try:
         theory = mean_field.result() if mean_field is not None else None
-    except EngineError as problem:
-        if command == "compare":
-            report.print_files(files)
-            raise
-        theory = None
-        print(f"no theory: {problem}", file=sys.stderr)
+    except EngineError as trouble:
+        problem = trouble
+        if command != "compare":
+            print(f"no theory: {problem}", file=sys.stderr)
     noise = mean_field.noise if mean_field is not None else None
     if theory is not None:
         report.print_status(theory)
         if theory_ending is not None:
             keep(theory, theory_ending)
+    if settings["csv"]:
+        for run, ending in results:
+            tabulate(run, ending, theory if theory_ending is None else None)
+        if theory is not None and theory_ending is not None:
+            tabulate(theory, theory_ending)
+    if command == "compare" and problem is not None:
+        report.print_files(files)
+        raise problem
     if settings["plot"]:
         from onlinemode.cli.pictures import plotting
 

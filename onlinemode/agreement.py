@@ -129,7 +129,16 @@ def rms_deviation(run, theory):
     Returns
     -------
     array (n,)
+
+    Raises
+    ------
+    ParameterError
+        If the times or sizes differ, or replicas began from different students.
     """
+    _check_times("run and theory", run, theory)
+    if run.starts is not None or theory.draws > 1:
+        raise ParameterError("the deviation over replicas needs one start for all of them; these began from different "
+                             "students: simulate again from one of them")
     ensemble = run.ensemble
     share = ((ensemble.count - 1.0) / np.maximum(ensemble.count, 1))[:, None, None]
     squares = [ensemble.standard_deviation[name] ** 2 * share
@@ -170,6 +179,11 @@ def _check_start(run):
 
 
 def _check_times(who, one, other):
+    """The same times, and of two runs the same K and M."""
+    sizes = [(run.initial.K, run.initial.M) for run in (one, other) if hasattr(run, "initial")]
+    if len(set(sizes)) > 1:
+        raise ParameterError(f"{who} must have the same K and M; got K = {sizes[0][0]}, M = {sizes[0][1]} and "
+                             f"K = {sizes[1][0]}, M = {sizes[1][1]}")
     steps = [run.N for run in (one, other) if getattr(run, "N", None)]
     apart = 0.5 / min(steps) if steps else 0.0
     if one.alpha.shape != other.alpha.shape or not np.allclose(one.alpha, other.alpha, rtol=1e-12, atol=apart):

@@ -58,6 +58,13 @@ def choice(name, value, allowed):
     return value
 
 
+def spelled(value, allowed):
+    """The name in ``allowed`` that differs from ``value`` in capitals alone, else ``value`` itself."""
+    if not isinstance(value, str):
+        return value
+    return {name.casefold(): name for name in allowed}.get(value.casefold(), value)
+
+
 def real(name, value):
     """An array of real numbers of the type that they have, where nothing of ``value`` is lost in it.
 

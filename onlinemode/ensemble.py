@@ -5,14 +5,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from onlinemode import checks
+from onlinemode.display import Described
+from onlinemode.errors import ParameterError
 from onlinemode.storage import replacing
 
 OBSERVABLES = ("generalization_error", "specialization", "Q", "R", "rho", "strengths", "readout")
 PROBABILITIES = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
-@dataclass(eq=False)
-class Ensemble:
+def quantile_levels(values):
+    """Ascending, different probabilities as a tuple of floats.
+
+    Raises
+    ------
+    ParameterError, ShapeError
+    """
+    levels = checks.array("quantiles", values, (None,))
+    if levels[0] < 0.0 or levels[-1] > 1.0 or (np.diff(levels) <= 0.0).any():
+        raise ParameterError("quantiles must be ascending probabilities between 0 and 1, such as 0.05, 0.5, 0.95; got "
+                             f"{', '.join(f'{level:g}' for level in levels[:20])}")
+    return tuple(levels.tolist())
+
+
+@dataclass(eq=False, repr=False)
+class Ensemble(Described):
     """Statistics of the observables of :data:`OBSERVABLES` over replicas; ``n`` is the number of saved times.
 
     A replica that diverged or was interrupted counts up to there.
@@ -35,6 +52,21 @@ class Ensemble:
     mean: dict
     standard_deviation: dict
     quantiles: dict
+
+    def bands(self):
+        """Pairs of quantiles about the median, the widest first: (their share of the replicas, index, index)."""
+        levels = self.probabilities
+        return [(levels[-1 - i] - levels[i], i, len(levels) - 1 - i) for i in range(len(levels) // 2)]
+
+    def _described(self):
+        rows = [("Ensemble", f"{self.count[0]:,} replicas at {len(self.alpha)} times, α = {self.alpha[0]:.4g} to "
+                             f"{self.alpha[-1]:.4g}"),
+                ("at the end", f"{self.count[-1]:,} replicas"),
+                ("quantiles", ", ".join(f"{level:g}" for level in self.probabilities))]
+        for label, name in (("mean ε_g", "generalization_error"), ("mean specialization", "specialization")):
+            mean, error = self.mean[name], self.standard_error(name)
+            rows.append((label, " → ".join(f"{mean[i]:.4g} ± {error[i]:.1g}" for i in (0, -1))))
+        return rows
 
     def standard_error(self, name):
         """Standard error of the mean of an observable, (n, ...)."""
@@ -82,7 +114,7 @@ class Ensemble:
                    of("quantiles"))
 
 
-def ensemble_of(alpha, observables):
+def ensemble_of(alpha, observables, probabilities=PROBABILITIES):
     """Statistics over the first axis.
 
     Parameters
@@ -90,6 +122,8 @@ def ensemble_of(alpha, observables):
     alpha : array (n,)
     observables : dict of arrays (replicas, n, ...)
         NaN from where a replica ended early.
+    probabilities : sequence of float
+        Of the quantiles.
 
     Returns
     -------
@@ -101,11 +135,11 @@ def ensemble_of(alpha, observables):
     for name, values in observables.items():
         shape = values.shape[1:]
         mean[name], deviation[name] = np.full(shape, np.nan), np.full(shape, np.nan)
-        quantiles[name] = np.full((len(PROBABILITIES), *shape), np.nan)
+        quantiles[name] = np.full((len(probabilities), *shape), np.nan)
         for i in np.flatnonzero(count):
             reached = values[finite[:, i], i]
             mean[name][i] = reached.mean(0)
-            quantiles[name][:, i] = np.quantile(reached, PROBABILITIES, axis=0)
+            quantiles[name][:, i] = np.quantile(reached, probabilities, axis=0)
             if count[i] > 1:
                 deviation[name][i] = reached.std(0, ddof=1)
-    return Ensemble(np.asarray(alpha), count, np.array(PROBABILITIES), mean, deviation, quantiles)
+    return Ensemble(np.asarray(alpha), count, np.array(probabilities), mean, deviation, quantiles)

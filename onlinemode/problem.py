@@ -53,7 +53,7 @@ class Problem:
     Parameters
     ----------
     activation : {"erf", "linear", "relu", "tanh"}, default "erf"
-        g of both networks; "erf" is erf(z/√2).
+        g of both networks; "erf" is erf(z/√2).  Capitals do not count.
     noise : float, default 0
         σ, the standard deviation of the Gaussian label noise (not its variance).
     weight_decay : float, default 0
@@ -79,6 +79,7 @@ class Problem:
     inputs: Inputs = Gaussian()
 
     def __post_init__(self):
+        object.__setattr__(self, "activation", checks.spelled(self.activation, ACTIVATIONS))
         checks.choice("activation", self.activation, ACTIVATIONS)
         object.__setattr__(self, "noise", checks.number("noise", self.noise, 0.0))
         object.__setattr__(self, "weight_decay", checks.number("weight_decay", self.weight_decay, 0.0))

@@ -12,6 +12,7 @@ from onlinemode.engines import get_engine
 from onlinemode.engines.checkpoint import EVERY, Checkpoint, kernel_version, read_checkpoint
 from onlinemode.engines.grid import count_or_times
 from onlinemode.engines.parts import KEEP, GoingOn, Starts, run_in_parts
+from onlinemode.ensemble import PROBABILITIES, quantile_levels
 from onlinemode.errors import EngineError, FileError, OnlineModeError, ParameterError, RepeatError
 from onlinemode.problem import Problem
 from onlinemode.trajectory import Trajectory, read_start, start_arrays
@@ -21,7 +22,8 @@ SHORTEST_ALPHA = 1e-50  # the solvers of SciPy do not return from shorter times
 
 
 def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=1, keep="all", save_at=200,
-             progress=None, store_weights=False, store_final=False, checkpoint=None, checkpoint_every=EVERY, **options):
+             progress=None, store_weights=False, store_final=False, checkpoint=None, checkpoint_every=EVERY,
+             quantiles=PROBABILITIES, **options):
     """Let a student learn and return its trajectory.
 
     Parameters
@@ -68,6 +70,8 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         :func:`resume` goes on from there.
     checkpoint_every : float, default 300
         Seconds between two checkpoints.
+    quantiles : sequence of float, default 0.025, 0.25, 0.5, 0.75, 0.975
+        Probabilities of the quantiles over replicas in ``run.ensemble``, ascending.
     **options
         micro: ``precision`` ("float64" or "float32"), ``device`` ("cpu", "cuda" or "auto"), ``threads``,
         ``test_samples``; chain: ``device``, ``threads``;
@@ -105,6 +109,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         raise EngineError(f"engine {engine} is deterministic and has one replica a start; got replicas = {replicas}: "
                           "leave it out")
     checks.choice("keep", keep, KEEP)
+    quantiles = quantile_levels(quantiles)
     if N is not None:
         N = checks.integer("N", N, 1, initial.MAX_N)
     if starts.N is not None:
@@ -128,10 +133,11 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
                      **options)
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()}
     call = {"alpha": alpha, "engine": engine, "N": N, "seed": seed, "replicas": replicas, "keep": keep,
-            "save_at": count_or_times(save_at).tolist(), "store_final": store_final, **plain}
+            "save_at": count_or_times(save_at).tolist(), "quantiles": list(quantiles), "store_final": store_final,
+            **plain}
     if checkpoint is not None:
         checkpoint.begin(*_identity(problem, starts, call, store_weights))
-    run = run_in_parts(module, problem, starts, keep, progress, arguments, checkpoint)
+    run = run_in_parts(module, problem, starts, keep, progress, arguments, checkpoint, quantiles)
     if "device" in call:
         call["device"] = run.meta["device"]  # of "auto" what it was
     run.meta = {"engine": engine, "seed": seed, **run.meta, "call": call, "start": starts.describe(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.display import Described
 from onlinemode.errors import OverlapError, ParameterError
 
 # Overlaps from a paper's table have about six digits; a covariance may miss positivity by as much.
@@ -13,7 +14,7 @@ COVARIANCE_TOLERANCE = 1e-5
 ROUNDING = 1e-12  # eigenvalues of double precision below this share of the largest are zero
 
 
-class _Sizes:
+class _Sizes(Described):
     """K, M and P, read from the arrays that both descriptions have."""
 
     @property
@@ -31,6 +32,11 @@ class _Sizes:
         """Number of modes."""
         return self.strengths.size
 
+    def _described(self):
+        sizes = f"K = {self.K}, M = {self.M}, P = {self.P}"
+        return [("strengths", _range(self.strengths)), ("readout", _range(self.readout)),
+                ("teacher readout", _range(self.teacher_readout))], sizes
+
     def _check_factors(self):
         """Validate and freeze strengths, xi_out and both readouts; returns K, M, P."""
         set_field = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
@@ -42,7 +48,7 @@ class _Sizes:
         return K, self.teacher_readout.size, P
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Weights(_Sizes):
     """Student and teacher as N-dimensional weights, W = xi_out diag(strengths) xi_in.
 
@@ -83,6 +89,14 @@ class Weights(_Sizes):
         object.__setattr__(self, "xi_in", checks.array("xi_in", self.xi_in, (P, None), symbols="(P, N)"))
         object.__setattr__(self, "teacher", checks.array("teacher", self.teacher, (M, self.N), symbols="(M, N)"))
 
+    def _described(self):
+        rows, sizes = super()._described()
+        drawn = "no recipe of onlinemode.initial"
+        if self.origin is not None:
+            arguments = (f"{name} {value}" for name, value in self.origin["arguments"].items())
+            drawn = ", ".join([self.origin["name"], *arguments])
+        return [("Weights", f"N = {self.N:,}, {sizes}"), ("drawn by", drawn), *rows]
+
     @property
     def N(self):
         """Number of inputs."""
@@ -116,7 +130,7 @@ class Weights(_Sizes):
         return digest.hexdigest()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OrderParameters(_Sizes):
     """The macroscopic state: everything that the generalization error depends on, for any N.
 
@@ -159,6 +173,11 @@ class OrderParameters(_Sizes):
         object.__setattr__(self, "S", checks.array("S", self.S, (P, M), symbols="(P, M)"))
         check_covariance("[[G, S], [Sᵀ, T]]", self.covariance)
 
+    def _described(self):
+        rows, sizes = super()._described()
+        return [("OrderParameters", sizes), ("student Q_kk", _range(self.Q.diagonal())),
+                ("teacher T_mm", _range(self.T.diagonal())), ("overlaps R_km", _range(self.R)), *rows]
+
     @property
     def covariance(self):
         """C = [[G, S], [Sᵀ, T]], the covariance of mode fields and teacher fields, (P+M)×(P+M)."""
@@ -174,6 +193,12 @@ class OrderParameters(_Sizes):
     def R(self):
         """Overlaps of student and teacher units, R = A diag(s) S, (K, M)."""
         return (self.xi_out * self.strengths) @ self.S
+
+
+def _range(values):
+    """Smallest and largest of some numbers, in words."""
+    low, high = f"{values.min():.4g}", f"{values.max():.4g}"
+    return low if low == high else f"{low} to {high}"
 
 
 def check_covariance(name, C):

@@ -1,14 +1,15 @@
 """The result of every engine: order parameters at the saved times, with all that made them."""
 
 import csv
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 
 import numpy as np
 
 from onlinemode import observables
-from onlinemode.ensemble import OBSERVABLES, Ensemble, ensemble_of
+from onlinemode.display import Described
+from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, Ensemble, ensemble_of
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.problem import Problem
 from onlinemode.replica_states import ReplicaStates
@@ -18,6 +19,8 @@ from onlinemode.theory.meanfield import generalization_error
 
 KIND = "trajectory"
 _PATHS = ("G", "S", "strengths", "xi_out", "readout")
+_DERIVED = ("Q", "R", "generalization_error", "specialization")
+MOST_DERIVED = 2**22  # entries of Q and R up to which the file holds them: they follow from the other arrays
 _WEIGHTS = ("xi_in", "strengths", "xi_out", "readout", "teacher", "teacher_readout")
 _OVERLAPS = ("G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")
 
@@ -32,8 +35,8 @@ class Status(Enum):
     FAILED = "failed"  # the integrator gave up; NaN from there on
 
 
-@dataclass(eq=False)
-class Trajectory:
+@dataclass(eq=False, repr=False)
+class Trajectory(Described):
     """Order parameters of one or more replicas at the saved times.
 
     All engines return this, with the same shapes; ``n`` is the number of saved times.  ``draws`` is
@@ -119,7 +122,40 @@ class Trajectory:
         """Means, standard deviations and quantiles over all replicas, an :class:`onlinemode.ensemble.Ensemble`."""
         if self.summary is not None:
             return self.summary
-        return ensemble_of(self.alpha, {name: getattr(self, name) for name in OBSERVABLES})
+        quantiles = self.meta.get("call", {}).get("quantiles", PROBABILITIES)
+        return ensemble_of(self.alpha, {name: getattr(self, name) for name in OBSERVABLES}, quantiles)
+
+    def _described(self):
+        names = [status.value for status in self.status]
+        counts = ", ".join(f"{names.count(name):,} {name}" for name in dict.fromkeys(names))
+        sizes = ", ".join(f"{name} = {value:,}" for name, value in
+                          (("N", self.N), ("K", self.initial.K), ("M", self.initial.M), ("P", self.initial.P))
+                          if value is not None)
+        problem = self.problem
+        trained = [(name, rate) for name, rate in vars(problem.rates).items() if rate > 0.0]
+        whose = "" if self.replicas == 1 else " (replica 0)"
+        rows = [("Trajectory", f"engine {self.meta.get('engine', 'unknown')}, {sizes}"),
+                ("replicas", counts if self.draws == self.replicas else f"{counts}; {self.draws} kept one by one"),
+                ("problem", f"{problem.activation}, noise {problem.noise:g}, weight decay {problem.weight_decay:g}, "
+                            f"batch {problem.batch}, inputs {problem.inputs!r}"),
+                ("learning rates", ", ".join(f"{name} {rate:g}" for name, rate in trained) or "none")]
+        if len(self.alpha) and self.draws:
+            first = self._first()
+            rows += [("α", f"{self.alpha[0]:.4g} to {self.alpha[-1]:.4g}, {len(self.alpha)} times"),
+                     ("ε_g" + whose, _first_to_last(first.generalization_error[0])),
+                     ("specialization" + whose, _first_to_last(first.specialization[0]))]
+            plateaus = first.plateaus()
+            rows += [("plateaus" + whose, "; ".join(f"α = {each.start:.3g} to {each.stop:.3g} at ε_g = {each.level:.3g}"
+                                                    for each in plateaus) or "none")]
+        return rows
+
+    def _first(self):
+        """The first replica alone, whose observables are soon computed."""
+        if self.draws == 1:
+            return self
+        names = [name for name in (*_PATHS, "error", "error_se") if getattr(self, name) is not None]
+        kept = {name: getattr(self, name)[:1] for name in names}
+        return replace(self, **kept, summary=None)
 
     def start_of(self, replica):
         """The order parameters from which a replica began."""
@@ -265,6 +301,9 @@ class Trajectory:
     def save(self, path):
         """Write the run to an .npz file (no pickle), whole or not at all.
 
+        For readers in other languages it holds Q, R, generalization_error and specialization, too, where Q and R
+        have no more than 2^22 entries.  :func:`load` computes them from the other arrays.
+
         Raises
         ------
         FileError
@@ -279,41 +318,78 @@ class Trajectory:
         arrays |= start_arrays(self.initial, self.starts, self.weights, self.begin)
         if self.end is not None:
             arrays |= self.end.to_arrays("end_")
+        if self.R.size + self.Q.size <= MOST_DERIVED:
+            arrays |= {name: getattr(self, name) for name in _DERIVED}
         write_archive(path, KIND, header, arrays)
 
-    def to_csv(self, path):
-        """Write one row a replica and saved time: α, ε_g (and its standard error), specialization, Q, R, readout.
+    def to_csv(self, path, theory=None):
+        """Write one row a replica and saved time, for readers that know no .npz.
 
-        Where they are trained, also the strengths and the output modes.  Indices count from 0, as in Python.
+        Columns: replica, alpha, generalization_error (with its standard error where it was measured), specialization,
+        Q, R, readout, and where they are trained strengths and xi_out; of a theory its generalization_error,
+        specialization, Q and R with the prefix ``theory_``; then what is the same in all rows: T, teacher_readout and
+        the parameters of the run.  Indices count from 0, as in Python.
+
+        Parameters
+        ----------
+        path : str or path
+        theory : Trajectory, optional
+            At the same times.
 
         Raises
         ------
         FileError
             If the file cannot be written.
+        ParameterError
+            If the theory has other times or sizes.
         """
-        K, M = self.R.shape[-2:]
-        measured = self.error_se is not None
-        names = ["replica", "alpha", "generalization_error", *(["generalization_error_se"] if measured else []),
-                 "specialization"]
-        names += [f"Q_{k}_{l}" for k in range(K) for l in range(K)]
-        names += [f"R_{k}_{m}" for k in range(K) for m in range(M)]
-        names += [f"readout_{k}" for k in range(K)]
-        rates, trained = self.problem.rates, []
-        if rates.strengths > 0.0:
-            names += [f"strengths_{p}" for p in range(self.initial.P)]
-            trained.append(self.strengths)
-        if rates.xi_out > 0.0:
-            names += [f"xi_out_{k}_{p}" for k in range(K) for p in range(self.initial.P)]
-            trained.append(self.xi_out)
+        if theory is not None:
+            self._check_theory(theory)
+        columns = {"generalization_error": self.generalization_error}
+        if self.error_se is not None:
+            columns["generalization_error_se"] = self.error_se
+        columns |= {"specialization": self.specialization, "Q": self.Q, "R": self.R, "readout": self.readout}
+        rates = self.problem.rates
+        columns |= {name: getattr(self, name) for name in ("strengths", "xi_out") if getattr(rates, name) > 0.0}
+        if theory is not None:
+            columns |= {f"theory_{name}": np.broadcast_to(getattr(theory, name), getattr(self, name).shape)
+                        if theory.draws == 1 else getattr(theory, name)[:self.draws]
+                        for name in ("generalization_error", "specialization", "Q", "R")}
+        constants = {"T": self.T, "teacher_readout": self.teacher_readout}
+        fixed = [(name, repr(float(value))) for each, values in constants.items()
+                 for name, value in zip(_column_names(each, values.shape), values.flat)]
+        fixed += [(name, "" if value is None else value) for name, value in self._parameters().items()]
         with replacing(path, "w") as file:
             writer = csv.writer(file)
-            writer.writerow(names)
+            names = [name for each, values in columns.items() for name in _column_names(each, values.shape[2:])]
+            writer.writerow(["replica", "alpha", *names, *(name for name, _ in fixed)])
             for r in range(self.draws):
                 for i, alpha in enumerate(self.alpha):
-                    values = (alpha, self.generalization_error[r, i], *([self.error_se[r, i]] if measured else []),
-                              self.specialization[r, i], *self.Q[r, i].flat, *self.R[r, i].flat, *self.readout[r, i],
-                              *(entry for values in trained for entry in values[r, i].flat))
-                    writer.writerow([r] + [repr(float(value)) for value in values])
+                    values = (alpha, *(entry for column in columns.values() for entry in column[r, i].flat))
+                    writer.writerow([r, *(repr(float(value)) for value in values), *(value for _, value in fixed)])
+
+    def _check_theory(self, theory):
+        same = theory.alpha.shape == self.alpha.shape and np.allclose(theory.alpha, self.alpha, rtol=1e-9)
+        if not same or theory.R.shape[2:] != self.R.shape[2:] or theory.draws not in (1, self.draws):
+            raise ParameterError("the theory in a table must have the times, K and M of the run; simulate it with "
+                                 "save_at=run.alpha from the same start")
+
+    def _parameters(self):
+        """Numbers and names that made the run, as columns of a table."""
+        problem, rates = self.problem, self.problem.rates
+        return {"engine": self.meta["engine"], "N": self.N, "seed": self.meta["seed"], "activation": problem.activation,
+                "noise": problem.noise, "weight_decay": problem.weight_decay, "batch": problem.batch,
+                "eta": rates.xi_in, "eta_strengths": rates.strengths, "eta_xi_out": rates.xi_out,
+                "eta_readout": rates.readout, "inputs": repr(problem.inputs)}
+
+
+def _column_names(name, shape):
+    return ["_".join([name, *(str(i) for i in index)]) for index in np.ndindex(*shape)]
+
+
+def _first_to_last(values):
+    finite = values[np.isfinite(values)]
+    return f"{finite[0]:.4g} → {finite[-1]:.4g}" if finite.size else "not finite"
 
 
 def start_arrays(initial, starts, weights, begin=None):

@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # Lowest first; names of one row may import each other, except where a test below says no.
 LAYERS = [
-    ["errors"], ["checks"], ["observables"], ["kernels"], ["theory"], ["dataset"], ["inputs"], ["problem"], ["state"],
-    ["initial"], ["storage"], ["claims"], ["deep"], ["ensemble"], ["replica_states"], ["trajectory"], ["engines"],
-    ["simulation"], ["continuing"], ["agreement", "sweeps"], ["benchmark"], ["plotting"], ["cli"],
+    ["errors"], ["display"], ["checks"], ["observables"], ["kernels"], ["theory"], ["dataset"], ["inputs"], ["problem"],
+    ["state"], ["initial"], ["storage"], ["claims"], ["deep"], ["ensemble"], ["replica_states"], ["trajectory"],
+    ["engines"], ["simulation"], ["continuing"], ["agreement", "sweeps"], ["benchmark"], ["plotting"], ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
@@ -111,7 +111,7 @@ def test_engines_do_not_import_each_other(name):
 
 @pytest.mark.parametrize("name", [name for name in sorted(MODULES) if layer(name) == "deep"])
 def test_deep_needs_nothing_of_the_simulator(name):
-    assert {layer(other) for other in own(name)} <= {"deep", "errors", "checks", "storage"}
+    assert {layer(other) for other in own(name)} <= {"deep", "errors", "display", "checks", "storage"}
 
 
 @pytest.mark.parametrize("package, homes", [

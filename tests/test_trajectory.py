@@ -206,7 +206,10 @@ def test_csv(run, tmp_path):
     assert len(rows) == 2 * 3
     assert list(rows[0]) == ["replica", "alpha", "generalization_error", "specialization",
                              *(f"Q_{k}_{l}" for k in range(3) for l in range(3)),
-                             *(f"R_{k}_{m}" for k in range(3) for m in range(2)), *(f"readout_{k}" for k in range(3))]
+                             *(f"R_{k}_{m}" for k in range(3) for m in range(2)), *(f"readout_{k}" for k in range(3)),
+                             *(f"T_{m}_{n}" for m in range(2) for n in range(2)), "teacher_readout_0",
+                             "teacher_readout_1", "engine", "N", "seed", "activation", "noise", "weight_decay", "batch",
+                             "eta", "eta_strengths", "eta_xi_out", "eta_readout", "inputs"]
     for r in range(2):
         for i in range(3):
             row = rows[3 * r + i]

@@ -12,6 +12,7 @@ import numpy as np
 
 from onlinemode import checks
 from onlinemode.deep.streams import Stream, generator
+from onlinemode.display import Described
 from onlinemode.errors import FileError, ParameterError, ShapeError
 
 ENVIRONMENT = "ONLINEMODE_DATA"
@@ -24,8 +25,8 @@ MIXTURE_VARIANCE = 0.05
 MIXTURE_MEANS = ((0.5, 0.5, 1.0), (-0.5, -0.5, 1.0), (-0.5, 0.5, -1.0), (0.5, -0.5, -1.0))  # x₁, x₂, label
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset(Described):
     """Samples to learn from and samples to be tested on; arrays are read-only.
 
     Attributes
@@ -74,6 +75,10 @@ class Dataset:
         if self.train_x.shape[1] != self.test_x.shape[1]:
             raise ShapeError(f"{self.name}: training and test inputs must have equally many entries; got "
                              f"{self.train_x.shape[1]} and {self.test_x.shape[1]}")
+
+    def _described(self):
+        return [("Dataset", f"{self.name}, {self.inputs} inputs, {self.classes} classes"),
+                ("training", f"{len(self.train_x):,} samples"), ("test", f"{len(self.test_x):,} samples")]
 
     @property
     def inputs(self):

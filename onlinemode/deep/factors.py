@@ -10,6 +10,7 @@ import numpy as np
 
 from onlinemode import checks
 from onlinemode.deep.arrays import to_numpy
+from onlinemode.display import short_repr
 from onlinemode.errors import ParameterError, ShapeError
 
 
@@ -19,6 +20,8 @@ class Factors(NamedTuple):
     xi_in: np.ndarray
     strengths: np.ndarray
     xi_out: np.ndarray
+
+    __repr__ = short_repr
 
     @property
     def modes(self):

@@ -13,6 +13,7 @@ import numpy as np
 
 from onlinemode import checks
 from onlinemode.deep.factors import fields, orthogonal
+from onlinemode.display import short_repr
 from onlinemode.errors import ParameterError, ShapeError
 
 CLASS_DIRECTIONS = 5
@@ -40,6 +41,8 @@ class Geometry(NamedTuple):
     alignment_chance: np.ndarray
     classes: np.ndarray
     classes_chance: np.ndarray
+
+    __repr__ = short_repr
 
 
 def participation_dimension(samples):

@@ -9,6 +9,7 @@ import numpy as np
 
 from onlinemode import checks
 from onlinemode.deep.factors import checked
+from onlinemode.display import short_repr
 from onlinemode.errors import ParameterError
 
 RANKINGS = ("tau", "strength", "participation", "overlap")
@@ -26,6 +27,8 @@ class Ranked(NamedTuple):
     each: np.ndarray
     mean: np.ndarray
     standard_deviation: np.ndarray
+
+    __repr__ = short_repr
 
 
 def importance(xi_in, strengths, xi_out, ranking="tau"):

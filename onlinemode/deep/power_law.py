@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from onlinemode import checks
+from onlinemode.display import short_repr
 from onlinemode.errors import ParameterError
 
 WINDOWS = ((1, 10), (11, 70))  # ranks between which Li and Huang (2023) draw their two lines
@@ -108,6 +109,8 @@ class PowerLaw(NamedTuple):
     correlation: float
     effective_ranks: float
     bend: float
+
+    __repr__ = short_repr
 
     @property
     def supported(self):

@@ -11,6 +11,7 @@ from onlinemode import checks
 from onlinemode.deep.factors import accuracy, check_chain, fields
 from onlinemode.deep.importance import importance
 from onlinemode.deep.streams import Stream, generator
+from onlinemode.display import short_repr
 from onlinemode.errors import ParameterError, ShapeError
 
 SHARES = tuple(np.arange(0.0, 0.81, 0.05).round(2).tolist())
@@ -32,6 +33,8 @@ class Removal(NamedTuple):
     ascending: np.ndarray
     descending: np.ndarray
     random: np.ndarray
+
+    __repr__ = short_repr
 
 
 def removal(layers, x, y, which, shares=SHARES, ranking="tau", draws=RANDOM_DRAWS, seed=0):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from onlinemode.deep.network import RUN, Network, network_from
+from onlinemode.display import Described
 from onlinemode.errors import FileError
 from onlinemode.storage import read_archive, write_archive
 
@@ -30,8 +31,8 @@ class Progress(NamedTuple):
     seconds_left: float  # NaN at the beginning
 
 
-@dataclass(eq=False)
-class TrainingRun:
+@dataclass(eq=False, repr=False)
+class TrainingRun(Described):
     """A trained network and how it got there; E is the number of finished epochs.
 
     Attributes
@@ -68,6 +69,15 @@ class TrainingRun:
 
     TESTED = ("epoch", "test_accuracy", "test_loss")  # E + 1 of each
     HISTORY = (*TESTED, "loss", "train_accuracy", "rate", "seconds")
+
+    def _described(self):
+        network = self.network
+        ends = lambda values: f"{values[0]:.4g} → {values[-1]:.4g}" if len(values) else "none"  # noqa: E731
+        return [("TrainingRun", f"{network.variant}, {' - '.join(str(size) for size in network.sizes)}"
+                                + (f", P = {', '.join(str(P) for P in network.modes)}" if network.modes else "")),
+                ("status", f"{self.status.value} after {self.epochs} epochs"),
+                ("test accuracy", ends(self.test_accuracy)), ("test loss", ends(self.test_loss)),
+                ("training loss", ends(self.loss))]
 
     @property
     def epochs(self):

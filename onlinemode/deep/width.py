@@ -19,6 +19,7 @@ from onlinemode import checks
 from onlinemode.deep.network import Network
 from onlinemode.deep.presets import preset
 from onlinemode.deep.training import train
+from onlinemode.display import short_repr
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.storage import replacing
 
@@ -49,6 +50,8 @@ class Crossing(NamedTuple):
     tried: np.ndarray
     accuracy: np.ndarray
     dense: np.ndarray
+
+    __repr__ = short_repr
 
 
 def least_modes(accuracy_of, width, share=SHARE, grid=GRID, seeds=SEEDS):

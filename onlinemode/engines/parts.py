@@ -6,7 +6,7 @@ import numpy as np
 
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.replicas import NEVER_BEGUN, thread_count
-from onlinemode.ensemble import OBSERVABLES, ensemble_of
+from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, ensemble_of
 from onlinemode.errors import ParameterError
 from onlinemode.replica_states import ReplicaStates
 from onlinemode.state import OrderParameters, Weights, attainable
@@ -173,7 +173,7 @@ def _words(kind, N, K, M, P):
     return f"{kind} with {'' if N is None else f'N = {N}, '}K = {K}, M = {M}, P = {P}"
 
 
-def run_in_parts(engine, problem, starts, keep, progress, call, checkpoint=None):
+def run_in_parts(engine, problem, starts, keep, progress, call, checkpoint=None, quantiles=PROBABILITIES):
     """Run an engine part by part and put the parts together.
 
     Parameters
@@ -187,6 +187,8 @@ def run_in_parts(engine, problem, starts, keep, progress, call, checkpoint=None)
     call : dict
         The other arguments of the engine; ``replicas`` is the number in the whole call.
     checkpoint : Checkpoint, optional
+    quantiles : sequence of float
+        Probabilities, for keep "summary".
 
     Returns
     -------
@@ -224,7 +226,7 @@ def run_in_parts(engine, problem, starts, keep, progress, call, checkpoint=None)
         with suppress(KeyboardInterrupt):  # the run is done, and its last checkpoint is on disk
             checkpoint.complete(replicas, *made.to_archive())
     starts.complete(replicas)
-    run = made.whole()
+    run = made.whole(quantiles)
     run.starts = starts.arrays()
     return run
 
@@ -255,7 +257,7 @@ class _Finished:
             part.end = None
         self.run = part if self.run is None else _together([self.run, part])
 
-    def whole(self):
+    def whole(self, quantiles):
         """The trajectory of the whole call; replicas that were never begun are NaN."""
         begun, run = len(self.run.status), self.run
         if begun < self._replicas:
@@ -264,7 +266,7 @@ class _Finished:
         if self._keep == "summary":
             for values in self._gathered.values():
                 values[begun:] = np.nan
-            run.summary = ensemble_of(run.alpha, self._gathered)
+            run.summary = ensemble_of(run.alpha, self._gathered, quantiles)
         return run
 
     def to_archive(self):

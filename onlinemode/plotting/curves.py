@@ -2,18 +2,28 @@
 
 One simulation is markers, theory is lines.  Of several replicas a few are drawn one by one as thin
 lines, their average never alone: stage times differ from draw to draw.  From BANDS_FROM replicas on,
-bands hold 50 % and 95 % of them.  Dotted lines are the linear-noise theory, ±2 standard deviations of
+bands lie between its quantiles, 50 % and 95 %.  Dotted lines are the linear-noise theory, ±2 standard deviations of
 a run at that N.
 """
 
 import numpy as np
 
+from onlinemode.errors import ParameterError
 from onlinemode.plotting.style import COLOURS, MARKERS, thousands
+from onlinemode.trajectory import Trajectory
 
 MARKERS_A_CURVE = 32
 MOST_DRAWS = 5  # replicas that are drawn one by one
 BANDS_FROM = 20  # replicas: fewer have no 2.5 % quantile to speak of
 DECADES_SHOWN = 4.5
+
+
+def listed(runs):
+    """A list of runs, also of one alone."""
+    runs = [runs] if isinstance(runs, Trajectory) else list(runs)
+    if not runs:
+        raise ParameterError("a picture needs at least one run; got none")
+    return runs
 
 
 def is_theory(run):
@@ -65,7 +75,7 @@ def _draws_shown(run):
 
 def has_bands(run):
     """Whether quantile bands are drawn for a run."""
-    return run.replicas >= BANDS_FROM and not is_theory(run)
+    return run.replicas >= BANDS_FROM and not is_theory(run) and bool(run.ensemble.bands())
 
 
 def has_mean(run):
@@ -113,10 +123,13 @@ def draw(ax, run, name, entry, colour, marker="o", linestyle="-", bands=True, la
         ax.plot(run.alpha[positive], run.ensemble.mean[name][(slice(None), *entry)][positive], color=colour, lw=2.0,
                 label=None if label is None else "their mean")
     if bands and has_bands(run) and not own:
-        low, lower, _, upper, high = run.ensemble.quantiles[name][(slice(None), slice(None), *entry)][:, positive]
-        ax.fill_between(run.alpha[positive], low, high, color=colour, alpha=0.15, lw=0.0)
-        ax.fill_between(run.alpha[positive], lower, upper, color=colour, alpha=0.25, lw=0.0,
-                        label=None if label is None else "50 % and 95 % of the draws")
+        levels = run.ensemble.quantiles[name][(slice(None), slice(None), *entry)][:, positive]
+        ranges = run.ensemble.bands()
+        shares = " and ".join(f"{100.0 * share:.4g} %" for share, _, _ in reversed(ranges))
+        for number, (_, low, high) in enumerate(ranges):
+            ax.fill_between(run.alpha[positive], levels[low], levels[high], color=colour, lw=0.0,
+                            alpha=0.25 if number else 0.15,
+                            label=None if label is None or number + 1 < len(ranges) else f"{shares} of the draws")
 
 
 def draw_standard_errors(ax, run, colour, label=None):

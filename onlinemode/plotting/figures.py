@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from onlinemode.plotting.curves import is_theory
+from onlinemode.plotting.curves import is_theory, listed
 from onlinemode.plotting.panels import (
     plot_deviation,
     plot_error,
@@ -24,7 +24,7 @@ def overview(runs, title=None):
 
     Parameters
     ----------
-    runs : list of Trajectory
+    runs : Trajectory or list of Trajectory
         Of the same K and M where several are given (otherwise only ε_g and specialization are drawn).
     title : str, optional
 
@@ -32,6 +32,7 @@ def overview(runs, title=None):
     -------
     matplotlib.figure.Figure
     """
+    runs = listed(runs)
     first = runs[0]
     same = all(run.R.shape[-2:] == first.R.shape[-2:] for run in runs)
     figure = new_figure(11.0, 8.6 if same else 4.2, title)
@@ -82,7 +83,7 @@ def comparison(runs, theory, title=None, noise=None):
 
     Parameters
     ----------
-    runs : list of Trajectory
+    runs : Trajectory or list of Trajectory
         Simulations from the same overlaps.
     theory : Trajectory
         On the same saved times.
@@ -94,6 +95,7 @@ def comparison(runs, theory, title=None, noise=None):
     -------
     matplotlib.figure.Figure
     """
+    runs = listed(runs)
     figure = new_figure(11.0, 8.2, title)
     axes = figure.subplots(2, 2)
     plot_error(axes[0, 0], [*runs, theory], noise)

@@ -15,6 +15,7 @@ from onlinemode.plotting.curves import (
     draw_standard_errors,
     is_marked,
     is_theory,
+    listed,
     look,
     name_of,
     partners,
@@ -30,7 +31,7 @@ def plot_error(ax, runs, noise=None):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    runs : list of Trajectory
+    runs : Trajectory or list of Trajectory
     noise : onlinemode.theory.fluctuations.Fluctuations, optional
         Draws the predicted ±2 standard deviations at the N of the simulations.
 
@@ -38,6 +39,7 @@ def plot_error(ax, runs, noise=None):
     -------
     matplotlib.axes.Axes
     """
+    runs = listed(runs)
     ax.set_yscale("log", nonpositive="mask")
     for run in runs:
         colour, marker = look(run, runs)
@@ -59,13 +61,14 @@ def plot_overlaps(ax, runs, noise=None):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    runs : list of Trajectory
+    runs : Trajectory or list of Trajectory
     noise : onlinemode.theory.fluctuations.Fluctuations, optional
 
     Returns
     -------
     matplotlib.axes.Axes
     """
+    runs = listed(runs)
     for number, run in enumerate(runs):
         circle, square = MARKERS[2 * number % len(MARKERS)], MARKERS[(2 * number + 1) % len(MARKERS)]
         for k, m in enumerate(partners(run, runs)):
@@ -96,13 +99,14 @@ def plot_matched(ax, runs, noise=None):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    runs : list of Trajectory
+    runs : Trajectory or list of Trajectory
     noise : onlinemode.theory.fluctuations.Fluctuations, optional
 
     Returns
     -------
     matplotlib.axes.Axes
     """
+    runs = listed(runs)
     few = sum(np.any(m >= 0) for m in partners(runs[0], runs)) <= 4
     for run in runs:
         for k, m in enumerate(partners(run, runs)):
@@ -128,13 +132,14 @@ def plot_specialization(ax, runs, noise=None):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    runs : list of Trajectory
+    runs : Trajectory or list of Trajectory
     noise : onlinemode.theory.fluctuations.Fluctuations, optional
 
     Returns
     -------
     matplotlib.axes.Axes
     """
+    runs = listed(runs)
     for run in runs:
         draw(ax, run, "specialization", (), *look(run, runs), mean=True)
     draw_noise(ax, runs, noise, "specialization", (), "black")
@@ -157,13 +162,14 @@ def plot_residuals(ax, runs):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    runs : list of Trajectory
+    runs : Trajectory or list of Trajectory
         Whose ``mode_residuals`` are defined.
 
     Returns
     -------
     matplotlib.axes.Axes
     """
+    runs = listed(runs)
     for run in runs:
         for p, strength in enumerate(run.initial.strengths):
             draw(ax, run, "mode_residuals", (p,), COLOURS[p % len(COLOURS)], look(run, runs)[1], bands=False,
@@ -220,7 +226,7 @@ def plot_deviation(ax, runs, theory, noise=None):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    runs : list of Trajectory
+    runs : Trajectory or list of Trajectory
         Simulations; of several replicas a few are drawn, and the root mean square over all.
     theory : Trajectory
         On the same saved times, from the same overlaps.
@@ -231,6 +237,7 @@ def plot_deviation(ax, runs, theory, noise=None):
     -------
     matplotlib.axes.Axes
     """
+    runs = listed(runs)
     from onlinemode.observables import overlap_deviation
 
     for run in runs:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from onlinemode import checks, observables
+from onlinemode.display import Described
 from onlinemode.errors import ParameterError
 from onlinemode.theory.cost import fluctuations_bytes, too_large
 from onlinemode.theory.meanfield import MeanFieldDrift, signed_error
@@ -23,7 +24,7 @@ SAMPLE_RTOL, SAMPLE_ATOL = 1e-6, 1e-9  # the steps of a coarser path are where t
 RTOL, ATOL = 1e-8, 1e-14  # of Λ and m
 
 
-class Fluctuations:
+class Fluctuations(Described):
     """Covariance and bias of the order parameters along the mean-field path.
 
     Attributes
@@ -43,6 +44,11 @@ class Fluctuations:
         self.alpha, self.states, self.covariance, self.bias = alpha, states, covariance, bias
         self.layout, self.active = drift.layout, drift.active
         self._overlaps, self._problem = overlaps, problem
+
+    def _described(self):
+        return [("Fluctuations", f"{self.active.size} order parameters at {len(self.alpha)} times, α = "
+                                 f"{self.alpha[0]:.4g} to {self.alpha[-1]:.4g}"),
+                ("activation", self._problem.activation)]
 
     def standard_deviation(self, observable, N):
         """Standard deviation of an observable over runs at finite N, to leading order.
