@@ -73,6 +73,8 @@ OPTIONS = {
                            "(or sign), FILE.npy (its rows, standardised) or FILE.npy:raw (as they are).  [gaussian]"),
     "test_samples": click.option("--test-samples", type=WHOLE, help="Fresh samples that measure the error.  "
                                  "[10000 where the overlaps do not tell it]"),
+    "start": click.option("--start", type=click.Path(), help="What to begin from in place of --init: OVERLAPS.toml "
+                          "(docs/going-on.md), or RUN.npz, to go on with that run.  [--init]"),
     "init": click.option("--init", help="Initial condition: showcase, paper, committee or graded.  [the preset's]"),
     "readout": click.option("--readout", help="Second layers: mean (1/K), sum (1) or sqrt (1/√K).  [mean]"),
     "student_size": click.option("--student-size", type=float,
@@ -97,6 +99,8 @@ OPTIONS = {
                             "two fall on one step), or which.  [200]"),
     "store_weights": click.option("--store-weights", is_flag=True, default=None,
                                   help="Keep the initial weights in the result file."),
+    "store_final": click.option("--store-final", is_flag=True, default=None,
+                                help="Keep the vectors at the end, so that the run can go on (--start RUN.npz)."),
     "out": click.option("--out", type=click.Path(), help="Result file (.npz).  [a new name in this folder]"),
     "csv": click.option("--csv", is_flag=True, default=None, help="Write the curves as .csv, too."),
     "plot": click.option("--plot/--no-plot", "plot", default=None, help="Write a picture (.png).  [plot]"),
@@ -105,8 +109,8 @@ OPTIONS = {
 }
 PROBLEM = ("activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weight_decay", "batch",
            "inputs")
-START = ("init", "N", "K", "M", "P", "readout", "student_size", "seed")
-OUTPUT = ("save_at", "store_weights", "out", "csv", "plot", "json", "quiet")
+START = ("start", "init", "N", "K", "M", "P", "readout", "student_size", "seed")
+OUTPUT = ("save_at", "store_weights", "store_final", "out", "csv", "plot", "json", "quiet")
 SIMULATION = ("replicas", "fresh_students", "keep", "precision", "device", "threads", "test_samples")
 ODE = ("method", "rtol", "atol", "nodes")
 
