@@ -6,6 +6,7 @@ from onlinemode.cli.names import claim_runs
 from onlinemode.cli.options import ODE, OUTPUT, PROBLEM, SIMULATION, START, resolve, shared_options
 from onlinemode.cli.running import describe, make_problem, make_start
 from onlinemode.cli.simulate import ENGINE_OPTIONS, Theory, check_engine, finish, run_simulation
+from onlinemode.cli.starts import with_overlaps
 
 
 @click.command("compare", short_help="SGD against theory, in units of N^-1/2.")
@@ -27,7 +28,7 @@ def command(engines, **given):
     simulated = [name for name in names if name != "ode"]
     if "ode" not in names or not simulated or set(simulated) - set(ENGINE_OPTIONS) or len(set(names)) < len(names):
         raise click.UsageError(f"--engine must be ode and at least one of micro, chain, comma-separated; got {engines}")
-    settings = resolve(given)
+    settings = with_overlaps(resolve(given), given)
     for name in simulated:
         check_engine(settings, name)
     claim = claim_runs(settings, "compare", [f"_{name}" for name in (*simulated, "ode")])

@@ -207,7 +207,7 @@ class Folder:
         if known is None:
             return "" if os.path.isdir(self.path) and not self._contents() else "is not the folder of a sweep"
         for name, value in self._description.items():
-            if name not in known or known[name] != value:
+            if known.get(name) != value:
                 return f"holds another sweep, whose {name} is {known.get(name)} and not {value}"
         return ""
 

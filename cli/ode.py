@@ -6,8 +6,9 @@ from onlinemode.cli.names import claim_runs
 from onlinemode.cli.options import ODE, OUTPUT, PROBLEM, START, resolve, shared_options
 from onlinemode.cli.running import ProgressBar, announce, chosen, describe, make_problem, make_start
 from onlinemode.cli.simulate import finish
+from onlinemode.cli.starts import changed_problem, end_overlaps, run_to_go_on, settings_of, with_overlaps
 
-_OUTPUT = tuple(name for name in OUTPUT if name != "store_weights")
+_OUTPUT = tuple(name for name in OUTPUT if name not in ("store_weights", "store_final"))
 
 
 @click.command("ode", short_help="The mean-field equations, N to infinity.")
@@ -16,27 +17,37 @@ def command(**given):
     """Integrate the mean-field equations from the overlaps of a start of finite N.
 
     N fixes the initial overlaps alone: from an exactly symmetric start nothing but rounding errors would end
-    the plateau.
+    the plateau. --start RUN.npz begins at the end of a saved run of any engine, and α goes on from there.
     Writes one .npz and one .png, prints a table, and says where the files are.
     """
-    from onlinemode import simulate
+    from onlinemode import go_on, simulate
 
-    settings = resolve(given)
+    before = run_to_go_on(given)
+    settings = with_overlaps(resolve(given), given) if before is None else settings_of(before, given)
     claim = claim_runs(settings, "ode")
-    problem = make_problem(settings)
-    start = make_start(settings, vectors=False)
+    if before is None:
+        problem, start, title = make_problem(settings), make_start(settings, vectors=False), settings
+    else:
+        problem = changed_problem(before, settings)
+        begin, start = end_overlaps(before)
+        title = settings | {"init": f"{settings['init']} from α = {begin:.6g}"}
+    title = describe(title, start)
     bar = ProgressBar(settings["quiet"] or settings["json"])
     reports = []
 
     def progress(state):
         if not reports:  # the arguments are right
-            announce(settings, describe(settings, start))
+            announce(settings, title)
         reports.append(state)
         bar(state)
 
     try:
-        run = simulate(problem, start, settings["alpha"], "ode", N=settings["N"], seed=settings["seed"],
-                       save_at=settings["save_at"], progress=progress, **chosen(settings, ODE))
+        if before is not None:
+            run = go_on(before, settings["alpha"], save_at=settings["save_at"], problem=problem, engine="ode",
+                        progress=progress, **chosen(settings, ODE))
+        else:
+            run = simulate(problem, start, settings["alpha"], "ode", N=settings["N"], seed=settings["seed"],
+                           save_at=settings["save_at"], progress=progress, **chosen(settings, ODE))
     finally:
         bar.close()
-    return finish(settings, "ode", claim, [(run, "")], None, describe(settings, start))
+    return finish(settings, "ode", claim, [(run, "")], None, title)

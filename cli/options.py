@@ -105,6 +105,8 @@ OPTIONS = {
                            "(or sign), FILE.npy (its rows, standardised) or FILE.npy:raw (as they are).  [gaussian]"),
     "test_samples": click.option("--test-samples", type=WHOLE, help="Fresh samples that measure the error.  "
                                  "[10000 where the overlaps do not tell it]"),
+    "start": click.option("--start", type=click.Path(), help="What to begin from in place of --init: OVERLAPS.toml "
+                          "(docs/going-on.md), or RUN.npz, to go on with that run.  [--init]"),
     "init": click.option("--init", type=Name("showcase", "paper", "committee", "graded"),
                          help="Initial condition: showcase, paper, committee or graded.  [the preset's]"),
     "readout": click.option("--readout", type=Name("mean", "sum", "sqrt"),
@@ -139,6 +141,8 @@ OPTIONS = {
                             "two fall on one step), or which.  [200]"),
     "store_weights": click.option("--store-weights", is_flag=True, default=None,
                                   help="Keep the initial weights in the result file."),
+    "store_final": click.option("--store-final", is_flag=True, default=None,
+                                help="Keep the vectors at the end, so that the run can go on (--start RUN.npz)."),
     "out": click.option("--out", type=click.Path(), help="Result file (.npz).  [a new name in this folder]"),
     "overwrite": click.option("--overwrite", is_flag=True, default=None,
                               help="Replace files of this name.  [refuse, or take a new name]"),
@@ -149,8 +153,8 @@ OPTIONS = {
 }
 PROBLEM = ("activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weight_decay", "batch",
            "inputs")
-START = ("init", "N", "K", "M", "P", "readout", "student_size", "seed")
-OUTPUT = ("save_at", "store_weights", "out", "overwrite", "csv", "plot", "json", "quiet")
+START = ("start", "init", "N", "K", "M", "P", "readout", "student_size", "seed")
+OUTPUT = ("save_at", "store_weights", "store_final", "out", "overwrite", "csv", "plot", "json", "quiet")
 SIMULATION = ("replicas", "fresh_students", "keep", "quantiles", "precision", "device", "threads", "test_samples")
 ODE = ("method", "rtol", "atol", "nodes")
 

@@ -7,6 +7,8 @@ from collections import Counter
 
 import numpy as np
 
+from onlinemode.engines.replicas import NOTHING_TRAINED
+
 ROWS = 9
 MOST_LINES = 5  # about single replicas
 
@@ -68,7 +70,7 @@ def print_stages(run, theory=None):
 def print_status(run):
     """Say on stderr how replicas ended that did not simply complete."""
     ended = [(number, message) for number, (status, message) in enumerate(zip(run.status, run.message))
-             if status.value != "completed"]
+             if status.value != "completed" or message == NOTHING_TRAINED]
     for number, message in ended[:MOST_LINES]:
         which = f"replica {number}: " if run.replicas > 1 else ""
         print(f"{run.meta['engine']}: {which}{message}", file=sys.stderr)

@@ -30,7 +30,10 @@ def make_start(settings, vectors=True, small=False):
     With ``--fresh-students`` a function that draws them for one replica.  ``small``: OrderParameters at any N.
     """
     from onlinemode import checks, initial
+    from onlinemode.cli.starts import read_overlaps
 
+    if settings.get("start") is not None:
+        return read_overlaps(settings["start"])
     name = settings["init"]
     makers = {"showcase": initial.showcase, "paper": initial.paper, "committee": initial.committee,
               "graded": initial.graded}
@@ -149,7 +152,7 @@ def announce(settings, text):
 def describe(settings, start, without=()):
     """One line: start, sizes, activation, rates, seed, but for the options ``without``."""
     start = first_start(start)
-    words = {"init": settings["init"] + ":", "N": f"N = {settings['N']:,}",
+    words = {"init": settings["init"] + ":", "N": "no N" if settings["N"] is None else f"N = {settings['N']:,}",
              **{name: f"{name} = {getattr(start, name)}" for name in "KMP"}, "activation": settings["activation"]}
     for symbol, name in (("η", "eta"), ("η_s", "eta_strengths"), ("η_A", "eta_xi_out"), ("η_v", "eta_readout"),
                          ("σ", "noise"), ("κ", "weight_decay")):

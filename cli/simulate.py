@@ -22,6 +22,7 @@ from onlinemode.cli.running import (
     make_problem,
     make_start,
 )
+from onlinemode.cli.starts import changed_problem, end_overlaps, how_to_go_on, run_to_go_on, settings_of, with_overlaps
 from onlinemode.errors import EngineError
 
 MOST_SECONDS = 600.0  # of theory beside a run that nobody asked for by itself
@@ -41,28 +42,46 @@ def command(theory, checkpoint, every, resume, **given):
     Without options: a student with three modes at N = 10,000 that leaves a plateau and specializes
     unit by unit.  Writes one .npz and one .png, prints a table, and says where the files are.
 
+    --start RUN.npz goes on with a saved run (made with --store-final, or by the chain) to a later --alpha: samples and
+    α go on, too. Options of the problem that are given hold from there on.
+
     Exit code: 0 (also where a run diverged: see its message, or "status" in --json), 2 for bad input, 1
     where standard output was lost, 130 after Ctrl-C (143 and 129: SIGTERM, SIGHUP), with what was computed saved.
     """
-    settings = resolve(given) if resume is None else resumed_settings(resume, given)
+    before = run_to_go_on(given) if resume is None else None
+    if before is not None:
+        settings = settings_of(before, given)
+    elif resume is None:
+        settings = with_overlaps(resolve(given), given)
+    else:
+        settings = resumed_settings(resume, given)
+        before = run_to_go_on(settings)
     keeper = Keeper(checkpoint, every, resume)
     engine = settings["engine"]
     check_engine(settings, engine)
     claim = claim_runs(settings, "simulate",
                        replaceable=None if resume is None else lambda path: is_part_of_run(path, resume))
     settings["name"] = str(claim.base)
-    problem = make_problem(settings)
-    start = make_start(settings, vectors=engine == "micro")
+    if before is None:
+        problem, start, title = make_problem(settings), make_start(settings, vectors=engine == "micro"), settings
+    else:
+        problem = changed_problem(before, settings)
+        begin, start = end_overlaps(before)
+        title = settings | {"init": f"{settings['init']} from α = {begin:.6g}"}
+    title = describe(title, start)
     if theory and not problem.inputs.independent:
         theory = False
         announce(settings, f"no theory: the mean-field equations need inputs with independent entries; got "
                            f"{problem.inputs!r}")
-    mean_field = Theory(problem, start, settings) if theory else None
+    mean_field = Theory(problem, start, settings, before=before) if theory else None
     if mean_field is not None and mean_field.too_much():
         announce(settings, f"no theory: {mean_field.too_much()}")
         mean_field = None
-    run = run_simulation(problem, start, settings, engine, mean_field, keeper)
-    code = finish(settings, "simulate", claim, [(run, "")], mean_field, describe(settings, start))
+    run = run_simulation(problem, start, settings, engine, mean_field, keeper, before, title)
+    code = finish(settings, "simulate", claim, [(run, "")], mean_field, title)
+    line = how_to_go_on(run, claim.path(RESULT))
+    if line is not None and not settings["quiet"] and not settings["json"]:
+        print(line)
     return keeper.end(code)
 
 
@@ -88,16 +107,18 @@ class Theory:
     with_noise : bool, default False
         Follow the linear-noise theory, too: then ``noise`` is a Fluctuations, or None for the
         ``reason`` given.
+    before : Trajectory, optional
+        The run that goes on: the equations begin where it ended.
     """
 
-    def __init__(self, problem, start, settings, with_noise=False):
+    def __init__(self, problem, start, settings, with_noise=False, before=None):
         from onlinemode.engines.ode import check_options
 
         self._problem, self._start, self._settings = problem, start, settings
         options = chosen(settings, ODE)
         check_options(problem, **options)
         self._options = options
-        self._with_noise = with_noise
+        self._with_noise, self._before = with_noise, before
         self.noise, self.reason = None, None
         self._thread, self._outcome, self._stopped = None, None, False
         self._ended = threading.Event()  # a Thread whose join() is interrupted may call itself dead
@@ -135,10 +156,15 @@ class Theory:
         self._ended.set()
 
     def _integrate(self):
-        from onlinemode import simulate
-        from onlinemode.engines.grid import save_times
+        from onlinemode import go_on, simulate
+        from onlinemode.engines.grid import later_times, save_times
 
         settings = self._settings
+        if self._before is not None:
+            begin, _ = end_overlaps(self._before)
+            times = later_times(settings["save_at"], begin, settings["alpha"], settings["N"])
+            return go_on(self._before, settings["alpha"], save_at=times, problem=self._problem, engine="ode",
+                         progress=self._stop_if_asked, **self._options)
         times, _ = save_times(settings["save_at"], settings["alpha"], settings["N"])
         replicas = settings["replicas"] if callable(self._start) else 1
         theory = simulate(self._problem, self._start, settings["alpha"], "ode", N=settings["N"], save_at=times,
@@ -220,17 +246,21 @@ class Theory:
             bar.show(f"{bar.bar(report.fraction)} {report.fraction:4.0%}  {clock(left)} left")
 
 
-def run_simulation(problem, start, settings, engine, mean_field=None, keeper=None):
-    """One simulation with its announcement and progress bar; ``mean_field`` begins when it is under way."""
-    from onlinemode import resume, simulate
+def run_simulation(problem, start, settings, engine, mean_field=None, keeper=None, before=None, title=None):
+    """One simulation with its announcement and progress bar; ``mean_field`` begins when it is under way.
+
+    It goes on with the run ``before``, if there is one.
+    """
+    from onlinemode import go_on, resume, simulate
 
     reports = []
     bar = ProgressBar(settings["quiet"] or settings["json"])
 
     def progress(state):
         if not reports:  # the arguments are right
-            steps = settings["alpha"] * settings["N"] * settings["replicas"]
-            announce(settings, describe(settings, start))
+            length = settings["alpha"] - (0.0 if before is None else end_overlaps(before)[0])
+            steps = length * settings["N"] * settings["replicas"]
+            announce(settings, describe(settings, start) if title is None else title)
             device = "" if settings["device"] == "cpu" else f", device {settings['device']}"
             announce(settings, f"{count(steps)} steps of {engine}{device} (the first run compiles for some seconds)")
         elif mean_field is not None:  # the kernel is compiled and running
@@ -242,10 +272,15 @@ def run_simulation(problem, start, settings, engine, mean_field=None, keeper=Non
         if keeper is not None and keeper.resumed is not None:
             return resume(keeper.resumed, progress, keeper.path, keeper.every)
         checkpoint = None if keeper is None else keeper.checkpoint(settings)
+        if before is not None:
+            return go_on(before, settings["alpha"], save_at=settings["save_at"], problem=problem, progress=progress,
+                         store_weights=bool(settings["store_weights"]), store_final=settings["store_final"],
+                         checkpoint=checkpoint, **chosen(settings, ("threads",)))
         return simulate(problem, start, settings["alpha"], engine, progress=progress, N=settings["N"],
                         replicas=settings["replicas"], keep=settings["keep"], seed=settings["seed"],
-                        store_weights=bool(settings["store_weights"]), save_at=settings["save_at"],
-                        checkpoint=checkpoint, **chosen(settings, ("quantiles", *ENGINE_OPTIONS[engine])))
+                        store_weights=bool(settings["store_weights"]), store_final=bool(settings["store_final"]),
+                        save_at=settings["save_at"], checkpoint=checkpoint,
+                        **chosen(settings, ("quantiles", *ENGINE_OPTIONS[engine])))
     finally:
         bar.close()
 

@@ -27,8 +27,9 @@ from onlinemode.cli.running import (
     make_start,
 )
 from onlinemode.cli.simulate import ENGINE_OPTIONS, check_engine
+from onlinemode.cli.starts import with_overlaps
 
-_OUTPUT = tuple(name for name in OUTPUT if name not in ("store_weights", "csv"))
+_OUTPUT = tuple(name for name in OUTPUT if name not in ("store_weights", "store_final", "csv"))
 _ENGINES = ("chain", "micro", "ode")
 SHOWN = {"error": "ε_g", "error_se": "± s.e.", "specialization": "special.", "specialized_at": "α of 1/2"}
 
@@ -58,7 +59,7 @@ def command(over, **given):
     fixed = typed_values(given)
     fixed = {**given, **fixed, "engine": fixed.get("engine", "chain"), "config": None}
     points = grid.points(axes)
-    settings = [resolve({**fixed, **point}) for point in points]
+    settings = [with_overlaps(resolve({**fixed, **point}), {**given, **point}) for point in points]
     _check_options(settings[0])
     for each, point in zip(settings, points):
         with _named(point):

@@ -111,8 +111,8 @@ def end_of(run, engine=None):
                                 "repeat"))
     if np.ptp(states.alpha):
         raise ParameterError("the replicas of this run were stopped at different times, α = "
-                             f"{states.alpha.min():.6g} to {states.alpha.max():.6g}, and cannot go on together: resume its checkpoint, or make it "
-                             "again with repeat")
+                             f"{states.alpha.min():.6g} to {states.alpha.max():.6g}, and cannot go on together: "
+                             "resume its checkpoint, or make it again with repeat")
     return states
 
 

@@ -1,0 +1,153 @@
+"""``--start``: overlaps from a TOML file, or the end of a saved run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+
+from onlinemode.cli.checkpoints import FREE, with_repeated
+from onlinemode.cli.options import COMMON, ODE, OPTIONS, read_toml, typed_values
+from onlinemode.errors import ConfigError, OnlineModeError
+
+UNITS = ("Q", "R", "T")  # overlaps of hidden units, required together
+MODES = ("G", "S", "T", "strengths", "xi_out")  # or those of modes, with the factors that make units of them
+READOUTS = ("readout", "teacher_readout")  # names or lists
+IN_THE_FILE = ("init", "K", "M", "P", "readout", "student_size", "fresh_students")
+CHANGEABLE = ("start", "alpha", "activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise",
+              "weight_decay", *ODE, *FREE)
+
+
+def run_to_go_on(given):
+    """The saved run that ``--start`` names, told by its suffix; None where it names none."""
+    from onlinemode import load
+
+    path = given.get("start") or typed_values({"config": given.get("config")}).get("start")
+    return load(path) if _is_run(path) else None
+
+
+def _is_run(path):
+    return path is not None and Path(path).suffix == ".npz"
+
+
+def with_overlaps(settings, given):
+    """The settings with the sizes of the overlaps in their file ``start``, if there is one.
+
+    Parameters
+    ----------
+    settings, given : dict
+        Resolved, and as the user gave them.
+
+    Raises
+    ------
+    click.UsageError
+        If it is a saved run, or an option says what the file says.
+    FileError, ConfigError, OverlapError, ShapeError
+        If the file is none of overlaps.
+    """
+    path = settings["start"]
+    if path is None:
+        return settings
+    if _is_run(path):
+        raise click.UsageError(f"--start takes a file of overlaps here, OVERLAPS.toml; got {path}: simulate and ode go "
+                               "on with a saved run")
+    for name in IN_THE_FILE:
+        if typed_values(given).get(name) is not None:
+            raise click.UsageError(f"--{name.replace('_', '-')} does not go with --start: the student and its teacher "
+                                   f"are those of {path}; leave it out")
+    overlaps = read_overlaps(path)
+    return settings | {"init": Path(path).stem, "K": overlaps.K, "M": overlaps.M, "P": overlaps.P,
+                       "readout": COMMON["readout"], "student_size": None}
+
+
+def read_overlaps(path):
+    """The OrderParameters of a TOML file: Q, R, T, or G, S, T, strengths, xi_out; and readouts.
+
+    Raises
+    ------
+    FileError, ConfigError, OverlapError, ShapeError
+    """
+    from onlinemode import OrderParameters, initial
+
+    values = read_toml(path)
+    required = MODES if set(values) & (set(MODES) - set(UNITS)) else UNITS
+    known = (*required, *READOUTS)
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"{path}: unknown key {name!r}; a file of overlaps has {', '.join(UNITS)} of the units, "
+                              f"or {', '.join(MODES)} of the modes, and {', '.join(READOUTS)}")
+    missing = [name for name in required if name not in values]
+    if missing:
+        raise ConfigError(f"{path}: {missing[0]} is missing; a file of overlaps has {', '.join(required)}")
+    readout = values.pop("readout", "mean")
+    teacher = values.pop("teacher_readout", readout)
+    try:
+        if teacher is readout and not isinstance(readout, str):
+            raise ConfigError("teacher_readout is missing; it is needed where readout is a list")
+        if required is UNITS:
+            return initial.from_overlaps(**values, readout=readout, teacher_readout=teacher)
+        vector = lambda value, units: initial.readout_vector(value, units) if isinstance(value, str) else value  # noqa: E731
+        return OrderParameters(**values, readout=vector(readout, len(np.atleast_1d(values["xi_out"]))),
+                               teacher_readout=vector(teacher, len(np.atleast_1d(values["T"]))))
+    except OnlineModeError as problem:
+        raise type(problem)(f"{path}: {problem}") from None
+
+
+def settings_of(run, given):
+    """The settings with which a saved run goes on: its own, and those that are given and may change.
+
+    Raises
+    ------
+    click.UsageError
+        If one is given that cannot change.
+    """
+    from onlinemode.inputs import Gaussian, parse
+
+    problem, call, rates = run.problem, run.meta["call"], run.problem.rates
+    began = run.meta["start"]["origin"] if run.meta["start"]["kind"] == "states" else run.meta["start"]
+    began = began or {"kind": "overlaps"}
+    recipe = (began.get("origins") or [began.get("origin")])[0] or {"name": began["kind"], "arguments": {}}
+    arguments = recipe["arguments"]
+    typed = typed_values(given)
+    inputs = COMMON["inputs"] if problem.inputs == Gaussian() else repr(problem.inputs)
+    if typed.get("inputs") is not None and parse(typed["inputs"]) == problem.inputs:
+        inputs = typed["inputs"]
+    settings = dict.fromkeys(OPTIONS) | COMMON | {
+        "init": recipe["name"], "N": run.N, "K": run.initial.K, "M": run.initial.M, "P": run.initial.P,
+        "readout": arguments.get("readout", COMMON["readout"]), "student_size": arguments.get("student_size"),
+        "fresh_students": True if "origins" in began else None, "seed": run.meta["seed"], "alpha": call["alpha"],
+        "activation": problem.activation, "noise": problem.noise, "weight_decay": problem.weight_decay,
+        "batch": problem.batch, "inputs": inputs, "eta": rates.xi_in, "eta_strengths": rates.strengths,
+        "eta_xi_out": rates.xi_out, "eta_readout": rates.readout, "engine": run.meta["engine"],
+        "replicas": run.replicas, "keep": call["keep"], "precision": call.get("precision", COMMON["precision"]),
+        "device": run.meta["device"], "test_samples": call.get("test_samples"), "threads": call.get("threads")}
+    return with_repeated(settings, given, typed["start"], CHANGEABLE)
+
+
+def changed_problem(run, settings):
+    """The problem of a run with the rates, noise, weight decay and activation of the settings."""
+    from onlinemode import LearningRates
+
+    rates = LearningRates(xi_in=settings["eta"], strengths=settings["eta_strengths"], xi_out=settings["eta_xi_out"],
+                          readout=settings["eta_readout"])
+    return replace(run.problem, activation=settings["activation"], noise=settings["noise"],
+                   weight_decay=settings["weight_decay"], rates=rates)
+
+
+def end_overlaps(run):
+    """Time and overlaps (of replica 0) at which a run goes on."""
+    from onlinemode.continuing import end_of
+
+    state = end_of(run, "ode").one(0, run.initial)
+    return state.alpha, state.overlaps
+
+
+def how_to_go_on(run, path):
+    """The line that says so, where a run can go on; else None."""
+    from onlinemode.continuing import end_of
+
+    try:
+        end_of(run)
+    except OnlineModeError:
+        return None
+    return f"go on with: onlinemode simulate --start {path} --alpha ..."
