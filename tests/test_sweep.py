@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -170,6 +171,113 @@ def test_configuration_file(onlinemode, tmp_path):
     (tmp_path / "run.toml").write_text('engine = "ode"\nN = 40\nalpha = 1.0\nsave_at = 5\nplot = false\n')
     assert onlinemode("sweep", "--over", "eta=1,2", "--config", "run.toml", "--out", "s")[0] == 0
     assert om.load(tmp_path / "s" / "eta=1.0.npz").meta["engine"] == "ode"
+
+
+TWO = ("sweep", "--over", "eta=1,2", *SMALL, "--out", "s", "--no-plot")
+
+
+@pytest.mark.parametrize("change, words", [
+    (("--noise", 0.5), "its noise is 0.5 and not 0.0"), (("--seed", 3), "its seed is 3 and not 0"),
+    (("--alpha", 3), "its alpha is 3.0 and not 2.0"), (("--save-at", 9), "its save_at is 9 and not 12"),
+    (("--replicas", 2), "its replicas is 2 and not 1"), (("--N", 50), "its N is 50 and not 40"),
+    (("--student-size", 0.2), "its start arguments student_size is 0.2 and not 0.3"),
+    (("--activation", "linear"), "its activation is linear and not erf"),
+    (("--eta", 2), "its rates xi_in is 2.0 and not 1.0"), (("--engine", "micro"), "its engine is micro and not chain"),
+    (("--init", "committee"), "its start name is committee and not showcase"),
+    (("--fresh-students",), "its fresh students is True and not False")])
+def test_a_file_of_other_settings_is_kept_aside(change, words, onlinemode, tmp_path):
+    """It is not the point, whatever its name says; the point is made anew."""
+    assert onlinemode(*TWO)[0] == 0
+    one, two = tmp_path / "s" / "eta=1.0.npz", tmp_path / "s" / "eta=2.0.npz"
+    right = om.load(one)
+    assert onlinemode("simulate", "--engine", "chain", "--eta", 1, *SMALL, "--no-theory", "--no-plot", *change, "--out",
+                      "x")[0] == 0
+    one.write_bytes((tmp_path / "x.npz").read_bytes())
+    before = two.stat().st_mtime_ns
+    code, _, err = onlinemode(*TWO)
+    assert code == 0 and "is not the run of this point: " + words in err, err
+    assert "kept as eta=1.0.npz.other, and the point is made anew" in err and "1 of them there already" in err
+    assert (tmp_path / "s" / "eta=1.0.npz.other").read_bytes() == (tmp_path / "x.npz").read_bytes()
+    assert same(om.load(one), right) and two.stat().st_mtime_ns == before
+    assert "kept as" not in onlinemode(*TWO)[2]
+
+
+def test_overlaps_and_the_ode_are_compared_too(onlinemode, tmp_path):
+    call = ("sweep", "--over", "seed=1,2", "--N", "1e9", "--alpha", "1e-8", "--save-at", 3, "--out", "s", "--no-plot")
+    for engine in ("chain", "ode"):
+        assert onlinemode(*call, engine, "--engine", engine)[0] == 2  # a word too many
+        assert onlinemode(*call[:-2], engine, "--no-plot", "--engine", engine)[0] == 0
+        code, _, err = onlinemode(*call[:-2], engine, "--no-plot", "--engine", engine)
+        assert code == 0 and "2 of them there already" in err and "kept as" not in err
+    folder = tmp_path / "ode"
+    run = om.load(folder / "seed=1.npz")
+    run.initial = om.load(folder / "seed=2.npz").initial
+    run.save(folder / "seed=1.npz")
+    assert "it began from other overlaps: kept as seed=1.npz.other" in onlinemode(*call[:-2], "ode", "--no-plot",
+                                                                                 "--engine", "ode")[2]
+
+
+def test_a_damaged_file_is_kept_aside(onlinemode, tmp_path):
+    assert onlinemode(*TWO)[0] == 0
+    one = tmp_path / "s" / "eta=1.0.npz"
+    right, half = om.load(one), one.read_bytes()[:900]
+    for name in ("eta=1.0.npz.damaged", "eta=1.0.npz_2.damaged"):
+        one.write_bytes(half)
+        code, out, err = onlinemode(*TWO)
+        assert code == 0 and f"kept as {name}" in err and err.count("is damaged") == 1
+        assert (tmp_path / "s" / name).read_bytes() == half and same(om.load(one), right)
+
+
+def test_the_table_has_all_points_of_the_folder(onlinemode, tmp_path):
+    """In the order of the values, whatever was called when; files that are no points are left out."""
+    for values in ("eta=2,0.5", "eta=10,1"):
+        assert onlinemode("sweep", "--over", values, *SMALL, "--out", "s", "--no-plot", "-q")[0] == 0
+    folder = tmp_path / "s"
+    assert [row["eta"] for row in table(folder)] == ["0.5", "1.0", "2.0", "10.0"]
+    (folder / "eta=5.0.npz").write_bytes((folder / "eta=2.0.npz").read_bytes())
+    (folder / "eta=6.0.npz").write_bytes(b"half")
+    (folder / "mine.npz").write_bytes((folder / "eta=2.0.npz").read_bytes())
+    code, out, err = onlinemode("sweep", "--over", "eta=3", *SMALL, "--out", "s", "--no-plot", "--json")
+    assert [row["eta"] for row in table(folder)] == ["0.5", "1.0", "2.0", "3.0", "10.0"]
+    assert [point["eta"] for point in json.loads(out)["points"]] == [3.0]
+    for name, why in (("eta=5.0", "its rates xi_in is 2.0 and not 5.0"), ("eta=6.0", "is damaged"),
+                      ("mine", "its name")):
+        assert len([line for line in err.splitlines() if f"{name}.npz is left out of the table: " in line
+                    and why in line]) == 1
+    assert all((folder / f"{name}.npz").exists() for name in ("eta=5.0", "eta=6.0", "mine"))
+
+
+def test_overwrite_makes_all_points_anew(onlinemode, tmp_path):
+    """Also in the folder of another sweep, unless that one is running."""
+    from onlinemode.claims import Lock
+
+    other = ("sweep", "--over", "eta=2,3", *SMALL, "--noise", 0.5, "--out", "s", "--no-plot")
+    assert onlinemode(*TWO)[0] == 0
+    code, _, err = onlinemode(*other)
+    assert code == 2 and "s holds another sweep, whose noise is 0.0 and not 0.5: give another folder" in err
+    with Lock(tmp_path / "s" / "sweep.json", shared=True):
+        code, _, err = onlinemode(*other, "--overwrite")
+        assert code == 2 and err.count("\n") == 1 and "another running process writes s" in err
+    code, _, err = onlinemode(*other, "--overwrite")
+    assert code == 0 and "eta=1.0.npz is left out of the table: is not the run of this point: its noise" in err
+    assert [row["eta"] for row in table(tmp_path / "s")] == ["2.0", "3.0"]
+    assert {om.load(tmp_path / "s" / f"eta={eta}.npz").problem.noise for eta in (2.0, 3.0)} == {0.5}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs fork")
+def test_sweeps_started_together_into_one_folder(tmp_path):
+    """Six of them, two by two with the same points: one table of all points, every file right."""
+    from test_names import start_together
+
+    calls = [("sweep", "--over", f"eta={values}", *SMALL, "--out", "s", "--no-plot", "-q")
+             for values in ("1,2", "1,2", "2,3", "2,3", "4,1,5", "4,1,5")]
+    assert start_together(tmp_path, calls) == [0] * 6
+    folder = tmp_path / "s"
+    assert [row["eta"] for row in table(folder)] == ["1.0", "2.0", "3.0", "4.0", "5.0"]
+    points = [f"eta={eta}.0.npz" for eta in range(1, 6)]
+    assert sorted(path.name for path in folder.iterdir()) == [*points, "sweep.json", "table.csv"]
+    for eta in range(1, 6):
+        assert om.load(folder / f"eta={eta}.0.npz").problem.rates.xi_in == eta
 
 
 BAD = {
