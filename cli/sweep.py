@@ -193,7 +193,7 @@ def _call(settings):
     call = {"alpha": settings["alpha"], "engine": engine, "N": settings["N"], "seed": settings["seed"],
             "save_at": settings["save_at"], **chosen(settings, ODE if engine == "ode" else ENGINE_OPTIONS[engine])}
     if engine != "ode":
-        call |= {"replicas": settings["replicas"], "keep": settings["keep"]}
+        call |= {"replicas": settings["replicas"], "keep": settings["keep"], **chosen(settings, ("quantiles",))}
     return problem, start, call
 
 

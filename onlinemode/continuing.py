@@ -3,7 +3,7 @@
 import numpy as np
 
 from onlinemode import checks
-from onlinemode.engines import get_engine
+from onlinemode.engines import chain_states, get_engine
 from onlinemode.engines.checkpoint import EVERY
 from onlinemode.engines.grid import later_times
 from onlinemode.engines.parts import GoingOn
@@ -80,6 +80,8 @@ def go_on(run, alpha, *, save_at=200, problem=None, engine=None, progress=None, 
                           "those of the run")
     if engine == own:
         options = {name: call[name] for name in module.OPTIONS if name in call} | options
+    if engine == own == "chain" and problem != run.problem:
+        states = chain_states.at_the_end(states, run.N)
     alpha = checks.number("alpha", alpha, above=0.0)
     times = later_times(save_at, float(states.alpha[0]), alpha, run.N, whole_steps=engine != "ode")
     store_final = call.get("store_final", False) if store_final is None else store_final

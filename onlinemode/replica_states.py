@@ -28,7 +28,7 @@ class ReplicaState:
         makes steps in blocks (chain).
     arrays : dict of arrays
         What the engine changes.  micro: ``xi_in`` (P, N); chain: ``modes`` in the frame,
-        ``strengths``, ``xi_out``, ``readout``; ode: nothing but the overlaps.
+        ``strengths``, ``xi_out``, ``readout``, and ``last_modes`` at ``alpha``; ode: nothing but the overlaps.
     teacher : array (M, N) or None
         The teacher vectors of micro.
     """

@@ -168,7 +168,7 @@ class _Simulation:
         period, samples = rotation_period(problem.batch)
         # Steps are made in blocks, and the state between two blocks is what a run goes on from: the beginning of the
         # last block is saved, too.
-        self.last_block = int(steps[-1]) // period * period
+        self.last_block = int(steps[-1]) - (int(steps[-1]) - start.first_step) % period
         self.steps = np.union1d(steps, [self.last_block])
         self.shown = np.isin(self.steps, steps)
         self.rates = kernel_rates(problem)
@@ -275,15 +275,17 @@ class _ChainReplica(Replica):
     def _end(self, state):
         """At the last saved time, with the state at the beginning of its block; or where the kernel stopped."""
         values, steps = state.arrays(), self.steps_made
+        last_modes = np.zeros((self.simulation.rows, state.modes.shape[1]))
+        last_modes[:len(state.modes)] = state.modes
         if self.counts[1] == len(self.simulation.steps):
             steps = self.simulation.last_block
             row = int(np.searchsorted(self.simulation.steps, steps))
             values = [path[row] for path in self.paths]
-            last = self.state(-1)
+            last, last_modes = self.state(-1), self.paths[0][-1]
         else:
             last = (*chain_states.overlaps(state.modes, self.start.teacher_factor), *values[1:])
         arrays = {name: np.array(value) for name, value in zip(state.names, values)}
-        arrays["modes"] = arrays["modes"][:len(state.modes)]
+        arrays |= {"modes": arrays["modes"][:len(state.modes)], "last_modes": np.array(last_modes)}
         return {"alpha": self.steps_made / self.N, "steps": steps, **dict(zip(PATHS, last)),
                 **{f"state_{name}": value for name, value in arrays.items()}}
 

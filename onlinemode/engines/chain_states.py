@@ -1,5 +1,7 @@
 """What the chain's factors say about a state: its overlaps, and ε_g where these do not know it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from onlinemode.theory.meanfield import generalization_error
@@ -13,6 +15,29 @@ def overlaps(modes, teacher_factor):
     """G and S from modes (..., frame vectors, P) and L_B (M, r_B)."""
     columns = np.swapaxes(modes, -1, -2)
     return columns @ modes, columns[..., :teacher_factor.shape[1]] @ teacher_factor.T
+
+
+def at_the_end(states, N):
+    """States of replicas of which no step is to be made again, as it must be where the problem changes.
+
+    Parameters
+    ----------
+    states : ReplicaStates
+        At the beginning of a block of steps, with ``last_modes`` at their end.
+    N : int
+
+    Returns
+    -------
+    ReplicaStates
+        The frame is rotated as between two blocks.
+    """
+    frame, P = states.arrays["modes"].shape[1:]
+    modes = states.arrays["last_modes"]
+    if modes.shape[1] > frame:
+        triangles = np.linalg.qr(modes[:, frame - P:], mode="r")
+        modes = np.concatenate([modes[:, :frame - P], triangles], axis=1)
+    arrays = {"modes": modes, **{name: states.overlaps[name] for name in ("strengths", "xi_out", "readout")}}
+    return replace(states, arrays=arrays, steps=np.rint(states.alpha * N).astype(np.int64))
 
 
 def errors(activation, start, state, modes):

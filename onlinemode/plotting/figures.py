@@ -72,7 +72,8 @@ def map_times(run):
     reached = run.alpha[np.isfinite(run.generalization_error[0])]
     last = reached[-1] if len(reached) else run.alpha[-1]
     plateaus, steps = run.plateaus(), run.specialization_steps() if is_theory(run) else []
-    middle = np.sqrt(plateaus[0].start * plateaus[0].stop) if plateaus else last * 0.03
+    early = max(last * 0.03, np.sqrt(run.alpha[0] * last))
+    middle = np.sqrt(plateaus[0].start * plateaus[0].stop) if plateaus else early
     later = [step for step in steps if step > 1.2 * middle]
     rise = later[0] if later else np.sqrt(middle * last)
     return [run.alpha[0], middle, rise, last]

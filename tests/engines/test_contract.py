@@ -104,11 +104,24 @@ def test_save_at_a_count(engine, problem, start, count, from_weights):
 @pytest.mark.parametrize("times", [[0.0, 0.5, 0.5, 1.0], [0.26, 0.27, 0.9], [0.0], [1.0], [0.0, 0.0]])
 def test_save_at_an_array(engine, problem, start, times):
     run = om.simulate(problem, start, 1.0, engine, save_at=np.array(times))
-    kept = np.rint(np.array(times) * 41) / 41 if engine != "ode" else times
+    kept = np.unique(np.rint(np.array(times) * 41) / 41 if engine != "ode" else times)
     assert np.array_equal(run.alpha, kept)
-    assert run.G.shape[1] == len(times)
-    for i in range(1, len(times)):
-        assert np.array_equal(run.G[:, i], run.G[:, i - 1]) == (run.alpha[i] == run.alpha[i - 1])
+    assert run.G.shape[1] == len(kept)
+    for i in range(1, len(kept)):
+        assert not np.array_equal(run.G[:, i], run.G[:, i - 1])
+
+
+def test_nothing_trained_is_said_and_makes_no_steps(engine, start):
+    """At N = 10^12 of the chain the steps would take years."""
+    N = 10**12 if engine == "chain" else 41
+    run = om.simulate(om.Problem(noise=0.5), start.order_parameters() if engine == "chain" else start, 1e3, engine, N=N,
+                      save_at=[0.0, 1.0, 1e3])
+    assert (run.status, run.message) == ([om.Status.COMPLETED], ["nothing is trained: the state is constant"])
+    assert np.array_equal(run.G[:, 1:], run.G[:, [0, 0]]) and np.array_equal(run.S[:, 1:], run.S[:, [0, 0]])
+    assert np.isfinite(run.generalization_error).all() and np.ptp(run.generalization_error) == 0.0
+    assert np.allclose(run.G[0, 0], start.order_parameters().G, rtol=1e-12)
+    decays = om.simulate(om.Problem(weight_decay=0.5), start, 1.0, engine, N=41, save_at=[0.0, 1.0])
+    assert decays.message == ["reached the last α"] and np.all(np.diag(decays.G[0, 1]) < np.diag(decays.G[0, 0]))
 
 
 def test_saved_times_do_not_change_the_run(engine, problem, start):
@@ -135,11 +148,12 @@ def test_bad_save_at(engine, problem, start, save_at, message):
     assert str(caught.value) == message
 
 
-def test_save_times_drop_duplicates_of_a_count_alone():
+def test_save_times_keep_a_step_once():
     alphas, steps = save_times(50, 1.0, N=10)
     assert np.array_equal(steps, np.arange(11))
     assert np.array_equal(alphas, np.arange(11) / 10)
-    assert np.array_equal(save_times([0.1, 0.11, 0.12], 1.0, N=10)[1], [1, 1, 1])
+    assert np.array_equal(save_times([0.1, 0.11, 0.12], 1.0, N=10)[1], [1])
+    assert np.array_equal(save_times([0.1, 0.1, 0.12], 1.0)[0], [0.1, 0.12])
 
 
 @pytest.mark.parametrize("store", [True, False])
