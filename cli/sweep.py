@@ -167,7 +167,7 @@ def _run(settings, folder, name):
     options = {"N": settings["N"], "seed": settings["seed"], "save_at": settings["save_at"],
                **chosen(settings, ODE if engine == "ode" else ENGINE_OPTIONS[engine])}
     if engine != "ode":
-        options |= {"replicas": settings["replicas"], "keep": settings["keep"]}
+        options |= {"replicas": settings["replicas"], "keep": settings["keep"], **chosen(settings, ("quantiles",))}
     bar = ProgressBar(settings["quiet"] or settings["json"])
     try:
         run = simulate(problem, start, settings["alpha"], engine, progress=bar, **options)
