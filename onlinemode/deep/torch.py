@@ -24,6 +24,13 @@ except ImportError:
 __all__ = ["ModeConv2d", "ModeLinear", "convert", "from_dense", "importances", "mode_layers"]
 
 
+_HOOKS = ("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks",
+          "_forward_pre_hooks_with_kwargs", "_backward_hooks", "_backward_pre_hooks")
+_STATE_HOOKS = ("_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks",
+                "_load_state_dict_post_hooks")
+_OF_DENSE = frozenset(vars(nn.Conv2d(1, 1, 1))) | frozenset(vars(nn.Linear(1, 1)))
+
+
 class _Modes(nn.Module):
     """What both kinds of layer share: the factors, their initial values and views.
 
@@ -36,6 +43,8 @@ class _Modes(nn.Module):
         self.N_in = checks.integer("N_in (the initial values need ln N_in > 0)", N_in, 2)
         self.N_out = checks.integer("N_out", N_out, 1)
         self.modes = checks.integer("the number of modes P", modes, 1)
+        if not (torch.get_default_dtype() if dtype is None else dtype).is_floating_point:
+            raise ParameterError(f"layers of modes hold real numbers; got dtype = {dtype}")
         options = {"device": device, "dtype": dtype}
         self.xi_in = nn.Parameter(torch.empty((self.modes, self.N_in), **options))
         self.strengths = nn.Parameter(torch.empty(self.modes, **options))
@@ -61,13 +70,25 @@ class _Modes(nn.Module):
         """W formed, (N_out, N_in), with its gradient."""
         return (self.xi_out * self.strengths) @ self.xi_in
 
-    def _load(self, found, bias):
-        """Take the values of NumPy factors and of a bias or None."""
+    @property
+    def weight(self):
+        """W formed in the shape of the dense layer's, with its gradient, for code that reads it; no parameter."""
+        return self.matrix
+
+    def _replace(self, layer, found):
+        """Take what a dense layer has: values, what of it is trained, hooks, and attributes that the user gave it."""
         with torch.no_grad():
             for name, values in found._asdict().items():
-                getattr(self, name).copy_(torch.from_numpy(values.copy()))
-            if bias is not None:
-                self.bias.copy_(bias)
+                getattr(self, name).copy_(torch.from_numpy(values.copy())).requires_grad_(layer.weight.requires_grad)
+            if layer.bias is not None:
+                self.bias.copy_(layer.bias).requires_grad_(layer.bias.requires_grad)
+        for name in _HOOKS:
+            getattr(self, name).update(getattr(layer, name))
+        self._is_full_backward_hook = layer._is_full_backward_hook
+        for name, value in vars(layer).items():
+            if name not in vars(self) and name not in _OF_DENSE:
+                setattr(self, name, value)
+        return self.train(layer.training)
 
 
 class ModeLinear(_Modes):
@@ -151,6 +172,11 @@ class ModeConv2d(_Modes):
         fields = functional.conv2d(x, filters, None, self.stride, self.padding, self.dilation)
         return functional.conv2d(fields * self.strengths[:, None, None], self.xi_out[:, :, None, None], self.bias)
 
+    @property
+    def weight(self):
+        """The filters formed, (C_out, C_in, k_h, k_w), with their gradient, for code that reads them; no parameter."""
+        return self.matrix.reshape(self.out_channels, self.in_channels, *self.kernel_size)
+
     def extra_repr(self):
         return (f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, modes={self.modes}, "
                 f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, bias={self.bias is not None}")
@@ -169,14 +195,25 @@ def from_dense(layer, modes):
     Returns
     -------
     ModeLinear or ModeConv2d
-        With the layer's bias, device, dtype and training mode; orthonormal modes, strengths in descending order.
+        With the layer's bias, device, dtype, training mode and hooks; orthonormal modes, strengths in descending
+        order.  Where the weight is frozen, so are the factors.
 
     Raises
     ------
     ParameterError
+        If the layer is another one, or more than its weight and bias: parametrized, normalized, pruned.
     """
     if not isinstance(layer, nn.Linear | nn.Conv2d):
         raise ParameterError(f"only nn.Linear and nn.Conv2d can be made of modes; got {type(layer).__name__}")
+    if not _is_plain(layer):
+        raise ParameterError("a layer to be made of modes has a weight and a bias alone; this one has more (a "
+                             "parametrization, weight_norm, pruning, or a forward of its own): remove that first")
+    _check_parameter_hooks(layer, "the layer")
+    if any(getattr(layer, hooks) for hooks in _STATE_HOOKS):
+        raise ParameterError("a layer to be made of modes has another state_dict afterwards, which its state_dict "
+                             "hooks do not know: remove them first")
+    if not layer.weight.is_floating_point():
+        raise ParameterError(f"a layer to be made of modes must be real; got {layer.weight.dtype}")
     W = layer.weight.detach().to("cpu", torch.float64).numpy()
     found = factors.truncated(W.reshape(len(W), -1), modes)
     options = {"bias": layer.bias is not None, "device": layer.weight.device, "dtype": layer.weight.dtype}
@@ -188,8 +225,21 @@ def from_dense(layer, modes):
                          layer.padding, layer.dilation, **options)
     else:
         new = ModeLinear(layer.in_features, layer.out_features, found.modes, **options)
-    new._load(found, layer.bias)
-    return new.train(layer.training)
+    return new._replace(layer, found)
+
+
+def _is_plain(layer):
+    """Whether a dense layer is no more than its weight and bias."""
+    return (set(layer._parameters) == {"weight", "bias"} and layer.weight is not None and not layer._buffers
+            and not layer._modules and "forward" not in vars(layer))
+
+
+def _check_parameter_hooks(module, name):
+    """Raise ParameterError where a parameter has hooks, which neither a copy nor a factor of it has."""
+    for own, parameter in module.named_parameters(recurse=False):
+        if parameter._backward_hooks or parameter._post_accumulate_grad_hooks:
+            raise ParameterError(f"{own} of {name} has a hook, which a copy does not have: remove it, and register it "
+                                 "anew on what is converted")
 
 
 def convert(model, modes, skip=()):
@@ -197,7 +247,12 @@ def convert(model, modes, skip=()):
 
     Replaced is every ``nn.Linear`` and every ``nn.Conv2d`` with one group and zero padding, of exactly these
     types: subclasses may be read by other code in a way of their own (attention reads the weight of its output
-    layer) and stay.  A layer that is used twice stays one layer.  So do layers with a single input.
+    layer) and stay.  So do layers with a single input, and those that are more than a weight and a bias: with
+    weight_norm, pruning, a parametrization or a forward of their own.
+
+    What the model says of its layers is kept: one that is used twice stays one layer, layers with one weight share
+    their modes, frozen weights give frozen modes, forward and backward hooks stay.  Code that reads ``weight`` gets
+    the matrix formed, as PyTorch's fast path of a TransformerEncoderLayer does in evaluation.
 
     Parameters
     ----------
@@ -215,20 +270,33 @@ def convert(model, modes, skip=()):
     Raises
     ------
     ParameterError
-        If a name in ``skip`` is no layer of the model, or there is nothing to convert.
+        If a name in ``skip`` is no layer of the model, if there is nothing to convert, or where something would be
+        lost: a weight that is also that of a layer which stays dense, hooks of parameters or of the state_dict.
     """
     modes = checks.integer("modes", modes, 1)
     skip = (skip,) if isinstance(skip, str) else tuple(skip)
-    model = copy.deepcopy(model)
+    for name, module in model.named_modules():
+        _check_parameter_hooks(module, name or "the model")
+    try:
+        model = copy.deepcopy(model)
+    except RuntimeError:
+        raise ParameterError("PyTorch cannot copy this model, as is the case after torch.nn.utils.weight_norm or "
+                             "pruning: remove these first (remove_weight_norm, prune.remove)") from None
     names = dict(model.named_modules(remove_duplicate=False))
     unknown = [name for name in skip if name not in names]
     if unknown:
         raise ParameterError(f"skip names layers of the model; {', '.join(unknown)} is none: see model.named_modules()")
     kept = {id(layer) for name, layer in names.items() if any(f"{name}.".startswith(f"{each}.") for each in skip)}
-    made = {}
-    for layer in names.values():
-        if id(layer) not in kept and id(layer) not in made and _convertible(layer):
-            made[id(layer)] = from_dense(layer, min(modes, len(layer.weight), layer.weight[0].numel()))
+    chosen = {id(layer): name for name, layer in names.items() if id(layer) not in kept and _convertible(layer)}
+    made, of_weight = {}, {}
+    for key, name in chosen.items():
+        layer = names[name]
+        _check_ties(layer, name, names, chosen)
+        new = from_dense(layer, min(modes, len(layer.weight), layer.weight[0].numel()))
+        new.bias = layer.bias  # the copy's own, which other layers may have, too
+        first = of_weight.setdefault((id(layer.weight), type(layer)), new)
+        new.xi_in, new.strengths, new.xi_out = first.xi_in, first.strengths, first.xi_out
+        made[key] = new
     if not made:
         raise ParameterError("the model has no nn.Linear or nn.Conv2d to convert (subclasses, grouped and "
                              f"otherwise padded convolutions stay); got {type(model).__name__}")
@@ -241,7 +309,19 @@ def convert(model, modes, skip=()):
     return model
 
 
+def _check_ties(layer, name, names, chosen):
+    """Raise ParameterError if the weight is also one of a layer that does not get the same modes."""
+    for other_name, other in names.items():
+        for own, parameter in other._parameters.items():
+            same_modes = own == "weight" and id(other) in chosen and type(other) is type(layer)
+            if parameter is layer.weight and not same_modes:
+                raise ParameterError(f"the weight of {name} is also {own} of {other_name}, which stays dense, and "
+                                     "modes would part them: name both in skip, or give them weights of their own")
+
+
 def _convertible(layer):
+    if type(layer) not in (nn.Linear, nn.Conv2d) or not _is_plain(layer):
+        return False
     if type(layer) is nn.Conv2d:
         return layer.groups == 1 and layer.padding_mode == "zeros" and layer.weight[0].numel() > 1
     return type(layer) is nn.Linear and layer.in_features > 1

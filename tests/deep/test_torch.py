@@ -13,6 +13,7 @@ from onlinemode.errors import ParameterError
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
+from torch.nn.utils import prune  # noqa: E402
 
 from onlinemode.deep.torch import (  # noqa: E402
     ModeConv2d,
@@ -174,6 +175,131 @@ def test_attention_stays_usable():
     assert small(torch.randn(2, 5, 8)).shape == (2, 5, 8)
 
 
+@pytest.mark.parametrize("grad", [True, False])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_transformers_in_evaluation(layers, grad):
+    """PyTorch's fast path reads the weights of linear1 and linear2; with a gradient it is not taken."""
+    torch.manual_seed(6)
+    model = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, dtype=torch.float64)
+    model = (model if layers == 1 else nn.TransformerEncoder(model, layers)).eval()
+    made, x = convert(model, 100), torch.randn(2, 5, 8, dtype=torch.float64)
+    with torch.set_grad_enabled(grad):
+        assert torch.allclose(made(x), model(x), atol=1e-10)
+
+
+def test_code_that_reads_the_weight():
+    linear, conv = nn.Linear(5, 4).double(), nn.Conv2d(2, 3, (2, 1)).double()
+    made = from_dense(linear, 4), from_dense(conv, 3)
+    for dense, modes in zip((linear, conv), made):
+        assert torch.allclose(modes.weight, dense.weight, atol=1e-12) and "weight" not in modes.state_dict()
+    x = torch.randn(3, 5, dtype=torch.float64)
+    gradients = []
+    for output in (made[0](x), functional.linear(x, made[0].weight, made[0].bias)):
+        gradients.append(torch.autograd.grad(output.square().sum(), list(made[0].parameters())))
+    assert all(torch.allclose(one, other, atol=1e-10) for one, other in zip(*gradients))
+
+
+class Tied(nn.Module):
+    def __init__(self, embedding=False):
+        super().__init__()
+        self.first = nn.Embedding(6, 6) if embedding else nn.Linear(6, 6)
+        self.last = nn.Linear(6, 6)
+        self.last.weight = self.first.weight
+
+    def forward(self, x):
+        return self.last(torch.tanh(self.first(x)))
+
+
+def test_layers_with_one_weight_share_their_modes():
+    torch.manual_seed(7)
+    model = Tied()
+    model.last.bias = model.first.bias
+    made = convert(model, 6)
+    assert made.first is not made.last and made.first.xi_in is made.last.xi_in and made.first.bias is made.last.bias
+    assert len(list(made.parameters())) == 4
+    x = torch.randn(3, 6)
+    assert torch.allclose(made(x), model(x), atol=1e-5)
+    torch.optim.SGD(made.parameters(), 0.1).step()
+    assert torch.equal(made.first.matrix, made.last.matrix)
+
+
+@pytest.mark.parametrize("model, skip, message", [
+    (Tied(embedding=True), (), "the weight of last is also weight of first, which stays dense"),
+    (Tied(), ("first",), "the weight of last is also weight of first, which stays dense")])
+def test_ties_to_what_stays_dense(model, skip, message):
+    with pytest.raises(ParameterError, match=message):
+        convert(model, 3, skip)
+    if not skip:
+        assert type(convert(nn.Sequential(model, nn.Linear(6, 6)), 3, skip="0")[0].last) is nn.Linear
+
+
+def test_frozen_layers_stay_frozen():
+    model = nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 3), nn.Linear(3, 3, bias=False))
+    model[0].requires_grad_(False)
+    model[1].bias.requires_grad_(False)
+    made = convert(model, 2)
+    trained = {name for name, parameter in made.named_parameters() if parameter.requires_grad}
+    assert trained == {f"{layer}.{name}" for layer in (1, 2) for name in ("xi_in", "strengths", "xi_out")}
+    assert not any(parameter.requires_grad for parameter in from_dense(model[0], 2).parameters())
+
+
+def test_hooks_stay():
+    model, seen = nn.Sequential(nn.Linear(4, 4), nn.ReLU()), []
+    model[0].register_forward_hook(lambda layer, x, y: seen.append("forward") or 2.0 * y)
+    model[0].register_forward_pre_hook(lambda layer, x, more: seen.append("pre"), with_kwargs=True)
+    model[0].register_full_backward_hook(lambda layer, before, after: seen.append("backward"))
+    model[0].register_full_backward_pre_hook(lambda layer, after: seen.append("backward pre"))
+    model[0].label = "mine"
+    x = torch.randn(3, 4, requires_grad=True)
+    expected = model(x)
+    seen.clear()
+    made = convert(model, 4)
+    found = made(x)
+    assert isinstance(made[0], ModeLinear) and torch.allclose(found, expected, atol=1e-5)
+    found.sum().backward()
+    assert seen == ["pre", "forward", "backward pre", "backward"] and made[0].label == "mine"
+    made[0].register_forward_hook(lambda layer, x, y: seen.append("new"))
+    seen.clear()
+    model(x)
+    assert "new" not in seen
+
+
+def hooked(register):
+    layer = nn.Linear(4, 4)
+    register(layer)
+    return nn.Sequential(layer)
+
+
+@pytest.mark.parametrize("register, message", [
+    (lambda layer: layer.weight.register_hook(lambda grad: grad), "weight of 0 has a hook, which a copy does not have"),
+    (lambda layer: layer.bias.register_post_accumulate_grad_hook(lambda p: None), "bias of 0 has a hook"),
+    (lambda layer: layer._register_state_dict_hook(lambda *a: None), "which its state_dict hooks do not know")])
+def test_hooks_that_cannot_stay(register, message):
+    with pytest.raises(ParameterError, match=message):
+        convert(hooked(register), 2)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("change", [
+    nn.utils.spectral_norm, nn.utils.parametrizations.weight_norm,
+    lambda layer: setattr(layer, "forward", lambda x: x)])
+def test_layers_that_are_more_than_a_weight_stay_dense(change):
+    layer = nn.Linear(4, 4)
+    layer = change(layer) or layer
+    made = convert(nn.Sequential(layer, nn.Linear(4, 4)), 2).eval()
+    x = torch.randn(3, 4)
+    assert type(made[0]) is type(layer) and torch.equal(made[0](x), layer.eval()(x))
+    with pytest.raises(ParameterError, match="this one has more"):
+        from_dense(layer, 2)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("change", [nn.utils.weight_norm, lambda layer: prune.l1_unstructured(layer, "weight", 0.5)])
+def test_models_that_pytorch_cannot_copy(change):
+    with pytest.raises(ParameterError, match="PyTorch cannot copy this model, .*: remove these first"):
+        convert(nn.Sequential(change(nn.Linear(4, 4)), nn.Linear(4, 4)), 2)
+
+
 def test_importances_are_those_of_the_arrays():
     model = nn.Sequential(ModeConv2d(2, 4, 3, 5), nn.Flatten(), ModeLinear(16, 3, 6))
     found = importances(model)
@@ -208,6 +334,8 @@ def test_training_in_modes_learns():
     (lambda: from_dense(nn.ReLU(), 4), "only nn.Linear and nn.Conv2d can be made of modes; got ReLU"),
     (lambda: from_dense(nn.Conv2d(4, 4, 3, groups=2), 4), "got groups = 2"),
     (lambda: from_dense(nn.Conv2d(4, 4, 3, padding_mode="circular"), 4), "padding_mode = 'circular': leave this"),
+    (lambda: ModeLinear(4, 3, 2, dtype=torch.complex64), "hold real numbers; got dtype = torch.complex"),
+    (lambda: from_dense(nn.Linear(4, 3, dtype=torch.complex64), 2), "must be real; got torch.complex64"),
     (lambda: convert(nn.ReLU(), 4), "no nn.Linear or nn.Conv2d to convert .* got ReLU"),
     (lambda: convert(Model(), 4, skip=["heads"]), "heads is none: see model.named_modules"),
     (lambda: convert(Model(), 0), "modes must be a whole number ≥ 1")])
