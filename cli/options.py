@@ -10,7 +10,6 @@ import tomllib
 
 import click
 
-from onlinemode.checks import spelled
 from onlinemode.errors import ConfigError, FileError
 
 PRESETS = {
@@ -66,6 +65,8 @@ class Name(click.ParamType):
     def convert(self, value, parameter, context):
         if not isinstance(value, str):
             self.fail(f"{value!r} is not a name")
+        from onlinemode.checks import spelled
+
         return spelled(value, self.names)
 
 
