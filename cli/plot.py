@@ -18,9 +18,10 @@ MOST_FILES = 3  # that are named in the title
 @click.option("--csv", is_flag=True, help="Write the curves of every run as .csv beside its file, too.")
 def command(files, out, overwrite, theory, csv):
     """Draw one saved run, or several on top of each other, of any engine."""
-    from onlinemode import load, simulate
+    from onlinemode import load
     from onlinemode.cli.pictures import plotting
     from onlinemode.cli.running import describe_run
+    from onlinemode.continuing import mean_field
 
     runs = [load(name) for name in files]
     first_file = Path(files[0])
@@ -29,9 +30,7 @@ def command(files, out, overwrite, theory, csv):
     curves = [claim_file(None, Path(name).with_suffix(""), CURVES, overwrite) for name in files] if csv else []
     first = runs[0]
     if theory and first.problem.inputs.independent and not any(plotting.is_theory(run) for run in runs):
-        start, replicas = (first.initial, 1) if first.starts is None else (first.start_of, first.draws)
-        runs.append(simulate(first.problem, start, float(first.alpha[-1]), "ode", replicas=replicas,
-                             save_at=first.alpha))
+        runs.append(mean_field(first))
     title = describe_run(first) if len(files) == 1 else _title(files, [describe_run(run) for run in runs[:len(files)]])
     figure = plotting.overview(runs, title)
     print(f"picture: {picture.write(PICTURE, lambda path: plotting.save_figure(figure, path))}")

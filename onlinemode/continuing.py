@@ -10,6 +10,7 @@ from onlinemode.engines.parts import GoingOn
 from onlinemode.ensemble import Ensemble
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.problem import Problem
+from onlinemode.replica_states import ReplicaStates
 from onlinemode.simulation import simulate
 from onlinemode.trajectory import Trajectory
 
@@ -90,6 +91,26 @@ def go_on(run, alpha, *, save_at=200, problem=None, engine=None, progress=None, 
                     replicas=run.replicas, keep=call["keep"], save_at=times, progress=progress,
                     store_weights=store_weights, store_final=store_final, checkpoint=checkpoint,
                     checkpoint_every=checkpoint_every, **options)
+
+
+def mean_field(run):
+    """The mean-field equations from where a run, or a piece that goes on with one, began, at its saved times.
+
+    Parameters
+    ----------
+    run : Trajectory
+
+    Returns
+    -------
+    Trajectory
+        Of engine ode; one replica a start.
+    """
+    start, replicas = (run.initial, 1) if run.starts is None else (run.start_of, run.draws)
+    if run.meta["start"]["kind"] == "states":
+        rows = {name: getattr(run, name)[:, :1] for name in _SAVED}
+        start = GoingOn(ReplicaStates.of_rows(run.alpha[:1], [0] * run.draws, rows), run.initial, run.N)
+        replicas = run.draws
+    return simulate(run.problem, start, float(run.alpha[-1]), "ode", N=run.N, replicas=replicas, save_at=run.alpha)
 
 
 def end_of(run, engine=None):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import onlinemode as om
+from onlinemode.continuing import mean_field
 from onlinemode.engines import parts
 from onlinemode.errors import EngineError, ParameterError, RepeatError
 
@@ -358,3 +359,14 @@ def test_overlaps_beside_options_that_say_the_same(onlinemode, tmp_path):
 def test_nothing_is_imported_for_it():
     code = "import sys, onlinemode as om; om.go_on, om.join; assert 'numba' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("engine, replicas", [("micro", 1), ("chain", 3), ("ode", 1)])
+def test_theory_beside_a_piece_begins_where_the_piece_does(engine, replicas):
+    options = {} if engine == "ode" else {"replicas": replicas, "seed": 2}
+    run = om.simulate(PROBLEM, fresh(0), 1.0, engine, store_final=True, **options)
+    piece = om.go_on(run, 2.0, save_at=5)
+    theory = mean_field(piece)
+    assert theory.draws == replicas and theory.alpha[0] == 1.0
+    assert np.allclose(theory.Q[:, 0], piece.Q[:, 0], rtol=1e-12)
+    assert np.allclose(mean_field(run).Q[:, 0], run.Q[:1, 0], rtol=1e-12)
