@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-import numpy as np
 
 from onlinemode.cli.checkpoints import FREE, with_repeated
 from onlinemode.cli.options import COMMON, ODE, OPTIONS, typed_values
@@ -68,6 +67,8 @@ def read_overlaps(path):
     ------
     FileError, ConfigError, OverlapError, ShapeError
     """
+    import numpy as np
+
     from onlinemode import OrderParameters, initial
 
     try:
