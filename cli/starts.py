@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-import numpy as np
 
 from onlinemode.cli.checkpoints import FREE, with_repeated
 from onlinemode.cli.options import COMMON, ODE, OPTIONS, read_toml, typed_values
@@ -67,6 +66,8 @@ def read_overlaps(path):
     ------
     FileError, ConfigError, OverlapError, ShapeError
     """
+    import numpy as np
+
     from onlinemode import OrderParameters, initial
 
     values = read_toml(path)
