@@ -84,7 +84,7 @@ def test_a_theory_that_does_not_fit_into_memory(onlinemode, tmp_path, monkeypatc
             raise MemoryError
         return real(problem, start, alpha, engine, **options)
 
-    monkeypatch.setattr(om, "simulate", simulate)
+    monkeypatch.setattr("onlinemode.simulation.simulate", simulate)
     code, out, err = onlinemode("simulate", *SMALL, "--out", "x")
     assert code == 0 and (tmp_path / "x.png").is_file() and "no plateau" in out
     assert "no theory: the mean-field equations for K = 3, M = 3, P = 3 need more memory than there is" in err

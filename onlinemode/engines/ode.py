@@ -107,7 +107,8 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
                 stop[0] = 1
     ended = time.perf_counter()
 
-    parts = [np.stack(part) for part in zip(*paths)]
+    # contiguous, as they are when a file is read: products of matrices round differently in another layout
+    parts = [np.ascontiguousarray(np.stack(part)) for part in zip(*paths)]
     quadrature = {} if problem.activation in CLOSED_FORM else {"nodes": nodes, "node_seed": node_seed}
     return Trajectory(
         alpha=alphas, **dict(zip(PATHS, parts)), problem=problem,

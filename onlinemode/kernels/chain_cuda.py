@@ -305,7 +305,7 @@ def advance(state, paths, sizes, teacher_factor, teacher_readout, rates, weight_
 
 def saved_states(paths, saved):
     """The saved states on the host, arrays (replicas, times, ...); NaN from number ``saved`` of a replica on."""
-    states = [np.moveaxis(path.copy_to_host(), -1, 0) for path in paths]
+    states = [np.ascontiguousarray(np.moveaxis(path.copy_to_host(), -1, 0)) for path in paths]
     for state in states:
         state[np.arange(state.shape[1]) >= saved[:, np.newaxis]] = np.nan
     return states
