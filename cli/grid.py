@@ -14,7 +14,7 @@ from onlinemode.cli.names import unusual
 from onlinemode.cli.options import COMMON, OUTPUT, PROBLEM, START, WHOLE, convert, option_type
 from onlinemode.errors import FileError
 
-NAMES = tuple(name for name in (*START, "alpha", *PROBLEM) if name != "inputs")
+NAMES = tuple(name for name in (*START, "alpha", *PROBLEM) if name not in ("inputs", "start"))
 MOST_POINTS = 10_000
 DESCRIPTION = "sweep.json"
 TABLE = "table.csv"

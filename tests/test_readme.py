@@ -11,6 +11,8 @@ from onlinemode.cli.main import main
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 GUIDE = README.split("## Five minutes on the command line")[1].split("## Five minutes in Python")[0]
 COMMANDS = [line.split("#")[0].strip() for line in re.search(r"```\n(.*?)```", GUIDE, re.S)[1].splitlines()]
+GOING_ON = (Path(__file__).parent.parent / "docs/going-on.md").read_text(encoding="utf-8")
+OVERLAPS = re.search(r"```toml\n(.*?)```", GOING_ON, re.S)[1]
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
 
 
@@ -22,10 +24,11 @@ def test_the_guide_has_commands():
 def test_commands_of_the_guide(tmp_path, monkeypatch, capsys):
     """In order, in one folder; simulations with a smaller α, the benchmark at one small N, the rest as printed."""
     monkeypatch.chdir(tmp_path)
+    Path("overlaps.toml").write_text(OVERLAPS)
     for command in COMMANDS:
         arguments = shlex.split(command)[1:]
         if arguments[0] in ("simulate", "compare"):
-            arguments += ["--alpha", "2"]
+            arguments += ["--alpha", "3" if "--start" in arguments else "2"]
         if arguments[0] == "benchmark":
             arguments += ["--N", "200", "--rounds", "1"]
         if arguments[0] == "deep":

@@ -99,7 +99,8 @@ def test_auto(problem, random_weights, monkeypatch):
 
 def test_auto_takes_the_cpu_for_what_a_device_cannot_do(random_weights, monkeypatch):
     monkeypatch.setattr("onlinemode.engines.micro.N_WORTH_A_DEVICE", 5)
-    start, problem = random_weights(5, K=2, M=2, P=2, seed=2), om.Problem(batch=100)
+    start = random_weights(5, K=2, M=2, P=2, seed=2)
+    problem = om.Problem(batch=100, rates=om.LearningRates(xi_in=0.5))
     with pytest.raises(EngineError, match="a batch of at most 64"):
         om.simulate(problem, start, 0.2, device="cuda", save_at=2)
     assert om.simulate(problem, start, 0.2, device="auto", save_at=2).meta["call"]["device"] == "cpu"
