@@ -120,8 +120,9 @@ def settings_of(run, given):
         "activation": problem.activation, "noise": problem.noise, "weight_decay": problem.weight_decay,
         "batch": problem.batch, "inputs": inputs, "eta": rates.xi_in, "eta_strengths": rates.strengths,
         "eta_xi_out": rates.xi_out, "eta_readout": rates.readout, "engine": run.meta["engine"],
-        "replicas": run.replicas, "keep": call["keep"], "precision": call.get("precision", COMMON["precision"]),
-        "device": run.meta["device"], "test_samples": call.get("test_samples"), "threads": call.get("threads")}
+        "replicas": run.replicas, "keep": call["keep"], "quantiles": call.get("quantiles"),
+        "precision": call.get("precision", COMMON["precision"]), "device": run.meta["device"],
+        "test_samples": call.get("test_samples"), "threads": call.get("threads")}
     return with_repeated(settings, given, typed["start"], CHANGEABLE)
 
 

@@ -7,7 +7,7 @@ from onlinemode.engines import chain_states, get_engine
 from onlinemode.engines.checkpoint import EVERY
 from onlinemode.engines.grid import later_times
 from onlinemode.engines.parts import GoingOn
-from onlinemode.ensemble import Ensemble
+from onlinemode.ensemble import PROBABILITIES, Ensemble
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.problem import Problem
 from onlinemode.replica_states import ReplicaStates
@@ -90,7 +90,7 @@ def go_on(run, alpha, *, save_at=200, problem=None, engine=None, progress=None, 
     return simulate(problem, GoingOn(states, run.initial, run.N, origin), alpha, engine, N=run.N, seed=run.meta["seed"],
                     replicas=run.replicas, keep=call["keep"], save_at=times, progress=progress,
                     store_weights=store_weights, store_final=store_final, checkpoint=checkpoint,
-                    checkpoint_every=checkpoint_every, **options)
+                    checkpoint_every=checkpoint_every, quantiles=call.get("quantiles", PROBABILITIES), **options)
 
 
 def mean_field(run):

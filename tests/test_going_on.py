@@ -370,3 +370,11 @@ def test_theory_beside_a_piece_begins_where_the_piece_does(engine, replicas):
     assert theory.draws == replicas and theory.alpha[0] == 1.0
     assert np.allclose(theory.Q[:, 0], piece.Q[:, 0], rtol=1e-12)
     assert np.allclose(mean_field(run).Q[:, 0], run.Q[:1, 0], rtol=1e-12)
+
+
+def test_pieces_have_the_quantiles_of_the_run():
+    run = om.simulate(PROBLEM, fresh(0), 1.0, "chain", replicas=6, keep="summary", store_final=True,
+                      quantiles=(0.1, 0.9))
+    piece = om.go_on(run, 2.0)
+    assert piece.ensemble.probabilities.tolist() == [0.1, 0.9]
+    assert om.join(run, piece).ensemble.quantiles["R"].shape[0] == 2
