@@ -7,6 +7,7 @@ from onlinemode.errors import ParameterError
 from onlinemode.inputs import Gaussian, Inputs
 from onlinemode.inputs import from_dict as inputs_from_dict
 
+MAX_BATCH = 10**9
 ACTIVATIONS = ("erf", "linear", "relu", "tanh")
 
 
@@ -59,7 +60,7 @@ class Problem:
     weight_decay : float, default 0
         κ, decay of the input modes: X <- (1 − κ/N) X in each step.
     batch : int, default 1
-        Samples a step; their gradients are averaged and α stays steps/N.
+        Samples a step, at most 10^9; their gradients are averaged and α stays steps/N.
     rates : LearningRates
         Which factors are trained, and how fast.
     inputs : Inputs, default Gaussian()
@@ -83,7 +84,7 @@ class Problem:
         checks.choice("activation", self.activation, ACTIVATIONS)
         object.__setattr__(self, "noise", checks.number("noise", self.noise, 0.0))
         object.__setattr__(self, "weight_decay", checks.number("weight_decay", self.weight_decay, 0.0))
-        object.__setattr__(self, "batch", checks.integer("batch", self.batch, 1))
+        object.__setattr__(self, "batch", checks.integer("batch", self.batch, 1, MAX_BATCH))
         if not isinstance(self.rates, LearningRates):
             raise ParameterError(f"rates must be a LearningRates, such as LearningRates(xi_in=1.0); got {self.rates!r}")
         if not isinstance(self.inputs, Inputs):

@@ -27,9 +27,10 @@ def test_bad_learning_rate(name, value, shown):
     ({"noise": math.nan}, "noise must be a finite number ≥ 0; got nan"),
     ({"weight_decay": -2}, "weight_decay must be a finite number ≥ 0; got -2"),
     ({"weight_decay": math.inf}, "weight_decay must be a finite number ≥ 0; got inf"),
-    ({"batch": 0}, "batch must be a whole number ≥ 1; got 0"),
-    ({"batch": 1.5}, "batch must be a whole number ≥ 1; got 1.5"),
-    ({"batch": math.nan}, "batch must be a whole number ≥ 1; got nan"),
+    ({"batch": 0}, "batch must be a whole number ≥ 1 and ≤ 1000000000; got 0"),
+    ({"batch": 1.5}, "batch must be a whole number ≥ 1 and ≤ 1000000000; got 1.5"),
+    ({"batch": math.nan}, "batch must be a whole number ≥ 1 and ≤ 1000000000; got nan"),
+    ({"batch": 10**308}, "batch must be a whole number ≥ 1 and ≤ 1000000000; got 1"),
 ])
 def test_bad_problem(options, message):
     with pytest.raises(ParameterError) as caught:
