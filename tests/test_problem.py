@@ -30,7 +30,7 @@ def test_bad_learning_rate(name, value, shown):
     ({"batch": 0}, "batch must be a whole number ≥ 1 and ≤ 1000000000; got 0"),
     ({"batch": 1.5}, "batch must be a whole number ≥ 1 and ≤ 1000000000; got 1.5"),
     ({"batch": math.nan}, "batch must be a whole number ≥ 1 and ≤ 1000000000; got nan"),
-    ({"batch": 10**308}, "batch must be a whole number ≥ 1 and ≤ 1000000000; got 1"),
+    ({"batch": 10**10}, "batch must be a whole number ≥ 1 and ≤ 1000000000; got 10000000000"),
 ])
 def test_bad_problem(options, message):
     with pytest.raises(ParameterError) as caught:
