@@ -3,14 +3,14 @@
 import click
 
 from onlinemode.cli.names import claim_runs
-from onlinemode.cli.options import ODE, OUTPUT, PROBLEM, SIMULATION, START, resolve, shared_options
+from onlinemode.cli.options import ODE, OUTPUT, OVERLAPS_ALONE, PROBLEM, SIMULATION, START, resolve, shared_options
 from onlinemode.cli.running import describe, make_problem, make_start
-from onlinemode.cli.simulate import ENGINE_OPTIONS, Theory, check_engine, finish, run_simulation
+from onlinemode.cli.simulate import ENGINE_OPTIONS, Theory, check_engine, finish, is_interrupted, run_simulation
 from onlinemode.cli.starts import with_overlaps
 
 
 @click.command("compare", short_help="SGD against theory, in units of N^-1/2.")
-@shared_options(*START, "alpha", *PROBLEM, *SIMULATION, *ODE, *OUTPUT)
+@shared_options(*START, "alpha", *PROBLEM, *SIMULATION, *ODE, *OUTPUT, replaced={"start": OVERLAPS_ALONE})
 @click.option("--engines", "--engine", default="micro,ode", help="Comma-separated; ode and at least one of micro, "
               "chain.  [micro,ode]")
 def command(engines, **given):
@@ -40,5 +40,8 @@ def command(engines, **given):
         raise EngineError(f"{mean_field.too_much(memory_alone=True)}: take fewer units, or onlinemode simulate")
     results = []
     for name in simulated:
-        results.append((run_simulation(problem, start, settings, name, mean_field), f"_{name}"))
+        run = run_simulation(problem, start, settings, name, mean_field)
+        results.append((run, f"_{name}"))
+        if is_interrupted(run):
+            break
     return finish(settings, "compare", claim, results, mean_field, describe(settings, start), "_ode")

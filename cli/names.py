@@ -5,6 +5,7 @@ A name given with ``--out`` must be free, unless ``--overwrite`` is given.
 """
 
 import os
+import re
 from pathlib import Path
 
 import click
@@ -50,7 +51,8 @@ def check_numbers(settings):
     from onlinemode.simulation import MAX_SEED
 
     for name, most in (("N", MAX_N), ("seed", MAX_SEED)):
-        checks.integer(name, max(settings[name], 0), 0, most)
+        if settings[name] is not None:
+            checks.integer(name, max(settings[name], 0), 0, most)
 
 
 def _tails_of_run(settings):
@@ -62,7 +64,8 @@ def _tails_of_run(settings):
 
 def default_name(settings, command):
     """Command, start, N, whatever is not the usual kind, and the seed: ``simulate_showcase_N1000_manifold_seed0``."""
-    return "_".join([command, settings["init"], f"N{settings['N']}", *unusual(settings), f"seed{settings['seed']}"])
+    size = [] if settings["N"] is None else [f"N{settings['N']}"]
+    return "_".join([command, settings["init"], *size, *unusual(settings), f"seed{settings['seed']}"])
 
 
 def unusual(settings, usual=COMMON):
@@ -73,7 +76,7 @@ def unusual(settings, usual=COMMON):
 
 def _one_word(value):
     """``manifold`` of ``manifold:D=100,erf``, and of a path the name of its file, without the suffix."""
-    return Path(str(value).partition(":")[0]).stem or "inputs"
+    return Path(re.split("[:(]", str(value))[0]).stem or "inputs"
 
 
 def claim_files(settings, stem, endings=("",), tails=(RESULT,), replaceable=None):

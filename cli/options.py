@@ -160,6 +160,10 @@ SIMULATION = ("replicas", "fresh_students", "keep", "quantiles", "precision", "d
 ODE = ("method", "rtol", "atol", "nodes")
 
 
+OVERLAPS_ALONE = click.option("--start", type=click.Path(), help="What to begin from in place of --init: OVERLAPS.toml "
+                              "(docs/going-on.md).  [--init]")  # where there is no going on with a run
+
+
 def shared_options(*names, replaced=None):
     """Decorator: the named options, ``--preset`` and ``--config``; ``replaced`` has some of them with other help."""
     options = OPTIONS | (replaced or {})

@@ -27,15 +27,16 @@ def command(files, out, overwrite, theory, csv):
     first_file = Path(files[0])
     beside = first_file.with_name(first_file.stem + "_plot")  # simulate's picture stays
     picture = claim_file(out, beside, PICTURE, overwrite)
-    curves = [claim_file(None, Path(name).with_suffix(""), CURVES, overwrite) for name in files] if csv else []
+    curves = {name: claim_file(None, Path(name).with_suffix(""), CURVES, overwrite)
+              for name in dict.fromkeys(files)} if csv else {}
     first = runs[0]
     if theory and first.problem.inputs.independent and not any(plotting.is_theory(run) for run in runs):
         runs.append(mean_field(first))
     title = describe_run(first) if len(files) == 1 else _title(files, [describe_run(run) for run in runs[:len(files)]])
     figure = plotting.overview(runs, title)
     print(f"picture: {picture.write(PICTURE, lambda path: plotting.save_figure(figure, path))}")
-    for claim, run in zip(curves, runs):
-        print(f"curves: {claim.write(CURVES, run.to_csv)}")
+    for name, claim in curves.items():
+        print(f"curves: {claim.write(CURVES, runs[files.index(name)].to_csv)}")
 
 
 def _title(files, descriptions):

@@ -3,6 +3,7 @@
 import click
 
 from onlinemode.cli.names import RESULT, claim_file
+from onlinemode.cli.signals import INTERRUPTED
 
 
 @click.command("repeat", short_help="Make a saved run again, from its file.")
@@ -21,6 +22,8 @@ def command(file, out, overwrite, quiet):
     from onlinemode.cli.running import ProgressBar
     from onlinemode.storage import archive_path
 
+    if overwrite and out is None:
+        raise click.UsageError("--overwrite goes with --out; got no --out: nothing is written without it")
     run = load(file)
     claim = None if out is None else claim_file(archive_path(out), None, RESULT, overwrite)
     bar = ProgressBar(quiet)
@@ -30,6 +33,9 @@ def command(file, out, overwrite, quiet):
         bar.close()
     if claim is not None:
         print(f"result: {claim.write(RESULT, again.save)}")
+    if any(status.value == "interrupted" for status in again.status) and again.status != run.status:
+        print(f"stopped before it was repeated: {again.message[0]}")
+        return INTERRUPTED
     names = ("alpha", "G", "S", "strengths", "xi_out", "readout")
     pairs = [(getattr(run, name), getattr(again, name)) for name in names]
     interrupted = [number for number, status in enumerate(run.status) if status.value == "interrupted"]

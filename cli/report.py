@@ -149,7 +149,8 @@ def print_run(run, theory):
     mean = run.replicas > 1 and run.starts is None
     if run.replicas > 1:
         print(f"({'mean' if mean else 'the first'} of {run.replicas:,} replicas"
-              + (")" if mean else ", which began from different students)"))
+              + (")" if mean else ", which go on from different states)" if run.meta["start"]["kind"] == "states" else
+                 ", which began from different students)"))
     print_table(run, theory, mean)
     print_stages(run, theory)
 

@@ -2,20 +2,23 @@
 
 import signal
 import threading
+import time
 
 INTERRUPTED = 130
+SECONDS_TO_SAVE = 5.0
 _NAMES = ("SIGTERM", "SIGHUP")  # Windows has one of them
 
 
 class Terminations:
-    """While entered, the first of these signals raises KeyboardInterrupt in the main thread.
+    """While entered, one of these signals raises KeyboardInterrupt in the main thread.
 
-    Those that follow are ignored, so that they do not stop the saving.  A signal that was ignored before, as
-    SIGHUP is under nohup, stays so.
+    Those that follow within SECONDS_TO_SAVE are ignored, so that they do not stop the saving; later ones raise again,
+    for the first may have come where Python drops exceptions.  A signal that was ignored before, as SIGHUP is under
+    nohup, stays so.
     """
 
     def __enter__(self):
-        self._number, self._before = None, {}
+        self._number, self._came, self._before = None, 0.0, {}
         if threading.current_thread() is threading.main_thread():  # Python allows it nowhere else
             for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
                 if signal.getsignal(number) is not signal.SIG_IGN:
@@ -27,8 +30,9 @@ class Terminations:
             signal.signal(number, handler)
 
     def _terminate(self, number, frame):
-        if self._number is None:
-            self._number = number
+        now = time.monotonic()
+        if self._number is None or now - self._came > SECONDS_TO_SAVE:
+            self._number, self._came = self._number or number, now
             raise KeyboardInterrupt
 
     def exit_code(self, code):

@@ -22,6 +22,7 @@ from onlinemode.cli.running import (
     make_problem,
     make_start,
 )
+from onlinemode.cli.signals import INTERRUPTED
 from onlinemode.cli.starts import changed_problem, end_overlaps, how_to_go_on, run_to_go_on, settings_of, with_overlaps
 from onlinemode.errors import EngineError
 
@@ -87,6 +88,9 @@ def command(theory, checkpoint, every, resume, **given):
 
 def check_engine(settings, engine):
     """Raise UsageError for an engine that does not simulate, or an option that it does not have."""
+    if engine == "ode" and str(settings.get("start")).endswith(".npz"):
+        raise click.UsageError(f"simulate goes on with runs of micro and chain; {settings['start']} is one of ode: go "
+                               f"on with onlinemode ode --start {settings['start']}")
     if engine not in ENGINE_OPTIONS:
         raise click.UsageError(f"--engine must be one of {', '.join(ENGINE_OPTIONS)}; got {engine!r}")
     for name in ("precision", "device", "test_samples"):
@@ -201,22 +205,32 @@ class Theory:
         if self._stopped:
             raise KeyboardInterrupt
 
+    def stop(self):
+        """End the integration, which then returns what it has."""
+        self._stopped = True
+
     def result(self):
-        """Wait for the trajectory, or None; Ctrl-C ends the integration, which then returns what it has."""
+        """Wait for the trajectory; Ctrl-C ends the integration, which then returns what it has.
+
+        Raises
+        ------
+        EngineError
+            If it does not end when it should, or cannot be made.
+        """
         self.begin()
         bar = StatusLine(self._settings["quiet"] or self._settings["json"])
         said, began = set(), time.perf_counter()
         try:
-            while not self._ended.wait(0.1):
+            while not self._stopped and not self._ended.wait(0.1):
                 waited = time.perf_counter() - began
                 if waited > 1.0:
                     self._say_what_is_done(said, bar)
         except KeyboardInterrupt:
-            self._stopped = True
-            if not self._ended.wait(SECONDS_TO_STOP):
-                raise EngineError("stopped by the user in the middle of an evaluation") from None
+            self.stop()
         finally:
             bar.close()
+        if self._stopped and not self._ended.wait(SECONDS_TO_STOP):
+            raise EngineError("stopped by the user in the middle of an evaluation")
         theory, problem = self._outcome
         if isinstance(problem, MemoryError):
             o = first_start(self._start)
@@ -312,11 +326,14 @@ def finish(settings, command, claim, results, mean_field, title, theory_ending=N
         report.print_status(run)
     runs = [run for run, _ in results]
     theory, problem = None, None
+    interrupted = any(is_interrupted(run) for run in runs)
+    if interrupted and mean_field is not None:
+        mean_field.stop()
     try:
         theory = mean_field.result() if mean_field is not None else None
     except EngineError as trouble:
         problem = trouble
-        if command != "compare":
+        if command != "compare" or interrupted:
             print(f"no theory: {problem}", file=sys.stderr)
     noise = mean_field.noise if mean_field is not None else None
     if theory is not None:
@@ -330,6 +347,8 @@ def finish(settings, command, claim, results, mean_field, title, theory_ending=N
             tabulate(theory, theory_ending)
     if command == "compare" and problem is not None:
         report.print_files(files)
+        if interrupted:
+            return INTERRUPTED
         raise problem
     if settings["plot"]:
         from onlinemode.cli.pictures import plotting
@@ -347,4 +366,9 @@ def finish(settings, command, claim, results, mean_field, title, theory_ending=N
             for run in runs:
                 report.print_run(run, theory)
         report.print_files(files)
-    return 130 if any(status.value == "interrupted" for run in runs for status in run.status) else 0
+    return INTERRUPTED if interrupted else 0
+
+
+def is_interrupted(run):
+    """Whether the user stopped a replica."""
+    return any(status.value == "interrupted" for status in run.status)

@@ -1,5 +1,6 @@
 """``--start``: overlaps from a TOML file, or the end of a saved run."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,4 +153,4 @@ def how_to_go_on(run, path):
         end_of(run)
     except OnlineModeError:
         return None
-    return f"go on with: onlinemode simulate --start {path} --alpha ..."
+    return f"go on with: onlinemode simulate --start {shlex.quote(str(path))} --alpha ..."

@@ -8,6 +8,7 @@ from onlinemode.cli.options import (
     COMMON,
     ODE,
     OUTPUT,
+    OVERLAPS_ALONE,
     PROBLEM,
     SIMULATION,
     START,
@@ -39,6 +40,7 @@ SHOWN = {"error": "ε_g", "error_se": "± s.e.", "specialization": "special.", "
               help="An option to sweep and its values: eta=1,2,5, noise=0:1:11 (from, to, how many) or "
               "N=1e2:1e6:5:log. Several --over make a grid.")
 @shared_options(*START, "alpha", *PROBLEM, "engine", *SIMULATION, *ODE, *_OUTPUT, replaced={
+    "start": OVERLAPS_ALONE,
     "engine": click.option("--engine", help="chain (exact overlaps), micro (N-vectors) or ode.  [chain]"),
     "out": click.option("--out", type=click.Path(), help="Folder of the results.  [a new name in this folder]")})
 def command(over, **given):
