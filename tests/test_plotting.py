@@ -71,7 +71,8 @@ def test_whole_figures_without_warnings(start, replicas, theory, noise, tmp_path
     ode = theory if start == "one" else om.simulate(PROBLEM, fresh, 2.0, "ode", save_at=TIMES, replicas=replicas)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", category=DeprecationWarning, module="matplotlib")  # of what it uses itself
+        for library in ("matplotlib", "pyparsing"):  # deprecations of what Matplotlib uses itself
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module=library)
         for number, figure in enumerate([
                 plotting.overview([run, ode]),
                 plotting.comparison([run], ode, "title", noise if start == "one" else None)]):
