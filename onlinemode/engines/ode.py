@@ -26,7 +26,7 @@ METHODS = ("LSODA", "DOP853", "RK45", "Radau", "BDF")
 CONVERGED_ERROR = 1e-12  # from here on it may be that nothing is left to move
 JACOBIAN_STEP = 1e-6  # of central differences, relative to the size of an entry
 MOST_EVALUATIONS = 2_000_000  # a solver that needs more is stuck
-MOST_NOT_FINITE = 1000  # evaluations in a row: the explicit solvers go on looking for a step for ever
+LOOK_EVERY = 1000  # evaluations without a step: an explicit solver whose rates are not finite looks for one for ever
 SECONDS_BETWEEN_REPORTS = 0.2
 
 
@@ -201,7 +201,7 @@ class _Watched:
     def __init__(self, drift, begin, last, progress):
         self._drift, self._begin, self._last, self._progress = drift, begin, last, progress
         self.evaluations, self.reached, self.state = 0, begin, drift.full[drift.active]
-        self._not_finite = 0
+        self._reached_at_look = None
         self._reported = time.perf_counter()
 
     @property
@@ -215,9 +215,10 @@ class _Watched:
         self.evaluations += 1
         self.state = y
         value = self._drift(y)
-        self._not_finite = 0 if np.isfinite(value.sum()) else self._not_finite + 1
-        if self._not_finite >= MOST_NOT_FINITE:
-            raise _Stuck("rates that are not finite at any step")
+        if self.evaluations % LOOK_EVERY == 0:
+            if self.reached == self._reached_at_look and not np.all(np.isfinite(value)):
+                raise _Stuck("rates that are not finite at any step")
+            self._reached_at_look = self.reached
         if self._progress is not None and time.perf_counter() - self._reported > SECONDS_BETWEEN_REPORTS:
             self._reported = time.perf_counter()
             share = (self.reached - self._begin) / (self._last - self._begin)
