@@ -1,6 +1,8 @@
 """``--checkpoint``, ``--every`` and ``--resume``: what the command line adds to checkpoints."""
 
+import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -54,10 +56,12 @@ def with_repeated(settings, given, path, free, options=OPTIONS):
     for name, value in typed_values(given, options).items():
         if name == "preset" or name not in given:  # settings stand in its place; of another command
             continue
-        if name not in free and settings.get(name) != value:
+        own = settings.get(name)
+        if name not in free and own != value:
             option = "--" + name.replace("_", "-")
-            raise click.UsageError(f"{option} must be that of the run in {path}, {settings.get(name)}; got {value}: "
-                                   "leave it out, it is in the file")
+            raise click.UsageError(f"{option} must be that of the run in {path}, "
+                                   f"{'which has none' if own is None else own}; got {value}: leave it out, it is in "
+                                   "the file")
         settings[name] = value
     return settings
 
@@ -86,16 +90,23 @@ class Keeper:
     ----------
     path, every, resumed
         The values of the three options, None where not given.
+    out : str or None
+        Where the result goes.
     command : str
         The words after ``onlinemode`` that make or resume such a run.
     """
 
-    def __init__(self, path, every, resumed, command="simulate"):
+    def __init__(self, path, every, resumed, out, command="simulate"):
+        from onlinemode.storage import archive_path
+
         self._command = command
         if every is not None and path is None and resumed is None:
             raise click.UsageError("--every needs --checkpoint or --resume; got neither")
         self.path, self.every, self.resumed = path, every, resumed
-        for file in sorted({path, resumed} - {None}):
+        self._files = {os.path.realpath(file): file for file in (path, resumed) if file is not None}
+        for real, file in self._files.items():
+            if out is not None and os.path.realpath(archive_path(out)) == real:
+                raise click.UsageError(f"checkpoint and result (--out) must have different names; got {file} for both")
             hold(file)
 
     def checkpoint(self, settings):
@@ -108,14 +119,13 @@ class Keeper:
 
     def end(self, code):
         """Say how to go on after an interrupt, or remove what is no longer needed; returns the exit code."""
-        from pathlib import Path
-
         file = self.path if self.path is not None else self.resumed
         if file is None:
             return code
         if code == 0:
-            for each in {self.path, self.resumed} - {None}:
+            for each in self._files:
                 Path(each).unlink(missing_ok=True)
             return code
-        print(f"the run is not finished; go on with: onlinemode {self._command} --resume {file}", file=sys.stderr)
+        if os.path.exists(file):
+            print(f"the run is not finished; go on with: onlinemode {self._command} --resume {file}", file=sys.stderr)
         return code

@@ -2,11 +2,11 @@
 
 import click
 
+from onlinemode.cli.beside import Theory
 from onlinemode.cli.names import claim_runs
 from onlinemode.cli.options import ODE, OUTPUT, OVERLAPS_ALONE, PROBLEM, SIMULATION, START, resolve, shared_options
-from onlinemode.cli.running import describe, make_problem, make_start
-from onlinemode.cli.simulate import ENGINE_OPTIONS, Theory, check_engine, finish, is_interrupted, run_simulation
-from onlinemode.cli.starts import with_overlaps
+from onlinemode.cli.simulate import ENGINE_OPTIONS, check_engine, finish, is_interrupted, run_simulation
+from onlinemode.cli.starts import beginning, with_overlaps
 
 
 @click.command("compare", short_help="SGD against theory, in units of N^-1/2.")
@@ -22,7 +22,7 @@ def command(engines, **given):
     not grow with N.
     """
     from onlinemode.errors import EngineError
-    from onlinemode.inputs import require_independent
+    from onlinemode.inputs import parse, require_independent
 
     names = engines.split(",")
     simulated = [name for name in names if name != "ode"]
@@ -32,16 +32,15 @@ def command(engines, **given):
     for name in simulated:
         check_engine(settings, name)
     claim = claim_runs(settings, "compare", [f"_{name}" for name in (*simulated, "ode")])
-    problem = make_problem(settings)
-    require_independent(problem.inputs, "ode")
-    start = make_start(settings, vectors="micro" in simulated)
+    require_independent(parse(settings["inputs"]), "ode")
+    problem, start, title = beginning(settings, vectors="micro" in simulated)
     mean_field = Theory(problem, start, settings, with_noise=True)
     if mean_field.too_much(memory_alone=True):
         raise EngineError(f"{mean_field.too_much(memory_alone=True)}: take fewer units, or onlinemode simulate")
     results = []
     for name in simulated:
-        run = run_simulation(problem, start, settings, name, mean_field)
+        run = run_simulation(problem, start, settings, name, mean_field, title)
         results.append((run, f"_{name}"))
         if is_interrupted(run):
             break
-    return finish(settings, "compare", claim, results, mean_field, describe(settings, start), "_ode")
+    return finish(settings, "compare", claim, results, mean_field, title, "_ode")

@@ -47,7 +47,7 @@ def command(checkpoint, every, resume, **given):
         settings = _resumed_settings(resume, given)
     else:
         settings = resolve(given)
-    keeper = Keeper(checkpoint, every, resume, "deep train")
+    keeper = Keeper(checkpoint, every, resume, settings["out"], "deep train")
     if resume is not None:
         claim = _claim(settings, [""], lambda path: _is_part_of_run(path, resume))
         runs = [_resume(settings, keeper)]

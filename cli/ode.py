@@ -3,10 +3,10 @@
 import click
 
 from onlinemode.cli.names import claim_runs
-from onlinemode.cli.options import ODE, OUTPUT, PROBLEM, START, resolve, shared_options
-from onlinemode.cli.running import ProgressBar, announce, chosen, describe, make_problem, make_start
+from onlinemode.cli.options import ODE, OUTPUT, PROBLEM, START, shared_options
+from onlinemode.cli.running import ProgressBar, announce, chosen
 from onlinemode.cli.simulate import finish
-from onlinemode.cli.starts import changed_problem, end_overlaps, run_to_go_on, settings_of, with_overlaps
+from onlinemode.cli.starts import beginning, settings_and_run
 
 _OUTPUT = tuple(name for name in OUTPUT if name not in ("store_weights", "store_final"))
 
@@ -22,16 +22,10 @@ def command(**given):
     """
     from onlinemode import go_on, simulate
 
-    before = run_to_go_on(given)
-    settings = with_overlaps(resolve(given), given) if before is None else settings_of(before, given)
+    settings, before = settings_and_run(given)
+    settings = settings | {"engine": None}  # of the run that goes on, in names
     claim = claim_runs(settings, "ode")
-    if before is None:
-        problem, start, title = make_problem(settings), make_start(settings, vectors=False), settings
-    else:
-        problem = changed_problem(before, settings)
-        begin, start = end_overlaps(before)
-        title = settings | {"init": f"{settings['init']} from α = {begin:.6g}"}
-    title = describe(title, start)
+    problem, start, title = beginning(settings, before)
     bar = ProgressBar(settings["quiet"] or settings["json"])
     reports = []
 

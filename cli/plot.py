@@ -1,10 +1,12 @@
 """``onlinemode plot``: draw saved runs, one or several on top of each other."""
 
+import sys
 from pathlib import Path
 
 import click
 
 from onlinemode.cli.names import CURVES, PICTURE, claim_file
+from onlinemode.cli.simulate import is_interrupted
 
 MOST_FILES = 3  # that are named in the title
 
@@ -21,7 +23,6 @@ def command(files, out, overwrite, theory, csv):
     from onlinemode import load
     from onlinemode.cli.pictures import plotting
     from onlinemode.cli.running import describe_run
-    from onlinemode.continuing import mean_field
 
     runs = [load(name) for name in files]
     first_file = Path(files[0])
@@ -31,12 +32,28 @@ def command(files, out, overwrite, theory, csv):
               for name in dict.fromkeys(files)} if csv else {}
     first = runs[0]
     if theory and first.problem.inputs.independent and not any(plotting.is_theory(run) for run in runs):
-        runs.append(mean_field(first))
+        runs += _theory(first)
     title = describe_run(first) if len(files) == 1 else _title(files, [describe_run(run) for run in runs[:len(files)]])
     figure = plotting.overview(runs, title)
     print(f"picture: {picture.write(PICTURE, lambda path: plotting.save_figure(figure, path))}")
     for name, claim in curves.items():
         print(f"curves: {claim.write(CURVES, runs[files.index(name)].to_csv)}")
+
+
+def _theory(run):
+    """The mean-field equations through a run, in a list that is empty where they take too long."""
+    from onlinemode.cli.beside import too_much
+    from onlinemode.continuing import mean_field
+
+    alike = run.starts is None and run.meta["start"]["kind"] != "states"
+    reason = too_much(run.problem, run.initial, 1 if alike else run.draws, {})
+    if reason:
+        print(f"no theory: {reason}", file=sys.stderr)
+        return []
+    theory = mean_field(run)
+    if is_interrupted(theory):
+        raise KeyboardInterrupt
+    return [theory]
 
 
 def _title(files, descriptions):

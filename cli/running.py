@@ -56,8 +56,17 @@ def make_start(settings, vectors=True, small=False):
     return makers[name](**arguments)
 
 
+def goes_on(start):
+    """Whether a start is where the replicas of an earlier run stand."""
+    from onlinemode.engines.parts import GoingOn
+
+    return isinstance(start, GoingOn)
+
+
 def first_start(start):
     """The start of replica 0, whose sizes are those of all."""
+    if goes_on(start):
+        return start.first
     return start(0) if callable(start) else start
 
 

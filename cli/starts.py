@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from onlinemode.cli.checkpoints import FREE, with_repeated
-from onlinemode.cli.options import COMMON, ODE, OPTIONS, read_toml, typed_values
+from onlinemode.cli.options import COMMON, ODE, OPTIONS, read_toml, resolve, typed_values
+from onlinemode.cli.running import describe, goes_on, make_problem, make_start
 from onlinemode.errors import ConfigError, OnlineModeError
 
 UNITS = ("Q", "R", "T")  # overlaps of hidden units, required together
@@ -16,6 +17,46 @@ READOUTS = ("readout", "teacher_readout")  # names or lists
 IN_THE_FILE = ("init", "K", "M", "P", "readout", "student_size", "fresh_students")
 CHANGEABLE = ("start", "alpha", "activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise",
               "weight_decay", *ODE, *FREE)
+
+
+def settings_and_run(given):
+    """The settings of a command that starts anew or goes on, and the saved run that it goes on with, or None."""
+    before = run_to_go_on(given)
+    return (with_overlaps(resolve(given), given) if before is None else settings_of(before, given)), before
+
+
+def beginning(settings, before=None, checkpoint=None, vectors=False):
+    """Problem and start of a command, and the line that describes them.
+
+    Parameters
+    ----------
+    settings : dict
+    before : Trajectory, optional
+        The run that goes on.
+    checkpoint : path, optional
+        Of the run that is resumed.
+    vectors : bool, default False
+        Whether the engine needs them.
+
+    Returns
+    -------
+    problem : Problem
+    start : Weights, OrderParameters, callable, or GoingOn where a run goes on
+    str
+    """
+    from onlinemode.continuing import end_of
+    from onlinemode.engines.parts import GoingOn
+    from onlinemode.simulation import start_in_checkpoint
+
+    if before is not None:
+        problem, start = changed_problem(before, settings), GoingOn(end_of(before, "ode"), before.initial, before.N)
+    elif checkpoint is not None and _is_run(settings["start"]):
+        problem, start = start_in_checkpoint(checkpoint)
+    else:
+        problem, start = make_problem(settings), make_start(settings, vectors)
+    if goes_on(start):
+        settings = settings | {"init": f"{settings['init']} from α = {start.first.alpha:.6g}"}
+    return problem, start, describe(settings, start)
 
 
 def run_to_go_on(given):
@@ -111,6 +152,9 @@ def settings_of(run, given):
     recipe = (began.get("origins") or [began.get("origin")])[0] or {"name": began["kind"], "arguments": {}}
     arguments = recipe["arguments"]
     typed = typed_values(given)
+    if given.get("preset") is not None:
+        raise click.UsageError(f"--preset does not go with --start: the settings are those of the run in "
+                               f"{typed['start']}; leave it out")
     inputs = COMMON["inputs"] if problem.inputs == Gaussian() else repr(problem.inputs)
     if typed.get("inputs") is not None and parse(typed["inputs"]) == problem.inputs:
         inputs = typed["inputs"]
@@ -135,14 +179,6 @@ def changed_problem(run, settings):
                           readout=settings["eta_readout"])
     return replace(run.problem, activation=settings["activation"], noise=settings["noise"],
                    weight_decay=settings["weight_decay"], rates=rates)
-
-
-def end_overlaps(run):
-    """Time and overlaps (of replica 0) at which a run goes on."""
-    from onlinemode.continuing import end_of
-
-    state = end_of(run, "ode").one(0, run.initial)
-    return state.alpha, state.overlaps
 
 
 def how_to_go_on(run, path):

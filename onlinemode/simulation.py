@@ -1,6 +1,7 @@
 """The one entry point: run a problem from a start with an engine, and repeat a saved run."""
 
 import platform
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
@@ -213,8 +214,8 @@ def resume(path, progress=None, checkpoint=None, checkpoint_every=None):
         raise FileError(f"{path} was written by other kernels (onlinemode {header['versions']['onlinemode']}) than "
                         f"those installed (onlinemode {_versions()['onlinemode']}), so the bits would differ; resume "
                         "it with that version, or start anew")
-    try:
-        problem, start = _restored_start(restored)
+    problem, start = start_in_checkpoint(path, restored)
+    with _telling_of_damage(path):
         call = dict(header["call"])
         if header["start"]["kind"] == "weights":
             call["N"] = None
@@ -222,6 +223,12 @@ def resume(path, progress=None, checkpoint=None, checkpoint_every=None):
         every = header["every"] if checkpoint_every is None else checkpoint_every
         return simulate(problem, start, progress=progress, store_weights=header["store_weights"],
                         checkpoint=Checkpoint(place, every, header["note"], restored), **call)
+
+
+@contextmanager
+def _telling_of_damage(path):
+    try:
+        yield
     except (KeyError, IndexError, TypeError, ValueError) as damage:
         if isinstance(damage, OnlineModeError):
             raise
@@ -240,15 +247,23 @@ def _identity(problem, starts, call, store_weights):
     return header, start_arrays(starts.overlaps(), starts.arrays(), starts.first if own else None)
 
 
-def _restored_start(restored):
-    """Problem and start of a checkpoint."""
-    header = restored["header"]
+def start_in_checkpoint(path, restored=None):
+    """Problem and start of the run in a checkpoint; ``restored`` is what :func:`read_checkpoint` gave, if it was read.
+
+    Raises
+    ------
+    FileError, RepeatError
+    """
+    restored = read_checkpoint(path) if restored is None else restored
     nothing = np.empty(0)
-    record = Trajectory(alpha=nothing, G=nothing, S=nothing, strengths=nothing, xi_out=nothing, readout=nothing,
-                        problem=Problem.from_dict(header["problem"]), status=[], message=[],
-                        meta={"start": header["start"], "versions": header["versions"], "N": header["call"]["N"]},
-                        **read_start(restored["start_arrays"], header["start"].get("origin")))
-    return record.problem, _rebuild_start(record)
+    with _telling_of_damage(path):
+        header = restored["header"]
+        record = Trajectory(alpha=nothing, G=nothing, S=nothing, strengths=nothing, xi_out=nothing, readout=nothing,
+                            problem=Problem.from_dict(header["problem"]), status=[], message=[],
+                            meta={"start": header["start"], "versions": header["versions"],
+                                  "N": header["call"]["N"]},
+                            **read_start(restored["start_arrays"], header["start"].get("origin")))
+        return record.problem, _rebuild_start(record)
 
 
 def _rebuild_start(run):

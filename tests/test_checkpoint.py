@@ -208,16 +208,27 @@ def test_bad_arguments(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def cli(*arguments, cwd):
-    return subprocess.Popen([sys.executable, "-c", "from onlinemode.cli.main import main; main()", "simulate",
-                             *arguments], cwd=cwd, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+SLOWLY = """
+import time
+from onlinemode.engines import micro
+micro.WORK_PER_CALL, advance = 1e7, micro._Simulation.advance
+micro._Simulation.advance = lambda *arguments: time.sleep(0.05) or advance(*arguments)
+"""
+
+
+def cli(*arguments, cwd, slowly=False):
+    """The command in a process of its own; ``slowly`` for some seconds on any processor."""
+    code = (SLOWLY if slowly else "") + "from onlinemode.cli.main import main; main()"
+    return subprocess.Popen([sys.executable, "-c", code, "simulate", *arguments], cwd=cwd, stderr=subprocess.PIPE,
+                            stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_command_line(number, code, tmp_path):
     """Stopped by a signal, resumed with a repeated option, equal to the run without a break; the file is gone then."""
     options = ("--N", "1000", "--alpha", "250", "--no-plot", "--no-theory", "--quiet")
-    process = cli(*options, "--checkpoint", "run.ckpt", "--every", "0.1", "--out", "stopped", cwd=tmp_path)
+    process = cli(*options, "--checkpoint", "run.ckpt", "--every", "0.1", "--out", "stopped", cwd=tmp_path,
+                  slowly=True)
     while not (tmp_path / "run.ckpt").exists():
         assert process.poll() is None
         time.sleep(0.02)
@@ -237,9 +248,31 @@ def test_command_line(number, code, tmp_path):
     assert_same(om.load(tmp_path / "resumed.npz"), om.load(tmp_path / "whole.npz"))
 
 
+def test_a_run_that_goes_on_is_resumed_without_the_file_it_goes_on_from(tmp_path):
+    """The checkpoint holds where it began, for the theory beside it, too."""
+    assert cli("--N", "1000", "--alpha", "10", "--store-final", "--no-theory", "--no-plot", "--out", "a",
+               cwd=tmp_path).wait() == 0
+    options = ("--start", "a.npz", "--alpha", "250", "--no-plot", "--csv")
+    process = cli(*options, "--checkpoint", "run.ckpt", "--every", "0.1", "--out", "part", cwd=tmp_path, slowly=True)
+    while not (tmp_path / "run.ckpt").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert "go on with: onlinemode simulate --resume run.ckpt" in process.communicate(timeout=60)[1]
+    assert cli(*options, "--out", "whole", cwd=tmp_path).wait() == 0
+    (tmp_path / "a.npz").unlink()
+    process = cli("--resume", "run.ckpt", "--out", "resumed", cwd=tmp_path)
+    assert "showcase from α = 10: N = 1,000" in process.communicate()[1] and process.returncode == 0
+    assert_same(om.load(tmp_path / "resumed.npz"), om.load(tmp_path / "whole.npz"))
+    assert "theory" in (tmp_path / "resumed.csv").read_text("utf-8")
+    assert (tmp_path / "resumed.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
 def test_command_line_refuses_what_makes_no_sense(tmp_path):
     process = cli("--every", "3", cwd=tmp_path)
     assert "--every needs --checkpoint or --resume; got neither" in process.communicate()[1]
+    process = cli("--N", "100", "--checkpoint", "./x.npz", "--out", "x", cwd=tmp_path)
+    assert "checkpoint and result (--out) must have different names; got ./x.npz for both" in process.communicate()[1]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         om.simulate(PROBLEM, om.initial.committee(60, K=2), 1.0, checkpoint=tmp_path / "python.ckpt")

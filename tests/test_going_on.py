@@ -304,11 +304,16 @@ def test_the_command_line_goes_on(onlinemode, tmp_path):
     assert (changed.problem.rates.xi_in, changed.problem.noise, changed.alpha[0]) == (1.0, 0.2, 2.0)
     code, _, _ = onlinemode("ode", "--no-plot", "--start", "c.npz", "--alpha", 4, "--out", "d")
     assert code == 0 and om.load("d.npz").alpha[0] == 3.0
+    onlinemode("simulate", *options, "--engine", "chain", "--alpha", 1, "--out", "e")
+    onlinemode("ode", "--no-plot", "--start", "e.npz", "--alpha", 2)
+    assert om.load("ode_showcase_N200_seed0.npz").meta["engine"] == "ode"  # the name is none of a chain
     for given, message in (
             (("--N", 300), "--N must be that of the run in a.npz, 200; got 300: leave it out"),
             (("--seed", 3), "--seed must be that of the run in a.npz, 0; got 3"),
             (("--init", "paper"), "--init must be that of the run in a.npz, showcase; got paper"),
             (("--engine", "chain"), "--engine must be that of the run in a.npz, micro; got chain"),
+            (("--preset", "paper"), "--preset does not go with --start: the settings are those of the run in a.npz"),
+            (("--fresh-students",), "--fresh-students must be that of the run in a.npz, which has none; got True"),
             ((), "alpha must be beyond the end of the run, α = 1")):
         code, _, err = onlinemode("simulate", "--start", "a.npz", *given)
         assert code == 2 and message in err

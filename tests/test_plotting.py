@@ -79,6 +79,23 @@ def test_whole_figures_without_warnings(start, replicas, theory, noise, tmp_path
             plotting.save_figure(figure, tmp_path / f"{number}.png")
 
 
+def test_many_units_have_colours_and_a_few_names(tmp_path):
+    """60 units: no warning of a layout that does not fit, no colour twice, readable numbers beside the maps."""
+    start = om.initial.paper(200, K=60, P=60)
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), start, 0.5, save_at=5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        figure = plotting.overview(run)
+        plotting.save_figure(figure, tmp_path / "many.png")
+    residuals = next(ax for ax in figure.axes if "residuals" in ax.get_ylabel())
+    curves = [line for line in residuals.lines if len(line.get_xdata()) > 2]
+    assert len({line.get_color() for line in curves}) == 60
+    assert [text.get_text().split(",")[0] for text in residuals.get_legend().get_texts()] == [
+        "mode 1", "mode 16", "mode 31", "mode 45", "mode 60"]
+    numbers = [text.get_text() for text in figure.axes[-2].get_xticklabels()]
+    assert numbers == ["1", "10", "20", "30", "40", "50", "60"]
+
+
 def test_the_overview_shows_the_modes_where_they_have_residuals():
     for rates, words in ((om.LearningRates(xi_in=1.0), ["mode residuals $r_p$"]),
                          (om.LearningRates(xi_in=1.0, strengths=0.1), [])):

@@ -10,8 +10,8 @@ import pytest
 
 import onlinemode as om
 from onlinemode import simulation
+from onlinemode.cli.beside import Theory
 from onlinemode.cli.running import ProgressBar
-from onlinemode.cli.simulate import Theory
 from onlinemode.engines.progress import Progress
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.theory import cost
@@ -39,7 +39,7 @@ def test_memory_of_many_units():
 
 @pytest.mark.parametrize("attribute, value, words", [
     ("onlinemode.theory.cost.free_memory", lambda: 1000, "this machine has 0.0 free"),
-    ("onlinemode.cli.simulate.MOST_SECONDS", 1e-9, "onlinemode ode integrates them alone")])
+    ("onlinemode.cli.beside.MOST_SECONDS", 1e-9, "onlinemode ode integrates them alone")])
 def test_simulate_leaves_the_theory_out(onlinemode, tmp_path, monkeypatch, attribute, value, words):
     """It says so before the run, and the run is complete."""
     monkeypatch.setattr(attribute, value)
@@ -69,7 +69,7 @@ SETTINGS = {"save_at": 5, "alpha": 1.0, "N": 100, "replicas": 1, "keep": "all", 
 def test_a_long_evaluation_does_not_hold_up_the_end(monkeypatch):
     """Ctrl-C while the theory is inside one call that does not return."""
     release = threading.Event()
-    monkeypatch.setattr("onlinemode.cli.simulate.SECONDS_TO_STOP", 0.2)
+    monkeypatch.setattr("onlinemode.cli.beside.SECONDS_TO_STOP", 0.2)
     monkeypatch.setattr(Theory, "_integrate", lambda self: release.wait(60.0))
     theory = Theory(PROBLEM, om.initial.committee(100, K=2), SETTINGS)
     theory.begin()

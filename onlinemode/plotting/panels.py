@@ -22,7 +22,7 @@ from onlinemode.plotting.curves import (
     shade_plateaus,
     time_axis,
 )
-from onlinemode.plotting.style import COLOURS, GREY, MARKERS, short, thousands
+from onlinemode.plotting.style import COLOURS, GREY, MARKERS, colours_of, in_legend, number_ticks, short, thousands
 
 
 def plot_error(ax, runs, noise=None):
@@ -71,15 +71,14 @@ def plot_overlaps(ax, runs, noise=None):
     runs = listed(runs)
     for number, run in enumerate(runs):
         circle, square = MARKERS[2 * number % len(MARKERS)], MARKERS[(2 * number + 1) % len(MARKERS)]
-        for k, m in enumerate(partners(run, runs)):
-            colour = COLOURS[k % len(COLOURS)]
+        for k, (m, colour) in enumerate(_coloured_partners(run, runs)):
             draw(ax, run, "Q", (k, k), colour, square, "--")
             if np.any(m >= 0):
                 draw(ax, run, "R", (k, m), colour, circle, "-")
-    for k, m in enumerate(partners(runs[-1], runs)):
-        draw_noise(ax, runs, noise, "Q", (k, k), COLOURS[k % len(COLOURS)])
+    for k, (m, colour) in enumerate(_coloured_partners(runs[-1], runs)):
+        draw_noise(ax, runs, noise, "Q", (k, k), colour)
         if np.any(m >= 0):
-            draw_noise(ax, runs, noise, "R", (k, m), COLOURS[k % len(COLOURS)])
+            draw_noise(ax, runs, noise, "R", (k, m), colour)
     time_axis(ax, runs)
     ax.set_ylabel(r"overlaps $Q_{kk}$, $R_{k\pi(k)}$")
     marked = [(number, run) for number, run in enumerate(runs) if is_marked(run)]
@@ -109,14 +108,14 @@ def plot_matched(ax, runs, noise=None):
     runs = listed(runs)
     few = sum(np.any(m >= 0) for m in partners(runs[0], runs)) <= 4
     for run in runs:
-        for k, m in enumerate(partners(run, runs)):
+        for k, (m, colour) in enumerate(_coloured_partners(run, runs)):
             if np.any(m >= 0):
                 whose = f"teacher {m + 1}" if np.ndim(m) == 0 else "its teacher"
-                draw(ax, run, "rho", (k, m), COLOURS[k % len(COLOURS)], look(run, runs)[1],
+                draw(ax, run, "rho", (k, m), colour, look(run, runs)[1],
                      label=rf"unit {k + 1} $\to$ {whose}" if few and run is runs[0] else None)
-    for k, m in enumerate(partners(runs[-1], runs)):
+    for k, (m, colour) in enumerate(_coloured_partners(runs[-1], runs)):
         if np.any(m >= 0):
-            draw_noise(ax, runs, noise, "rho", (k, m), COLOURS[k % len(COLOURS)])
+            draw_noise(ax, runs, noise, "rho", (k, m), colour)
     time_axis(ax, runs)
     ax.set_ylim(min(-0.05, ax.get_ylim()[0]), 1.05)
     ax.set_ylabel(r"matched overlap $\rho_{k\pi(k)}$")
@@ -171,9 +170,11 @@ def plot_residuals(ax, runs):
     """
     runs = listed(runs)
     for run in runs:
-        for p, strength in enumerate(run.initial.strengths):
-            draw(ax, run, "mode_residuals", (p,), COLOURS[p % len(COLOURS)], look(run, runs)[1], bands=False,
-                 label=rf"mode {p + 1}, $s = {strength:.2f}$" if run is runs[0] else None)
+        strengths = run.initial.strengths
+        for p, (strength, colour) in enumerate(zip(strengths, colours_of(len(strengths)))):
+            named = run is runs[0] and p in in_legend(len(strengths))
+            draw(ax, run, "mode_residuals", (p,), colour, look(run, runs)[1], bands=False,
+                 label=rf"mode {p + 1}, $s = {strength:.2f}$" if named else None)
     time_axis(ax, runs)
     ax.axhline(0.0, color=GREY, lw=0.8)
     ax.set_ylabel(r"mode residuals $r_p = |X_p - X_p^*|^2 / |X_p^*|^2$")
@@ -201,8 +202,8 @@ def plot_overlap_map(ax, run, alpha, replica=0):
     rho = run.rho[replica, index]
     ax.imshow(rho, cmap="PuOr_r", vmin=-1.0, vmax=1.0, aspect="equal")
     K, M = rho.shape
-    ax.set_xticks(range(M), range(1, M + 1))
-    ax.set_yticks(range(K), range(1, K + 1))
+    number_ticks(ax.xaxis, M)
+    number_ticks(ax.yaxis, K)
     ax.set_xlabel("teacher unit $m$")
     ax.set_ylabel("student unit $k$")
     ax.set_title(rf"$\alpha = {short(run.alpha[index])}$", fontsize="medium")
@@ -267,6 +268,12 @@ def plot_deviation(ax, runs, theory, noise=None):
     ax.legend(frameon=False, fontsize="small", loc="best")
     ax.set_ylabel(r"$\sqrt{N}$ × rms deviation of $(Q, R)$")
     return ax
+
+
+def _coloured_partners(run, runs):
+    """Partner and colour of each student unit."""
+    matched = partners(run, runs)
+    return list(zip(matched, colours_of(len(matched))))
 
 
 def _name_in_legend(ax, label, colour, marker, linestyle):

@@ -3,11 +3,37 @@
 import warnings
 
 import matplotlib
+import numpy as np
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 GREY = "#777777"
+MOST_NUMBERED, MOST_STEPS = 12, 6  # units of a map that are numbered one by one, else numbers
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+
+
+def colours_of(count):
+    """A colour for each of ``count`` units or modes: those of the list, or of a scale where there are more."""
+    if count <= len(COLOURS):
+        return COLOURS[:count]
+    return tuple(map(to_hex, matplotlib.colormaps["viridis"](np.linspace(0.0, 0.95, count))))
+
+
+def in_legend(count):
+    """Which of ``count`` units or modes a legend names: all, or a few where there are more than colours."""
+    return range(count) if count <= len(COLOURS) else sorted(set(np.linspace(0, count - 1, 5).round().astype(int)))
+
+
+def number_ticks(axis, count):
+    """Ticks of a map's axis of ``count`` units, counted from 1: each of them, or round numbers where they are many."""
+    if count <= MOST_NUMBERED:
+        numbers = range(1, count + 1)
+    else:
+        step = next(step for power in range(20) for step in (10**power, 2 * 10**power, 5 * 10**power)
+                    if count <= MOST_STEPS * step)
+        numbers = [1, *range(step, count + 1, step)]
+    axis.set_ticks([number - 1 for number in numbers], numbers)
 
 
 def use_defaults():
