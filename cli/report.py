@@ -18,11 +18,15 @@ def print_table(run, theory=None, mean=False):
 
     α, ε_g, specialization, and those of the theory.
     """
-    errors, specializations, standard_errors = run.generalization_error[0], run.specialization[0], None
-    if mean:
-        ensemble = run.ensemble
-        errors, specializations = (ensemble.mean[name] for name in ("generalization_error", "specialization"))
-        standard_errors = ensemble.standard_error("generalization_error")
+    def of(trajectory):
+        names = "generalization_error", "specialization"
+        if mean and trajectory.replicas > 1:
+            return [trajectory.ensemble.mean[name] for name in names]
+        return [getattr(trajectory, name)[0] for name in names]
+
+    errors, specializations = of(run)
+    standard_errors = run.ensemble.standard_error("generalization_error") if mean else None
+    expected_errors, expected_specializations = of(theory) if theory is not None else (None, None)
     header = f"{'α':>10}  {'ε_g':>10}" + (f"  {'± s.e.':>8}" if mean else "") + f"  {'special.':>8}"
     if theory is not None:
         header += f"  {'theory ε_g':>10}  {'theory sp.':>10}  {'Δ ε_g / ε_g':>11}"
@@ -31,9 +35,9 @@ def print_table(run, theory=None, mean=False):
         line = f"{run.alpha[i]:10.4g}  {errors[i]:10.3e}" + (f"  {standard_errors[i]:8.1e}" if mean else "")
         line += f"  {specializations[i]:8.3f}"
         if theory is not None:
-            expected = theory.generalization_error[0, i]
+            expected = expected_errors[i]
             relative = f"{(errors[i] - expected) / expected:+11.1%}" if expected > 0.0 else f"{'-':>11}"
-            line += f"  {expected:10.3e}  {theory.specialization[0, i]:10.3f}  {relative}"
+            line += f"  {expected:10.3e}  {expected_specializations[i]:10.3f}  {relative}"
         print(line)
 
 
@@ -146,11 +150,10 @@ def print_deviation(numbers, N):
 
 def print_run(run, theory):
     """Table and stages of one simulation."""
-    mean = run.replicas > 1 and run.starts is None
+    mean = run.replicas > 1 and run.began_together
     if run.replicas > 1:
-        print(f"({'mean' if mean else 'the first'} of {run.replicas:,} replicas"
-              + (")" if mean else ", which go on from different states)" if run.meta["start"]["kind"] == "states" else
-                 ", which began from different students)"))
+        print(f"(mean of {run.replicas:,} replicas)" if mean else
+              f"(the first of {run.replicas:,} replicas, which began from different students)")
     print_table(run, theory, mean)
     print_stages(run, theory)
 

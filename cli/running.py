@@ -188,7 +188,7 @@ def describe_run(run):
     settings = {"init": "", "N": run.N, "activation": problem.activation, "eta": problem.rates.xi_in,
                 "eta_strengths": problem.rates.strengths, "eta_xi_out": problem.rates.xi_out,
                 "eta_readout": problem.rates.readout, "noise": problem.noise, "weight_decay": problem.weight_decay,
-                "batch": problem.batch, "seed": run.meta["seed"], "fresh_students": run.starts is not None}
+                "batch": problem.batch, "seed": run.meta["seed"], "fresh_students": not run.began_together}
     settings["inputs"] = COMMON["inputs"] if problem.inputs == Gaussian() else repr(problem.inputs)
     scales = {"mean": 1.0 / o.M, "sum": 1.0, "sqrt": o.M**-0.5}
     settings["readout"] = next((name for name, scale in scales.items()

@@ -87,8 +87,8 @@ def go_on(run, alpha, *, save_at=200, problem=None, engine=None, progress=None, 
     times = later_times(save_at, float(states.alpha[0]), alpha, run.N, whole_steps=engine != "ode")
     store_final = call.get("store_final", False) if store_final is None else store_final
     origin = run.meta["start"].get("origin") if run.meta["start"]["kind"] == "states" else run.meta["start"]
-    return simulate(problem, GoingOn(states, run.initial, run.N, origin), alpha, engine, N=run.N, seed=run.meta["seed"],
-                    replicas=run.replicas, keep=call["keep"], save_at=times, progress=progress,
+    return simulate(problem, GoingOn(states, run.initial, run.N, origin, run.began_together), alpha, engine, N=run.N,
+                    seed=run.meta["seed"], replicas=run.replicas, keep=call["keep"], save_at=times, progress=progress,
                     store_weights=store_weights, store_final=store_final, checkpoint=checkpoint,
                     checkpoint_every=checkpoint_every, quantiles=call.get("quantiles", PROBABILITIES), **options)
 

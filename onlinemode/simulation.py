@@ -274,7 +274,7 @@ def _rebuild_start(run):
             raise RepeatError(f"this run goes on from another one at α = {recorded['alpha']:.6g}, from vectors that "
                               "its file does not hold, so it cannot be repeated; make such runs with "
                               "go_on(..., store_weights=True), or join the pieces")
-        return GoingOn(run.begin, run.initial, run.N, recorded["origin"])
+        return GoingOn(run.begin, run.initial, run.N, recorded["origin"], run.began_together)
     if recorded["kind"] == "overlaps":
         return run.initial if run.starts is None else run.start_of
     if run.weights is not None:

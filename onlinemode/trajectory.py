@@ -165,6 +165,12 @@ class Trajectory(Described):
                                **{name: values[replica] for name, values in self.starts.items()})
 
     @property
+    def began_together(self):
+        """Whether all replicas began from one start; those of a run that goes on may have."""
+        recorded = self.meta["start"]
+        return recorded.get("together", False) if recorded["kind"] == "states" else self.starts is None
+
+    @property
     def final(self):
         """Where the run ended, as a start that :func:`onlinemode.simulate` takes.
 

@@ -321,6 +321,22 @@ def test_the_command_line_goes_on(onlinemode, tmp_path):
     assert code == 2 and "--start takes a file of overlaps here, OVERLAPS.toml; got a.npz" in err
 
 
+def test_replicas_that_go_on_have_a_mean_if_they_began_together(onlinemode):
+    call = ("simulate", "--engine", "chain", "--N", 500, "--replicas", 4, "--alpha", 1, "--no-plot")
+    for options, words in (((), "(mean of 4 replicas)"),
+                           (("--fresh-students",), "(the first of 4 replicas, which began from different students)")):
+        onlinemode(*call, *options, "--out", "a", "--overwrite")
+        _, out, _ = onlinemode("simulate", "--start", "a.npz", "--alpha", 2, "--out", "b", "--overwrite", "--no-plot")
+        assert words in out
+        b = om.load("b.npz")
+        assert b.began_together == om.load("a.npz").began_together == (not options)
+        theory = [om.go_on(om.load("a.npz"), 2.0, engine="ode", save_at=b.alpha).generalization_error[:, -1]]
+        expected = np.mean(theory) if not options else theory[0][0]
+        error = b.generalization_error[:, -1].mean() if not options else b.generalization_error[0, -1]
+        last = [line for line in out.splitlines() if line.split() and line.split()[0] == "2"][0].split()
+        assert last[1] == f"{error:.3e}" and f"{expected:.3e}" in last
+
+
 @pytest.mark.parametrize("text", [OVERLAPS, MODES])
 @pytest.mark.parametrize("command", [("simulate", "--no-theory"), ("ode",), ("compare",),
                                      ("sweep", "--over", "eta=1,2")])

@@ -51,6 +51,30 @@ def test_simulate_leaves_the_theory_out(onlinemode, tmp_path, monkeypatch, attri
     assert om.load(tmp_path / "run.npz").status == [om.Status.COMPLETED]
 
 
+def test_every_start_has_equations_of_its_own(onlinemode, monkeypatch):
+    """Fresh students, and replicas that go on, each from where it ended."""
+    once = cost.integration_seconds(PROBLEM, 2, 2, 2, 2**14)
+    monkeypatch.setattr("onlinemode.cli.beside.MOST_SECONDS", 2.5 * once)
+    call = ["simulate", "--N", 200, "--K", 2, "--alpha", 1, "--engine", "chain", "--replicas", 3, "--no-plot"]
+    assert "no theory" not in onlinemode(*call, "--out", "alike")[2]
+    words = "no theory: the mean-field equations for K = 2, M = 2, P = 2 and 3 starts would take some"
+    assert words in onlinemode(*call, "--fresh-students", "--out", "fresh")[2]
+    assert words in onlinemode("simulate", "--start", "alike.npz", "--alpha", 2, "--no-plot")[2]
+
+
+def test_plot_leaves_the_theory_out_and_stops(onlinemode, tmp_path, monkeypatch):
+    assert onlinemode(*SIMULATE)[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("onlinemode.cli.beside.MOST_SECONDS", 1e-9)
+        code, out, err = onlinemode("plot", "run.npz")
+        assert code == 0 and err.startswith("no theory: the mean-field equations for K = 2") and "run_plot.png" in out
+    stopped = om.load("run.npz")
+    stopped.status = [om.Status.INTERRUPTED]
+    monkeypatch.setattr("onlinemode.continuing.mean_field", lambda run: stopped)
+    code, out, err = onlinemode("plot", "run.npz", "--out", "none")
+    assert code == 130 and "stopped by the user" in err and not (tmp_path / "none.png").exists()
+
+
 def test_too_large_on_purpose_is_an_error(onlinemode, tmp_path, monkeypatch):
     weights = om.initial.committee(100, K=2)
     monkeypatch.setattr(cost, "free_memory", lambda: 1000)

@@ -140,10 +140,12 @@ class GoingOn(Starts):
     N : int or None
     origin : dict, optional
         How the run began that goes on: the entry ``start`` of its meta.
+    together : bool, default False
+        Whether its replicas began from one start.
     """
 
-    def __init__(self, states, initial, N, origin=None):
-        self.states, self._initial, self._origin = states, initial, origin
+    def __init__(self, states, initial, N, origin=None, together=False):
+        self.states, self._initial, self._origin, self._together = states, initial, origin, together
         self.differ, self.N = len(states) > 1, N
         self.first = states.one(0, initial)
 
@@ -166,7 +168,7 @@ class GoingOn(Starts):
         return dict(self.states.overlaps) if self.differ else None
 
     def describe(self):
-        return {"kind": "states", "alpha": self.first.alpha, "origin": self._origin}
+        return {"kind": "states", "alpha": self.first.alpha, "origin": self._origin, "together": self._together}
 
 
 def _words(kind, N, K, M, P):

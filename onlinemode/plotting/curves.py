@@ -79,8 +79,8 @@ def has_bands(run):
 
 
 def has_mean(run):
-    """Whether the mean over replicas is drawn: of several simulations from one start."""
-    return run.replicas > 1 and run.starts is None and not is_theory(run)
+    """Whether the mean over replicas is drawn: of several simulations that began from one start."""
+    return run.replicas > 1 and run.began_together and not is_theory(run)
 
 
 def is_marked(run):
