@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import onlinemode as om
 from onlinemode import plotting
@@ -94,6 +95,20 @@ def test_many_units_have_colours_and_a_few_names(tmp_path):
         "mode 1", "mode 16", "mode 31", "mode 45", "mode 60"]
     numbers = [text.get_text() for text in figure.axes[-2].get_xticklabels()]
     assert numbers == ["1", "10", "20", "30", "40", "50", "60"]
+
+
+def test_a_short_stretch_of_time_has_plain_numbers_that_do_not_overlap():
+    run = om.simulate(PROBLEM, fresh(0), 40.0, "chain", N=50, save_at=[0, 30, 35, 40])
+    run = om.go_on(run, 80.0, save_at=20)
+    figure = plotting.overview(run)
+    FigureCanvasAgg(figure).draw()
+    for ax in (ax for ax in figure.axes if ax.get_xscale() == "log"):
+        texts = [text for text in ax.get_xticklabels(which="both") if text.get_text()]
+        inside = [text for text in texts if ax.get_xlim()[0] <= text.get_position()[0] <= ax.get_xlim()[1]]
+        assert inside
+        boxes = sorted((text.get_window_extent() for text in inside), key=lambda box: box.x0)
+        assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:]))
+        assert ax.get_xlim()[0] > 36.0
 
 
 def test_the_overview_shows_the_modes_where_they_have_residuals():

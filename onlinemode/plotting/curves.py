@@ -7,6 +7,7 @@ a run at that N.
 """
 
 import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from onlinemode.errors import ParameterError
 from onlinemode.plotting.style import COLOURS, MARKERS, thousands
@@ -167,7 +168,13 @@ def time_axis(ax, runs):
     positive = np.concatenate([run.alpha[run.alpha > 0.0] for run in runs])
     if positive.size:
         ax.set_xscale("log")
-        ax.set_xlim(max(positive.min(), positive.max() * 10.0**-DECADES_SHOWN) / 1.15, positive.max() * 1.15)
+        first, last = max(positive.min(), positive.max() * 10.0**-DECADES_SHOWN), positive.max()
+        margin = min((last / first) ** 0.05, 1.15) if last > first else 1.15
+        ax.set_xlim(first / margin, last * margin)
+        if last < 100.0 * first:  # too few powers of ten to read it by
+            ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(r"time $\alpha$ = steps / $N$")
 
 
