@@ -36,6 +36,7 @@ def main(arguments=None):
     """Run the command line; returns only by SystemExit."""
     with Streams() as streams, warnings.catch_warnings():
         warnings.showwarning = _show_in_one_line
+        warnings.simplefilter("ignore", DeprecationWarning)  # of one library about another: nothing that a user can do
         with Terminations() as terminations:
             code = terminations.exit_code(_run(arguments))
         code = streams.end(code)
@@ -72,4 +73,4 @@ def _complain(message, context=None):
 
 
 def _show_in_one_line(message, category, filename, lineno, file=None, line=None):
-    print(f"onlinemode: {message}", file=sys.stderr)
+    print(f"onlinemode: {' '.join(str(message).split())}", file=sys.stderr)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -292,6 +293,21 @@ def test_help_is_quick_to_import(tmp_path):
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True).stdout
     assert "simulate" in out and "compare" in out
     assert out.strip().splitlines()[-1] == "[]"
+
+
+def test_deprecations_of_libraries_are_not_shown(onlinemode, monkeypatch):
+    """Those of matplotlib 3.8, say, which calls pyparsing by old names; other warnings are, in one line."""
+    from onlinemode.plotting import style
+
+    def warn(figure, path):
+        warnings.warn("old name", DeprecationWarning, stacklevel=1)
+        warnings.warn("bad\nfit", UserWarning, stacklevel=1)
+        save(figure, path)
+
+    save = style.save_figure
+    monkeypatch.setattr("onlinemode.plotting.save_figure", warn)
+    code, _, err = onlinemode("simulate", *SMALL, "--quiet")
+    assert code == 0 and err == "onlinemode: bad fit\n"
 
 
 def test_interrupt_keeps_what_there_is(tmp_path):
