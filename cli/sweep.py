@@ -176,9 +176,9 @@ def _say_what_is_left(missing, seconds):
 
 def _row_of(run, point):
     """The row of the table."""
-    from onlinemode.sweeps import end_of
+    from onlinemode.sweeps import summary_of
 
-    return {**point, **end_of(run), "seconds": run.meta["seconds_run"], "file": grid.file_of(point)}
+    return {**point, **summary_of(run), "seconds": run.meta["seconds_run"], "file": grid.file_of(point)}
 
 
 def _difference(run, settings):

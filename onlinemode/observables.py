@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from onlinemode import checks
+
 FEW_ASSIGNMENTS = 24  # up to so many are all tried, beyond them the Hungarian method is faster
 PARALLEL_TEACHER = 1e-6  # below this, 1 − mean |ρ^T| counts as zero and is replaced by 1
 
@@ -27,6 +29,7 @@ def normalized_overlaps(Q, R, T):
     array (..., K, M)
         0 where Q_kk or T_mm vanishes, NaN where an overlap is NaN.
     """
+    Q, R, T = checks.real("Q", Q), checks.real("R", R), checks.real("T", T)
     lengths = np.sqrt(np.maximum(np.diagonal(Q, axis1=-2, axis2=-1), 0.0)[..., :, None]
                       * np.maximum(np.diagonal(T, axis1=-2, axis2=-1), 0.0)[..., None, :])
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -49,7 +52,7 @@ def match_units(rho, signed=True):
         Teacher unit π(k) of each student unit; −1 for units without a partner (K > M) and where ρ
         is not finite.
     """
-    rho = np.asarray(rho, dtype=float)
+    rho = checks.real("rho", rho)
     gain = rho if signed else np.abs(rho)
     K, M = rho.shape[-2:]
     if math.perm(max(K, M), min(K, M)) <= FEW_ASSIGNMENTS:
@@ -185,7 +188,8 @@ def mode_residuals(G, S, T, strengths, xi_out, readout=None, teacher_readout=Non
         not of the form A diag(s) X*, or readouts with which the student cannot become the teacher.
         Whether A and s stay fixed is the caller's to know.
     """
-    scaled = xi_out * strengths
+    G, S, T = checks.real("G", G), checks.real("S", S), checks.real("T", T)
+    scaled = checks.real("xi_out", xi_out) * checks.real("strengths", strengths)
     K, P = scaled.shape
     if T.shape[0] != K or np.linalg.matrix_rank(scaled) < P:
         return None
@@ -280,7 +284,7 @@ def _smooth(curve, width):
     return np.convolve(padded, np.full(width, 1.0 / width), mode="valid")
 
 
-def find_plateaus(alpha, error, slope=0.3, prominence=0.1, smoothing=0.0):
+def find_plateaus(alpha, error, slope=0.3, prominence=0.1, smoothing=0.0, floor=0.0):
     """Plateaus of ε_g: where it falls slowest, ln ε_g against ln α, between two falls.
 
     The steepness −d ln ε_g / d ln α has a local minimum there, and depth is how far the lower of the two
@@ -300,6 +304,8 @@ def find_plateaus(alpha, error, slope=0.3, prominence=0.1, smoothing=0.0):
     smoothing : float, default 0
         Width, in decades of α, of a running mean over ln ε_g, and half of it over its steepness: use
         about 0.3 for noisy curves.
+    floor : float, default 0
+        The curve ends where ε_g first falls to this, beyond which it is rounding.
 
     Returns
     -------
@@ -307,6 +313,10 @@ def find_plateaus(alpha, error, slope=0.3, prominence=0.1, smoothing=0.0):
     """
     from scipy.signal import find_peaks
 
+    alpha, error = checks.real("alpha", alpha), checks.real("error", error)
+    reached = np.flatnonzero(error <= floor) if floor > 0.0 else []
+    if len(reached):
+        alpha, error = alpha[:reached[0]], error[:reached[0]]
     prepared = _on_log_grid(alpha, error, logarithm=True)
     if prepared is None:
         return []
@@ -356,7 +366,7 @@ def specialization_steps(alpha, values, smoothing=0.1, height=0.1):
     """
     from scipy.signal import find_peaks
 
-    prepared = _on_log_grid(alpha, values, logarithm=False)
+    prepared = _on_log_grid(checks.real("alpha", alpha), checks.real("values", values), logarithm=False)
     if prepared is None:
         return np.array([])
     grid, curve = prepared
@@ -381,5 +391,7 @@ def overlap_deviation(Q, R, Q_theory, R_theory):
     array (...)
         It falls as N^(−1/2) against the mean-field equations (docs/theory.md, section 6.5).
     """
+    Q, R = checks.real("Q", Q), checks.real("R", R)
+    Q_theory, R_theory = checks.real("Q_theory", Q_theory), checks.real("R_theory", R_theory)
     squares = ((Q - Q_theory) ** 2).sum((-2, -1)) + ((R - R_theory) ** 2).sum((-2, -1))
     return np.sqrt(squares / (Q.shape[-1] * Q.shape[-2] + R.shape[-1] * R.shape[-2]))

@@ -259,6 +259,13 @@ def _nearest(C, N):
     return None
 
 
+def _factor(C, lengths):
+    """F with F Fᵀ = C, a column for each eigenvalue of C in units of ``lengths`` that is not rounding."""
+    eigenvalues, vectors = np.linalg.eigh(C / np.outer(lengths, lengths))
+    kept = eigenvalues > ROUNDING * max(eigenvalues[-1], 0.0)
+    return lengths[:, None] * vectors[:, kept] * np.sqrt(eigenvalues[kept])
+
+
 def _lengths(C):
     """Square roots of the diagonal; 1 for a vector that vanishes."""
     diagonal = np.diag(C)
@@ -300,13 +307,12 @@ def weights_from_overlaps(overlaps, N, seed):
         If N is below the rank.
     """
     overlaps = attainable(overlaps, N)
-    lengths = _lengths(overlaps.covariance)
-    eigenvalues, vectors = np.linalg.eigh(overlaps.covariance / np.outer(lengths, lengths))
-    kept = eigenvalues > ROUNDING * max(eigenvalues[-1], 0.0)
-    rank = int(kept.sum())
-    factor = lengths[:, None] * vectors[:, kept] * np.sqrt(eigenvalues[kept])
+    C = overlaps.covariance
+    factor, other = _factor(C, np.ones(len(C))), _factor(C, _lengths(C))
+    if other.shape[1] > factor.shape[1]:  # a short vector lost beside a long one
+        factor = other
     generator = np.random.default_rng([seed, 1])
-    frame = np.linalg.qr(generator.standard_normal((N, rank)))[0].T
+    frame = np.linalg.qr(generator.standard_normal((N, factor.shape[1])))[0].T
     rows = np.sqrt(N) * factor @ frame
     return Weights(xi_in=rows[:overlaps.P], strengths=overlaps.strengths, xi_out=overlaps.xi_out,
                    readout=overlaps.readout, teacher=rows[overlaps.P:], teacher_readout=overlaps.teacher_readout)

@@ -5,12 +5,13 @@ import json
 import numpy as np
 
 from onlinemode.engines import get_engine
-from onlinemode.state import Weights
+from onlinemode.ensemble import PROBABILITIES
+from onlinemode.state import Weights, attainable
 
 SPECIALIZED = 0.5  # the specialization at which a run counts as specialized
 
 
-def end_of(run):
+def summary_of(run):
     """How a run ended, in a few numbers: means over its replicas at the last time that all of them reached.
 
     Parameters
@@ -64,7 +65,10 @@ def difference(run, problem, start, call):
         return "it was interrupted"
     asked, found = _plain(problem.to_dict()), _plain(run.problem.to_dict())
     names = ("alpha", "engine", "N", "seed", "replicas", "keep", "save_at", *get_engine(call["engine"]).OPTIONS)
-    call = {"replicas": 1, "keep": "all"} | call
+    call = {"replicas": 1, "keep": "all", "quantiles": PROBABILITIES} | call
+    if call["keep"] == "summary":
+        asked["quantiles"] = _plain(call["quantiles"])
+        found["quantiles"] = _plain(run.meta["call"].get("quantiles", PROBABILITIES))
     for name in names:
         if name != "threads" and not (name == "device" and call.get(name) == "auto"):
             asked[name], found[name] = _plain(call.get(name)), run.meta["call"].get(name)
@@ -78,8 +82,10 @@ def difference(run, problem, start, call):
     for name in dict.fromkeys([*asked, *found]):
         if asked.get(name) != found.get(name):
             return f"its {name} is {found.get(name)!s:.80} and not {asked.get(name)!s:.80}"
-    if not isinstance(first, Weights) and not (recorded["kind"] == "overlaps" and _same_overlaps(run.initial, first)):
-        return "it began from other overlaps"
+    for replica in range(run.replicas if callable(start) else 1):
+        each = start(replica) if callable(start) else first
+        if not (_same_weights if isinstance(each, Weights) else _same_overlaps)(run, each, replica):
+            return "it began from other " + ("weights" if isinstance(each, Weights) else "overlaps")
     return ""
 
 
@@ -96,10 +102,27 @@ def _flat(values, prefix=""):
     return out
 
 
-def _same_overlaps(one, other):
-    names = ("G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")
-    pairs = [(getattr(one, name), getattr(other, name)) for name in names]
-    return all(a.shape == b.shape and np.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in pairs)
+def _same_weights(run, weights, replica):
+    """Whether a replica began from these weights: their recipe, or their fingerprint where they have none."""
+    recorded = run.meta["start"]
+    if recorded["kind"] != "weights":
+        return False
+    if weights.origin is not None:
+        return (recorded.get("origins") or [recorded.get("origin")])[replica] == _plain(weights.origin)
+    return (recorded.get("fingerprints") or [recorded.get("fingerprint")])[replica] == weights.fingerprint()
+
+
+def _same_overlaps(run, overlaps, replica):
+    """Whether a replica began from these overlaps, or from what vectors have in their place where they are rounded."""
+    if run.meta["start"]["kind"] != "overlaps":
+        return False
+    began, names = run.start_of(replica), ("G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")
+
+    def equal(other):
+        pairs = [(getattr(began, name), getattr(other, name)) for name in names]
+        return all(a.shape == b.shape and np.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in pairs)
+
+    return equal(overlaps) or (run.meta["engine"] != "ode" and equal(attainable(overlaps, run.N)))
 
 
 def _last(run):

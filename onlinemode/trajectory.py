@@ -18,6 +18,7 @@ from onlinemode.storage import read_archive, replacing, write_archive
 from onlinemode.theory.meanfield import generalization_error
 
 KIND = "trajectory"
+LEAST_ERROR = 1e-12  # ε_g below which the order parameters, and with them plateaus, are rounding
 _PATHS = ("G", "S", "strengths", "xi_out", "readout")
 _DERIVED = ("Q", "R", "generalization_error", "specialization")
 MOST_DERIVED = 2**22  # entries of Q and R up to which the file holds them: they follow from the other arrays
@@ -294,8 +295,9 @@ class Trajectory(Described):
         """Plateaus of ε_g of one replica; options of :func:`onlinemode.observables.find_plateaus`.
 
         Simulated curves are smoothed over 0.3 decades of α, and the least prominence is 0.2, unless
-        ``smoothing`` or ``prominence`` are given.
+        ``smoothing`` or ``prominence`` are given; by default ``floor`` is 1e-12, or the solver's atol if that is more.
         """
+        options = {"floor": max(LEAST_ERROR, self.meta.get("atol", 0.0))} | options
         if self.meta["engine"] != "ode":
             options = {"smoothing": 0.3, "prominence": 0.2} | options
         return observables.find_plateaus(self.alpha, self.generalization_error[replica], **options)

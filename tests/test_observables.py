@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import onlinemode as om
+from onlinemode.errors import ParameterError
 from onlinemode.observables import (
     Plateau,
     find_plateaus,
@@ -15,6 +16,7 @@ from onlinemode.observables import (
     specialization_steps,
     unit_margins,
 )
+from onlinemode.theory.meanfield import generalization_error
 
 
 def overlaps(student, teacher):
@@ -392,6 +394,31 @@ def test_plateaus_vary_smoothly_with_the_learning_rate():
     steps = np.abs(np.diff(np.log([plateau[:3] for plateau in longest]), axis=0)).max(0)
     assert steps[0] < np.log(2.0) and steps[1] < np.log(1.25) and steps[2] < np.log(1.15)
     assert min(plateau.prominence for plateau in longest) > 0.5
+    assert min(plateau.level for run in runs for plateau in run.plateaus()) > 1e-3  # none in the rounding at the end
+
+
+def test_rounding_at_the_end_is_no_plateau():
+    """A curve that falls through 1e-12 on to rounding that falls, rests and falls again."""
+    alpha = np.geomspace(0.1, 1e4, 500)
+    error = 0.1 * np.exp(-np.minimum(alpha, 28.0)) * np.where(alpha > 2e3, 1e-2, 1.0) + 1e-15
+    assert [plateau.level < 1e-12 for plateau in find_plateaus(alpha, error)] == [True]
+    assert find_plateaus(alpha, error, floor=1e-12) == []
+    run = committee_of_three(1.0)
+    assert run.plateaus(floor=1e-1) != run.plateaus() == run.plateaus(floor=1e-12)
+
+
+@pytest.mark.parametrize("call", [
+    lambda bad: specialization(np.eye(2), bad, np.eye(2)), lambda bad: normalized_overlaps(bad, np.eye(2), np.eye(2)),
+    match_units, lambda bad: find_plateaus(np.arange(4.0), bad.ravel()),
+    lambda bad: specialization_steps(bad.ravel(), np.arange(4.0)),
+    lambda bad: unit_margins(np.eye(2), np.eye(2), bad), lambda bad: overlap_deviation(np.eye(2), bad, np.eye(2), bad),
+    lambda bad: mode_residuals(bad, np.eye(2), np.eye(2), np.ones(2), np.eye(2)),
+    lambda bad: generalization_error("erf", bad, np.eye(2), np.eye(2), np.ones(2), np.eye(2), np.ones(2), np.ones(2))])
+def test_complex_and_masked_overlaps_are_refused(call):
+    for bad, words in ((np.eye(2) + 1j, "must be real; got complex128"),
+                       (np.ma.masked_equal(np.eye(2), 0.0), "must have no masked entries; 2 of 4 are masked")):
+        with pytest.raises(ParameterError, match=words):
+            call(bad)
 
 
 def test_two_plateaus_that_anyone_sees():

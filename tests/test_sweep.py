@@ -1,6 +1,7 @@
 """Sweeps: the row of a run, the grid on the command line, and a folder that an interrupted sweep goes on in."""
 
 import csv
+import dataclasses
 import json
 import os
 
@@ -10,7 +11,7 @@ import pytest
 import onlinemode as om
 from onlinemode import plotting, simulation
 from onlinemode.errors import EngineError
-from onlinemode.sweeps import end_of
+from onlinemode.sweeps import difference, summary_of
 
 SMALL = ("--N", 40, "--K", 2, "--alpha", 2, "--save-at", 12)
 
@@ -27,7 +28,7 @@ def same(one, other):
 def test_row_of_an_ensemble():
     start = om.initial.showcase(4000, K=3)
     run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=3.0)), start, 150.0, "chain", replicas=5, save_at=150)
-    row = end_of(run)
+    row = summary_of(run)
     assert row["status"] == "completed" and row["complete"] and row["alpha"] == 150.0
     errors, values = run.generalization_error, run.specialization
     assert row["error"] == pytest.approx(errors[:, -1].mean(), rel=1e-12)
@@ -49,13 +50,13 @@ def test_row_of_runs_that_end_early():
     run = om.simulate(om.Problem("linear", rates=om.LearningRates(xi_in=12.0)), start, 60.0, "chain", N=20, replicas=6,
                       save_at=np.linspace(0.0, 60.0, 61))
     assert len(set(run.status)) == 1 and run.status[0].value == "diverged"
-    row = end_of(run)
+    row = summary_of(run)
     reached = np.isfinite(run.generalization_error).all(0)
     assert not reached.all() and row["alpha"] == run.alpha[reached][-1]
     assert row["error"] == pytest.approx(run.generalization_error[:, reached][:, -1].mean(), rel=1e-12)
     assert row["status"] == "diverged" and not row["complete"] and np.isnan(row["plateau_start"])
     few = om.simulate(om.Problem(rates=om.LearningRates(xi_in=0.1)), start, 0.5, "ode", N=20)
-    assert np.isnan(end_of(few)["specialized_at"]) and np.isnan(end_of(few)["error_se"])
+    assert np.isnan(summary_of(few)["specialized_at"]) and np.isnan(summary_of(few)["error_se"])
 
 
 @pytest.mark.parametrize("engine", ["chain", "micro", "ode"])
@@ -326,7 +327,7 @@ def test_pictures():
     start = om.initial.committee(30, K=2)
     runs = [om.simulate(om.Problem(rates=om.LearningRates(xi_in=eta)), start, 1.0, "chain", N=30, replicas=2, save_at=6)
             for eta in (0.5, 1.0, 2.0, 3.0)]
-    rows = [end_of(run) for run in runs]
+    rows = [summary_of(run) for run in runs]
     panels = plotting.sweep_figure({"eta": [0.5, 1.0, 2.0, 3.0]}, rows, runs).axes
     assert np.array_equal(panels[0].lines[2].get_ydata(), runs[2].ensemble.mean["generalization_error"][1:])
     assert panels[2].lines[0].get_ydata().tolist() == [row["error"] for row in rows]
@@ -385,3 +386,49 @@ def test_whole_numbers_have_whole_ticks_and_many_curves_a_colour_bar():
         assert many.axes[0].get_legend() is None
         assert len({tuple(line.get_color()) for line in many.axes[0].lines}) == 25
     assert len(texts_of(bar.get_yticklabels())) <= 10 and texts_of(bar.get_yticklabels())[0] == "x0"
+
+
+def changed(weights, row=0):
+    """The same weights without their recipe, one of them a little larger."""
+    xi_in = weights.xi_in.copy()
+    xi_in[row, 0] += 1e-3
+    return dataclasses.replace(weights, xi_in=xi_in, origin=None)
+
+
+def test_difference_sees_the_start_of_every_replica():
+    """Weights of the user's own by their fingerprint; of several students not the first alone."""
+    problem = om.Problem(rates=om.LearningRates(xi_in=1.0))
+    call = {"alpha": 0.5, "engine": "chain", "N": 60, "seed": 0, "save_at": 3}
+
+    def run_of(start, **options):
+        return om.simulate(problem, start, **call, **options)
+
+    def fresh(replica):
+        return om.initial.committee(60, K=2, student_seed=replica)
+
+    weights = fresh(0)
+    own = dataclasses.replace(weights, origin=None)
+    assert difference(run_of(own), problem, own, call) == ""
+    assert difference(run_of(own), problem, changed(own), call) == "it began from other weights"
+    several, call_of_three = run_of(fresh, replicas=3), {**call, "replicas": 3}
+    assert difference(several, problem, fresh, call_of_three) == ""
+    assert difference(several, problem, lambda replica: changed(fresh(replica)) if replica == 2 else fresh(replica),
+                      call_of_three) == "it began from other weights"
+    overlaps = [fresh(replica).order_parameters() for replica in range(3)]
+    several = run_of(overlaps.__getitem__, replicas=3)
+    assert difference(several, problem, overlaps.__getitem__, call_of_three) == ""
+    others = [*overlaps[:2], overlaps[0]]
+    assert difference(several, problem, others.__getitem__, call_of_three) == "it began from other overlaps"
+
+
+def test_difference_sees_quantiles_and_forgives_rounded_overlaps():
+    problem = om.Problem(rates=om.LearningRates(xi_in=1.0))
+    call = {"alpha": 0.5, "engine": "chain", "N": 60, "seed": 0, "save_at": 3, "replicas": 6, "keep": "summary"}
+    weights = om.initial.committee(60, K=2)
+    usual, other = (om.simulate(problem, weights, **call, **more) for more in ({}, {"quantiles": (0.4, 0.6)}))
+    assert difference(usual, problem, weights, call) == ""
+    assert difference(other, problem, weights, call | {"quantiles": (0.4, 0.6)}) == ""
+    assert difference(other, problem, weights, call).startswith("its quantiles is [0.4, 0.6] and not [0.025,")
+    perfect = om.initial.from_overlaps([[0.123456]], [[0.351363]], [[1.0]])  # R² − QT = −3e-7: no vectors have it
+    call = {"alpha": 0.5, "engine": "chain", "N": 60, "seed": 0, "save_at": 3}
+    assert difference(om.simulate(problem, perfect, **call), problem, perfect, call) == ""

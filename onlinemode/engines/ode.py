@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.engines.convergence import CONVERGED_ERROR, Convergence
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import NEVER_BEGUN, NOTHING_TRAINED, PATHS
@@ -23,8 +24,6 @@ DETERMINISTIC = True
 MAKES_VECTORS = False
 METHODS = ("LSODA", "DOP853", "RK45", "Radau", "BDF")
 
-CONVERGED_ERROR = 1e-12  # from here on it may be that nothing is left to move
-JACOBIAN_STEP = 1e-6  # of central differences, relative to the size of an entry
 MOST_EVALUATIONS = 2_000_000  # a solver that needs more is stuck
 LOOK_EVERY = 1000  # evaluations without a step: an explicit solver whose rates are not finite looks for one for ever
 SECONDS_BETWEEN_REPORTS = 0.2
@@ -93,8 +92,8 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
         moving = np.full((len(alphas), drift.active.size), np.nan)
         status, message, used = Status.COMPLETED, NOTHING_TRAINED, 0
         if drift.active.size:
-            status, message, used = _integrate(getattr(integrate, method), problem, drift, begin, alphas, rtol, atol,
-                                               moving, shown, stop)
+            status, message, used = _integrate(getattr(integrate, method), problem, drift, each, begin, alphas, rtol,
+                                               atol, moving, shown, stop)
             states[:, drift.active] = moving
             states[np.isnan(moving).any(1)] = np.nan
         paths.append(drift.layout.unpack(states))
@@ -139,7 +138,7 @@ def _share_of(progress, number, count):
     return lambda report: progress(report._replace(fraction=(number + report.fraction) / count))
 
 
-def _integrate(solver_class, problem, drift, begin, alphas, rtol, atol, moving, progress, stop):
+def _integrate(solver_class, problem, drift, overlaps, begin, alphas, rtol, atol, moving, progress, stop):
     """Fill the rows of ``moving``, from the time ``begin`` on; Ctrl-C sets ``stop``.
 
     Returns status, message and the number of evaluations.
@@ -149,7 +148,7 @@ def _integrate(solver_class, problem, drift, begin, alphas, rtol, atol, moving, 
     saved = int(np.searchsorted(alphas, begin, side="right"))
     start, last = drift.full[drift.active], alphas[-1]
     moving[:saved] = start
-    convergence = _Convergence(problem, drift, last, rtol, atol)
+    convergence = Convergence(problem, drift, overlaps, last, rtol, atol)
     if convergence.reached(start, begin, 0):
         return _converged(moving, saved, start, begin, 0)
     if saved == len(alphas):
@@ -236,51 +235,6 @@ class _SlowDrift(MeanFieldDrift):
         while worker.is_alive():
             worker.join(0.1)
         return result[0]
-
-
-class _Convergence:
-    """Tells when less than the tolerance is left to move.
-
-    Parameters
-    ----------
-    problem : Problem
-    drift : MeanFieldDrift
-    last : float
-        The last α.
-    rtol, atol : float
-    """
-
-    def __init__(self, problem, drift, last, rtol, atol):
-        # with noise or decay ε_g = 0 is no fixed point
-        self._possible = problem.noise == 0.0 and problem.weight_decay == 0.0
-        self._smooth = problem.activation in CLOSED_FORM  # nodes are not, where a student lies in the teacher's span
-        self._drift, self._last, self._rtol, self._atol = drift, last, rtol, atol
-        self._next_look = 0
-
-    def reached(self, state, alpha, evaluations):
-        """Whether the run may end here; looks from time to time, as it costs two evaluations an entry."""
-        if not self._possible or not self._drift.last_error < CONVERGED_ERROR or evaluations < self._next_look:
-            return False
-        self._next_look = evaluations + max(100, 4 * state.size)
-        sizes = self._drift.sizes(state)
-        return bool(np.all(np.abs(self._left(state, sizes, self._last - alpha)) <= self._atol + self._rtol * sizes))
-
-    def _left(self, state, sizes, time):
-        """How far the equations linearised at ``state`` still move it: the integral of exp(J t) f."""
-        from scipy.linalg import expm
-
-        rate = self._drift(state)
-        if not self._smooth:
-            return rate * time
-        steps = JACOBIAN_STEP * np.maximum(sizes, 1e-6 * sizes.max())
-        extended = np.zeros((state.size + 1, state.size + 1))
-        extended[:-1, -1] = rate
-        for i, step in enumerate(steps):
-            shift = np.zeros(state.size)
-            shift[i] = step
-            extended[:-1, i] = (self._drift(state + shift) - self._drift(state - shift)) / (2.0 * step)
-        self._drift(state)
-        return expm(time * extended)[:-1, -1]
 
 
 def _converged(moving, saved, state, alpha, evaluations):

@@ -41,7 +41,8 @@ def source_hash():
 
 def _candidate_roots():
     user = os.getuid() if hasattr(os, "getuid") else "user"
-    yield lambda: Path(os.environ["NUMBA_CACHE_DIR"])
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        yield lambda: Path(os.environ["NUMBA_CACHE_DIR"])
     yield lambda: Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onlinemode"
     yield lambda: Path(tempfile.gettempdir()) / f"onlinemode-cache-{user}"
 
@@ -59,7 +60,7 @@ def _find_cache_folder():
                 continue  # machine code in a folder of somebody else is not to be trusted
             with tempfile.TemporaryFile(dir=folder):
                 return folder
-        except (OSError, RuntimeError, KeyError):  # a user without a home is a RuntimeError
+        except (OSError, RuntimeError):  # a user without a home is a RuntimeError
             continue
     return None
 

@@ -142,11 +142,18 @@ def generalization_error(activation, G, S, T, strengths, xi_out, readout, teache
         2^12 nodes with a control variate, to about 1e-5 of its initial value.  Clipped at 0.  NaN where
         a state is NaN.
 
+    Raises
+    ------
+    ParameterError, ShapeError
+        For an unknown activation, and arrays that are not of real numbers.
+
     Notes
     -----
     docs/theory.md, sections 2.3 to 2.5 and 6.1.
     """
-    error = signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout)
+    arrays = {"G": G, "S": S, "T": T, "strengths": strengths, "xi_out": xi_out, "readout": readout,
+              "teacher_readout": teacher_readout}
+    error = signed_error(activation, *(checks.real(name, value) for name, value in arrays.items()))
     return np.where(error < 0.0, 0.0, error)
 
 

@@ -135,6 +135,27 @@ def test_the_end_of_a_converging_run(case, method):
     assert abs(run.generalization_error[0, -1] - exact.generalization_error[0, -1]) < 1e-10
 
 
+def test_directions_without_a_force_do_not_run_on():
+    """X, s, A and v scale each other: rates of rounding there would add up over α = 10^9 and keep the solver busy."""
+    near = om.initial.from_overlaps((1.0 + 1e-7) * np.eye(2), np.eye(2), np.eye(2), readout="sum")
+    run = om.simulate(om.Problem(rates=om.LearningRates(1.0, 1.0, 1.0, 1.0)), near, 1e9, "ode", save_at=3)
+    assert run.status == [om.Status.CONVERGED] and run.meta["evaluations"] < 50_000
+    assert run.generalization_error[0, -1] < 1e-12
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_nodes_do_not_keep_the_solver_busy(activation):
+    """Where the student lies in the teacher's span the averages are not smooth: the tail is left at 1e-5."""
+    rates = om.LearningRates(xi_in={"tanh": 1.0, "relu": 0.5}[activation])
+    perfect = om.initial.from_overlaps(np.eye(2), np.eye(2), np.eye(2), readout="sum")
+    run = om.simulate(om.Problem(activation, rates=rates), perfect, 1e9, "ode", save_at=3, nodes=1024)
+    assert run.status == [om.Status.CONVERGED] and run.meta["evaluations"] == 0
+    run = om.simulate(om.Problem(activation, rates=rates), om.initial.committee(200, K=2, seed=1), 1e5, "ode",
+                      save_at=3, nodes=1024)
+    assert run.status == [om.Status.CONVERGED] and run.meta["evaluations"] < 10_000
+    assert np.abs(run.Q[0, -1] - run.T).max() < 1e-4
+
+
 def test_a_small_error_alone_is_no_convergence():
     """ε_g < 1e-12 from the first moment on, but Q and R are still to move by 1e-6."""
     start = om.initial.from_overlaps([[1.0 + 2e-6]], [[1.0 + 1e-6]], [[1.0]], readout="sum")
