@@ -36,10 +36,15 @@ def command(file, out, overwrite, quiet):
     if any(status.value == "interrupted" for status in again.status) and again.status != run.status:
         print(f"stopped before it was repeated: {again.message[0]}")
         return INTERRUPTED
-    names = ("alpha", "G", "S", "strengths", "xi_out", "readout")
-    pairs = [(getattr(run, name), getattr(again, name)) for name in names]
+    rows = _rows_at(run.alpha, again.alpha)
+    if rows is None:
+        print(f"the repeated run has other saved times than the file, {len(again.alpha)} and {len(run.alpha)} of them")
+        return 1
+    names = ("G", "S", "strengths", "xi_out", "readout")
+    pairs = [(getattr(run, name), getattr(again, name)[:, rows]) for name in names]
     interrupted = [number for number, status in enumerate(run.status) if status.value == "interrupted"]
-    if run.summary is not None and not interrupted:  # else the statistics are those of fewer replicas
+    complete = not interrupted and len(rows) == len(again.alpha)
+    if run.summary is not None and complete:  # else the statistics are those of fewer replicas
         statistics = run.summary.to_arrays(), again.summary.to_arrays()
         pairs += [(statistics[0][name], statistics[1][name]) for name in statistics[0]]
     if all(np.array_equal(old, new, equal_nan=True) for old, new in pairs):
@@ -49,7 +54,15 @@ def command(file, out, overwrite, quiet):
         print("the repeated run is equal to the file, to the bit, up to where the file ends: "
               f"{run.message[interrupted[0]]}")
         return 0
-    largest = np.nanmax(np.abs(run.generalization_error - again.generalization_error))
+    largest = np.nanmax(np.abs(run.generalization_error - again.generalization_error[:, rows]))
     print(f"the repeated run differs from the file: ε_g by {largest:.3g} at most (other versions or another kind of "
           f"machine? the file was made with {run.meta['versions']})")
     return 1
+
+
+def _rows_at(times, others):
+    """Where each of ``times`` is among ``others``, or None; older versions saved one step several times."""
+    import numpy as np
+
+    rows = np.minimum(np.searchsorted(others, times), len(others) - 1)
+    return rows if np.array_equal(others[rows], times) and np.isin(others, times).all() else None

@@ -30,7 +30,7 @@ def make_start(settings, vectors=True, small=False):
     With ``--fresh-students`` a function that draws them for one replica.  ``small``: OrderParameters at any N.
     """
     from onlinemode import checks, initial
-    from onlinemode.cli.starts import read_overlaps
+    from onlinemode.cli.overlaps import read_overlaps
 
     if settings.get("start") is not None:
         return read_overlaps(settings["start"])

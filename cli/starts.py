@@ -7,13 +7,11 @@ from pathlib import Path
 import click
 
 from onlinemode.cli.checkpoints import FREE, with_repeated
-from onlinemode.cli.options import COMMON, ODE, OPTIONS, read_toml, resolve, typed_values
+from onlinemode.cli.options import COMMON, ODE, OPTIONS, resolve, typed_values
+from onlinemode.cli.overlaps import read_overlaps
 from onlinemode.cli.running import describe, goes_on, make_problem, make_start
-from onlinemode.errors import ConfigError, OnlineModeError
+from onlinemode.errors import OnlineModeError
 
-UNITS = ("Q", "R", "T")  # overlaps of hidden units, required together
-MODES = ("G", "S", "T", "strengths", "xi_out")  # or those of modes, with the factors that make units of them
-READOUTS = ("readout", "teacher_readout")  # names or lists
 IN_THE_FILE = ("init", "K", "M", "P", "readout", "student_size", "fresh_students")
 CHANGEABLE = ("start", "alpha", "activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise",
               "weight_decay", *ODE, *FREE)
@@ -99,41 +97,6 @@ def with_overlaps(settings, given):
     overlaps = read_overlaps(path)
     return settings | {"init": Path(path).stem, "K": overlaps.K, "M": overlaps.M, "P": overlaps.P,
                        "readout": COMMON["readout"], "student_size": None}
-
-
-def read_overlaps(path):
-    """The OrderParameters of a TOML file: Q, R, T, or G, S, T, strengths, xi_out; and readouts.
-
-    Raises
-    ------
-    FileError, ConfigError, OverlapError, ShapeError
-    """
-    import numpy as np
-
-    from onlinemode import OrderParameters, initial
-
-    values = read_toml(path)
-    required = MODES if set(values) & (set(MODES) - set(UNITS)) else UNITS
-    known = (*required, *READOUTS)
-    for name in values:
-        if name not in known:
-            raise ConfigError(f"{path}: unknown key {name!r}; a file of overlaps has {', '.join(UNITS)} of the units, "
-                              f"or {', '.join(MODES)} of the modes, and {', '.join(READOUTS)}")
-    missing = [name for name in required if name not in values]
-    if missing:
-        raise ConfigError(f"{path}: {missing[0]} is missing; a file of overlaps has {', '.join(required)}")
-    readout = values.pop("readout", "mean")
-    teacher = values.pop("teacher_readout", readout)
-    try:
-        if teacher is readout and not isinstance(readout, str):
-            raise ConfigError("teacher_readout is missing; it is needed where readout is a list")
-        if required is UNITS:
-            return initial.from_overlaps(**values, readout=readout, teacher_readout=teacher)
-        vector = lambda value, units: initial.readout_vector(value, units) if isinstance(value, str) else value  # noqa: E731
-        return OrderParameters(**values, readout=vector(readout, len(np.atleast_1d(values["xi_out"]))),
-                               teacher_readout=vector(teacher, len(np.atleast_1d(values["T"]))))
-    except OnlineModeError as problem:
-        raise type(problem)(f"{path}: {problem}") from None
 
 
 def settings_of(run, given):

@@ -7,6 +7,8 @@ import numpy as np
 from onlinemode import checks
 from onlinemode.ensemble import OBSERVABLES
 from onlinemode.errors import ParameterError
+from onlinemode.theory.fluctuations import Fluctuations
+from onlinemode.trajectory import Trajectory
 
 TRUSTED = 0.3  # where the linear-noise theory gives ε_g a relative spread or shift above this, it is not to be trusted
 RESOLVED = 1e-8  # below this share of the largest ε_g the error of its mean-field path shows
@@ -180,6 +182,9 @@ def _check_start(run):
 
 def _check_times(who, one, other):
     """The same times, and of two runs the same K and M."""
+    for each in (one, other):
+        if not isinstance(each, (Trajectory, Fluctuations)):
+            raise ParameterError(f"{who} must be results of onlinemode; got {type(each).__name__}")
     sizes = [(run.initial.K, run.initial.M) for run in (one, other) if hasattr(run, "initial")]
     if len(set(sizes)) > 1:
         raise ParameterError(f"{who} must have the same K and M; got K = {sizes[0][0]}, M = {sizes[0][1]} and "

@@ -51,6 +51,13 @@ def _finite(value):
         return False
 
 
+def instance(name, value, kind):
+    """An object of the class ``kind``."""
+    if not isinstance(value, kind):
+        raise ParameterError(f"{name} must be an onlinemode.{kind.__name__}; got {type(value).__name__}")
+    return value
+
+
 def choice(name, value, allowed):
     """One of the names in ``allowed``."""
     if not isinstance(value, str) or value not in allowed:

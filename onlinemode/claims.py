@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from onlinemode.errors import FileError
@@ -57,7 +58,7 @@ class Lock:
         try:
             is_there(path)
             while True:
-                self._descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+                self._descriptor = self._open()
                 if self._lock(shared, wait) and self._still_there():
                     return
                 os.close(self._descriptor)  # the process before has just removed it
@@ -66,6 +67,14 @@ class Lock:
             raise Held(f"another running process writes {self.path}: wait for it, or give another name") from None
         except (OSError, ValueError) as problem:
             raise FileError(cannot_write(path, problem)) from None
+
+    def _open(self):
+        try:
+            return os.open(self.file, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        except PermissionError:  # left by another user, in a folder for all: a lock needs no more than reading
+            if not os.access(self.file.parent, os.W_OK):
+                raise
+            return os.open(self.file, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
 
     def _lock(self, shared, wait):
         """Whether the open file is locked, or need not be."""
@@ -100,9 +109,11 @@ class Lock:
             return False
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
         except OSError:
+            with suppress(OSError):  # the system has given the shared lock back before it tried to get this one
+                fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return False
-        return True
 
     def share(self):
         """From now on together with others that ask for a shared lock."""

@@ -10,11 +10,9 @@ from onlinemode.engines.parts import GoingOn
 from onlinemode.ensemble import PROBABILITIES, Ensemble
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.problem import Problem
-from onlinemode.replica_states import ReplicaStates
+from onlinemode.replica_states import OVERLAPS, ReplicaStates
 from onlinemode.simulation import simulate
 from onlinemode.trajectory import Trajectory
-
-_SAVED = ("G", "S", "strengths", "xi_out", "readout")
 
 
 def go_on(run, alpha, *, save_at=200, problem=None, engine=None, progress=None, store_weights=False, store_final=None,
@@ -29,7 +27,8 @@ def go_on(run, alpha, *, save_at=200, problem=None, engine=None, progress=None, 
     Parameters
     ----------
     run : Trajectory
-        Completed, or interrupted: then it goes on from where it was stopped.  micro needs the vectors,
+        Completed, or interrupted: then it goes on from where it was stopped, if all replicas were stopped at
+        one step (else resume a checkpoint).  None may have diverged.  micro needs the vectors,
         ``simulate(..., store_final=True)``, and so does a run with ``keep="summary"``.
     alpha : float
         Last time, counted from the run's own beginning.
@@ -107,7 +106,7 @@ def mean_field(run):
     """
     start, replicas = (run.initial, 1) if run.starts is None else (run.start_of, run.draws)
     if run.meta["start"]["kind"] == "states":
-        rows = {name: getattr(run, name)[:, :1] for name in _SAVED}
+        rows = {name: getattr(run, name)[:, :1] for name in OVERLAPS}
         start = GoingOn(ReplicaStates.of_rows(run.alpha[:1], [0] * run.draws, rows), run.initial, run.N)
         replicas = run.draws
     return simulate(run.problem, start, float(run.alpha[-1]), "ode", N=run.N, replicas=replicas, save_at=run.alpha)
@@ -142,8 +141,7 @@ def end_of(run, engine=None):
 def _checked_problem(run, problem):
     if problem is None:
         return run.problem
-    if not isinstance(problem, Problem):
-        raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")
+    checks.instance("problem", problem, Problem)
     for name, why in (("batch", "samples are numbered by it, and some would be drawn again"),
                       ("inputs", "overlaps are those of their fields")):
         if getattr(problem, name) != getattr(run.problem, name):
@@ -163,7 +161,8 @@ def join(*pieces):
     Returns
     -------
     Trajectory
-        As of one call with all their saved times; it can be saved, repeated, and gone on with.
+        As of one call with all their saved times; it can be saved, repeated (in one piece, of which a joined
+        run of ode differs by the tolerance), and gone on with.
 
     Raises
     ------
@@ -190,7 +189,7 @@ def _joined(run, piece):
     earlier = run.alpha < begin
     along = lambda first, second, axis=1: np.concatenate(  # noqa: E731
         [np.compress(earlier, first, axis), second], axis)
-    fields = {name: along(getattr(run, name), getattr(piece, name)) for name in _SAVED}
+    fields = {name: along(getattr(run, name), getattr(piece, name)) for name in OVERLAPS}
     if run.error is not None or piece.error is not None:
         fields["error"] = along(run.generalization_error, piece.generalization_error)
     if run.error_se is not None or piece.error_se is not None:
@@ -214,16 +213,11 @@ def _follows(run, piece):
     if start["kind"] != "states" or any(run.meta[name] != piece.meta[name] for name in names):
         return False
     states = end_of(run, "ode")  # its overlaps
-    own = piece.initial if piece.starts is None else None
-    return (piece.replicas == run.replicas and float(states.alpha[0]) == start["alpha"]
-            and np.array_equal(piece.T, run.T)
-            and all(np.array_equal(getattr(own, name)[None] if own is not None else piece.starts[name],
-                                   _as_start(states, run, name) if own is not None else states.overlaps[name])
-                    for name in _SAVED))
-
-
-def _as_start(states, run, name):
-    return getattr(states.one(0, run.initial).overlaps, name)[None]
+    if piece.replicas != run.replicas or float(states.alpha[0]) != start["alpha"]:
+        return False
+    ends = [states.one(replica, run.initial).overlaps for replica in range(run.replicas)]
+    return all(np.array_equal(getattr(piece.start_of(replica), name), getattr(end, name))
+               for replica, end in enumerate(ends) for name in ("T", *OVERLAPS))
 
 
 def _summaries(run, piece, alpha, along):

@@ -114,6 +114,10 @@ class ReplicaStates:
         if f"{prefix}alpha" not in arrays:
             return None
         states = f"{prefix}state_"
+        replicas = len(arrays[f"{prefix}alpha"])
+        for name, values in arrays.items():
+            if name.startswith(prefix) and name != f"{prefix}teacher" and len(values) != replicas:
+                raise ValueError(f"{name} is of {len(values)} replicas, not of {replicas}")
         return cls(arrays[f"{prefix}alpha"], {name: arrays[prefix + name] for name in OVERLAPS},
                    arrays[f"{prefix}steps"],
                    {name[len(states):]: values for name, values in arrays.items() if name.startswith(states)},

@@ -94,8 +94,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
     """
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint, checkpoint_every)
-    if not isinstance(problem, Problem):
-        raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")
+    checks.instance("problem", problem, Problem)
     starts = start if isinstance(start, GoingOn) else Starts(start, problem.inputs)
     module = get_engine(engine)
     unknown = sorted(set(options) - set(module.OPTIONS))
@@ -144,7 +143,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
     run.meta = {"engine": engine, "seed": seed, **run.meta, "call": call, "start": starts.describe(),
                 "versions": _versions(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
     if going_on:
-        run.meta["steps_before"] = starts.steps
+        run.meta["steps_before"] = [starts.steps] * len(starts.states)
         if store_weights or not module.MAKES_VECTORS:
             run.begin = starts.states
     elif store_weights:
@@ -170,8 +169,7 @@ def repeat(run, progress=None):
     ------
     RepeatError
         If the run began from the user's own weights, or goes on from another one, and these weights were
-        not stored; if the problem changed on the way; or if the data set that it drew its inputs from is
-        not there.
+        not stored; or if the data set that it drew its inputs from is not there.
     """
     try:
         run.problem.inputs.available()

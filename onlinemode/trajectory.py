@@ -7,19 +7,18 @@ from functools import cached_property
 
 import numpy as np
 
-from onlinemode import observables
+from onlinemode import checks, observables
 from onlinemode.display import Described
 from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, Ensemble, ensemble_of
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.problem import Problem
-from onlinemode.replica_states import ReplicaStates
+from onlinemode.replica_states import OVERLAPS, ReplicaStates
 from onlinemode.state import OrderParameters, Weights
 from onlinemode.storage import read_archive, replacing, write_archive
 from onlinemode.theory.meanfield import generalization_error
 
 KIND = "trajectory"
 LEAST_ERROR = 1e-12  # ε_g below which the order parameters, and with them plateaus, are rounding
-_PATHS = ("G", "S", "strengths", "xi_out", "readout")
 _DERIVED = ("Q", "R", "generalization_error", "specialization")
 MOST_DERIVED = 2**22  # entries of Q and R up to which the file holds them: they follow from the other arrays
 _WEIGHTS = ("xi_in", "strengths", "xi_out", "readout", "teacher", "teacher_readout")
@@ -154,7 +153,7 @@ class Trajectory(Described):
         """The first replica alone, whose observables are soon computed."""
         if self.draws == 1:
             return self
-        names = [name for name in (*_PATHS, "error", "error_se") if getattr(self, name) is not None]
+        names = [name for name in (*OVERLAPS, "error", "error_se") if getattr(self, name) is not None]
         kept = {name: getattr(self, name)[:1] for name in names}
         return replace(self, **kept, summary=None)
 
@@ -195,9 +194,7 @@ class Trajectory(Described):
                                  "run kept none: make it with store_final=True")
 
         def final_of(replica):
-            if not 0 <= replica < len(states):
-                raise ParameterError(f"final has one start for each of {len(states)} replicas; got replica {replica}")
-            return states.one(replica, self.initial).start()
+            return states.one(checks.integer("replica", replica, 0, len(states) - 1), self.initial).start()
 
         return final_of if self.replicas > 1 else final_of(0)
 
@@ -218,7 +215,7 @@ class Trajectory(Described):
                 raise ParameterError(f"this run kept {self.draws} of its {self.replicas:,} replicas one by one, and "
                                      "not where the others ended: make it with store_final=True")
             states = ReplicaStates.of_rows(self.alpha, self.meta["steps"],
-                                           {name: getattr(self, name) for name in _PATHS})
+                                           {name: getattr(self, name) for name in OVERLAPS})
         for number, alpha in enumerate(states.alpha):
             if not np.isfinite(alpha):
                 raise ParameterError(f"{self._which(number)} has no end to go on from: it was stopped before its first "
@@ -319,14 +316,15 @@ class Trajectory(Described):
         """
         header = {"problem": self.problem.to_dict(), "status": [s.value for s in self.status],
                   "message": list(self.message), "meta": self.meta}
-        arrays = {"alpha": self.alpha, **{name: getattr(self, name) for name in _PATHS}}
+        arrays = {"alpha": self.alpha, **{name: getattr(self, name) for name in OVERLAPS}}
         arrays |= {name: getattr(self, name) for name in ("error", "error_se") if getattr(self, name) is not None}
         if self.summary is not None:
             arrays |= self.summary.to_arrays()
         arrays |= start_arrays(self.initial, self.starts, self.weights, self.begin)
         if self.end is not None:
             arrays |= self.end.to_arrays("end_")
-        if self.R.size + self.Q.size <= MOST_DERIVED:
+        o = self.initial
+        if self.draws * len(self.alpha) * o.K * (o.K + o.M) <= MOST_DERIVED:
             arrays |= {name: getattr(self, name) for name in _DERIVED}
         write_archive(path, KIND, header, arrays)
 
@@ -352,6 +350,7 @@ class Trajectory(Described):
             If the theory has other times or sizes.
         """
         if theory is not None:
+            checks.instance("theory", theory, Trajectory)
             self._check_theory(theory)
         columns = {"generalization_error": self.generalization_error}
         if self.error_se is not None:
@@ -418,7 +417,7 @@ def read_start(arrays, origin):
     if "weights_xi_in" in arrays:
         weights = Weights(**{name: arrays[f"weights_{name}"] for name in _WEIGHTS}, origin=origin)
     return {"initial": OrderParameters(**{name: arrays[f"initial_{name}"] for name in _OVERLAPS}), "weights": weights,
-            "starts": {name: arrays[f"starts_{name}"] for name in _PATHS} if "starts_G" in arrays else None,
+            "starts": {name: arrays[f"starts_{name}"] for name in OVERLAPS} if "starts_G" in arrays else None,
             "begin": ReplicaStates.from_arrays("begin_", arrays)}
 
 
@@ -441,10 +440,10 @@ def load(path):
     header, arrays = read_archive(path, KIND)
     try:
         return Trajectory(
-            alpha=arrays["alpha"], **{name: arrays[name] for name in _PATHS},
+            alpha=arrays["alpha"], **{name: arrays[name] for name in OVERLAPS},
             problem=Problem.from_dict(header["problem"]), **read_start(arrays, header["meta"]["start"].get("origin")),
             status=[Status(name) for name in header["status"]], message=header["message"],
             meta=header["meta"], error=arrays.get("error"), error_se=arrays.get("error_se"),
             summary=Ensemble.from_arrays(arrays["alpha"], arrays), end=ReplicaStates.from_arrays("end_", arrays))
-    except (KeyError, TypeError, ValueError) as problem:
+    except (AttributeError, KeyError, TypeError, ValueError) as problem:
         raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None

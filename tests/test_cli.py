@@ -1,5 +1,6 @@
 """The command line: what it writes and prints, and one line for every kind of bad input."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -293,6 +294,22 @@ def test_help_is_quick_to_import(tmp_path):
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True).stdout
     assert "simulate" in out and "compare" in out
     assert out.strip().splitlines()[-1] == "[]"
+
+
+def test_repeat_of_a_file_that_holds_a_step_twice(onlinemode):
+    """Older versions saved a step as often as times fell on it."""
+    onlinemode("simulate", *SMALL, "--no-plot", "--out", "x")
+    run = om.load("x.npz")
+    rows = np.sort([*range(len(run.alpha)), 3, 3, 7])
+    old = dataclasses.replace(run, alpha=run.alpha[rows], **{
+        name: getattr(run, name)[:, rows] for name in ("G", "S", "strengths", "xi_out", "readout")})
+    old.save("old.npz")
+    code, out, _ = onlinemode("repeat", "old.npz")
+    assert code == 0 and "the repeated run is equal to the file, to the bit" in out
+    run.meta["call"]["save_at"] = 5
+    run.save("other.npz")
+    code, out, _ = onlinemode("repeat", "other.npz")
+    assert code == 1 and "the repeated run has other saved times than the file, 5 and 19 of them" in out
 
 
 def test_deprecations_of_libraries_are_not_shown(onlinemode, monkeypatch):

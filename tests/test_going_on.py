@@ -9,7 +9,7 @@ import pytest
 import onlinemode as om
 from onlinemode.continuing import mean_field
 from onlinemode.engines import parts
-from onlinemode.errors import EngineError, ParameterError, RepeatError
+from onlinemode.errors import EngineError, ParameterError, RepeatError, ShapeError
 
 N = 61
 RATES = om.LearningRates(xi_in=1.0, strengths=0.2, xi_out=0.1, readout=0.1)
@@ -170,7 +170,7 @@ def test_final():
     assert isinstance(run.final(2), om.Weights)
     assert np.allclose(run.final(2).order_parameters().G, run.G[2, -1], rtol=1e-12)
     om.simulate(PROBLEM, run.final, 1.0, replicas=3, seed=1, save_at=3)
-    with pytest.raises(ParameterError, match="one start for each of 3 replicas; got replica 3"):
+    with pytest.raises(ParameterError, match="replica must be a whole number ≥ 0 and ≤ 2; got 3"):
         run.final(3)
     with pytest.raises(ParameterError, match="final needs the vectors .* make it with store_final=True"):
         _ = om.simulate(om.Problem(rates=RATES, inputs=om.inputs.PowerLaw(1.0)), fresh(0), 1.0, test_samples=2).final
@@ -252,6 +252,15 @@ def test_what_cannot_go_on():
         om.go_on(run, 1.0)
     with pytest.raises(ParameterError, match="ascending times between the end of the run, α = 1, and alpha = 2; got"):
         om.go_on(run, 2.0, save_at=[0.5, 2.0])
+    with pytest.raises(ShapeError, match="save_at must be an array of numbers; got"):
+        om.go_on(run, 2.0, save_at=[[1.0], [1.0, 2.0]])
+    assert len(om.go_on(run, 2.0, save_at=np.array(5)).alpha) == 5
+    with pytest.raises(ParameterError, match="replica must be a whole number ≥ 0 and ≤ 2; got 1.5"):
+        om.simulate(PROBLEM, fresh, 1.0, "chain", replicas=3).final(1.5)
+    with pytest.raises(ParameterError, match="theory must be an onlinemode.Trajectory; got int"):
+        run.to_csv("run.csv", theory=3)
+    with pytest.raises(ParameterError, match="run and theory must be results of onlinemode; got int"):
+        om.agreement.rms_deviation(run, 3)
     with pytest.raises(EngineError, match="go_on has no option 'device'; engine chain has threads"):
         om.go_on(run, 2.0, device="cpu")
     with pytest.raises(EngineError, match="engine must be that of the run, chain, or ode; got 'micro'"):

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,6 +113,39 @@ def test_a_killed_process_leaves_nothing_that_blocks(tmp_path):
     assert len(names(tmp_path)) == 1
     with claim_free(tmp_path / "run", [".npz"]) as taken:
         assert taken.base.name == "run"
+    assert names(tmp_path) == []
+
+
+@posix
+def test_what_another_user_left_blocks_nothing(tmp_path, monkeypatch):
+    """A killed process of somebody else, in a folder for all: its hidden file can be read, not written."""
+    lock, real = Lock(tmp_path / "run.npz"), os.open
+    file = lock.file
+    lock.release()
+    file.touch()
+
+    def of_another_user(path, flags, *mode):
+        if Path(path) == file and flags & os.O_RDWR:
+            raise PermissionError(13, "Permission denied")
+        return real(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", of_another_user)
+    with claim(tmp_path / "run", [".npz"]), pytest.raises(Held):
+        claim(tmp_path / "run", [".npz"])
+    file.touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the folder is not for all: nothing can be written
+    with pytest.raises(FileError, match="Permission denied"):
+        claim(tmp_path / "run", [".npz"])
+
+
+@posix
+def test_a_look_at_who_shares_a_lock_keeps_it(tmp_path):
+    one, other = Lock(tmp_path / "run.npz", shared=True), Lock(tmp_path / "run.npz", shared=True)
+    assert not one.is_alone()
+    other.release()
+    with pytest.raises(Held):
+        Lock(tmp_path / "run.npz")
+    one.release()
     assert names(tmp_path) == []
 
 

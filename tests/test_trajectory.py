@@ -9,6 +9,8 @@ import pytest
 
 import onlinemode as om
 from onlinemode.errors import FileError, RepeatError
+from onlinemode.storage import read_archive, write_archive
+from onlinemode.trajectory import KIND
 
 PROBLEM = om.Problem(noise=0.1, rates=om.LearningRates(xi_in=1.0, readout=0.2))
 
@@ -192,6 +194,22 @@ def test_missing_array(saved, name):
     with pytest.raises(FileError) as caught:
         om.load(saved)
     assert one_line(caught) == f"cannot read {saved}: an entry is missing or damaged ('{name}')"
+
+
+@pytest.mark.parametrize("damage", [
+    {"end_alpha": np.empty(0)}, {"end_steps": np.zeros(5)}, {"header": {"problem": ["erf"]}},
+    {"header": {"meta": {"start": "weights"}}}])
+def test_entries_that_do_not_fit(damage, tmp_path):
+    """Readable, but of other replicas, or of other kinds."""
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), om.initial.committee(50, K=2), 1.0, "chain")
+    header, arrays = {"problem": run.problem.to_dict(), "status": ["completed"], "message": [""], "meta": run.meta}, {}
+    run.save(tmp_path / "run.npz")
+    _, arrays = read_archive(tmp_path / "run.npz", KIND)
+    changed = damage.pop("header", {})
+    write_archive(tmp_path / "bad.npz", KIND, header | changed, arrays | damage)
+    with pytest.raises(FileError) as caught:
+        om.load(tmp_path / "bad.npz")
+    assert "an entry is missing or damaged" in one_line(caught)
 
 
 def test_no_pickle_in_the_file(saved):

@@ -214,6 +214,8 @@ def from_dense(layer, modes):
                              "hooks do not know: remove them first")
     if not layer.weight.is_floating_point():
         raise ParameterError(f"a layer to be made of modes must be real; got {layer.weight.dtype}")
+    if layer.weight.is_meta:
+        raise ParameterError("a layer to be made of modes must have values; this one is on device meta")
     W = layer.weight.detach().to("cpu", torch.float64).numpy()
     found = factors.truncated(W.reshape(len(W), -1), modes)
     options = {"bias": layer.bias is not None, "device": layer.weight.device, "dtype": layer.weight.dtype}
@@ -271,10 +273,15 @@ def convert(model, modes, skip=()):
     ------
     ParameterError
         If a name in ``skip`` is no layer of the model, if there is nothing to convert, or where something would be
-        lost: a weight that is also that of a layer which stays dense, hooks of parameters or of the state_dict.
+        lost: a weight that is also that of a layer which stays dense, a layer or its weight in a list or dict of
+        Python's, hooks of parameters or of the state_dict.
     """
+    if not isinstance(model, nn.Module):
+        raise ParameterError(f"model must be a torch.nn.Module; got {type(model).__name__}")
     modes = checks.integer("modes", modes, 1)
-    skip = (skip,) if isinstance(skip, str) else tuple(skip)
+    skip = (skip,) if isinstance(skip, str) else skip
+    if not isinstance(skip, list | tuple | set) or not all(isinstance(name, str) for name in skip):
+        raise ParameterError(f"skip must be names of layers; got {skip!r}")
     for name, module in model.named_modules():
         _check_parameter_hooks(module, name or "the model")
     try:
@@ -288,6 +295,7 @@ def convert(model, modes, skip=()):
         raise ParameterError(f"skip names layers of the model; {', '.join(unknown)} is none: see model.named_modules()")
     kept = {id(layer) for name, layer in names.items() if any(f"{name}.".startswith(f"{each}.") for each in skip)}
     chosen = {id(layer): name for name, layer in names.items() if id(layer) not in kept and _convertible(layer)}
+    _check_references(names, chosen)
     made, of_weight = {}, {}
     for key, name in chosen.items():
         layer = names[name]
@@ -319,12 +327,36 @@ def _check_ties(layer, name, names, chosen):
                                      "modes would part them: name both in skip, or give them weights of their own")
 
 
+def _check_references(names, chosen):
+    """Raise ParameterError if Python's own containers hold a chosen layer or its weight, which stay as they are."""
+    held = {id(thing): f"{what}{name}" for key, name in chosen.items()
+            for what, thing in (("", names[name]), ("the weight of ", names[name].weight))}
+    for name, module in names.items():
+        for attribute, value in vars(module).items():
+            for thing in () if attribute in ("_modules", "_parameters") else _contents(value):
+                if id(thing) in held:
+                    raise ParameterError(f"attribute {attribute} of {name or 'the model'} holds {held[id(thing)]}, and "
+                                         "would hold the dense one: name the layer in skip, or hold it in an "
+                                         "nn.ModuleList or nn.ModuleDict")
+
+
+def _contents(value):
+    """A value and what lists, tuples, sets and dicts in it hold."""
+    yield value
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple | set):
+        return
+    for each in value:
+        yield from _contents(each)
+
+
 def _convertible(layer):
     if type(layer) not in (nn.Linear, nn.Conv2d) or not _is_plain(layer):
         return False
     if type(layer) is nn.Conv2d:
         return layer.groups == 1 and layer.padding_mode == "zeros" and layer.weight[0].numel() > 1
-    return type(layer) is nn.Linear and layer.in_features > 1
+    return layer.in_features > 1 and layer.out_features > 0
 
 
 def mode_layers(model):

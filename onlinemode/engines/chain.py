@@ -11,7 +11,6 @@ from onlinemode.engines.device import choose, run_there
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import (
-    PATHS,
     Replica,
     collect,
     each_once,
@@ -22,7 +21,7 @@ from onlinemode.engines.replicas import (
 )
 from onlinemode.errors import EngineError
 from onlinemode.inputs import Gaussian
-from onlinemode.replica_states import ReplicaState
+from onlinemode.replica_states import OVERLAPS, ReplicaState
 from onlinemode.state import Weights, attainable
 from onlinemode.theory.quadrature import teacher_factor
 from onlinemode.trajectory import Trajectory
@@ -219,7 +218,7 @@ class _ChainState:
 
 
 class _ChainReplica(Replica):
-    path_names = (*PATHS, "error")
+    path_names = (*OVERLAPS, "error")
 
     def __init__(self, number, start, simulation, checkpoint):
         super().__init__(number, start.overlaps, simulation.problem, simulation.N, int(simulation.shown.sum()),
@@ -286,7 +285,7 @@ class _ChainReplica(Replica):
             last = (*chain_states.overlaps(state.modes, self.start.teacher_factor), *values[1:])
         arrays = {name: np.array(value) for name, value in zip(state.names, values)}
         arrays |= {"modes": arrays["modes"][:len(state.modes)], "last_modes": np.array(last_modes)}
-        return {"alpha": self.steps_made / self.N, "steps": steps, **dict(zip(PATHS, last)),
+        return {"alpha": self.steps_made / self.N, "steps": steps, **dict(zip(OVERLAPS, last)),
                 **{f"state_{name}": value for name, value in arrays.items()}}
 
     def _errors(self):

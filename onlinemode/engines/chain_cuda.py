@@ -6,8 +6,9 @@ import numpy as np
 
 from onlinemode.engines import chain_states
 from onlinemode.engines.progress import Progress
-from onlinemode.engines.replicas import NEVER_BEGUN, PATHS, kernel_rates, outcome
+from onlinemode.engines.replicas import NEVER_BEGUN, kernel_rates, outcome
 from onlinemode.errors import DeviceError, EngineError
+from onlinemode.replica_states import OVERLAPS
 from onlinemode.trajectory import Status, Trajectory
 
 # Steps of all replicas together between two looks at the interrupt flag, and of each: a fraction of a second.
@@ -154,7 +155,7 @@ class _Group:
         simulation, start = self.simulation, self.simulation.start
         modes, *factors = simulation.kernel.saved_states(self.paths, self.counts[1])
         state = (*chain_states.overlaps(modes, start.teacher_factor), *factors)
-        fields = dict(zip(PATHS, state))
+        fields = dict(zip(OVERLAPS, state))
         error = np.full(modes.shape[:2], np.nan)
         known = np.isfinite(state[0]).all((-2, -1))
         error[known] = chain_states.errors(simulation.problem.activation, start, [values[known] for values in state],
@@ -172,7 +173,7 @@ def _together(groups, replicas):
     """The fields of all groups; replicas that were never begun are NaN."""
     missing = replicas - sum(len(group.starts) for group in groups)
     fields = {}
-    for name in (*PATHS, "error"):
+    for name in (*OVERLAPS, "error"):
         arrays = [group.fields[name] for group in groups]
         if missing:
             arrays.append(np.full((missing, *arrays[0].shape[1:]), np.nan))

@@ -87,10 +87,11 @@ def later_times(save_at, begin, alpha, N=None, whole_steps=True):
     if not alpha > begin or alpha - begin < 0.5 * a_step:
         raise ParameterError(f"alpha must be beyond the end of the run, α = {begin:.6g} (by a step at least, where "
                              f"there are steps); got {alpha:g}: α counts from the run's own beginning")
-    if np.ndim(save_at) == 0:
+    given = count_or_times(save_at)
+    if given.ndim == 0:
         if begin == 0.0:
             return save_times(save_at, alpha, N, whole_steps)[0]
-        times = np.geomspace(begin, alpha, checks.integer("save_at", save_at, 2))
+        times = np.geomspace(begin, alpha, checks.integer("save_at", given.item(), 2))
     else:
         times = np.array(checks.array("save_at", save_at, (None,)))
         latest = alpha * (1.0 + 1e-12) + 0.5 * a_step

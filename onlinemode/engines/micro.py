@@ -12,7 +12,6 @@ from onlinemode.engines.fresh_samples import FreshSamples
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
 from onlinemode.engines.replicas import (
-    PATHS,
     Replica,
     collect,
     each_once,
@@ -23,7 +22,7 @@ from onlinemode.engines.replicas import (
 )
 from onlinemode.errors import EngineError
 from onlinemode.inputs import Gaussian
-from onlinemode.replica_states import ReplicaState
+from onlinemode.replica_states import OVERLAPS, ReplicaState
 from onlinemode.state import OrderParameters, weights_from_overlaps
 from onlinemode.trajectory import Trajectory
 
@@ -202,7 +201,7 @@ class _Simulation:
 
 
 class _MicroReplica(Replica):
-    path_names = (*PATHS, "error", "error_se")
+    path_names = (*OVERLAPS, "error", "error_se")
 
     def __init__(self, number, start, simulation, checkpoint):
         super().__init__(number, start.overlaps, simulation.problem, simulation.N, len(simulation.steps),

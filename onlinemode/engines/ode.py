@@ -6,14 +6,14 @@ import time
 import numpy as np
 
 from onlinemode import checks
-from onlinemode.engines.convergence import CONVERGED_ERROR, Convergence
 from onlinemode.engines.grid import save_times
 from onlinemode.engines.progress import Progress
-from onlinemode.engines.replicas import NEVER_BEGUN, NOTHING_TRAINED, PATHS
+from onlinemode.engines.replicas import NEVER_BEGUN, NOTHING_TRAINED
 from onlinemode.errors import EngineError, OnlineModeError
 from onlinemode.inputs import require_independent
-from onlinemode.replica_states import ReplicaState, ReplicaStates
+from onlinemode.replica_states import OVERLAPS, ReplicaState, ReplicaStates
 from onlinemode.state import Weights
+from onlinemode.theory.convergence import CONVERGED_ERROR, Convergence
 from onlinemode.theory.cost import drift_seconds, integration_bytes, too_large
 from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
@@ -110,8 +110,8 @@ def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, pr
     parts = [np.ascontiguousarray(np.stack(part)) for part in zip(*paths)]
     quadrature = {} if problem.activation in CLOSED_FORM else {"nodes": nodes, "node_seed": node_seed}
     return Trajectory(
-        alpha=alphas, **dict(zip(PATHS, parts)), problem=problem,
-        initial=overlaps[0], end=ReplicaStates.of_rows(alphas, [0] * len(starts), dict(zip(PATHS, parts))),
+        alpha=alphas, **dict(zip(OVERLAPS, parts)), problem=problem,
+        initial=overlaps[0], end=ReplicaStates.of_rows(alphas, [0] * len(starts), dict(zip(OVERLAPS, parts))),
         status=[status for status, _ in outcomes], message=[message for _, message in outcomes],
         meta={"N": N, "device": "cpu", "precision": "float64", "steps": [0] * len(starts), "method": method,
               "rtol": rtol, "atol": atol, "evaluations": evaluations, **quadrature,

@@ -8,7 +8,7 @@ from onlinemode.engines.grid import save_times
 from onlinemode.engines.replicas import NEVER_BEGUN, thread_count
 from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, ensemble_of
 from onlinemode.errors import ParameterError
-from onlinemode.replica_states import ReplicaStates
+from onlinemode.replica_states import OVERLAPS, ReplicaStates
 from onlinemode.state import OrderParameters, Weights, attainable
 from onlinemode.trajectory import Status, Trajectory
 
@@ -17,7 +17,6 @@ KEPT_DRAWS = 5
 PART_BYTES = 2**28  # of the starts and paths of one part
 DEVICE_PART_BYTES = 2**32  # where a device makes it, which needs many replicas at the same time
 ENSEMBLE_BYTES = 2**32  # of the observables of all replicas, from which quantiles are taken
-_PATHS = ("G", "S", "strengths", "xi_out", "readout")
 
 
 class Starts:
@@ -40,6 +39,7 @@ class Starts:
     """
 
     states = None  # of replicas that go on
+    steps = 0  # that each replica has behind it
 
     def __init__(self, start, inputs):
         self._inputs = inputs
@@ -81,7 +81,7 @@ class Starts:
         if not self.differ:
             return None
         overlaps, _, _ = self._columns()
-        return {name: np.stack([getattr(each, name) for each in overlaps]) for name in _PATHS}
+        return {name: np.stack([getattr(each, name) for each in overlaps]) for name in OVERLAPS}
 
     def describe(self):
         """The entry ``start`` of a trajectory's meta, from which the run can be repeated."""
@@ -148,12 +148,7 @@ class GoingOn(Starts):
         self.states, self._initial, self._origin, self._together = states, initial, origin, together
         self.differ, self.N = len(states) > 1, N
         self.first = states.one(0, initial)
-
-    @property
-    def steps(self):
-        """Steps that each replica has behind it."""
-        made = round(self.first.alpha * self.N) if self.states.arrays else 0  # ode makes none
-        return [made] * len(self.states)
+        self.steps = round(self.first.alpha * N) if states.arrays else 0  # ode makes none
 
     def part(self, replicas):
         return [self.states.one(replica, self._initial) for replica in replicas]
@@ -247,7 +242,7 @@ class _Finished:
         if self.run is None:
             return 0
         made = self.run.meta["steps"]
-        return sum(made) - (sum(self._starts.steps[:len(made)]) if isinstance(self._starts, GoingOn) else 0)
+        return sum(made) - self._starts.steps * len(made)
 
     def add(self, part):
         """Another part is done."""
@@ -276,7 +271,7 @@ class _Finished:
         if self.run is None:
             return {}, {}
         run = self.run
-        arrays = {"alpha": run.alpha, **{name: getattr(run, name) for name in _PATHS}}
+        arrays = {"alpha": run.alpha, **{name: getattr(run, name) for name in OVERLAPS}}
         arrays |= {name: values for name, values in _errors(run) if values is not None}
         if run.end is not None:
             arrays |= run.end.to_arrays("end_")
@@ -289,7 +284,7 @@ class _Finished:
         if not header:
             return
         self.run = Trajectory(
-            alpha=arrays["alpha"], **{name: arrays[name] for name in _PATHS}, problem=self._problem,
+            alpha=arrays["alpha"], **{name: arrays[name] for name in OVERLAPS}, problem=self._problem,
             initial=self._starts.overlaps(), status=[Status(name) for name in header["status"]],
             message=header["message"], meta=header["meta"], error=arrays.get("error"),
             error_se=arrays.get("error_se"), end=ReplicaStates.from_arrays("end_", arrays))
@@ -348,7 +343,7 @@ def _gather(gathered, part, first, replicas):
 def _first_draws(part, count):
     """The first replicas of a part alone; their status stays with the whole run."""
     return Trajectory(
-        alpha=part.alpha, **{name: getattr(part, name)[:count].copy() for name in _PATHS}, problem=part.problem,
+        alpha=part.alpha, **{name: getattr(part, name)[:count].copy() for name in OVERLAPS}, problem=part.problem,
         initial=part.initial, status=part.status, message=part.message, meta=part.meta, end=part.end,
         **{name: None if values is None else values[:count].copy() for name, values in _errors(part)})
 
@@ -358,7 +353,7 @@ def _nothing(part, count, draws):
     kept = count if draws is None else min(count, draws)
     empty = lambda values: np.full((kept, *values.shape[1:]), np.nan)  # noqa: E731
     return Trajectory(
-        alpha=part.alpha, **{name: empty(getattr(part, name)) for name in _PATHS}, problem=part.problem,
+        alpha=part.alpha, **{name: empty(getattr(part, name)) for name in OVERLAPS}, problem=part.problem,
         initial=part.initial, status=[Status.INTERRUPTED] * count, message=[NEVER_BEGUN] * count,
         **{name: None if values is None else empty(values) for name, values in _errors(part)},
         end=None if part.end is None else part.end.nowhere(count), meta={"steps": [0] * count})
@@ -373,7 +368,7 @@ def _together(parts):
         if name in meta:
             meta[name] = sum(part.meta.get(name, 0) for part in parts)
     return Trajectory(
-        alpha=first.alpha, **{name: joined(name) for name in _PATHS}, problem=first.problem, initial=first.initial,
+        alpha=first.alpha, **{name: joined(name) for name in OVERLAPS}, problem=first.problem, initial=first.initial,
         status=chained(part.status for part in parts), message=chained(part.message for part in parts), meta=meta,
         end=_ends_together(parts),
         **{name: None if values is None else joined(name) for name, values in _errors(first)})

@@ -7,11 +7,10 @@ import numpy as np
 
 from onlinemode import checks
 from onlinemode.engines.progress import Progress
-from onlinemode.replica_states import ReplicaStates
+from onlinemode.replica_states import OVERLAPS, ReplicaStates
 from onlinemode.theory.meanfield import generalization_error
 from onlinemode.trajectory import Status
 
-PATHS = ("G", "S", "strengths", "xi_out", "readout")
 LOOK_SECONDS = 0.2  # between two looks of the main thread
 NEVER_BEGUN = "stopped by the user before it began; all times are NaN"
 NOTHING_TRAINED = "nothing is trained: the state is constant"
@@ -67,7 +66,7 @@ class Replica:
     arrays of :class:`onlinemode.replica_states.ReplicaStates`, by their names in a file.
     """
 
-    path_names = PATHS
+    path_names = OVERLAPS
 
     def __init__(self, number, overlaps, problem, N, times, first_step=0, checkpoint=None):
         K, M, P = overlaps.K, overlaps.M, overlaps.P
@@ -123,7 +122,7 @@ class Replica:
 
     def state(self, rows):
         """G, S, strengths, xi_out and readout at one saved time or several."""
-        return tuple(getattr(self, name)[rows] for name in PATHS)
+        return tuple(getattr(self, name)[rows] for name in OVERLAPS)
 
     def error_of(self, G, S, strengths, xi_out, readout):
         """ε_g from the overlaps."""
@@ -173,7 +172,7 @@ def run_in_threads(replicas, threads, progress, stop, last_step, checkpoint=None
 
 def collect(replicas, teacher=None):
     """The fields of a Trajectory that come from the replicas; ``teacher`` belongs to their ends."""
-    fields = {name: np.stack([getattr(replica, name) for replica in replicas]) for name in PATHS}
+    fields = {name: np.stack([getattr(replica, name) for replica in replicas]) for name in OVERLAPS}
     return {**fields, "end": _ends(replicas, teacher), "status": [replica.status for replica in replicas],
             "message": [replica.message for replica in replicas]}
 

@@ -300,6 +300,25 @@ def test_models_that_pytorch_cannot_copy(change):
         convert(nn.Sequential(change(nn.Linear(4, 4)), nn.Linear(4, 4)), 2)
 
 
+class Aside(nn.Module):
+    """Holds its layer, or its weight, where PyTorch does not see it."""
+
+    def __init__(self, hold):
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+        self.aside = hold(self.layer)
+
+
+@pytest.mark.parametrize("hold, what", [
+    (lambda layer: [layer], "layer"), (lambda layer: {"a": (1, {"b": layer})}, "layer"),
+    (lambda layer: [layer.weight], "the weight of layer")])
+def test_layers_that_python_containers_hold_are_refused(hold, what):
+    with pytest.raises(ParameterError, match=f"attribute aside of the model holds {what}, and would hold the dense"):
+        convert(Aside(hold), 4)
+    assert type(convert(nn.Sequential(Aside(hold), nn.Linear(8, 8)), 4, skip="0")[1]) is ModeLinear
+    assert type(convert(Aside(lambda layer: [3, "layer"]), 4).layer) is ModeLinear
+
+
 def test_importances_are_those_of_the_arrays():
     model = nn.Sequential(ModeConv2d(2, 4, 3, 5), nn.Flatten(), ModeLinear(16, 3, 6))
     found = importances(model)
@@ -338,7 +357,11 @@ def test_training_in_modes_learns():
     (lambda: from_dense(nn.Linear(4, 3, dtype=torch.complex64), 2), "must be real; got torch.complex64"),
     (lambda: convert(nn.ReLU(), 4), "no nn.Linear or nn.Conv2d to convert .* got ReLU"),
     (lambda: convert(Model(), 4, skip=["heads"]), "heads is none: see model.named_modules"),
-    (lambda: convert(Model(), 0), "modes must be a whole number ≥ 1")])
+    (lambda: convert(Model(), 0), "modes must be a whole number ≥ 1"),
+    (lambda: convert(Model(), 4, skip=3), "skip must be names of layers; got 3"),
+    (lambda: convert(3, 4), "model must be a torch.nn.Module; got int"),
+    (lambda: convert(nn.Linear(1, 8), 4), "no nn.Linear or nn.Conv2d to convert"),
+    (lambda: from_dense(nn.Linear(8, 8, device="meta"), 4), "must have values; this one is on device meta")])
 def test_bad_input(call, message):
     with pytest.raises(ParameterError, match=message):
         call()

@@ -95,7 +95,7 @@ def no_home():
     raise RuntimeError("Could not determine home directory.")
 
 
-@pytest.mark.parametrize("broken", ["NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "home", "all"])
+@pytest.mark.parametrize("broken", ["NUMBA_CACHE_DIR", "empty", "XDG_CACHE_HOME", "home", "all"])
 def test_the_next_folder_where_one_cannot_be_had(broken, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "TMPDIR"):
@@ -104,11 +104,15 @@ def test_the_next_folder_where_one_cannot_be_had(broken, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", os.environ["TMPDIR"])
     if broken != "NUMBA_CACHE_DIR":
         monkeypatch.delenv("NUMBA_CACHE_DIR")
+    if broken == "empty":  # as good as unset, not the folder where one stands
+        monkeypatch.setenv("NUMBA_CACHE_DIR", "")
     if broken == "home":
         monkeypatch.delenv("XDG_CACHE_HOME")
         monkeypatch.setattr(Path, "home", no_home)
     found = jit._find_cache_folder()
-    expected = {"NUMBA_CACHE_DIR": "XDG_CACHE_HOME", "XDG_CACHE_HOME": "TMPDIR", "home": "TMPDIR", "all": None}[broken]
+    expected = {"NUMBA_CACHE_DIR": "XDG_CACHE_HOME", "empty": "XDG_CACHE_HOME", "XDG_CACHE_HOME": "TMPDIR",
+                "home": "TMPDIR", "all": None}[broken]
+    monkeypatch.chdir(tmp_path)
     assert (None if found is None else found.relative_to(tmp_path).parts[0]) == expected
 
 
