@@ -1,6 +1,7 @@
 """Pictures: what is drawn for 1, 5 and 40 replicas, of one start or of different students."""
 
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -66,14 +67,21 @@ def test_draws_and_bands(replicas, lines, bands, name, keep, theory, noise):
     assert np.array_equal(ax.lines[-1].get_ydata(), high[positive])
 
 
+@contextmanager
+def no_warnings():
+    """Warnings are errors, but for deprecations of what Matplotlib uses itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for library in ("matplotlib", "pyparsing"):
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module=library)
+        yield
+
+
 @pytest.mark.parametrize("start, replicas", [("one", 1), ("one", 40), ("fresh", 20)])
 def test_whole_figures_without_warnings(start, replicas, theory, noise, tmp_path):
     run = chain(replicas, fresh if start == "fresh" else None, keep="summary")
     ode = theory if start == "one" else om.simulate(PROBLEM, fresh, 2.0, "ode", save_at=TIMES, replicas=replicas)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for library in ("matplotlib", "pyparsing"):  # deprecations of what Matplotlib uses itself
-            warnings.filterwarnings("ignore", category=DeprecationWarning, module=library)
+    with no_warnings():
         for number, figure in enumerate([
                 plotting.overview([run, ode]),
                 plotting.comparison([run], ode, "title", noise if start == "one" else None)]):
@@ -84,8 +92,7 @@ def test_many_units_have_colours_and_a_few_names(tmp_path):
     """60 units: no warning of a layout that does not fit, no colour twice, readable numbers beside the maps."""
     start = om.initial.paper(200, K=60, P=60)
     run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), start, 0.5, save_at=5)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
+    with no_warnings():
         figure = plotting.overview(run)
         plotting.save_figure(figure, tmp_path / "many.png")
     residuals = next(ax for ax in figure.axes if "residuals" in ax.get_ylabel())
