@@ -341,14 +341,14 @@ def _check_references(names, chosen):
 
 
 def _contents(value):
-    """A value and what lists, tuples, sets and dicts in it hold."""
-    yield value
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list | tuple | set):
-        return
-    for each in value:
-        yield from _contents(each)
+    """A value and what lists, tuples, sets and dicts in it hold, each container once."""
+    waiting, seen = [value], set()
+    while waiting:
+        each = waiting.pop()
+        yield each
+        if isinstance(each, dict | list | tuple | set) and id(each) not in seen:
+            seen.add(id(each))
+            waiting += each.values() if isinstance(each, dict) else each
 
 
 def _convertible(layer):

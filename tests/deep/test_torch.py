@@ -317,6 +317,9 @@ def test_layers_that_python_containers_hold_are_refused(hold, what):
         convert(Aside(hold), 4)
     assert type(convert(nn.Sequential(Aside(hold), nn.Linear(8, 8)), 4, skip="0")[1]) is ModeLinear
     assert type(convert(Aside(lambda layer: [3, "layer"]), 4).layer) is ModeLinear
+    itself = []
+    itself.append(itself)
+    assert type(convert(Aside(lambda layer: itself), 4).layer) is ModeLinear
 
 
 def test_importances_are_those_of_the_arrays():
