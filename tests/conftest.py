@@ -1,12 +1,24 @@
 """Fixtures that several test files share: plain NumPy references and random starts."""
 
+import signal
+import threading
+
 import numpy as np
 import pytest
 
 import onlinemode as om
 
+USUAL_HANDLERS = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
 LOW = np.uint64(0xFFFFFFFF)
 SHIFT = np.uint64(32)
+
+
+def pytest_configure():
+    """Processes that tests start and stop by signals get them, also where nohup or a shell's & ignores them."""
+    if threading.current_thread() is threading.main_thread():
+        for name, handler in USUAL_HANDLERS.items():
+            if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
+                signal.signal(getattr(signal, name), handler)
 
 
 def _philox(counter, key):
