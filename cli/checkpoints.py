@@ -53,6 +53,8 @@ def with_repeated(settings, given, path, free, options=OPTIONS):
     click.UsageError
         If one does not.
     """
+    if given.get("preset") is not None:
+        raise click.UsageError(f"--preset does not go with the run in {path}, which has its own settings; leave it out")
     for name, value in typed_values(given, options).items():
         if name == "preset" or name not in given:  # settings stand in its place; of another command
             continue

@@ -50,11 +50,13 @@ def command(theory, checkpoint, every, resume, **given):
     if mean_field is not None and mean_field.too_much():
         announce(settings, f"no theory: {mean_field.too_much()}")
         mean_field = None
+    run = None
     try:
         run = run_simulation(problem, start, settings, engine, mean_field, title, keeper, before)
         code = finish(settings, "simulate", claim, [(run, "")], mean_field, title)
     except KeyboardInterrupt:
-        keeper.end(INTERRUPTED)
+        if run is None:
+            keeper.end(INTERRUPTED)
         raise
     line = how_to_go_on(run, claim.path(RESULT))
     if line is not None and not settings["quiet"] and not settings["json"]:
@@ -64,7 +66,7 @@ def command(theory, checkpoint, every, resume, **given):
 
 def check_engine(settings, engine):
     """Raise UsageError for an engine that does not simulate, or an option that it does not have."""
-    if engine == "ode" and str(settings.get("start")).endswith(".npz"):
+    if engine == "ode" and str(settings.get("start")).lower().endswith(".npz"):
         raise click.UsageError(f"simulate goes on with runs of micro and chain; {settings['start']} is one of ode: go "
                                f"on with onlinemode ode --start {settings['start']}")
     if engine not in ENGINE_OPTIONS:

@@ -48,8 +48,8 @@ def beginning(settings, before=None, checkpoint=None, vectors=False):
 
     if before is not None:
         problem, start = changed_problem(before, settings), GoingOn(end_of(before, "ode"), before.initial, before.N)
-    elif checkpoint is not None and _is_run(settings["start"]):
-        problem, start = start_in_checkpoint(checkpoint)
+    elif checkpoint is not None and settings["start"] is not None:
+        problem, start = start_in_checkpoint(checkpoint)  # the file may be another one by now
     else:
         problem, start = make_problem(settings), make_start(settings, vectors)
     if goes_on(start):
@@ -66,7 +66,7 @@ def run_to_go_on(given):
 
 
 def _is_run(path):
-    return path is not None and Path(path).suffix == ".npz"
+    return path is not None and Path(path).suffix.lower() == ".npz"
 
 
 def with_overlaps(settings, given):
@@ -115,7 +115,7 @@ def settings_of(run, given):
     recipe = (began.get("origins") or [began.get("origin")])[0] or {"name": began["kind"], "arguments": {}}
     arguments = recipe["arguments"]
     typed = typed_values(given)
-    if given.get("preset") is not None:
+    if typed.get("preset") is not None:
         raise click.UsageError(f"--preset does not go with --start: the settings are those of the run in "
                                f"{typed['start']}; leave it out")
     inputs = COMMON["inputs"] if problem.inputs == Gaussian() else repr(problem.inputs)

@@ -308,9 +308,10 @@ def weights_from_overlaps(overlaps, N, seed):
     """
     overlaps = attainable(overlaps, N)
     C = overlaps.covariance
-    factor, other = _factor(C, np.ones(len(C))), _factor(C, _lengths(C))
-    if other.shape[1] > factor.shape[1]:  # a short vector lost beside a long one
-        factor = other
+    lengths = _lengths(C)
+    factor = _factor(C, np.ones(len(C)))
+    if np.any(np.abs(factor @ factor.T - C) > ROUNDING * np.outer(lengths, lengths)):  # short vectors beside long ones
+        factor = _factor(C, lengths)
     generator = np.random.default_rng([seed, 1])
     frame = np.linalg.qr(generator.standard_normal((N, factor.shape[1])))[0].T
     rows = np.sqrt(N) * factor @ frame

@@ -59,7 +59,8 @@ def difference(run, problem, start, call):
     Returns
     -------
     str
-        The first difference in words, such as "its noise is 0.5 and not 0.0"; "" where there is none.
+        The first difference in words, such as "its noise is 0.5 and not 0.0"; "" where there is none.  Of several
+        starts the first two and the last one are made and compared.
     """
     if any(status.value == "interrupted" for status in run.status):
         return "it was interrupted"
@@ -82,7 +83,7 @@ def difference(run, problem, start, call):
     for name in dict.fromkeys([*asked, *found]):
         if asked.get(name) != found.get(name):
             return f"its {name} is {found.get(name)!s:.80} and not {asked.get(name)!s:.80}"
-    for replica in range(run.replicas if callable(start) else 1):
+    for replica in sorted({0, min(1, run.replicas - 1), run.replicas - 1}) if callable(start) else [0]:
         each = start(replica) if callable(start) else first
         if not (_same_weights if isinstance(each, Weights) else _same_overlaps)(run, each, replica):
             return "it began from other " + ("weights" if isinstance(each, Weights) else "overlaps")

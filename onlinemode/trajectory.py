@@ -18,7 +18,7 @@ from onlinemode.storage import read_archive, replacing, write_archive
 from onlinemode.theory.meanfield import generalization_error
 
 KIND = "trajectory"
-LEAST_ERROR = 1e-12  # ε_g below which the order parameters, and with them plateaus, are rounding
+LEAST_ERROR = 1e-12  # ε_g below which order parameters are rounding, or factors still approach the teacher
 _DERIVED = ("Q", "R", "generalization_error", "specialization")
 MOST_DERIVED = 2**22  # entries of Q and R up to which the file holds them: they follow from the other arrays
 _WEIGHTS = ("xi_in", "strengths", "xi_out", "readout", "teacher", "teacher_readout")

@@ -268,6 +268,23 @@ def test_a_run_that_goes_on_is_resumed_without_the_file_it_goes_on_from(tmp_path
     assert (tmp_path / "resumed.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
+def test_a_run_from_a_file_of_overlaps_is_resumed_without_it(tmp_path):
+    """The checkpoint holds the overlaps; the file may be gone, or another one, which would be wrong theory."""
+    text = 'Q = [[0.3]]\nR = [[{}]]\nT = [[1.0]]\nreadout = "sum"\n'
+    (tmp_path / "mine.toml").write_text(text.format(0.1), encoding="utf-8")
+    options = ("--start", "mine.toml", "--N", "1000", "--alpha", "400", "--eta", "0.5", "--no-plot", "--csv")
+    process = cli(*options, "--checkpoint", "run.ckpt", "--every", "0.1", "--out", "part", cwd=tmp_path, slowly=True)
+    while not (tmp_path / "run.ckpt").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert cli(*options, "--out", "whole", cwd=tmp_path).wait() == 0
+    (tmp_path / "mine.toml").write_text(text.format(0.5), encoding="utf-8")
+    assert cli("--resume", "run.ckpt", "--out", "resumed", cwd=tmp_path).wait() == 0
+    assert (tmp_path / "resumed.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
 def test_command_line_refuses_what_makes_no_sense(tmp_path):
     process = cli("--every", "3", cwd=tmp_path)
     assert "--every needs --checkpoint or --resume; got neither" in process.communicate()[1]

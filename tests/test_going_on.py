@@ -330,6 +330,13 @@ def test_the_command_line_goes_on(onlinemode, tmp_path):
     assert code == 2 and "--start takes a file of overlaps here, OVERLAPS.toml; got a.npz" in err
 
 
+def test_a_preset_in_a_file_does_not_go_with_a_run(onlinemode, tmp_path):
+    onlinemode("simulate", "--no-plot", "--N", 200, "--alpha", 1, "--engine", "chain", "--out", "a", "--no-theory")
+    (tmp_path / "c.toml").write_text('start = "a.npz"\npreset = "paper"\nalpha = 2\n', encoding="utf-8")
+    code, _, err = onlinemode("simulate", "--config", "c.toml")
+    assert code == 2 and "--preset does not go with --start: the settings are those of the run in a.npz" in err
+
+
 def test_replicas_that_go_on_have_a_mean_if_they_began_together(onlinemode):
     call = ("simulate", "--engine", "chain", "--N", 500, "--replicas", 4, "--alpha", 1, "--no-plot")
     for options, words in (((), "(mean of 4 replicas)"),

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 import onlinemode as om
 from onlinemode import plotting
@@ -102,6 +103,16 @@ def test_many_units_have_colours_and_a_few_names(tmp_path):
         "mode 1", "mode 16", "mode 31", "mode 45", "mode 60"]
     numbers = [text.get_text() for text in figure.axes[-2].get_xticklabels()]
     assert numbers == ["1", "10", "20", "30", "40", "50", "60"]
+
+
+@pytest.mark.parametrize("times", [(6.0, 9.9), (1000.0, 1001.0), (1e6, 1.9e6), (1e5, 100100.0), (40.0, 1000.0)])
+def test_every_stretch_of_time_has_two_numbers_at_least(times):
+    run = om.simulate(PROBLEM, fresh(0), times[1], "ode", save_at=np.linspace(*times, 9))
+    ax = plotting.plot_error(Figure().subplots(), run)
+    FigureCanvasAgg(ax.figure).draw()
+    low, high = ax.get_xlim()
+    inside = [text.get_text() for text in ax.get_xticklabels() if low <= text.get_position()[0] <= high]
+    assert len(inside) == len(set(inside)) >= 2
 
 
 def test_a_short_stretch_of_time_has_plain_numbers_that_do_not_overlap():

@@ -14,6 +14,17 @@ N, K, M = 6, 4, 4
 PROBLEM = om.Problem(rates=om.LearningRates(xi_in=0.5))
 
 
+@pytest.mark.parametrize("size", [1e-2, 1e-4, 1e-5, 2e-6])
+def test_short_vectors_beside_long_ones_keep_their_digits(size):
+    rng = np.random.default_rng(0)
+    X = size * rng.standard_normal((2, 8)) / np.sqrt(8.0)
+    B = np.eye(8)[:2]
+    overlaps = om.initial.from_overlaps(X @ X.T, X @ B.T, B @ B.T)
+    made = weights_from_overlaps(overlaps, 1000, 0).order_parameters()
+    assert np.allclose(made.G, overlaps.G, rtol=1e-11, atol=0.0)
+    assert np.allclose(made.S, overlaps.S, rtol=1e-11, atol=0.0)
+
+
 def vectors(size=1.0, seed=0):
     rng = np.random.default_rng(seed)
     return size * rng.standard_normal((K, N)), rng.standard_normal((M, N))

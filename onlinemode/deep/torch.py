@@ -8,6 +8,9 @@ A layer is W = ξ_out diag(Σ) ξ_in in factor form, so that its cost is P(N_in 
 
 import copy
 import math
+from collections import deque
+from collections.abc import Mapping, Set
+from types import MethodType
 
 from onlinemode import checks
 from onlinemode.deep import factors, importance
@@ -341,14 +344,20 @@ def _check_references(names, chosen):
 
 
 def _contents(value):
-    """A value and what lists, tuples, sets and dicts in it hold, each container once."""
+    """A value and what containers in it hold, each once; a bound method holds its object."""
     waiting, seen = [value], set()
     while waiting:
         each = waiting.pop()
         yield each
-        if isinstance(each, dict | list | tuple | set) and id(each) not in seen:
-            seen.add(id(each))
-            waiting += each.values() if isinstance(each, dict) else each
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, Mapping):
+            waiting += [*each.keys(), *each.values()]
+        elif isinstance(each, list | tuple | Set | deque):
+            waiting += each
+        elif isinstance(each, MethodType):
+            waiting.append(each.__self__)
 
 
 def _convertible(layer):

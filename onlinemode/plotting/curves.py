@@ -7,7 +7,7 @@ a run at that N.
 """
 
 import numpy as np
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from onlinemode.errors import ParameterError
 from onlinemode.plotting.style import COLOURS, MARKERS, thousands
@@ -172,7 +172,8 @@ def time_axis(ax, runs):
         margin = min((last / first) ** 0.05, 1.15) if last > first else 1.15
         ax.set_xlim(first / margin, last * margin)
         if last < 100.0 * first:  # too few powers of ten to read it by
-            ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            few = last < 5.0 * first
+            ax.xaxis.set_major_locator(MaxNLocator(4) if few else LogLocator(subs=(1.0, 2.0, 5.0)))
             ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
             ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(r"time $\alpha$ = steps / $N$")

@@ -8,9 +8,13 @@ from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift
 
 CONVERGED_ERROR = 1e-12  # from here on it may be that nothing is left to move
 JACOBIAN_STEP = 1e-6  # of central differences, relative to the size of an entry
-JACOBIAN_ERROR = 1e-9  # of its entries, relative to the largest; no further than 1/that do the equations tell
+JACOBIAN_ERROR = 1e-10  # of its entries, relative to the largest
+NO_FORCE = 1e-8  # directions of a smaller singular value, relative to the largest, have no force but errors of J
+STABLE = 1e-4  # growth rates below this, relative to J, are errors of J along such directions
 ROUNDING = 8.0 * np.finfo(float).eps  # of an entry of the state, relative to its size
 NODES_RTOL = 1e-5  # averages over nodes are not as exact as the solver's tolerance
+NEAR = 1000.0  # times the tolerance, within which an explicit solver may go to and fro for ever
+LOOKS = 30  # in which what is left has not halved: then that is all it does
 
 
 class Convergence:
@@ -31,34 +35,50 @@ class Convergence:
         # with noise or decay ε_g = 0 is no fixed point
         self._possible = problem.noise == 0.0 and problem.weight_decay == 0.0
         self._drift, self._last, self._rtol, self._atol = drift, last, rtol, atol
-        self._differentiable = drift
-        if self._possible and problem.activation not in CLOSED_FORM:
+        self._smooth, self._differentiable = problem.activation in CLOSED_FORM, drift
+        if self._possible and not self._smooth:
             # nodes are not smooth where a student lies in the teacher's span; erf units relax much as others do
             self._differentiable = MeanFieldDrift(replace(problem, activation="erf"), overlaps)
             self._rtol = max(rtol, NODES_RTOL)
-        self._next_look = 0
+        self._next_look, self._error_before = 0, 0.0
+        self._least, self._looks = np.inf, 0  # the least that was left, and the looks since then
 
     def reached(self, state, alpha, evaluations):
         """Whether the run may end here; looks from time to time, as it costs two evaluations an entry."""
         if not self._possible or not self._drift.last_error < CONVERGED_ERROR or evaluations < self._next_look:
             return False
         self._next_look = evaluations + max(100, 4 * state.size)
+        with np.errstate(all="ignore"):
+            return self._at_rest(state, self._last - alpha)
+
+    def _at_rest(self, state, time):
+        from scipy.linalg import svd
+
         sizes = self._drift.sizes(state)
-        left = self._left(state, sizes, self._last - alpha)
-        return bool(np.all(np.abs(left) <= self._atol + self._rtol * sizes))
-
-    def _left(self, state, sizes, time):
-        """How far the equations linearised at ``state`` still move it: the integral of exp(J t) f."""
-        from scipy.linalg import expm
-
         J = self._jacobian(state, sizes)
         rate = self._drift(state)
-        rate[np.abs(rate) <= np.abs(J) @ (ROUNDING * sizes)] = 0.0
-        if not rate.any():
-            return rate
-        extended = np.zeros((state.size + 1, state.size + 1))
-        extended[:-1, :-1], extended[:-1, -1] = J, rate
-        return expm(min(time, 1.0 / (JACOBIAN_ERROR * np.abs(J).max())) * extended)[:-1, -1]
+        error, error_before = self._drift.last_error, self._error_before
+        self._error_before = error
+        if not np.isfinite(J).all() or not np.isfinite(rate).all():
+            return False
+        rounding = np.abs(J) @ (ROUNDING * sizes)
+        if np.all(np.abs(rate) <= rounding):
+            return True
+        largest = np.abs(J).max()
+        if self._smooth and np.linalg.eigvals(J).real.max() > STABLE * largest:
+            return False
+        if not self._smooth and error >= error_before and error != 0.0:  # erf units may be stable where others are not
+            return False
+        U, values, Vt = svd(J)
+        along, forced = rate @ U, values > NO_FORCE * values[0]
+        step = (along[forced] / values[forced]) @ Vt[forced]
+        drifting = np.abs(U[:, ~forced] @ along[~forced])
+        drifting[drifting <= rounding + JACOBIAN_ERROR * largest * np.linalg.norm(step)] = 0.0
+        left = np.max((np.abs(step) + time * drifting) / (self._atol + self._rtol * sizes))
+        self._looks += 1
+        if left < 0.5 * self._least:
+            self._least, self._looks = left, 0
+        return bool(left <= 1.0 or (self._least <= NEAR and self._looks >= LOOKS))
 
     def _jacobian(self, state, sizes):
         J = np.empty((state.size, state.size))

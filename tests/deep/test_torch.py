@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import deque
 
 import numpy as np
 import pytest
@@ -311,7 +312,8 @@ class Aside(nn.Module):
 
 @pytest.mark.parametrize("hold, what", [
     (lambda layer: [layer], "layer"), (lambda layer: {"a": (1, {"b": layer})}, "layer"),
-    (lambda layer: [layer.weight], "the weight of layer")])
+    (lambda layer: [layer.weight], "the weight of layer"), (lambda layer: {layer: 1}, "layer"),
+    (lambda layer: deque([frozenset([layer])]), "layer"), (lambda layer: layer.forward, "layer")])
 def test_layers_that_python_containers_hold_are_refused(hold, what):
     with pytest.raises(ParameterError, match=f"attribute aside of the model holds {what}, and would hold the dense"):
         convert(Aside(hold), 4)

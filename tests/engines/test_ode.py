@@ -143,6 +143,39 @@ def test_directions_without_a_force_do_not_run_on():
     assert run.generalization_error[0, -1] < 1e-12
 
 
+def test_badly_conditioned_directions_do_not_run_on():
+    """Errors of the Jacobian would look like growth along them."""
+    rng = np.random.default_rng(3)
+    B = rng.standard_normal((4, 50)) / 7.0
+    X = B + 1e-7 * rng.standard_normal((4, 50)) / 7.0
+    start = om.initial.from_overlaps(X @ X.T, X @ B.T, B @ B.T)
+    run = om.simulate(om.Problem(rates=om.LearningRates(1.0, 0.0, 0.1, 1.0)), start, 1e7, "ode", save_at=3)
+    assert run.status == [om.Status.CONVERGED] and run.meta["evaluations"] < 50_000
+
+
+@pytest.mark.parametrize("rates, readout", [((0.5, 0.01, 0.0, 0.1), "mean"), ((0.5, 0.1, 0.0, 0.01), "sum")])
+def test_an_explicit_solver_that_goes_to_and_fro(rates, readout):
+    """At the limit of its stability it never comes within the tolerance; the end is right all the same."""
+    start = om.initial.committee(200, K=1, seed=1, readout=readout).order_parameters()
+    problem = om.Problem(rates=om.LearningRates(*rates))
+    run = om.simulate(problem, start, 1e6, "ode", save_at=3, method="DOP853")
+    assert run.status == [om.Status.CONVERGED] and run.meta["evaluations"] < 50_000
+    exact = om.simulate(problem, start, 1e5, "ode", save_at=3, rtol=1e-12, atol=1e-15)
+    assert np.abs(run.Q[0, -1] - exact.Q[0, -1]).max() < 1e-7 * exact.Q[0, -1].max()
+
+
+@pytest.mark.parametrize("activation, rates, nodes", [
+    ("tanh", 3.0, {"nodes": 1024}), ("linear", 3.0, {}), ("erf", 5.0, {})])
+@pytest.mark.filterwarnings("error")
+def test_an_unstable_state_is_no_end(activation, rates, nodes):
+    """ε_g = 10^-13, but the student leaves its teacher: above the critical rate, which erf units have elsewhere."""
+    start = om.initial.from_overlaps([[1.0000010000005]], [[1.0000005]], [[1.0]], readout="sum")
+    problem = om.Problem(activation, rates=om.LearningRates(xi_in=rates))
+    run = om.simulate(problem, start, 400.0, "ode", save_at=3, **nodes)
+    assert run.generalization_error[0, 0] < 1e-12
+    assert run.status == [om.Status.DIVERGED] or run.generalization_error[0, -1] > 1e-3
+
+
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_nodes_do_not_keep_the_solver_busy(activation):
     """Where the student lies in the teacher's span the averages are not smooth: the tail is left at 1e-5."""
