@@ -1,6 +1,5 @@
-"""The command line: what it writes and prints, and one line for every kind of bad input."""
+"""The command line: what it writes and prints."""
 
-import dataclasses
 import json
 import os
 import signal
@@ -39,20 +38,6 @@ def test_the_picture_has_the_name_of_the_result(onlinemode, tmp_path):
     for command, name in (("simulate", "my_micro"), ("ode", "my_ode")):
         assert onlinemode(command, *SMALL, "--out", name)[0] == 0
         assert (tmp_path / f"{name}.png").is_file()
-
-
-def test_compare_does_not_overwrite(onlinemode, tmp_path):
-    onlinemode("compare", *SMALL, "--no-plot")
-    before = (tmp_path / "compare_showcase_N120_seed0_micro.npz").read_bytes()
-    assert onlinemode("compare", *SMALL, "--no-plot", "--eta", 1)[0] == 0
-    assert (tmp_path / "compare_showcase_N120_seed0_micro.npz").read_bytes() == before
-    assert (tmp_path / "compare_showcase_N120_seed0_2_micro.npz").is_file()
-
-
-def test_compare_says_when_there_is_nothing_to_compare(onlinemode):
-    code, out, _ = onlinemode("compare", "--N", 40, "--activation", "linear", "--eta", 1e4, "--alpha", 3, "--no-plot",
-                              "--save-at", "0,3")
-    assert code == 0 and "no finite time in common" in out
 
 
 def test_tables_say_whose_stages_they_show(onlinemode):
@@ -117,21 +102,6 @@ def test_help_of_sweep_is_its_own(onlinemode):
 def test_no_arguments_print_the_help(onlinemode):
     code, out, err = onlinemode()
     assert code == 2 and "Commands:" in out and err == ""
-
-
-def test_repeat_of_an_interrupted_run(onlinemode):
-    """Equal as far as the file goes."""
-    problem = om.Problem(rates=om.LearningRates(xi_in=1.0))
-
-    def stop(progress):
-        if progress.steps:
-            raise KeyboardInterrupt
-
-    part = om.simulate(problem, om.initial.committee(4000, seed=1), 3000.0, "chain", progress=stop, save_at=50)
-    assert part.status == [om.Status.INTERRUPTED]
-    part.save("part.npz")
-    code, out, _ = onlinemode("repeat", "part.npz")
-    assert code == 0 and "up to where the file ends" in out
 
 
 def test_a_second_run_does_not_overwrite_the_first(onlinemode, tmp_path):
@@ -203,78 +173,6 @@ def test_preset_paper(onlinemode):
     assert summary["problem"]["rates"]["xi_in"] == 5.0
 
 
-BAD = {
-    "negative N": (["simulate", "--N", "-5"], "N must be a whole number ≥ 1; got -5"),
-    "fractional N": (["simulate", "--N", "10.5"], "'10.5' is not a whole number"),
-    "K = 0": (["simulate", "--K", "0"], "K must be a whole number ≥ 1; got 0"),
-    "unknown activation": (["ode", "--activation", "step"], "activation must be one of erf, linear, relu, tanh"),
-    "NaN rate": (["simulate", "--eta", "nan"], "learning rate xi_in must be a finite number ≥ 0; got nan"),
-    "negative rate": (["simulate", "--eta-xi-out", "-1"], "learning rate xi_out must be a finite number ≥ 0"),
-    "M is not K": (["simulate", "--M", "4"], "M must equal K = 3; got 4"),
-    "unwritable out": (["simulate", "--out", "no/such/folder/x.npz"], "cannot write no/such/folder/x.npz"),
-    "out is a folder": (["simulate", "--out", "folder.npz"], "it is a folder"),
-    "unknown key": (["simulate", "--config", "unknown.toml"], "unknown key 'etaa'; did you mean eta?"),
-    "wrong value": (["simulate", "--config", "wrong.toml"], "eta"),
-    "flag for a value": (["simulate", "--config", "flag.toml"], "N must be a value, not a flag; got True"),
-    "no TOML": (["simulate", "--config", "broken.toml"], "is not valid TOML"),
-    "no config": (["simulate", "--config", "missing.toml"], "cannot read missing.toml"),
-    "truncated file": (["plot", "truncated.npz"], "truncated or not an onlinemode trajectory"),
-    "no file": (["repeat", "missing.npz"], "there is no such file"),
-    "unknown option": (["simulate", "--frob"], "--frob"),
-    "unknown command": (["frob"], "frob"),
-    "unknown start": (["simulate", "--init", "zeros"], "init must be one of showcase, paper, committee, graded"),
-    "unknown preset": (["simulate", "--preset", "best"], "--preset must be one of showcase, paper; got 'best'"),
-    "alpha = 0": (["simulate", "--alpha", "0"], "alpha must be a finite number > 0; got 0.0"),
-    "no replicas": (["simulate", "--replicas", "0"], "replicas must be a whole number ≥ 1; got 0"),
-    "precision": (["simulate", "--precision", "float16"], "precision must be one of float64, float32"),
-    "device": (["simulate", "--device", "tpu"], "device must be one of cpu, cuda, auto; got 'tpu'"),
-    "descending times": (["ode", "--save-at", "2,1"], "save_at must hold ascending times"),
-    "times": (["ode", "--save-at", "1,x"], "'1,x' is neither a count nor"),
-    "engine": (["simulate", "--engine", "ode"], "--engine must be one of micro, chain; got 'ode'"),
-    "engines": (["compare", "--engine", "micro"], "--engine must be ode and at least one of micro, chain"),
-    "chain in float32": (["simulate", "--engine", "chain", "--precision", "float32"], "has no option --precision"),
-    "P": (["simulate", "--init", "committee", "--P", "2"], "P is K = 3"),
-    "size": (["simulate", "--preset", "paper", "--student-size", "1"], "leave --student-size out"),
-    "nodes": (["ode", "--activation", "tanh", "--nodes", "1000"], "nodes must be a power of 2; got 1000"),
-    "solver": (["simulate", "--method", "euler"], "method must be one of LSODA, DOP853"),
-    "tolerance": (["simulate", "--rtol", "0"], "rtol must be a finite number > 0 and ≤ 0.1; got 0.0"),
-    "no step": (["simulate", "--N", "50", "--alpha", "0.001"], "makes 0.05 steps; it must be at least one"),
-    "endless": (["simulate", "--N", "10", "--alpha", "1e300"], "at most 2^62"),
-    "out is here": (["simulate", "--out", "."], "it is a folder; give a file name"),
-    "picture for a result": (["simulate", "--out", "x.png"], "a result is an .npz file; got x.png"),
-    "plot into a folder": (["plot", "whole.npz", "--out", "folder.npz"], "it is a folder"),
-    "number for a name": (["simulate", "--config", "number.toml"], "number.toml: "),
-    "table for a number": (["simulate", "--config", "table.toml"], "table.toml: eta cannot be"),
-    "keep": (["simulate", "--replicas", "3", "--keep", "some"], "keep must be one of all, summary; got 'some'"),
-    "stored students": (["simulate", "--fresh-students", "--replicas", "2", "--store-weights"],
-                        "store_weights needs one start for all replicas"),
-    "students of the ode": (["ode", "--fresh-students"], "--fresh-students"),
-    "seed": (["ode", "--seed", "-1"], "seed must be a whole number ≥ 0; got -1"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_line_and_writes_nothing(name, onlinemode, tmp_path):
-    arguments, expected = BAD[name]
-    (tmp_path / "folder.npz").mkdir()
-    (tmp_path / "unknown.toml").write_text("etaa = 3.0\n")
-    (tmp_path / "wrong.toml").write_text('eta = "fast"\n')
-    (tmp_path / "flag.toml").write_text("N = true\n")
-    (tmp_path / "broken.toml").write_text("N = = 3\n")
-    (tmp_path / "number.toml").write_text("out = 3\n")
-    (tmp_path / "table.toml").write_text("eta = {a = 1}\n")
-    problem = om.Problem(rates=om.LearningRates(xi_in=1.0))
-    om.simulate(problem, om.initial.committee(20, K=2), 1.0, "ode").save(tmp_path / "whole.npz")
-    (tmp_path / "truncated.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:700])
-    before = sorted(path.name for path in tmp_path.iterdir())
-    code, out, err = onlinemode(*arguments)
-    assert code == 2
-    assert out == ""
-    assert err.count("\n") == 1 and err.startswith("onlinemode")
-    assert expected in err
-    assert sorted(path.name for path in tmp_path.iterdir()) == before
-
-
 def test_a_diverging_run_says_where_and_keeps_what_it_has(onlinemode, tmp_path):
     code, _, err = onlinemode("simulate", "--N", 100, "--activation", "linear", "--eta", 200, "--alpha", 30, "--out",
                               "x", "--no-theory")
@@ -294,22 +192,6 @@ def test_help_is_quick_to_import(tmp_path):
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True).stdout
     assert "simulate" in out and "compare" in out
     assert out.strip().splitlines()[-1] == "[]"
-
-
-def test_repeat_of_a_file_that_holds_a_step_twice(onlinemode):
-    """Older versions saved a step as often as times fell on it."""
-    onlinemode("simulate", *SMALL, "--no-plot", "--out", "x")
-    run = om.load("x.npz")
-    rows = np.sort([*range(len(run.alpha)), 3, 3, 7])
-    old = dataclasses.replace(run, alpha=run.alpha[rows], **{
-        name: getattr(run, name)[:, rows] for name in ("G", "S", "strengths", "xi_out", "readout")})
-    old.save("old.npz")
-    code, out, _ = onlinemode("repeat", "old.npz")
-    assert code == 0 and "the repeated run is equal to the file, to the bit" in out
-    run.meta["call"]["save_at"] = 5
-    run.save("other.npz")
-    code, out, _ = onlinemode("repeat", "other.npz")
-    assert code == 1 and "the repeated run has other saved times than the file, 5 and 19 of them" in out
 
 
 def test_deprecations_of_libraries_are_not_shown(onlinemode, monkeypatch):
@@ -364,59 +246,6 @@ def test_the_second_process_finds_every_compiled_function_in_the_cache(tmp_path)
 ENSEMBLE = ["--N", "60", "--alpha", "2", "--save-at", "12", "--replicas", "8"]
 
 
-def numbers(line):
-    return [float(word) for word in line.split() if word[0] in "+-0123456789" and word != "-"]
-
-
-def test_compare_prints_z_scores(onlinemode, tmp_path):
-    """A row a time: ε_g, ODE, ODE + 1/N, both spreads, z; and z of Q and R, and between the engines."""
-    from onlinemode import agreement
-
-    code, out, _ = onlinemode("compare", *ENSEMBLE, "--init", "committee", "--engine", "chain,micro,ode", "--out", "x",
-                              "--csv")
-    assert code == 0
-    chain, micro, ode = (om.load(f"x_{name}.npz") for name in ("chain", "micro", "ode"))
-    noise = om.fluctuations(chain.problem, chain.initial, ode.alpha)
-    lines = out.splitlines()
-    begin = lines.index("chain, mean of 8 replicas:")
-    assert "sd, theory" in lines[begin + 1] and "sd, draws" in lines[begin + 1]
-    rows = lines[begin + 2:begin + 2 + lines[begin + 2:].index(next(line for line in lines if line.startswith("z of")))]
-    rows = [row for row in rows if not row.startswith("*")]
-    assert rows[0].split()[-1] in ("-", "*") and numbers(rows[0])[0] == 0.0
-    expected = agreement.predicted(noise, 60, "generalization_error")
-    last = numbers(rows[-1].rstrip("* "))
-    assert last == pytest.approx([
-        2.0, chain.ensemble.mean["generalization_error"][-1], ode.generalization_error[0, -1], expected.mean[-1],
-        expected.standard_deviation[-1], chain.ensemble.standard_deviation["generalization_error"][-1],
-        agreement.z_scores(chain, noise)[-1]], rel=5e-3, abs=5e-3)
-    assert "micro, mean of 8 replicas:" in lines
-    assert any(line.startswith("chain against micro, z of the difference (rms 1 expected): ε_g rms") for line in lines)
-    for name in ("x_chain_ensemble.csv", "x_micro_ensemble.csv", "x_chain.csv", "x_ode.csv", "x.png"):
-        assert (tmp_path / name).is_file()
-    assert not (tmp_path / "x_ode_ensemble.csv").exists()
-    head, *values = (tmp_path / "x_chain_ensemble.csv").read_text().splitlines()
-    assert head.startswith("alpha,replicas,generalization_error_mean,generalization_error_sd,generalization_error_q2.5")
-    assert len(values) == len(chain.alpha) and values[0].split(",")[1] == "8"
-
-
-def test_compare_of_one_replica_as_json(onlinemode):
-    code, out, _ = onlinemode("compare", "--N", 200, "--alpha", 2, "--save-at", 12, "--json", "--no-plot", "--init",
-                              "committee", "--engine", "chain,ode")
-    z = json.loads(out)["z_scores"]
-    assert code == 0 and 0.1 < z["rms"] < 3.0 and z["rms"] < z["largest"] < 6.0 and 0.0 < z["up_to_alpha"] <= 2.0
-
-
-@pytest.mark.parametrize("options, reason", [
-    (["--batch", 2], "the linear-noise theory needs batch = 1; got 2"),
-    (["--eta", 0], "nothing is trained, so nothing fluctuates"),
-    (["--fresh-students", "--replicas", 3], "replicas began from different students")])
-def test_compare_says_why_there_are_no_z_scores(options, reason, onlinemode):
-    code, out, _ = onlinemode("compare", "--N", 60, "--alpha", 2, "--save-at", 12, "--no-plot", "--engine", "chain,ode",
-                              *options)
-    assert code == 0 and f"no z-scores: {reason}" in out and "deviation of (Q, R)" in out
-    assert ("chain, the first of 3 replicas:" in out) == ("--replicas" in options)
-
-
 def test_keep_summary_and_fresh_students(onlinemode, tmp_path):
     code, out, err = onlinemode("simulate", *ENSEMBLE, "--engine", "chain", "--fresh-students", "--keep", "summary",
                                 "--out", "x", "--csv", "--init", "committee")
@@ -438,38 +267,6 @@ def test_config_of_an_ensemble(onlinemode, tmp_path):
     assert onlinemode("simulate", "--config", "run.toml", "--engine", "chain", "--N", 60, "--alpha", 1, "--out",
                       "x")[0] == 0
     assert om.load("x.npz").draws == 5 and om.load("x.npz").starts is not None
-
-
-def test_repeat_sees_other_statistics(onlinemode):
-    """Also those of replicas that are not kept."""
-    result = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), om.initial.committee(30), 1.0, "chain",
-                         replicas=8, keep="summary", save_at=5)
-    result.summary.mean["Q"][-1, 0, 0] += 1e-12
-    result.save("x.npz")
-    code, out, _ = onlinemode("repeat", "x.npz")
-    assert code == 1 and "differs from the file" in out
-
-
-@pytest.mark.parametrize("keep", ["all", "summary"])
-def test_repeat_of_an_interrupted_ensemble(keep, onlinemode, monkeypatch):
-    """Equal as far as the draws go, though the statistics are of more replicas; the message is of one that ended."""
-    from onlinemode.engines import parts
-
-    monkeypatch.setattr(parts, "_replicas_a_part", lambda *arguments: 2)
-
-    def stop(progress):
-        if progress.fraction > 0.4:
-            raise KeyboardInterrupt
-
-    def start(replica):
-        return om.initial.committee(30, student_seed=replica)
-
-    result = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), start, 1.0, "chain", replicas=9, keep=keep,
-                         save_at=5, progress=stop)
-    assert om.Status.COMPLETED in result.status and om.Status.INTERRUPTED in result.status
-    result.save("x.npz")
-    code, out, _ = onlinemode("repeat", "x.npz")
-    assert code == 0 and "up to where the file ends: stopped by the user before it began" in out
 
 
 def test_few_lines_about_many_replicas(onlinemode):
