@@ -45,8 +45,7 @@ def _theory(run):
     from onlinemode.cli.beside import too_much
     from onlinemode.continuing import mean_field
 
-    alike = run.starts is None and run.meta["start"]["kind"] != "states"
-    reason = too_much(run.problem, run.initial, 1 if alike else run.draws, {})
+    reason = too_much(run.problem, run.initial, 1 if run.starts is None else run.draws, {})
     if reason:
         print(f"no theory: {reason}", file=sys.stderr)
         return []

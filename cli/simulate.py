@@ -10,7 +10,7 @@ from onlinemode.cli.names import CURVES, PICTURE, RESULT, STATISTICS, claim_runs
 from onlinemode.cli.options import COMMON, ODE, OUTPUT, PROBLEM, SIMULATION, START, shared_options
 from onlinemode.cli.running import ProgressBar, announce, chosen, count, first_start
 from onlinemode.cli.signals import INTERRUPTED
-from onlinemode.cli.starts import beginning, how_to_go_on, settings_and_run
+from onlinemode.cli.starts import beginning, how_to_go_on, is_run, settings_and_run
 from onlinemode.errors import EngineError
 
 ENGINE_OPTIONS = {"micro": ("precision", "device", "threads", "test_samples"), "chain": ("device", "threads")}
@@ -66,7 +66,7 @@ def command(theory, checkpoint, every, resume, **given):
 
 def check_engine(settings, engine):
     """Raise UsageError for an engine that does not simulate, or an option that it does not have."""
-    if engine == "ode" and str(settings.get("start")).lower().endswith(".npz"):
+    if engine == "ode" and is_run(settings.get("start")):
         raise click.UsageError(f"simulate goes on with runs of micro and chain; {settings['start']} is one of ode: go "
                                f"on with onlinemode ode --start {settings['start']}")
     if engine not in ENGINE_OPTIONS:

@@ -62,10 +62,11 @@ def run_to_go_on(given):
     from onlinemode import load
 
     path = given.get("start") or typed_values({"config": given.get("config")}).get("start")
-    return load(path) if _is_run(path) else None
+    return load(path) if is_run(path) else None
 
 
-def _is_run(path):
+def is_run(path):
+    """Whether what ``--start`` names is a saved run."""
     return path is not None and Path(path).suffix.lower() == ".npz"
 
 
@@ -87,7 +88,7 @@ def with_overlaps(settings, given):
     path = settings["start"]
     if path is None:
         return settings
-    if _is_run(path):
+    if is_run(path):
         raise click.UsageError(f"--start takes a file of overlaps here, OVERLAPS.toml; got {path}: simulate and ode go "
                                "on with a saved run")
     for name in IN_THE_FILE:

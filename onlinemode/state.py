@@ -1,7 +1,7 @@
 """The two descriptions of a student and its teacher: N-dimensional weights and N-free overlaps."""
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -172,6 +172,11 @@ class OrderParameters(_Sizes):
         object.__setattr__(self, "T", T)
         object.__setattr__(self, "S", checks.array("S", self.S, (P, M), symbols="(P, M)"))
         check_covariance("[[G, S], [Sᵀ, T]]", self.covariance)
+
+    def is_close(self, other, rtol, atol):
+        """Whether ``other`` has the same sizes and entries, to the tolerances of :func:`numpy.allclose`."""
+        pairs = [(getattr(self, entry.name), getattr(other, entry.name)) for entry in fields(self)]
+        return all(one.shape == two.shape and np.allclose(one, two, rtol=rtol, atol=atol) for one, two in pairs)
 
     def _described(self):
         rows, sizes = super()._described()

@@ -117,13 +117,9 @@ def _same_overlaps(run, overlaps, replica):
     """Whether a replica began from these overlaps, or from what vectors have in their place where they are rounded."""
     if run.meta["start"]["kind"] != "overlaps":
         return False
-    began, names = run.start_of(replica), ("G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")
-
-    def equal(other):
-        pairs = [(getattr(began, name), getattr(other, name)) for name in names]
-        return all(a.shape == b.shape and np.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in pairs)
-
-    return equal(overlaps) or (run.meta["engine"] != "ode" and equal(attainable(overlaps, run.N)))
+    began, tolerance = run.start_of(replica), {"rtol": 1e-9, "atol": 1e-12}
+    return began.is_close(overlaps, **tolerance) or (
+        run.meta["engine"] != "ode" and began.is_close(attainable(overlaps, run.N), **tolerance))
 
 
 def _last(run):

@@ -216,25 +216,29 @@ micro._Simulation.advance = lambda *arguments: time.sleep(0.05) or advance(*argu
 """
 
 
-def cli(*arguments, cwd, slowly=False):
-    """The command in a process of its own; ``slowly`` for some seconds on any processor."""
-    code = (SLOWLY if slowly else "") + "from onlinemode.cli.main import main; main()"
-    return subprocess.Popen([sys.executable, "-c", code, "simulate", *arguments], cwd=cwd, stderr=subprocess.PIPE,
-                            stdout=subprocess.PIPE, text=True)
+def cli(*arguments, cwd, code=""):
+    """The command in a process of its own, after some ``code``."""
+    return subprocess.Popen([sys.executable, "-c", code + "from onlinemode.cli.main import main; main()", "simulate",
+                             *arguments], cwd=cwd, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def stopped_by(number, *arguments, cwd):
+    """Exit code and standard error of a command that lasts, on any processor, and is stopped at its first run.ckpt."""
+    process = cli(*arguments, "--checkpoint", "run.ckpt", "--every", "0.1", cwd=cwd, code=SLOWLY)
+    while not (cwd / "run.ckpt").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    return process.returncode, err
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_command_line(number, code, tmp_path):
     """Stopped by a signal, resumed with a repeated option, equal to the run without a break; the file is gone then."""
     options = ("--N", "1000", "--alpha", "250", "--no-plot", "--no-theory", "--quiet")
-    process = cli(*options, "--checkpoint", "run.ckpt", "--every", "0.1", "--out", "stopped", cwd=tmp_path,
-                  slowly=True)
-    while not (tmp_path / "run.ckpt").exists():
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == code
+    ended_with, err = stopped_by(number, *options, "--out", "stopped", cwd=tmp_path)
+    assert ended_with == code
     assert "go on with: onlinemode simulate --resume run.ckpt" in err
     assert om.load(tmp_path / "stopped.npz").status == [om.Status.INTERRUPTED]
 
@@ -253,12 +257,8 @@ def test_a_run_that_goes_on_is_resumed_without_the_file_it_goes_on_from(tmp_path
     assert cli("--N", "1000", "--alpha", "10", "--store-final", "--no-theory", "--no-plot", "--out", "a",
                cwd=tmp_path).wait() == 0
     options = ("--start", "a.npz", "--alpha", "250", "--no-plot", "--csv")
-    process = cli(*options, "--checkpoint", "run.ckpt", "--every", "0.1", "--out", "part", cwd=tmp_path, slowly=True)
-    while not (tmp_path / "run.ckpt").exists():
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    assert "go on with: onlinemode simulate --resume run.ckpt" in process.communicate(timeout=60)[1]
+    code, err = stopped_by(signal.SIGINT, *options, "--out", "part", cwd=tmp_path)
+    assert code == 130 and "go on with: onlinemode simulate --resume run.ckpt" in err
     assert cli(*options, "--out", "whole", cwd=tmp_path).wait() == 0
     (tmp_path / "a.npz").unlink()
     process = cli("--resume", "run.ckpt", "--out", "resumed", cwd=tmp_path)
@@ -273,12 +273,7 @@ def test_a_run_from_a_file_of_overlaps_is_resumed_without_it(tmp_path):
     text = 'Q = [[0.3]]\nR = [[{}]]\nT = [[1.0]]\nreadout = "sum"\n'
     (tmp_path / "mine.toml").write_text(text.format(0.1), encoding="utf-8")
     options = ("--start", "mine.toml", "--N", "1000", "--alpha", "400", "--eta", "0.5", "--no-plot", "--csv")
-    process = cli(*options, "--checkpoint", "run.ckpt", "--every", "0.1", "--out", "part", cwd=tmp_path, slowly=True)
-    while not (tmp_path / "run.ckpt").exists():
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    assert stopped_by(signal.SIGINT, *options, "--out", "part", cwd=tmp_path)[0] == 130
     assert cli(*options, "--out", "whole", cwd=tmp_path).wait() == 0
     (tmp_path / "mine.toml").write_text(text.format(0.5), encoding="utf-8")
     assert cli("--resume", "run.ckpt", "--out", "resumed", cwd=tmp_path).wait() == 0
