@@ -429,6 +429,6 @@ def test_difference_sees_quantiles_and_forgives_rounded_overlaps():
     assert difference(usual, problem, weights, call) == ""
     assert difference(other, problem, weights, call | {"quantiles": (0.4, 0.6)}) == ""
     assert difference(other, problem, weights, call).startswith("its quantiles is [0.4, 0.6] and not [0.025,")
-    perfect = om.initial.from_overlaps([[0.123456]], [[0.351363]], [[1.0]])  # R² − QT = −3e-7: no vectors have it
+    perfect = om.initial.from_overlaps([[0.123456]], [[0.351364]], [[1.0]])  # QT − R² = −7e-7: no vectors have it
     call = {"alpha": 0.5, "engine": "chain", "N": 60, "seed": 0, "save_at": 3}
     assert difference(om.simulate(problem, perfect, **call), problem, perfect, call) == ""

@@ -149,13 +149,12 @@ def _integrate(solver_class, problem, drift, overlaps, begin, alphas, rtol, atol
     start, last = drift.full[drift.active], alphas[-1]
     moving[:saved] = start
     convergence = Convergence(problem, drift, overlaps, last, rtol, atol)
-    if convergence.reached(start, begin, 0):
-        return _converged(moving, saved, start, begin, 0)
-    if saved == len(alphas):
-        return Status.COMPLETED, "reached the last α", 0
-
     rate = _Watched(drift, begin, last, progress)
     with np.errstate(all="ignore"):
+        if convergence.reached(start, begin, 0):
+            return _converged(moving, saved, start, begin, 0)
+        if saved == len(alphas):
+            return Status.COMPLETED, "reached the last α", 0
         try:
             solver = solver_class(rate, begin, start, last, rtol=rtol, atol=atol)
             while solver.status == "running":

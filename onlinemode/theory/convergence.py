@@ -48,8 +48,7 @@ class Convergence:
         if not self._possible or not self._drift.last_error < CONVERGED_ERROR or evaluations < self._next_look:
             return False
         self._next_look = evaluations + max(100, 4 * state.size)
-        with np.errstate(all="ignore"):
-            return self._at_rest(state, self._last - alpha)
+        return self._at_rest(state, self._last - alpha)
 
     def _at_rest(self, state, time):
         from scipy.linalg import svd

@@ -151,6 +151,20 @@ def test_badly_conditioned_directions_do_not_run_on():
     start = om.initial.from_overlaps(X @ X.T, X @ B.T, B @ B.T)
     run = om.simulate(om.Problem(rates=om.LearningRates(1.0, 0.0, 0.1, 1.0)), start, 1e7, "ode", save_at=3)
     assert run.status == [om.Status.CONVERGED] and run.meta["evaluations"] < 50_000
+    start = om.initial.committee(200, K=4, M=2, seed=1063, readout="sqrt").order_parameters()
+    run = om.simulate(om.Problem(rates=om.LearningRates(0.1, 0.0, 0.1, 0.1)), start, 1e8, "ode", save_at=3, rtol=1e-11)
+    assert run.status == [om.Status.CONVERGED] and run.meta["evaluations"] < 300_000
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+def test_rates_of_rounding_are_none(seed):
+    """Divided by the slowest force they would be more than the tolerance."""
+    rng = np.random.default_rng(seed)
+    B = rng.standard_normal((3, 50)) / 7.0
+    X = B + 1e-3 * rng.standard_normal((3, 50)) / 7.0
+    start = om.initial.from_overlaps(X @ X.T, X @ B.T, B @ B.T, readout="sum")
+    run = om.simulate(om.Problem("linear", rates=om.LearningRates(0.5, 0.1, 0.01, 1.0)), start, 1e9, "ode", save_at=3)
+    assert run.status == [om.Status.CONVERGED]
 
 
 @pytest.mark.parametrize("rates, readout", [((0.5, 0.01, 0.0, 0.1), "mean"), ((0.5, 0.1, 0.0, 0.01), "sum")])
@@ -164,12 +178,13 @@ def test_an_explicit_solver_that_goes_to_and_fro(rates, readout):
     assert np.abs(run.Q[0, -1] - exact.Q[0, -1]).max() < 1e-7 * exact.Q[0, -1].max()
 
 
-@pytest.mark.parametrize("activation, rates, nodes", [
-    ("tanh", 3.0, {"nodes": 1024}), ("linear", 3.0, {}), ("erf", 5.0, {})])
+@pytest.mark.parametrize("activation, rates, apart, nodes", [
+    ("tanh", 3.0, 5e-7, {"nodes": 1024}), ("linear", 3.0, 5e-7, {}), ("linear", 3.0, 1e-11, {}),
+    ("erf", 5.0, 5e-7, {}), ("erf", 5.0, 1e-11, {})])
 @pytest.mark.filterwarnings("error")
-def test_an_unstable_state_is_no_end(activation, rates, nodes):
-    """ε_g = 10^-13, but the student leaves its teacher: above the critical rate, which erf units have elsewhere."""
-    start = om.initial.from_overlaps([[1.0000010000005]], [[1.0000005]], [[1.0]], readout="sum")
+def test_an_unstable_state_is_no_end(activation, rates, apart, nodes):
+    """ε_g < 10^-12, but the student leaves its teacher: above the critical rate, which erf units have elsewhere."""
+    start = om.initial.from_overlaps([[1.0 + 2.0 * apart + 2.0 * apart**2]], [[1.0 + apart]], [[1.0]], readout="sum")
     problem = om.Problem(activation, rates=om.LearningRates(xi_in=rates))
     run = om.simulate(problem, start, 400.0, "ode", save_at=3, **nodes)
     assert run.generalization_error[0, 0] < 1e-12
