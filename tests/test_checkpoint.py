@@ -242,6 +242,8 @@ def test_command_line(number, code, tmp_path):
     assert "go on with: onlinemode simulate --resume run.ckpt" in err
     assert om.load(tmp_path / "stopped.npz").status == [om.Status.INTERRUPTED]
 
+    wrong = cli("--resume", "run.ckpt", "--preset", "paper", cwd=tmp_path)
+    assert "--preset does not go with the run in run.ckpt" in wrong.communicate()[1] and wrong.returncode == 2
     wrong = cli("--resume", "run.ckpt", "--N", "2000", cwd=tmp_path)
     assert "--N must be that of the run in run.ckpt, 1000; got 2000: leave it out" in wrong.communicate()[1]
     assert wrong.returncode == 2
@@ -250,6 +252,19 @@ def test_command_line(number, code, tmp_path):
     assert not (tmp_path / "run.ckpt").exists()
     assert cli(*options, "--out", "whole", cwd=tmp_path).wait() == 0
     assert_same(om.load(tmp_path / "resumed.npz"), om.load(tmp_path / "whole.npz"))
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_an_interrupt_that_no_engine_sees(written, onlinemode, tmp_path, monkeypatch):
+    """How to go on is said where there is a checkpoint, and only there."""
+    def interrupted(*arguments):
+        if written:
+            (tmp_path / "run.ckpt").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("onlinemode.cli.simulate.run_simulation", interrupted)
+    code, _, err = onlinemode("simulate", "--N", 100, "--checkpoint", "run.ckpt", "--no-plot")
+    assert code == 130 and ("go on with: onlinemode simulate --resume run.ckpt" in err) == written
 
 
 def test_a_run_that_goes_on_is_resumed_without_the_file_it_goes_on_from(tmp_path):

@@ -8,7 +8,6 @@ from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift
 
 CONVERGED_ERROR = 1e-12  # from here on it may be that nothing is left to move
 JACOBIAN_STEP = 1e-6  # of central differences, relative to the size of an entry
-JACOBIAN_ERROR = 1e-10  # of its entries, relative to the largest
 NO_FORCE = 1e-8  # directions of a smaller singular value, relative to the largest, have no force but errors of J
 STABLE = 1e-4  # growth rates below this, relative to J, are errors of J along such directions
 ROUNDING = 8.0 * np.finfo(float).eps  # of an entry of the state, relative to its size
@@ -60,11 +59,9 @@ class Convergence:
         self._error_before = error
         if not np.isfinite(J).all() or not np.isfinite(rate).all():
             return False
-        rounding = np.abs(J) @ (ROUNDING * sizes)
-        if np.all(np.abs(rate) <= rounding):
+        if np.all(np.abs(rate) <= np.abs(J) @ (ROUNDING * sizes)):
             return True
-        largest = np.abs(J).max()
-        if self._smooth and np.linalg.eigvals(J).real.max() > STABLE * largest:
+        if self._smooth and np.linalg.eigvals(J).real.max() > STABLE * np.abs(J).max():
             return False
         if not self._smooth and error >= error_before and error != 0.0:  # erf units may be stable where others are not
             return False
@@ -72,7 +69,6 @@ class Convergence:
         along, forced = rate @ U, values > NO_FORCE * values[0]
         step = (along[forced] / values[forced]) @ Vt[forced]
         drifting = np.abs(U[:, ~forced] @ along[~forced])
-        drifting[drifting <= rounding + JACOBIAN_ERROR * largest * np.linalg.norm(step)] = 0.0
         left = np.max((np.abs(step) + time * drifting) / (self._atol + self._rtol * sizes))
         self._looks += 1
         if left < 0.5 * self._least:
