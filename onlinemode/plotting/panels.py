@@ -88,7 +88,7 @@ def plot_overlaps(ax, runs, noise=None):
             marker = MARKERS[(2 * number + column) % len(MARKERS)] if marked else ""
             _name_in_legend(ax, label + (f", {name_of(run, runs)}" if len(marked) > 1 else ""), GREY, marker,
                             line if lines else "")
-    ax.legend(frameon=False, fontsize="small", loc="upper left")
+    ax.legend(frameon=False, fontsize="small", loc="best")
     return ax
 
 
@@ -121,7 +121,7 @@ def plot_matched(ax, runs, noise=None):
     ax.set_ylabel(r"matched overlap $\rho_{k\pi(k)}$")
     _name_markers(ax, runs)
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(frameon=False, fontsize="small", loc="upper left")
+        ax.legend(frameon=False, fontsize="small", loc="best")
     return ax
 
 
