@@ -13,7 +13,8 @@ STABLE = 1e-4  # growth rates below this, relative to J, are errors of J along s
 ROUNDING = 8.0 * np.finfo(float).eps  # of an entry of the state, relative to its size
 NODES_RTOL = 1e-5  # averages over nodes are not as exact as the solver's tolerance
 NEAR = 1000.0  # times the tolerance, within which an explicit solver may go to and fro for ever
-LOOKS = 30  # in which what is left has not halved: then that is all it does
+LOOKS = 30  # in which what is left has not become less: then that is all it does
+LESS = 0.95  # of the least so far
 
 
 class Convergence:
@@ -71,7 +72,7 @@ class Convergence:
         drifting = np.abs(U[:, ~forced] @ along[~forced])
         left = np.max((np.abs(step) + time * drifting) / (self._atol + self._rtol * sizes))
         self._looks += 1
-        if left < 0.5 * self._least:
+        if left < LESS * self._least:
             self._least, self._looks = left, 0
         return bool(left <= 1.0 or (self._least <= NEAR and self._looks >= LOOKS))
 
