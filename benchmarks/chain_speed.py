@@ -8,7 +8,7 @@ One core, erf, X trained, random committee starts.  The law of the chain is the 
 from common import machine, median_seconds
 
 import onlinemode as om
-from onlinemode.engines import chain
+from onlinemode.engines.chain import engine as chain
 
 STEPS = 1_000_000
 

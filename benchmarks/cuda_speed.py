@@ -20,18 +20,22 @@ from common import machine
 from numba import cuda
 
 import onlinemode as om
-from onlinemode.kernels import device, limits_cuda, micro_cpu, micro_cuda, plan_cuda
-from onlinemode.kernels.activations import ERF
-from onlinemode.kernels.graph_cuda import record
-from onlinemode.kernels.normals import fill_normals
-from onlinemode.kernels.rule import Factors, Rates
+from onlinemode.kernels.cuda import device
+from onlinemode.kernels.cuda import limits as limits_cuda
+from onlinemode.kernels.cuda import micro as micro_cuda
+from onlinemode.kernels.cuda import plan as plan_cuda
+from onlinemode.kernels.cuda.graph import record
+from onlinemode.kernels.micro import sgd
+from onlinemode.kernels.random.normals import fill_normals
+from onlinemode.kernels.random.philox import Key
+from onlinemode.kernels.rule.step import Factors
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
 LARGEST_ON_CPU = 1_000_000
 SIZES_OF_LAUNCHES = (100_000, 1_000_000)
 K = 4
-RATES = Rates(0.5, 0.0, 0.0, 0.0)
-SEED = np.uint64(1)
+PROBLEM = om.Problem(rates=om.LearningRates(xi_in=0.5))
+KEY = Key(np.uint64(1), 0)
 SECONDS = 0.5  # about, of a timed run
 ROUNDS = 3
 
@@ -56,7 +60,7 @@ def on_device(N, kind, vectors, **layout):
 
 
 def advance(state, plan, N, steps, first=0):
-    made = micro_cuda.advance(state, plan, RATES, 0.0, 0.0, ERF, N, 1, first, steps, SEED, 0)
+    made = micro_cuda.advance(state, plan, PROBLEM.rule(N), first, steps, KEY)
     if made != steps:
         raise SystemExit(f"N = {N:,}: the run diverged after {made} of {steps} steps, its time means nothing")
     return made
@@ -64,7 +68,7 @@ def advance(state, plan, N, steps, first=0):
 
 def launcher_of(state, plan, N):
     """What :func:`advance` launches the kernels with."""
-    return micro_cuda.launcher(state, plan, RATES, 0.0, 0.0, ERF, N, 1, SEED, 0)
+    return micro_cuda.launcher(state, plan, PROBLEM.rule(N), KEY)
 
 
 def seconds_each(run, block=1):
@@ -233,10 +237,8 @@ def layouts():
 
 def cpu_seconds(N, kind, vectors):
     """A step of micro on one core of this machine."""
-    xi_in, teacher = (micro_cpu.to_tiles(rows, kind) for rows in vectors)
-    small = factors()
-    run = lambda steps: micro_cpu.advance(xi_in, teacher, small, RATES, 0.0, 0.0, ERF, N, 1, 8, 0, steps,  # noqa: E731
-                                          SEED, 0)
+    networks = sgd.Networks(*(sgd.to_tiles(rows, kind) for rows in vectors), factors())
+    run = lambda steps: sgd.advance(networks, PROBLEM.rule(N), sgd.Stretch(0, steps, 8), KEY)  # noqa: E731
     return seconds_each(run)[0]
 
 
@@ -258,7 +260,7 @@ def torch_seconds(N, kind, vectors):
                 field = X @ x / root
                 error = v @ torch.erf(field / 2**0.5) - v @ torch.erf(B @ x / (root * 2**0.5))
                 delta = error * v * (2.0 / np.pi) ** 0.5 * torch.exp(-0.5 * field**2)
-                X.addr_(delta, x, alpha=-RATES.xi_in / root)
+                X.addr_(delta, x, alpha=-PROBLEM.rates.xi_in / root)
         torch.cuda.synchronize()
 
     try:

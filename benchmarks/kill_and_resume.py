@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import onlinemode as om
-from onlinemode.engines.checkpoint import read_checkpoint
+from onlinemode.runtime.checkpoint import read_checkpoint
 
 ALPHA = {"micro": 3000.0, "chain": 30_000.0}
 

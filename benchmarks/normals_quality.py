@@ -14,8 +14,8 @@ from common import machine
 from numba import njit
 from scipy import special, stats
 
-from onlinemode.kernels.normals import fill_normals
-from onlinemode.kernels.philox import STREAM_INPUT
+from onlinemode.kernels.random.normals import fill_normals
+from onlinemode.kernels.random.philox import STREAM_INPUT
 
 LENGTH = 2**20  # coordinates of a sample
 SAMPLES = 2**10

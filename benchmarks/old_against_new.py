@@ -9,6 +9,7 @@ the pairs of processes: where arrays and machine code happen to lie in memory di
 changes the time of the same code by some per cent.
 """
 
+import itertools
 import json
 import os
 import statistics
@@ -19,7 +20,12 @@ import time
 import numpy as np
 
 import onlinemode as om
-from onlinemode.engines import chain
+from onlinemode.theory.meanfield import MeanFieldDrift
+
+try:
+    from onlinemode.engines.chain import engine as chain
+except ImportError:  # an older version
+    from onlinemode.engines import chain
 
 PROCESSES = 6
 TURNS = 3  # in each pair of processes
@@ -33,9 +39,10 @@ def cases():
     tasks = {}
     for N, steps in ((1_000, 200_000), (10_000, 20_000), (100_000, 1_500)):
         start = om.initial.committee(N, K=4)
-        for precision in ("float64", "float32"):
-            tasks[f"micro {precision}, N = {N:,}"] = lambda N=N, steps=steps, start=start, precision=precision: (
-                om.simulate(problem, start, steps / N, "micro", threads=1, precision=precision, save_at=2))
+        for precision, threads in itertools.product(("float64", "float32"), (1, 2)):
+            options = {"N": N, "threads": threads, "precision": precision, "save_at": 2}
+            tasks[f"micro {precision}, N = {N:,}" + ", 2 threads" * (threads == 2)] = (
+                lambda alpha=steps / N, start=start, options=options: om.simulate(problem, start, alpha, **options))
     start = om.initial.paper(1_000, K=4)
     tasks["micro, all sets trained, N = 1,000"] = lambda start=start: (
         om.simulate(everything, start, 60.0, "micro", threads=1, save_at=2))
@@ -47,6 +54,15 @@ def cases():
                 om.simulate(problem, start, 0.5, "chain", N=1_000_000, threads=1, save_at=2)
 
             tasks[f"chain, K = {K}, {kernel}"] = steps
+    for K, P in ((4, 4), (8, 3)):
+        overlaps = om.initial.paper(1_000, K=K, P=P).order_parameters()
+        drift = MeanFieldDrift(problem, overlaps)
+
+        def drifts(drift=drift, y=drift.full[drift.active]):
+            for _ in range(10_000):
+                drift(y)
+
+        tasks[f"drift, K = {K}, P = {P}"] = drifts
     overlaps = om.initial.committee(1_000, K=4).order_parameters()
     times = np.concatenate(([0.0], np.geomspace(0.01, 1000.0, 100)))
     noisy = om.Problem(noise=0.01, rates=om.LearningRates(xi_in=5.0))  # never converged, so that both do the same

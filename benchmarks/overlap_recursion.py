@@ -23,12 +23,11 @@ import math
 import numpy as np
 from numba import njit
 
-from onlinemode.engines.chain import ChainStart
-from onlinemode.kernels.activations import ACTIVATION_CODES, ERF, value_and_slope
-from onlinemode.kernels.chain_cpu import ANY, make_advance, rotation_period
-from onlinemode.kernels.chain_normals import fill_chain_normals, fill_chi
-from onlinemode.kernels.philox import STREAM_CHAIN_NORMAL
-from onlinemode.kernels.rule import Factors, Rates
+from onlinemode.engines.chain.engine import ChainStart
+from onlinemode.kernels.chain.markov import ANY, Frame, Networks, Progress, Saved, make_advance, rotation_period
+from onlinemode.kernels.mathematics.error_function import erf_and_slope
+from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
+from onlinemode.kernels.random.philox import STREAM_CHAIN_NORMAL, Key
 
 BLOCK = 4096  # steps whose factors are kept at once
 
@@ -147,13 +146,13 @@ def recur(G, O, s, A, v, L, own, along, across, omega, chi, noise, period, teach
         error = complex(-noise[t], 0.0)
         for k in range(K):
             field = dot(A[k], scaled, P).real
-            value, slope = value_and_slope(ERF, field)
+            value, slope = erf_and_slope(field)
             g[k] = complex(value, 0.0)
             delta[k] = times(v[k], complex(slope, 0.0))
             error = plus(error, times(v[k], g[k]))
         for m in range(M):
             nu = dot(teacher_factor[m], w, r_B)
-            value, _ = value_and_slope(ERF, nu.real)
+            value, _ = erf_and_slope(nu.real)
             error = plus(error, -times(teacher_readout[m], complex(value, 0.0)))
         for k in range(K):
             delta[k] = times(delta[k], error)
@@ -198,8 +197,8 @@ class Chain:
     def __init__(self, problem, start, N, seed):
         self.problem, self.N, self.seed, self.made = problem, N, seed, 0
         self.begin = ChainStart(start, N)
-        self.small = Factors(*(np.array(getattr(self.begin.overlaps, name)) for name in Factors._fields))
-        self.rates = Rates(*(getattr(problem.rates, name) for name in Rates._fields))
+        self.small = self.begin.overlaps.factors()
+        self.rates = problem.rule(N).rates
         self.period, extra = rotation_period(problem.batch)
         self.along = np.array(self.begin.along)
         self.base = len(self.begin.across)
@@ -214,11 +213,10 @@ class Chain:
         modes = np.concatenate([self.along, self.across[:self.base]])
         shapes = [(len(self.along) + len(self.across), modes.shape[1])] + [part.shape for part in self.small[:3]]
         paths = tuple(np.full((len(save_steps),) + shape, np.nan) for shape in shapes)
-        problem = self.problem
-        diverged = make_advance(*[ANY] * 6)(
-            modes, self.base, self.begin.dof, self.begin.teacher_factor, self.small, self.rates,
-            problem.weight_decay, problem.noise, ACTIVATION_CODES[problem.activation], float(self.N), problem.batch,
-            save_steps, 2**62, np.array([self.made, 0]), paths, np.zeros(1, np.uint8), np.uint64(self.seed), 0)
+        diverged = make_advance(ANY)(
+            Networks(modes, self.small), Frame(self.begin.teacher_factor, self.base, self.begin.dof),
+            self.problem.rule(self.N), Saved(save_steps, *paths),
+            Progress(np.array([self.made, 0]), 2**62, np.zeros(1, np.uint8)), Key(np.uint64(self.seed), 0))
         assert not diverged
         self.made = int(save_steps[-1])
         along, across = np.split(paths[0], [len(self.along)], axis=1)

@@ -10,7 +10,7 @@ processes were idle count; without three of them a "-" stands in the table.
 from common import machine, quiet_median_seconds
 
 import onlinemode as om
-from onlinemode.engines import micro
+from onlinemode.engines.micro import engine as micro
 
 COORDINATES = 2e8  # N times steps of a run: some seconds
 

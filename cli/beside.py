@@ -29,7 +29,7 @@ def too_much(problem, start, replicas, options, memory_alone=False):
     -------
     str or None
     """
-    from onlinemode.engines.ode import check_options
+    from onlinemode.engines.ode.engine import check_options
     from onlinemode.theory.cost import integration_bytes, integration_seconds, too_large
 
     *_, nodes = check_options(problem, **options)
@@ -62,7 +62,7 @@ class Theory:
     """
 
     def __init__(self, problem, start, settings, with_noise=False):
-        from onlinemode.engines.ode import check_options
+        from onlinemode.engines.ode.engine import check_options
 
         self._problem, self._start, self._settings = problem, start, settings
         options = chosen(settings, ODE)
@@ -97,7 +97,7 @@ class Theory:
 
     def _integrate(self):
         from onlinemode import simulate
-        from onlinemode.engines.grid import later_times, save_times
+        from onlinemode.runtime.saved_times import later_times, save_times
 
         settings = self._settings
         saved = settings["save_at"], settings["alpha"], settings["N"]

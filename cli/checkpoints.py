@@ -22,8 +22,8 @@ def resumed_settings(path, given):
     click.UsageError
         If an option differs from that of the run.
     """
-    from onlinemode.engines.checkpoint import read_checkpoint
     from onlinemode.errors import FileError
+    from onlinemode.runtime.checkpoint import read_checkpoint
 
     settings = read_checkpoint(path)["header"]["note"]
     if not isinstance(settings, dict) or "engine" not in settings:
@@ -70,8 +70,8 @@ def with_repeated(settings, given, path, free, options=OPTIONS):
 
 def is_part_of_run(path, checkpoint):
     """Whether a result is what the run in a checkpoint left when it was stopped: it goes on under that name."""
-    from onlinemode.engines.checkpoint import read_checkpoint
     from onlinemode.errors import FileError
+    from onlinemode.runtime.checkpoint import read_checkpoint
     from onlinemode.storage import read_archive
     from onlinemode.trajectory import KIND
 
@@ -113,7 +113,7 @@ class Keeper:
 
     def checkpoint(self, settings):
         """The argument ``checkpoint`` of om.simulate."""
-        from onlinemode.engines.checkpoint import EVERY, Checkpoint
+        from onlinemode.runtime.checkpoint import EVERY, Checkpoint
 
         if self.path is None:
             return None

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from onlinemode.engines.replicas import NOTHING_TRAINED
+from onlinemode.runtime.replicas import NOTHING_TRAINED
 
 ROWS = 9
 MOST_LINES = 5  # about single replicas

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from onlinemode import initial
-from onlinemode.engines.micro import samples_per_block
+from onlinemode.engines.micro.engine import samples_per_block
 from onlinemode.errors import ParameterError
 from onlinemode.problem import LearningRates, Problem
 from onlinemode.simulation import simulate
@@ -71,7 +71,7 @@ def machine():
     -------
     dict
     """
-    from onlinemode.kernels.limits import llvm_target
+    from onlinemode.kernels.baselines.limits import llvm_target
 
     model = platform.processor() or platform.machine()
     try:
@@ -171,8 +171,8 @@ def _competitors(N, K):
 
 def _inputs(N, steps):
     """The inputs that micro draws with seed 0, (steps, N)."""
-    from onlinemode.kernels.normals import fill_normals
-    from onlinemode.kernels.philox import STREAM_INPUT
+    from onlinemode.kernels.random.normals import fill_normals
+    from onlinemode.kernels.random.philox import STREAM_INPUT
 
     length = -(-N // 4) * 4
     buffer, words = np.empty(length, np.float32), np.empty((4, length // 4), np.uint32)
@@ -244,7 +244,7 @@ class _NumbaLoop:
         return X @ X.T / self.N
 
     def _learn(self, X, steps, given):
-        from onlinemode.kernels.plain import numba_loop
+        from onlinemode.kernels.baselines.plain import numba_loop
 
         w = self.weights
         numba_loop(X, w.teacher, w.xi_out, w.strengths, w.readout, w.teacher_readout, ETA, steps, given,
@@ -289,7 +289,7 @@ class _Limits:
     """What a step of micro needs at least on this core: normals, bytes, multiply-adds, each measured alone."""
 
     def __init__(self, N, K, precision):
-        from onlinemode.kernels import limits
+        from onlinemode.kernels.baselines import limits
 
         size = np.dtype(precision).itemsize
         held = np.ones(max(64, 3 * K * N // 2), precision), np.ones(max(64, 3 * K * N // 2), precision)

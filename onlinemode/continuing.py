@@ -3,14 +3,15 @@
 import numpy as np
 
 from onlinemode import checks
-from onlinemode.engines import chain_states, get_engine
-from onlinemode.engines.checkpoint import EVERY
-from onlinemode.engines.grid import later_times
-from onlinemode.engines.parts import GoingOn
+from onlinemode.engines import get_engine
+from onlinemode.engines.chain import states as chain_states
 from onlinemode.ensemble import PROBABILITIES, Ensemble
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.problem import Problem
 from onlinemode.replica_states import OVERLAPS, ReplicaStates
+from onlinemode.runtime.checkpoint import EVERY
+from onlinemode.runtime.parts import GoingOn
+from onlinemode.runtime.saved_times import later_times
 from onlinemode.simulation import simulate
 from onlinemode.trajectory import Trajectory
 

@@ -52,7 +52,7 @@ class Inputs:
         return _covariance(self, N)
 
     def source(self, N):
-        """Where the kernels take these inputs from, a :class:`onlinemode.kernels.inputs_cpu.Source`."""
+        """Where the kernels take these inputs from, a :class:`onlinemode.kernels.micro.inputs.Source`."""
         self.check(N)
         return self._source(N)
 
@@ -209,19 +209,19 @@ class HiddenManifold(Inputs):
         return f"{self.activation.upper()}_MANIFOLD"
 
     def _source(self, N):
-        from onlinemode.kernels.micro_cpu import to_tiles
+        from onlinemode.kernels.micro.sgd import to_tiles
 
         return _make_source(self._code(), "LATENT", projection=to_tiles(self.projection(N).T, "float64"))
 
     def _products(self, N):
-        from onlinemode.kernels import inputs_cpu
+        from onlinemode.kernels.micro import inputs as kernel
 
-        F, code = self.projection(N), getattr(inputs_cpu, self._code())
+        F, code = self.projection(N), getattr(kernel, self._code())
 
         def chunk(first, last):  # rows of Ω
             part = np.zeros((last - first, N))
-            inputs_cpu.add_products(F[first:last], F, part, False)
-            inputs_cpu.manifold_covariance(part, code, first)
+            kernel.add_products(F[first:last], F, part, False)
+            kernel.manifold_covariance(part, code, first)
             return part
 
         return _row_products(N, chunk)
@@ -322,7 +322,7 @@ class Rows(Inputs):
         return _make_source("ROWS", "ROW", scale=scale, offset=offset, rows=data)
 
     def _products(self, N):
-        from onlinemode.kernels.inputs_cpu import add_products
+        from onlinemode.kernels.micro.inputs import add_products
 
         n = self.shape[0]
         if N <= DENSE_UP_TO:
@@ -408,10 +408,10 @@ def require_independent(inputs, engine):
 
 
 def _make_source(kind, stream, *, scale=_NOTHING, offset=_NOTHING, projection=_NO_TILES, rows=_NO_ROWS):
-    from onlinemode.kernels import inputs_cpu, philox
+    from onlinemode.kernels.micro import inputs as kernel
+    from onlinemode.kernels.random import philox
 
-    return inputs_cpu.Source(getattr(inputs_cpu, kind), getattr(philox, f"STREAM_{stream}"), scale, offset, projection,
-                             rows)
+    return kernel.Source(getattr(kernel, kind), getattr(philox, f"STREAM_{stream}"), scale, offset, projection, rows)
 
 
 @lru_cache(maxsize=1)
@@ -421,14 +421,14 @@ def _covariance(inputs, N):
 
 @lru_cache(maxsize=1)
 def _projection(N, D, seed):
-    from onlinemode.kernels.inputs_cpu import draw_projection
+    from onlinemode.kernels.micro.inputs import draw_projection
 
     return draw_projection(N, D, np.uint64(seed))
 
 
 def _row_products(N, chunk, kept=False):
     """rows -> rows Ω, from a function that gives some rows of Ω; they are kept up to DENSE_UP_TO."""
-    from onlinemode.kernels.inputs_cpu import add_products
+    from onlinemode.kernels.micro.inputs import add_products
 
     length = max(1, dataset.CHUNK_ENTRIES // N)
     edges = [(first, min(first + length, N)) for first in range(0, N, length)]

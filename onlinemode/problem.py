@@ -3,12 +3,12 @@
 from dataclasses import asdict, dataclass, field, fields
 
 from onlinemode import checks
+from onlinemode.activations import ACTIVATIONS, NAMES
 from onlinemode.errors import ParameterError
 from onlinemode.inputs import Gaussian, Inputs
 from onlinemode.inputs import from_dict as inputs_from_dict
 
 MAX_BATCH = 10**9
-ACTIVATIONS = ("erf", "linear", "relu", "tanh")
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class Problem:
         Which factors are trained, and how fast.
     inputs : Inputs, default Gaussian()
         What an input x is: one of the classes of :mod:`onlinemode.inputs`.
+    teacher_activation : str, optional
+        g of the teacher, where it is not that of the student.  Averages are then taken over quadrature nodes.
 
     Raises
     ------
@@ -78,10 +80,16 @@ class Problem:
     batch: int = 1
     rates: LearningRates = field(default_factory=LearningRates)
     inputs: Inputs = Gaussian()
+    teacher_activation: str | None = None
 
     def __post_init__(self):
-        object.__setattr__(self, "activation", checks.spelled(self.activation, ACTIVATIONS))
-        checks.choice("activation", self.activation, ACTIVATIONS)
+        object.__setattr__(self, "activation", checks.spelled(self.activation, NAMES))
+        checks.choice("activation", self.activation, NAMES)
+        if self.teacher_activation is not None:
+            object.__setattr__(self, "teacher_activation", checks.spelled(self.teacher_activation, NAMES))
+            checks.choice("teacher_activation", self.teacher_activation, NAMES)
+            if self.teacher_activation == self.activation:
+                object.__setattr__(self, "teacher_activation", None)
         object.__setattr__(self, "noise", checks.number("noise", self.noise, 0.0))
         object.__setattr__(self, "weight_decay", checks.number("weight_decay", self.weight_decay, 0.0))
         object.__setattr__(self, "batch", checks.integer("batch", self.batch, 1, MAX_BATCH))
@@ -96,9 +104,28 @@ class Problem:
         """Whether a step changes anything: a learning rate or the weight decay is above 0."""
         return self.weight_decay > 0.0 or any(rate > 0.0 for rate in asdict(self.rates).values())
 
+    @property
+    def activations(self):
+        """The entries of :data:`onlinemode.activations.ACTIVATIONS` of student and teacher."""
+        return ACTIVATIONS[self.activation], ACTIVATIONS[self.teacher_activation or self.activation]
+
+    def rule(self, N):
+        """What the kernels need to know of this problem with N inputs (1: increments in units of 1/N).
+
+        Returns
+        -------
+        onlinemode.kernels.rule.step.Rule
+        """
+        from onlinemode.kernels.rule.activations import activation_named
+        from onlinemode.kernels.rule.step import Rates, Rule
+
+        student, teacher = (activation_named(each.name) for each in self.activations)
+        return Rule(student, teacher, Rates(**asdict(self.rates)), self.noise, self.weight_decay, self.batch, float(N))
+
     def to_dict(self):
-        """All fields as plain numbers and names, as they are saved."""
-        return {**{each.name: getattr(self, each.name) for each in fields(self)}, "rates": asdict(self.rates),
+        """All fields that are not None as plain numbers and names, as they are saved."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {**{name: value for name, value in values.items() if value is not None}, "rates": asdict(self.rates),
                 "inputs": self.inputs.to_dict()}
 
     @classmethod

@@ -10,12 +10,12 @@ import numpy as np
 
 from onlinemode import checks, initial
 from onlinemode.engines import get_engine
-from onlinemode.engines.checkpoint import EVERY, Checkpoint, kernel_version, read_checkpoint
-from onlinemode.engines.grid import count_or_times
-from onlinemode.engines.parts import KEEP, GoingOn, Starts, run_in_parts
 from onlinemode.ensemble import PROBABILITIES, quantile_levels
 from onlinemode.errors import EngineError, FileError, OnlineModeError, ParameterError, RepeatError
 from onlinemode.problem import Problem
+from onlinemode.runtime.checkpoint import EVERY, Checkpoint, kernel_version, read_checkpoint
+from onlinemode.runtime.parts import KEEP, GoingOn, Starts, run_in_parts
+from onlinemode.runtime.saved_times import count_or_times
 from onlinemode.trajectory import Trajectory, read_start, start_arrays
 
 MAX_SEED = 2**64 - 1
@@ -58,7 +58,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         they are rounded to whole steps, and a step is saved once, however many of them fall on it:
         ``run.alpha`` may be shorter.
     progress : callable, optional
-        Called with a :class:`onlinemode.engines.progress.Progress`: once when the arguments have been
+        Called with a :class:`onlinemode.runtime.progress.Progress`: once when the arguments have been
         checked, before anything is compiled, and then several times a second.
     store_weights : bool, default False
         Keep the initial weights in the trajectory (and its file).
@@ -76,7 +76,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
     **options
         micro: ``precision`` ("float64" or "float32"), ``device`` ("cpu", "cuda" or "auto"), ``threads``,
         ``test_samples``; chain: ``device``, ``threads``;
-        ode: ``method``, ``rtol``, ``atol``, ``nodes``, ``node_seed`` (see :mod:`onlinemode.engines.ode`).
+        ode: ``method``, ``rtol``, ``atol``, ``nodes``, ``node_seed`` (see :mod:`onlinemode.engines.ode.engine`).
 
     Returns
     -------

@@ -32,6 +32,12 @@ class _Sizes(Described):
         """Number of modes."""
         return self.strengths.size
 
+    def factors(self):
+        """Fresh, writable copies of strengths, xi_out and both readouts, for the kernels."""
+        from onlinemode.kernels.rule.step import Factors
+
+        return Factors(*(np.array(getattr(self, name)) for name in Factors._fields))
+
     def _described(self):
         sizes = f"K = {self.K}, M = {self.M}, P = {self.P}"
         return [("strengths", _range(self.strengths)), ("readout", _range(self.readout)),

@@ -136,7 +136,7 @@ class Trajectory(Described):
         whose = "" if self.replicas == 1 else " (replica 0)"
         rows = [("Trajectory", f"engine {self.meta.get('engine', 'unknown')}, {sizes}"),
                 ("replicas", counts if self.draws == self.replicas else f"{counts}; {self.draws} kept one by one"),
-                ("problem", f"{problem.activation}, noise {problem.noise:g}, weight decay {problem.weight_decay:g}, "
+                ("problem", f"{_activations(problem)}, noise {problem.noise:g}, weight decay {problem.weight_decay:g}, "
                             f"batch {problem.batch}, inputs {problem.inputs!r}"),
                 ("learning rates", ", ".join(f"{name} {rate:g}" for name, rate in trained) or "none")]
         if len(self.alpha) and self.draws:
@@ -251,7 +251,7 @@ class Trajectory(Described):
         if self.error is not None:
             return self.error
         return generalization_error(self.problem.activation, self.G, self.S, self.T, self.strengths, self.xi_out,
-                                    self.readout, self.teacher_readout)
+                                    self.readout, self.teacher_readout, self.problem.teacher_activation)
 
     @property
     def signed(self):
@@ -276,17 +276,17 @@ class Trajectory(Described):
     @cached_property
     def mode_residuals(self):
         """r_p = |X_p − X*_p|²/|X*_p|², (draws, n, P); None where not defined (section 6.3)."""
-        rates, activation, start = self.problem.rates, self.problem.activation, self.initial
+        rates, start, (activation, of_teacher) = self.problem.rates, self.initial, self.problem.activations
         trained = rates.readout > 0.0
-        if rates.strengths > 0.0 or rates.xi_out > 0.0:
+        if rates.strengths > 0.0 or rates.xi_out > 0.0 or activation != of_teacher:
             return None
         if self.starts is not None and any(np.ptp(self.starts[name], 0).any() for name in ("strengths", "xi_out")):
             return None  # replicas differ in their factors, so no common modes of the teacher
-        if (activation == "linear" and (start.P > 1 or trained)) or (activation == "relu" and trained):
+        if (activation.linear and start.P > 1) or (activation.homogeneous and trained):
             return None  # many students are perfect
         return observables.mode_residuals(
             self.G, self.S, self.T, start.strengths, start.xi_out, None if trained else self.readout[:, 0],
-            self.teacher_readout, odd=activation != "relu")
+            self.teacher_readout, odd=activation.odd)
 
     def plateaus(self, replica=0, **options):
         """Plateaus of ε_g of one replica; options of :func:`onlinemode.observables.find_plateaus`.
@@ -392,6 +392,11 @@ class Trajectory(Described):
 
 def _column_names(name, shape):
     return ["_".join([name, *(str(i) for i in index)]) for index in np.ndindex(*shape)]
+
+
+def _activations(problem):
+    other = problem.teacher_activation
+    return problem.activation if other is None else f"{problem.activation}, of the teacher {other}"
 
 
 def _first_to_last(values):

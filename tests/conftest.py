@@ -48,8 +48,8 @@ def reference_words():
 @pytest.fixture(scope="session")
 def input_vector():
     """x of one sample as float64, (N,), from the package's own stream."""
-    from onlinemode.kernels.normals import fill_normals
-    from onlinemode.kernels.philox import STREAM_INPUT
+    from onlinemode.kernels.random.normals import fill_normals
+    from onlinemode.kernels.random.philox import STREAM_INPUT
 
     def vector(N, sample, seed, replica=0):
         counters = -(-N // 4)

@@ -2,10 +2,13 @@
 
 import numpy as np
 
-from onlinemode.kernels import micro_cpu, micro_cuda, plan_cuda
-from onlinemode.kernels.activations import ACTIVATION_CODES
-from onlinemode.kernels.device import SIMULATED
-from onlinemode.kernels.rule import Factors, Rates
+from onlinemode.kernels.cuda import micro as micro_cuda
+from onlinemode.kernels.cuda import plan as plan_cuda
+from onlinemode.kernels.cuda.device import SIMULATED
+from onlinemode.kernels.micro import sgd
+from onlinemode.kernels.random.philox import Key
+from onlinemode.kernels.rule.activations import activation_named
+from onlinemode.kernels.rule.step import Factors, Rates, Rule
 
 SEED = np.uint64(987654321)
 ALL = Rates(0.7, 0.3, 0.5, 0.2)
@@ -13,15 +16,20 @@ STEPS = 11 if SIMULATED else 1003
 SMALL = {"samples": 4, "coordinates": 8, "threads": 4, "blocks": 2}  # what the simulator can do in a second
 
 
+def rule_of(rates, kappa, sigma, activation, N, batch):
+    return Rule(activation_named(activation), activation_named(activation), rates, sigma, kappa, batch, float(N))
+
+
 class Pair:
     """The same run on the CPU and on the device."""
 
     def __init__(self, weights, kind=np.float64, batch=1, keep=True, **layout):
         self.N, self.kind = weights.N, kind
-        self.xi_in, self.teacher = (micro_cpu.to_tiles(rows, kind) for rows in (weights.xi_in, weights.teacher))
+        self.xi_in, teacher = (sgd.to_tiles(rows, kind) for rows in (weights.xi_in, weights.teacher))
         make = lambda: Factors(*(np.array(value) for value in (  # noqa: E731
             weights.strengths, weights.xi_out, weights.readout, weights.teacher_readout)))
         self.factors = make()
+        self.networks = sgd.Networks(self.xi_in, teacher, self.factors)
         self.plan = plan_cuda.make_plan(kind, self.N, weights.P, weights.M, batch, keep,
                                          **(layout or (SMALL if SIMULATED else {})))
         self.state = micro_cuda.make_state(*(micro_cuda.to_device(rows, kind, self.plan)
@@ -29,11 +37,9 @@ class Pair:
 
     def advance(self, rates=ALL, kappa=0.0, sigma=0.0, activation="erf", batch=1, first=0, steps=STEPS, replica=0):
         """Steps made by both."""
-        code = ACTIVATION_CODES[activation]
-        on_cpu = micro_cpu.advance(self.xi_in, self.teacher, self.factors, rates, kappa, sigma, code, self.N, batch, 4,
-                                   first, steps, SEED, replica)
-        on_device = micro_cuda.advance(self.state, self.plan, rates, kappa, sigma, code, self.N, batch, first, steps,
-                                       SEED, replica)
+        rule, key = rule_of(rates, kappa, sigma, activation, self.N, batch), Key(SEED, replica)
+        on_cpu = sgd.advance(self.networks, rule, sgd.Stretch(first, steps, 4), key)
+        on_device = micro_cuda.advance(self.state, self.plan, rule, first, steps, key)
         return on_cpu, on_device
 
     def differences(self):

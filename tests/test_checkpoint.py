@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import onlinemode as om
-from onlinemode.engines import parts
-from onlinemode.engines.checkpoint import read_checkpoint
 from onlinemode.errors import EngineError, FileError, ParameterError
+from onlinemode.runtime import parts
+from onlinemode.runtime.checkpoint import read_checkpoint
 
 PROBLEM = om.Problem(noise=0.1, weight_decay=0.1, rates=om.LearningRates(xi_in=1.0, strengths=0.2, readout=0.1))
 ENGINES = ["micro", "chain"]
@@ -48,7 +48,9 @@ class StopAt:
 @pytest.fixture
 def slow_looks(monkeypatch):
     """Short kernel calls and frequent looks, so that small runs can be stopped in the middle."""
-    from onlinemode.engines import chain, micro, replicas
+    from onlinemode.engines.chain import engine as chain
+    from onlinemode.engines.micro import engine as micro
+    from onlinemode.runtime import replicas
 
     monkeypatch.setattr(micro, "WORK_PER_CALL", 2e4)
     monkeypatch.setattr(chain, "STEPS_PER_CALL", 2000)
@@ -210,7 +212,7 @@ def test_bad_arguments(tmp_path):
 
 SLOWLY = """
 import time
-from onlinemode.engines import micro
+from onlinemode.engines.micro import engine as micro
 micro.WORK_PER_CALL, advance = 1e7, micro._Simulation.advance
 micro._Simulation.advance = lambda *arguments: time.sleep(0.05) or advance(*arguments)
 """

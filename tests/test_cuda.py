@@ -18,8 +18,7 @@ import pytest
 import onlinemode as om
 from onlinemode.cli.main import main
 from onlinemode.errors import EngineError
-from onlinemode.kernels import device
-from onlinemode.kernels.rule import Rates
+from onlinemode.kernels.cuda import device
 
 FOLDER = Path(__file__).parent / "cuda"
 NO_DEVICE = device.missing() is not None
@@ -39,36 +38,41 @@ def test_in_the_simulator():
 
 def kernels(K, M, P, kind, keep, batch=1):
     """Name, Python function, argument types, threads and blocks of every kernel for these sizes."""
+    from numba.core.typing.typeof import typeof
     from numba.cuda import types
 
-    from onlinemode.kernels import blocks_cuda, chain_cuda, limits_cuda, plan_cuda
+    from onlinemode.kernels.cuda import blocks as blocks_cuda
+    from onlinemode.kernels.cuda import chain as chain_cuda
+    from onlinemode.kernels.cuda import limits as limits_cuda
+    from onlinemode.kernels.cuda import plan as plan_cuda
+    from onlinemode.kernels.random.philox import Key
+    from onlinemode.kernels.rule.step import Factors
 
     whole, real = types.int64, types.float64
     vector, matrix, cube = (types.Array(real, dimensions, "C") for dimensions in (1, 2, 3))
-    rates = types.NamedTuple([real] * 4, Rates)
+    rule, key = typeof(om.Problem(batch=batch).rule(10**6)), typeof(Key(np.uint64(0), 0))
     number = types.float32 if kind is np.float32 else real
     tiles, control = types.Array(number, 3, "C"), types.Array(whole, 1, "C")
     kept = types.Array(types.float32, 1, "C")
     plan = plan_cuda.make_plan(kind, 10**6, P, M, batch, keep, blocks=264)
-    yield ("sweep", blocks_cuda.make_sweep(kind, P, M, plan),
-           (tiles, tiles, kept, vector, control, vector, matrix, whole, whole, types.uint64, whole),
+    arrays = types.NamedTuple([tiles, tiles, kept, vector, control, vector, matrix, vector], blocks_cuda.Arrays)
+    yield ("sweep", blocks_cuda.make_sweep(kind, P, M, plan), (arrays, whole, whole, key),
            (plan.threads, max(1, plan_cuda.THREADS_A_PROCESSOR // plan.threads)))
     if kind is np.float64:
         singles = types.Array(types.float32, 1, "C")
         yield "draw", limits_cuda._draw, (singles, whole, whole, types.uint64), limits_cuda.THREADS
         yield "draw and add", limits_cuda._sum, (singles, whole, whole, types.uint64), limits_cuda.THREADS
-        yield "collect", blocks_cuda.make_collect(plan.adders), (matrix, vector), plan.adders
+        yield "collect", blocks_cuda.make_collect(plan.adders), (arrays,), plan.adders
         yield ("learn", blocks_cuda.make_learn(K, M, P, plan.samples, plan.learners),
-               (vector, vector, matrix, *[vector] * 4, control, vector, *[whole] * 3, types.uint64, whole),
-               plan.learners)
+               (arrays, types.NamedTuple([vector, matrix, vector, vector], Factors), rule, key), plan.learners)
         yield ("products", blocks_cuda.make_products(kind, plan.coordinates, 128),
                (tiles, tiles, types.Array(types.int32, 2, "C"), matrix), 128)
         sizes = chain_cuda.Sizes(K, M, P, M, P, batch, 4)
         state = types.NamedTuple([cube, matrix, cube, matrix, types.Array(whole, 2, "C")], chain_cuda.State)
         paths = types.NamedTuple([types.Array(real, d, "C") for d in (4, 3, 4, 3)], chain_cuda.Paths)
-        yield ("chain", chain_cuda.make_advance(sizes),
-               (state, paths, matrix, vector, rates, real, real, whole, real, whole, control, whole, types.uint64,
-                whole), chain_cuda.THREADS)
+        frame = types.NamedTuple([matrix, vector, whole], chain_cuda.Frame)
+        yield ("chain", chain_cuda.make_advance(sizes), (state, paths, frame, rule, control, whole, key),
+               chain_cuda.THREADS)
 
 
 @needs_compiler
@@ -141,7 +145,7 @@ def test_unknown_device():
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_layouts(K, M, P, batch, kind):
     """What is chosen fits: shared memory, threads for all products, powers of two."""
-    from onlinemode.kernels import plan_cuda
+    from onlinemode.kernels.cuda import plan as plan_cuda
 
     plan = plan_cuda.make_plan(kind, 10**6, P, M, batch, blocks=264)
     if plan is None:

@@ -9,9 +9,9 @@ import pytest
 from small_ensembles import PROBLEM, STARTS, TIMES, assert_same_draws, fresh, fresh_overlaps, simulate
 
 import onlinemode as om
-from onlinemode.engines import parts
 from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, Ensemble, ensemble_of
 from onlinemode.errors import EngineError, FileError, ParameterError, RepeatError
+from onlinemode.runtime import parts
 
 
 def assert_same_statistics(one, other):

@@ -166,7 +166,7 @@ def send(monkeypatch):
                 signal.raise_signal(waiting.pop(0))
 
     monkeypatch.setattr(running.ProgressBar, "__call__", progress)
-    monkeypatch.setattr("onlinemode.engines.ode.SECONDS_BETWEEN_REPORTS", 0.0)
+    monkeypatch.setattr("onlinemode.engines.ode.engine.SECONDS_BETWEEN_REPORTS", 0.0)
     return waiting
 
 

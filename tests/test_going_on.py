@@ -8,8 +8,8 @@ import pytest
 
 import onlinemode as om
 from onlinemode.continuing import mean_field
-from onlinemode.engines import parts
 from onlinemode.errors import EngineError, ParameterError, RepeatError, ShapeError
+from onlinemode.runtime import parts
 
 N = 61
 RATES = om.LearningRates(xi_in=1.0, strengths=0.2, xi_out=0.1, readout=0.1)
@@ -215,7 +215,9 @@ class StopAt:
 
 @pytest.fixture
 def slow_looks(monkeypatch):
-    from onlinemode.engines import chain, micro, replicas
+    from onlinemode.engines.chain import engine as chain
+    from onlinemode.engines.micro import engine as micro
+    from onlinemode.runtime import replicas
 
     monkeypatch.setattr(micro, "WORK_PER_CALL", 2e4)
     monkeypatch.setattr(chain, "STEPS_PER_CALL", 2000)

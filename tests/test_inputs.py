@@ -33,13 +33,14 @@ erf = np.vectorize(math.erf)
 
 def samples(inputs, N, first, count, seed, replica=0, stream=None):
     """x of consecutive samples, (count, N); tests/kernels/test_inputs_cpu.py holds them against NumPy."""
-    from onlinemode.kernels.inputs_cpu import draw_inputs
-    from onlinemode.kernels.micro_cpu import tile_shape
+    from onlinemode.kernels.micro.inputs import draw_inputs
+    from onlinemode.kernels.micro.sgd import tile_shape
+    from onlinemode.kernels.random.philox import Key
 
     tiles, length = tile_shape(N)
     out = np.empty((tiles, count, length))
     source = inputs.source(N) if stream is None else inputs.source(N)._replace(stream=stream)
-    draw_inputs(source, N, first, count, np.uint64(seed), replica, out)
+    draw_inputs(source, N, first, count, Key(np.uint64(seed), replica), out)
     return out.transpose(1, 0, 2).reshape(count, -1)[:, :N]
 
 
@@ -202,7 +203,7 @@ def test_same_bits_for_any_number_of_threads(random_weights, all_rates):
 
 
 def test_samples_that_are_not_kept_are_drawn_again(random_weights, monkeypatch):
-    from onlinemode.engines import fresh_samples
+    from onlinemode.engines.micro import fresh_samples
 
     w = random_weights(N, K=2, M=3, P=2, seed=1)
     problem = om.Problem(rates=om.LearningRates(xi_in=1.0), inputs=Rademacher())

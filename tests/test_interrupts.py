@@ -8,7 +8,7 @@ import pytest
 from small_ensembles import TIMES, assert_same_draws, fresh, simulate
 
 import onlinemode as om
-from onlinemode.engines import parts
+from onlinemode.runtime import parts
 
 LONG = {"micro": 20_000.0, "chain": 200_000.0, "ode": 1e7}
 

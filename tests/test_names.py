@@ -451,7 +451,8 @@ def test_a_run_that_was_stopped_goes_on_under_its_own_name(out, onlinemode, tmp_
         def close(self):
             pass
 
-    from onlinemode.engines import chain, replicas
+    from onlinemode.engines.chain import engine as chain
+    from onlinemode.runtime import replicas
 
     monkeypatch.setattr(chain, "STEPS_PER_CALL", 2000)
     monkeypatch.setattr(replicas, "LOOK_SECONDS", 0.002)

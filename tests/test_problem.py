@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import onlinemode as om
+from onlinemode.activations import NAMES as ACTIVATIONS
 from onlinemode.errors import OnlineModeError, ParameterError
-from onlinemode.problem import ACTIVATIONS
 
 
 @pytest.mark.parametrize("name", ["xi_in", "strengths", "xi_out", "readout"])
@@ -68,9 +68,3 @@ def test_frozen():
 def test_dict_round_trip(activation, all_rates):
     problem = om.Problem(activation=activation, noise=0.1, weight_decay=0.2, batch=3, rates=all_rates)
     assert om.Problem.from_dict(problem.to_dict()) == problem
-
-
-def test_kernels_know_the_same_activations():
-    from onlinemode.kernels.activations import ACTIVATION_CODES
-
-    assert tuple(ACTIVATION_CODES) == ACTIVATIONS

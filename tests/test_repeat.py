@@ -57,7 +57,7 @@ def test_repeat_sees_other_statistics(onlinemode):
 @pytest.mark.parametrize("keep", ["all", "summary"])
 def test_repeat_of_an_interrupted_ensemble(keep, onlinemode, monkeypatch):
     """Equal as far as the draws go, though the statistics are of more replicas; the message is of one that ended."""
-    from onlinemode.engines import parts
+    from onlinemode.runtime import parts
 
     monkeypatch.setattr(parts, "_replicas_a_part", lambda *arguments: 2)
 

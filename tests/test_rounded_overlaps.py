@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import onlinemode as om
-from onlinemode.engines.chain import ChainStart
+from onlinemode.engines.chain.engine import ChainStart
 from onlinemode.errors import ParameterError
 from onlinemode.state import COVARIANCE_TOLERANCE, attainable, weights_from_overlaps
 

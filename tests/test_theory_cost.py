@@ -12,8 +12,8 @@ import onlinemode as om
 from onlinemode import simulation
 from onlinemode.cli.beside import Theory
 from onlinemode.cli.running import ProgressBar
-from onlinemode.engines.progress import Progress
 from onlinemode.errors import EngineError, ParameterError
+from onlinemode.runtime.progress import Progress
 from onlinemode.theory import cost
 
 PROBLEM = om.Problem(rates=om.LearningRates(xi_in=1.0))
@@ -111,7 +111,7 @@ def test_a_slow_drift_can_be_interrupted(monkeypatch):
     from onlinemode.theory.meanfield import MeanFieldDrift
 
     release = threading.Event()
-    monkeypatch.setattr("onlinemode.engines.ode.drift_seconds", lambda *sizes: 10.0)
+    monkeypatch.setattr("onlinemode.engines.ode.engine.drift_seconds", lambda *sizes: 10.0)
     monkeypatch.setattr(MeanFieldDrift, "__call__", lambda self, y: release.wait(60.0))
     threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     try:
@@ -125,7 +125,7 @@ def test_a_slow_drift_can_be_interrupted(monkeypatch):
 def test_a_slow_drift_is_the_same_drift(monkeypatch):
     start = om.initial.committee(100, K=2)
     plain = om.simulate(PROBLEM, start, 0.1, "ode")
-    monkeypatch.setattr("onlinemode.engines.ode.drift_seconds", lambda *sizes: 10.0)
+    monkeypatch.setattr("onlinemode.engines.ode.engine.drift_seconds", lambda *sizes: 10.0)
     assert np.array_equal(om.simulate(PROBLEM, start, 0.1, "ode").G, plain.G)
 
 

@@ -25,4 +25,4 @@ def get_engine(name):
     """
     if name not in ENGINES:
         raise EngineError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}")
-    return import_module(f"onlinemode.engines.{name}")
+    return import_module(f"onlinemode.engines.{name}.engine")

@@ -2,8 +2,9 @@
 
 Numba's own cache looks at the modification time of the file that holds a function; it does not
 notice an edit in another file that the function calls.  So the package keeps its machine code in
-a folder of its own whose name is a hash of all kernel sources and of the versions of what compiles
-them: after any edit, pull or upgrade the folder is a new one.  Nothing outside this package is affected.
+a folder of its own whose name is a hash of all kernel sources, with the formulas of the activations,
+and of the versions of what compiles them: after any edit, pull or upgrade the folder is a new one.
+Nothing outside this package is affected.
 
 An entry of the cache that cannot be read is as good as none: the function is compiled anew and the
 entry replaced.
@@ -20,6 +21,7 @@ import llvmlite
 import numba
 import numpy
 from numba import njit
+from numba._dispatcher import compute_fingerprint
 from numba.core import caching
 
 from onlinemode.errors import EngineError
@@ -29,12 +31,21 @@ if numba.config.DISABLE_JIT:
                       "it")
 
 
+_KERNELS = Path(__file__).parent
+
+
+def _sources():
+    """All files from which machine code is made."""
+    return [_KERNELS.parent / "activations.py", *sorted(_KERNELS.rglob("*.py"))]
+
+
 def source_hash():
+    """Of the sources and of what compiles them: other machine code may round in another order."""
     digest = hashlib.sha256()
     for package in (numba, llvmlite, numpy):
         digest.update(f"{package.__name__} {package.__version__} ".encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode())
+    for path in _sources():
+        digest.update(path.relative_to(_KERNELS.parent).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -85,7 +96,7 @@ class _Locator(caching._CacheLocator):
         return CACHE_FOLDER.name
 
     def get_disambiguator(self):
-        return str(self._line)
+        return f"{Path(self._py_file).parent.name}{self._line}"  # files of several folders have one name
 
 
 class _MachineCode(caching.CompileResultCacheImpl):
@@ -178,3 +189,19 @@ def compiled(function=None, *, inner=False, **options):
     if CACHE_FOLDER is not None and not inner:
         dispatcher._cache = _Cache(function)
     return dispatcher
+
+
+def prepared(function, *arguments):
+    """A compiled function for arguments of these types, as it is called without a look at their types.
+
+    For small functions that are called very often: telling the types of a record costs as much as a drift.
+    """
+    key = function, *(compute_fingerprint(argument) for argument in arguments)
+    if key not in _prepared:
+        signature = tuple(numba.typeof(argument) for argument in arguments)
+        function.compile(signature)
+        _prepared[key] = function.get_overload(signature)
+    return _prepared[key]
+
+
+_prepared = {}

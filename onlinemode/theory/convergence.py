@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from onlinemode.theory.meanfield import CLOSED_FORM, MeanFieldDrift
+from onlinemode.theory.meanfield import MeanFieldDrift, is_closed
 
 CONVERGED_ERROR = 1e-12  # from here on it may be that nothing is left to move
 JACOBIAN_STEP = 1e-6  # of central differences, relative to the size of an entry
@@ -35,10 +35,10 @@ class Convergence:
         # with noise or decay ε_g = 0 is no fixed point
         self._possible = problem.noise == 0.0 and problem.weight_decay == 0.0
         self._drift, self._last, self._rtol, self._atol = drift, last, rtol, atol
-        self._smooth, self._differentiable = problem.activation in CLOSED_FORM, drift
+        self._smooth, self._differentiable = is_closed(problem), drift
         if self._possible and not self._smooth:
             # nodes are not smooth where a student lies in the teacher's span; erf units relax much as others do
-            self._differentiable = MeanFieldDrift(replace(problem, activation="erf"), overlaps)
+            self._differentiable = MeanFieldDrift(replace(problem, activation="erf", teacher_activation=None), overlaps)
             self._rtol = max(rtol, NODES_RTOL)
         self._next_look, self._error_before = 0, 0.0
         self._least, self._looks = np.inf, 0  # the least that was left, and the looks since then

@@ -2,7 +2,7 @@
 
 import os
 
-from onlinemode.theory.meanfield import CLOSED_FORM
+from onlinemode.theory.meanfield import is_closed
 
 EVALUATIONS = 1500  # of a usual integration, beside those of Jacobians
 JACOBIANS = 10  # each takes one evaluation an order parameter
@@ -23,7 +23,7 @@ def drift_seconds(problem, K, M, P, nodes):
     seconds = 0.75e-9 * P**2 * K**2 + 2e-9 * K * P * (P + n) + 2e-9 * K * n * (P + M)
     if problem.activation in ("erf", "tanh"):
         seconds += 2.3e-9 * (K * n) ** 2
-    if problem.activation not in CLOSED_FORM:
+    if not is_closed(problem):
         a_node = 1e-9 * ((M + P) * (M + P) + K * (2 * P + M + K) + 20 * n)
         seconds += nodes * a_node * (2 if problem.activation == "tanh" else 1)
     return seconds

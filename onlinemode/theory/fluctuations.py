@@ -13,8 +13,8 @@ from onlinemode import checks, observables
 from onlinemode.display import Described
 from onlinemode.errors import ParameterError
 from onlinemode.theory.cost import fluctuations_bytes, too_large
-from onlinemode.theory.meanfield import MeanFieldDrift, signed_error
-from onlinemode.theory.quadrature import NODE_SEED, normal_nodes, teacher_factor
+from onlinemode.theory.meanfield import MeanFieldDrift, signed_error, teacher_of
+from onlinemode.theory.quadrature import NODE_SEED, normal_nodes
 
 FLUCTUATION_NODES = 2**14
 STEP = 1e-4  # of central differences, relative to the size of the state
@@ -119,7 +119,7 @@ class Fluctuations(Described):
 
     def _error(self, G, S, strengths, xi_out, readout):
         return signed_error(self._problem.activation, G, S, self._overlaps.T, strengths, xi_out, readout,
-                            self._overlaps.teacher_readout)
+                            self._overlaps.teacher_readout, self._problem.teacher_activation)
 
     def _rho(self, *state):
         return observables.normalized_overlaps(self._Q(*state), self._R(*state), self._overlaps.T)
@@ -177,9 +177,9 @@ def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES, progress=Non
         If the problem has mini-batches, relu units or inputs other than i.i.d. Gaussian, if nothing is
         trained, if the mean-field equations diverge, or if an argument is not one of these.
     """
-    if problem.activation == "relu":
-        raise ParameterError("the linear-noise theory needs a smooth activation (erf, linear or tanh); got relu, whose "
-                             "drift jumps at the quadrature nodes")
+    if not problem.activations[0].smooth:
+        raise ParameterError("the linear-noise theory needs a smooth activation (erf, linear or tanh); got "
+                             f"{problem.activation}, whose drift jumps at the quadrature nodes")
     if not (problem.inputs.independent and problem.inputs.gaussian):
         raise ParameterError(f"the linear-noise theory needs i.i.d. Gaussian inputs; got {problem.inputs!r}")
     if problem.batch != 1:
@@ -274,20 +274,16 @@ class _Coefficients:
     """J, Ω and the fixed part of the bias equation at points of the mean-field path."""
 
     def __init__(self, problem, overlaps, drift, nodes):
-        from onlinemode.kernels.activations import ACTIVATION_CODES
-
         self.drift, self.d = drift, drift.active.size
-        self.activation = ACTIVATION_CODES[problem.activation]
-        self.factor, self.inverse = teacher_factor(overlaps.T)
-        self.nodes = normal_nodes(self.factor.shape[1] + overlaps.P + 1, nodes, NODE_SEED)
-        rates = problem.rates
-        self.parameters = np.array([rates.xi_in, rates.strengths, rates.xi_out, rates.readout,
-                                    problem.weight_decay, problem.noise, problem.batch], dtype=float)
+        self.rule, self.teacher = problem.rule(1), teacher_of(overlaps.T)
+        self.nodes = normal_nodes(self.teacher.factor.shape[1] + overlaps.P + 1, nodes, NODE_SEED)
         self.teacher_readout = np.array(overlaps.teacher_readout)
 
     def at(self, y):
         """J (d, d), Ω (d, d) and f_1 − ½ J f (d,) at the state y."""
-        from onlinemode.kernels.increments import increment_moments
+        from onlinemode.kernels.averages.fields import Overlaps
+        from onlinemode.kernels.averages.increments import increment_moments
+        from onlinemode.kernels.rule.step import Factors
 
         h = STEP * max(np.abs(y).max(), 1e-3)
         J = np.array([(self.drift(y + h * e) - self.drift(y - h * e)) / (2.0 * h) for e in np.eye(self.d)]).T
@@ -296,8 +292,8 @@ class _Coefficients:
         layout = self.drift.layout
         mean, covariance = np.empty(self.d), np.empty((self.d, self.d))
         correction = np.empty((layout.P, layout.P))
-        increment_moments(self.activation, *(np.ascontiguousarray(part) for part in layout.unpack(state)),
-                          self.teacher_readout, self.factor, self.inverse, self.parameters, self.nodes,
+        G, S, *factors = (np.ascontiguousarray(part) for part in layout.unpack(state))
+        increment_moments(self.rule, Overlaps(G, S, self.teacher), Factors(*factors, self.teacher_readout), self.nodes,
                           self.drift.active, mean, covariance, correction)
         full = np.zeros(layout.size)
         full[layout.G] = correction[layout.upper]

@@ -6,11 +6,23 @@ Equations and derivations: docs/theory.md, sections 2.2 to 2.5.
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.activations import NAMES
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED, normal_nodes, teacher_factor
 
-CLOSED_FORM = ("erf", "linear")  # activations whose equations of motion need no nodes
-ACTIVATIONS = (*CLOSED_FORM, "relu", "tanh")
-ERROR_NODES = 2**12  # for ε_g of tanh at every saved time
+CLOSED_FORM = ("erf", "linear")  # activations whose equations of motion need no nodes, where both networks have them
+ERROR_NODES = 2**12  # for ε_g at every saved time, where it has no closed form
+
+
+def is_closed(problem):
+    """Whether the equations of motion of a problem need no quadrature nodes."""
+    return problem.teacher_activation is None and problem.activation in CLOSED_FORM
+
+
+def teacher_of(T):
+    """The overlaps of a teacher with their factor, for the kernels."""
+    from onlinemode.kernels.averages.fields import Teacher
+
+    return Teacher(np.array(T), *teacher_factor(T))
 
 
 class StateLayout:
@@ -63,7 +75,9 @@ class MeanFieldDrift:
     """
 
     def __init__(self, problem, overlaps, nodes=DEFAULT_NODES, node_seed=NODE_SEED):
-        from onlinemode.kernels import drift
+        from onlinemode.kernels.averages import drift
+        from onlinemode.kernels.averages.fields import Teacher
+        from onlinemode.kernels.jit import prepared
 
         rates = problem.rates
         self.layout = StateLayout(overlaps.K, overlaps.M, overlaps.P)
@@ -74,24 +88,20 @@ class MeanFieldDrift:
         moves[self.layout.xi_out] = rates.xi_out > 0.0
         moves[self.layout.readout] = rates.readout > 0.0
         self.active = np.flatnonzero(moves)
-        parameters = np.array([rates.xi_in, rates.strengths, rates.xi_out, rates.readout,
-                               problem.weight_decay, problem.noise, problem.batch], dtype=float)
-        self._error = np.empty(1)
         self._teacher_overlaps = overlaps.T
-        # The state in the arrays that the kernel reads; copies, since kernels are compiled for writable arrays.
-        self._state = self.full.copy()
-        self._G, S, *factors = self.layout.unpack(self._state)
-        self._arguments = (self._G, S, *factors, np.array(overlaps.T), np.array(overlaps.teacher_readout),
-                           parameters, self._error)
-        self._kernel = getattr(drift, f"{problem.activation}_drift")
-        if problem.activation not in CLOSED_FORM:
-            factor, inverse = teacher_factor(overlaps.T)
-            self._arguments += (factor, inverse, normal_nodes(factor.shape[1] + overlaps.P, nodes, node_seed))
+        self._error = np.empty(1)
+        teacher, at_nodes = Teacher(np.array(overlaps.T), None, None), None
+        if not is_closed(problem):
+            teacher = teacher_of(overlaps.T)
+            at_nodes = normal_nodes(teacher.factor.shape[1] + overlaps.P, nodes, node_seed)
+        student, label = (each.name for each in problem.activations)
+        self._system = drift.System(problem.rule(1), (overlaps.K, overlaps.M, overlaps.P), teacher,
+                                    np.array(overlaps.teacher_readout), at_nodes, self.full.copy(), self.active,
+                                    self._error)
+        self._kernel = prepared(drift.drift_of(student, label), self.full, self._system)
 
     def __call__(self, y):
-        self._state[self.active] = y
-        self._state.take(self.layout.full_G, out=self._G, mode="clip")
-        return self._kernel(*self._arguments)[self.active]
+        return self._kernel(np.ascontiguousarray(y, np.float64), self._system)
 
     @property
     def last_error(self):
@@ -121,12 +131,13 @@ class MeanFieldDrift:
         return self.layout.unpack(derivative)
 
 
-def generalization_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout):
+def generalization_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout, teacher_activation=None):
     """ε_g = ½ E[(f − y)²] without label noise, for a row of states.
 
     Parameters
     ----------
-    activation : {"erf", "linear", "relu", "tanh"}
+    activation : str
+        A name of :data:`onlinemode.activations.ACTIVATIONS`.
     G : array (..., P, P)
     S : array (..., P, M)
     T : array (M, M)
@@ -134,13 +145,15 @@ def generalization_error(activation, G, S, T, strengths, xi_out, readout, teache
     xi_out : array (..., K, P)
     readout : array (..., K)
     teacher_readout : array (M,)
+    teacher_activation : str, optional
+        By default that of the student.
 
     Returns
     -------
     array (...)
         Closed forms (erf, linear, relu) have an absolute floor of about 1e-16; tanh is an average over
-        2^12 nodes with a control variate, to about 1e-5 of its initial value.  Clipped at 0.  NaN where
-        a state is NaN.
+        2^12 nodes with a control variate, to about 1e-5 of its initial value; other pairs are averages over
+        as many nodes without one.  Clipped at 0.  NaN where a state is NaN.
 
     Raises
     ------
@@ -153,46 +166,62 @@ def generalization_error(activation, G, S, T, strengths, xi_out, readout, teache
     """
     arrays = {"G": G, "S": S, "T": T, "strengths": strengths, "xi_out": xi_out, "readout": readout,
               "teacher_readout": teacher_readout}
-    error = signed_error(activation, *(checks.real(name, value) for name, value in arrays.items()))
+    error = signed_error(activation, *(checks.real(name, value) for name, value in arrays.items()),
+                         teacher_activation)
     return np.where(error < 0.0, 0.0, error)
 
 
-def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout):
+def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout, teacher_activation=None):
     """ε_g as :func:`generalization_error`, but smooth: negative for overlaps that no vectors have, to differentiate."""
-    checks.choice("activation", activation, ACTIVATIONS)
-    if activation == "tanh":
-        return _tanh_error(G, S, T, strengths, xi_out, readout, teacher_readout)
+    checks.choice("activation", activation, NAMES)
+    teacher_activation = activation if teacher_activation is None else teacher_activation
+    checks.choice("teacher_activation", teacher_activation, NAMES)
+    if activation != teacher_activation or activation not in MOMENTS:
+        return _error_over_nodes((activation, teacher_activation), G, S, T, (strengths, xi_out, readout,
+                                                                             teacher_readout))
     scaled = xi_out * strengths[..., None, :]
     R = scaled @ S
     Q = scaled @ G @ np.swapaxes(scaled, -1, -2)
     T = np.broadcast_to(T, R.shape[:-2] + T.shape)
     Z = np.concatenate([np.concatenate([Q, R], -1), np.concatenate([np.swapaxes(R, -1, -2), T], -1)], -2)
     w = np.concatenate([readout, np.broadcast_to(-teacher_readout, readout.shape[:-1] + teacher_readout.shape)], -1)
-    diagonal = np.diagonal(Z, axis1=-2, axis2=-1)
     with np.errstate(all="ignore"):
-        if activation == "linear":
-            moments = Z
-        elif activation == "erf":  # asin(Z_ij/√((1+Z_ii)(1+Z_jj))), by its cosine, as large units are close to ±1
-            one, other = diagonal[..., :, None], diagonal[..., None, :]
-            cosine = np.sqrt(np.maximum(1.0 + one + other + (one * other - Z**2), 0.0))
-            moments = 2.0 / np.pi * np.arctan2(Z, cosine)
-        else:  # relu
-            product = np.sqrt(diagonal[..., :, None] * diagonal[..., None, :])
-            cosine = np.where(product > 0.0, np.clip(Z / product, -1.0, 1.0), 0.0)
-            moments = product / (2.0 * np.pi) * (np.sqrt(1.0 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine)
-            moments = np.where(np.isnan(Z), np.nan, moments)
-        return 0.5 * np.einsum("...i,...ij,...j->...", w, moments, w)
+        return 0.5 * np.einsum("...i,...ij,...j->...", w, MOMENTS[activation](Z), w)
 
 
-def _tanh_error(G, S, T, strengths, xi_out, readout, teacher_readout):
-    from onlinemode.kernels.drift import tanh_errors
+def _erf_moments(Z):
+    """(2/π) asin(Z_ij/√((1+Z_ii)(1+Z_jj))), by its cosine, as large units are close to ±1."""
+    diagonal = np.diagonal(Z, axis1=-2, axis2=-1)
+    one, other = diagonal[..., :, None], diagonal[..., None, :]
+    cosine = np.sqrt(np.maximum(1.0 + one + other + (one * other - Z**2), 0.0))
+    return 2.0 / np.pi * np.arctan2(Z, cosine)
 
+
+def _relu_moments(Z):
+    diagonal = np.diagonal(Z, axis1=-2, axis2=-1)
+    product = np.sqrt(diagonal[..., :, None] * diagonal[..., None, :])
+    cosine = np.where(product > 0.0, np.clip(Z / product, -1.0, 1.0), 0.0)
+    moments = product / (2.0 * np.pi) * (np.sqrt(1.0 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine)
+    return np.where(np.isnan(Z), np.nan, moments)
+
+
+# E[g(h_i) g(h_j)] of units of covariance Z, where it has a closed form
+MOMENTS = {"erf": _erf_moments, "linear": lambda Z: Z, "relu": _relu_moments}
+
+
+def _error_over_nodes(activations, G, S, T, factors):
+    from onlinemode.kernels.averages.nodes import errors_of_states
+    from onlinemode.kernels.rule.activations import activation_named
+    from onlinemode.kernels.rule.step import Factors, evaluation_rule
+
+    strengths, xi_out, readout, teacher_readout = factors
     lead, (K, P), M = readout.shape[:-1], xi_out.shape[-2:], len(T)
-    factor, inverse = teacher_factor(T)
-    G, S, strengths, xi_out, readout = (
-        np.array(value, dtype=float).reshape((-1,) + shape)
-        for value, shape in ((G, (P, P)), (S, (P, M)), (strengths, (P,)), (xi_out, (K, P)), (readout, (K,))))
-    out = np.empty(len(G))
-    tanh_errors(G, S, strengths, xi_out, readout, np.array(T), np.array(teacher_readout), factor, inverse,
-                normal_nodes(factor.shape[1] + P, ERROR_NODES), out)
+    teacher = teacher_of(T)
+    rows = lambda value, *shape: np.array(value, dtype=float).reshape((-1, *shape))  # noqa: E731
+    states = (rows(G, P, P), rows(S, P, M), Factors(rows(strengths, P), rows(xi_out, K, P), rows(readout, K),
+                                                    np.array(teacher_readout)))
+    out = np.empty(len(states[0]))
+    rule = evaluation_rule(*map(activation_named, activations))
+    errors_of_states(rule, states, teacher, normal_nodes(teacher.factor.shape[1] + P, ERROR_NODES),
+                     activations == ("tanh", "tanh"), out)
     return out.reshape(lead)

@@ -22,7 +22,7 @@ def _usable():
         return True
     if importlib.util.find_spec("numba_cuda") is None:
         return False
-    from onlinemode.kernels.device import missing
+    from onlinemode.kernels.cuda.device import missing
 
     return missing() is None
 

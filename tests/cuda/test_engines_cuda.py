@@ -5,12 +5,15 @@ import pytest
 from scipy import stats
 
 import onlinemode as om
-from onlinemode.engines import chain_cuda, micro_cuda, parts
+from onlinemode.engines.chain import cuda as chain_cuda
+from onlinemode.engines.micro import cuda as micro_cuda
 from onlinemode.errors import EngineError
-from onlinemode.kernels import chain_cuda as chain_kernel
-from onlinemode.kernels import device, plan_cuda
-from onlinemode.kernels import micro_cuda as kernel
-from onlinemode.kernels.device import SIMULATED
+from onlinemode.kernels.cuda import chain as chain_kernel
+from onlinemode.kernels.cuda import device
+from onlinemode.kernels.cuda import micro as kernel
+from onlinemode.kernels.cuda import plan as plan_cuda
+from onlinemode.kernels.cuda.device import SIMULATED
+from onlinemode.runtime import parts
 
 PATHS = ("G", "S", "strengths", "xi_out", "readout")
 
@@ -77,7 +80,7 @@ def test_micro_checkpoint(problem, random_weights, tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     path = tmp_path / "run.ckpt"
-    monkeypatch.setattr("onlinemode.engines.replicas.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("onlinemode.runtime.replicas.LOOK_SECONDS", 0.02)
     stopped = om.simulate(problem, start, alpha, save_at=[0.0, alpha], device="cuda", progress=stop, checkpoint=path)
     assert stopped.status == [om.Status.INTERRUPTED]
     resumed = om.resume(path)
@@ -87,18 +90,18 @@ def test_micro_checkpoint(problem, random_weights, tmp_path, monkeypatch):
 def test_auto(problem, random_weights, monkeypatch):
     start = random_weights(5, K=2, M=2, P=2, seed=2)
     assert om.simulate(problem, start, 0.2, device="auto", save_at=2).meta["call"]["device"] == "cpu"
-    monkeypatch.setattr("onlinemode.engines.micro.N_WORTH_A_DEVICE", 5)
+    monkeypatch.setattr("onlinemode.engines.micro.engine.N_WORTH_A_DEVICE", 5)
     assert om.simulate(problem, start, 0.2, device="auto", save_at=2).meta["call"]["device"] == "cuda"
     assert micro_cuda.supports(problem, None)
     assert not micro_cuda.supports(problem, 10)
     assert not micro_cuda.supports(om.Problem(inputs=om.inputs.Rademacher()), None)
     assert om.simulate(problem, start, 0.2, "chain", device="auto", save_at=2).meta["device"] == "cpu"
-    monkeypatch.setattr("onlinemode.engines.chain.REPLICAS_WORTH_A_DEVICE", 1)
+    monkeypatch.setattr("onlinemode.engines.chain.engine.REPLICAS_WORTH_A_DEVICE", 1)
     assert om.simulate(problem, start, 0.2, "chain", device="auto", save_at=2).meta["device"] == "cuda"
 
 
 def test_auto_takes_the_cpu_for_what_a_device_cannot_do(random_weights, monkeypatch):
-    monkeypatch.setattr("onlinemode.engines.micro.N_WORTH_A_DEVICE", 5)
+    monkeypatch.setattr("onlinemode.engines.micro.engine.N_WORTH_A_DEVICE", 5)
     start = random_weights(5, K=2, M=2, P=2, seed=2)
     problem = om.Problem(batch=100, rates=om.LearningRates(xi_in=0.5))
     with pytest.raises(EngineError, match="a batch of at most 64"):
@@ -129,7 +132,7 @@ def test_interrupts_of_the_chain_at_bad_moments(problem, random_weights, monkeyp
             raise KeyboardInterrupt
         return real(*arguments)
 
-    target, name = (chain_cuda, "_Group") if where == "begin" else (chain_cuda.chain_states, "errors")
+    target, name = (chain_cuda, "_Group") if where == "begin" else (chain_cuda.states, "errors")
     real = getattr(target, name)
     monkeypatch.setattr(target, name, interrupt)
     call = lambda: om.simulate(problem, start, 0.2, "chain", save_at=3, device="cuda")  # noqa: E731

@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pairs_cuda import ALL, SEED, SMALL, Pair
+from pairs_cuda import ALL, SEED, SMALL, Pair, rule_of
 
-from onlinemode.kernels import graph_cuda, micro_cuda
-from onlinemode.kernels.activations import ACTIVATION_CODES
-from onlinemode.kernels.device import SIMULATED
+from onlinemode.kernels.cuda import graph as graph_cuda
+from onlinemode.kernels.cuda import micro as micro_cuda
+from onlinemode.kernels.cuda.device import SIMULATED
+from onlinemode.kernels.random.philox import Key
 
 
 class Recording:
@@ -54,7 +55,7 @@ def test_other_arguments_are_recorded_anew(random_weights, monkeypatch):
 
 def test_a_run_that_diverged_stays_where_it_is(random_weights, monkeypatch):
     """The blocks that were handed out already do nothing."""
-    from onlinemode.kernels.rule import Rates
+    from onlinemode.kernels.rule.step import Rates
 
     monkeypatch.setattr(micro_cuda, "BLOCKS_A_GRAPH", 2)
     monkeypatch.setattr(micro_cuda, "record", Recording)
@@ -97,7 +98,7 @@ def test_graphs_of_the_device(random_weights):
 
 
 def launcher_of(pair):
-    return micro_cuda.launcher(pair.state, pair.plan, ALL, 0.0, 0.2, ACTIVATION_CODES["erf"], pair.N, 1, SEED, 0)
+    return micro_cuda.launcher(pair.state, pair.plan, rule_of(ALL, 0.0, 0.2, "erf", pair.N, 1), Key(SEED, 0))
 
 
 class Refused(Exception):

@@ -5,13 +5,14 @@ import pytest
 from numba import cuda
 from pairs_cuda import SMALL, STEPS, Pair
 
-from onlinemode.kernels import micro_cpu, micro_cuda
-from onlinemode.kernels.chain_cuda import _two_normals
-from onlinemode.kernels.chain_normals import fill_chain_normals
-from onlinemode.kernels.device import SIMULATED
-from onlinemode.kernels.limits_cuda import draw
-from onlinemode.kernels.normals import fill_normals
-from onlinemode.kernels.rule import Rates
+from onlinemode.kernels.cuda import micro as micro_cuda
+from onlinemode.kernels.cuda.chain import _two_normals
+from onlinemode.kernels.cuda.device import SIMULATED
+from onlinemode.kernels.cuda.limits import draw
+from onlinemode.kernels.micro.sgd import vector_overlaps
+from onlinemode.kernels.random.chain_normals import fill_chain_normals
+from onlinemode.kernels.random.normals import fill_normals
+from onlinemode.kernels.rule.step import Rates
 
 
 def compare(weights, kind=np.float64, batch=1, keep=True, layout=None, tolerance=1e-10, **run):
@@ -120,8 +121,8 @@ def test_divergence_stops_before_the_step(random_weights, kind, batch):
 
 def test_overlaps(random_weights):
     pair = Pair(random_weights(37, 2, 3, 4, seed=8))
-    expected = (micro_cpu.vector_overlaps(pair.xi_in, other, 37) for other in (pair.xi_in, pair.teacher))
-    found = (micro_cuda.vector_overlaps(pair.state.xi_in, other, 37) for other in pair.state[:2])
+    expected = (vector_overlaps(pair.xi_in, other, 37) for other in pair.networks[:2])
+    found = (micro_cuda.vector_overlaps(pair.state.xi_in, other, 37) for other in pair.state.arrays[:2])
     for one, other in zip(expected, found):
         assert np.abs(one - other).max() < 1e-14
 

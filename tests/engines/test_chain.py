@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import onlinemode as om
-from onlinemode.engines.chain import ChainStart
+from onlinemode.engines.chain.engine import ChainStart
 from onlinemode.errors import EngineError, ParameterError
 
 REPLICAS = 2000
@@ -55,7 +55,7 @@ def test_the_law_test_sees_a_wrong_dof(random_weights, monkeypatch):
             super().__init__(start, N)
             self.dof = N
 
-    monkeypatch.setattr("onlinemode.engines.chain.ChainStart", WrongStart)
+    monkeypatch.setattr("onlinemode.engines.chain.engine.ChainStart", WrongStart)
     chain = om.simulate(problem, start, 3.0, "chain", replicas=REPLICAS, seed=2, save_at=[0.0, 1.0, 3.0])
     assert smallest_p(micro, chain) < 1e-6
 
@@ -121,7 +121,7 @@ def test_error_from_the_factors_continues_the_closed_form(monkeypatch):
     start = om.initial.showcase(100, seed=0)
     problem = om.Problem(rates=om.LearningRates(xi_in=2.0))
     closed = om.simulate(problem, start, 20.0, "chain", save_at=10).generalization_error
-    monkeypatch.setattr("onlinemode.engines.chain_states.EXACT_BELOW", 1e9)
+    monkeypatch.setattr("onlinemode.engines.chain.states.EXACT_BELOW", 1e9)
     nodes = om.simulate(problem, start, 20.0, "chain", save_at=10).generalization_error
     assert not np.array_equal(nodes, closed)
     assert np.allclose(nodes, closed, rtol=5e-3)
@@ -144,7 +144,7 @@ def test_the_kernel_for_these_sizes_equals_the_one_for_all_sizes(K, M, P, batch,
     start = random_weights(300, K=K, M=M, P=P, seed=2)
     problem = om.Problem(noise=0.1, weight_decay=0.3, batch=batch, rates=om.LearningRates(xi_in=2.0, xi_out=0.5))
     general = om.simulate(problem, start, 5.0, "chain", save_at=10)
-    monkeypatch.setattr("onlinemode.engines.chain.STEPS_WORTH_COMPILING", 1.0)
+    monkeypatch.setattr("onlinemode.engines.chain.engine.STEPS_WORTH_COMPILING", 1.0)
     special = om.simulate(problem, start, 5.0, "chain", save_at=10)
     assert np.allclose(special.G, general.G, rtol=1e-11, atol=1e-13)
     assert np.allclose(special.xi_out, general.xi_out, rtol=1e-11, atol=1e-13)

@@ -7,8 +7,8 @@ import pytest
 
 import onlinemode as om
 from onlinemode.engines import ENGINES
-from onlinemode.engines.grid import save_times
 from onlinemode.errors import EngineError, ParameterError
+from onlinemode.runtime.saved_times import save_times
 
 PATHS = ("G", "S", "strengths", "xi_out", "readout")
 

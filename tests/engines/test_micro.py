@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 import onlinemode as om
-from onlinemode.engines import micro, together
+from onlinemode.engines.micro import engine as micro
+from onlinemode.engines.micro import together
 from onlinemode.errors import EngineError, ParameterError
-from onlinemode.kernels import micro_cpu
-from onlinemode.kernels.micro_cpu import to_tiles
-from onlinemode.kernels.rule import Factors, Rates
+from onlinemode.kernels.micro import sgd
+from onlinemode.kernels.micro.sgd import to_tiles
+from onlinemode.kernels.random.philox import Key
 
 PATHS = ("G", "S", "strengths", "xi_out", "readout")
 
@@ -88,16 +89,14 @@ def test_small_trajectories_are_not_shared(problem, start, threads_inside, monke
 
 def arguments_of(start, steps):
     """Of ``together.advance``, after the threads; and the modes that it changes."""
-    xi_in, teacher = (to_tiles(rows, "float64") for rows in (start.xi_in, start.teacher))
-    factors = Factors(*(np.array(value) for value in (start.strengths, start.xi_out, start.readout,
-                                                      start.teacher_readout)))
-    return xi_in, (xi_in, teacher, factors, Rates(1.0, 0.0, 0.0, 0.0), 0.0, 0.0, 0, start.N, 1, 4, 0, steps,
-                   np.uint64(3), 0, None)
+    networks = sgd.Networks(*(to_tiles(rows, "float64") for rows in (start.xi_in, start.teacher)), start.factors())
+    rule = om.Problem(rates=om.LearningRates(xi_in=1.0)).rule(start.N)
+    return networks.xi_in, (networks, rule, sgd.Stretch(0, steps, 4), Key(np.uint64(3), 0), None)
 
 
 def test_helpers_leave_when_the_leader_fails(random_weights, monkeypatch):
     """They would wait for work for ever, and the pool for them."""
-    real = micro_cpu.take_part
+    real = sgd.take_part
 
     def take_part(leads, *work):
         if leads:
@@ -105,7 +104,7 @@ def test_helpers_leave_when_the_leader_fails(random_weights, monkeypatch):
         return real(leads, *work)
 
     _, arguments = arguments_of(random_weights(3_000, K=2, M=2, P=2, seed=1), 20)
-    monkeypatch.setattr(micro_cpu, "take_part", take_part)
+    monkeypatch.setattr(together, "take_part", take_part)
     pool = ThreadPoolExecutor(2)
     with pytest.raises(MemoryError, match="no room"):
         together.advance(pool, 3, *arguments)
@@ -118,7 +117,7 @@ def test_helpers_leave_when_the_leader_fails(random_weights, monkeypatch):
 def test_a_machine_that_gives_no_more_threads(random_weights):
     start = random_weights(3_000, K=2, M=2, P=2, seed=1)
     (alone, arguments), (led, others) = arguments_of(start, 20), arguments_of(start, 20)
-    assert micro_cpu.advance(*arguments) == 20
+    assert sgd.advance(*arguments) == 20
 
     class Pool(ThreadPoolExecutor):
         asked = 0

@@ -233,7 +233,7 @@ def test_noise_and_decay_have_no_fixed_point_at_zero_error():
 
 
 def test_a_stuck_solver_gives_up(monkeypatch):
-    monkeypatch.setattr("onlinemode.engines.ode.MOST_EVALUATIONS", 50)
+    monkeypatch.setattr("onlinemode.engines.ode.engine.MOST_EVALUATIONS", 50)
     run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), om.initial.committee(100), 50.0, "ode")
     assert run.status == [om.Status.FAILED]
     assert "more than 50 evaluations" in run.message[0] and "later times are NaN" in run.message[0]
@@ -274,7 +274,7 @@ def test_a_saturated_student(method):
 @pytest.mark.parametrize("size, rate", [(4e8, 1e6), (1e-24, 3.0), (1e16, 3.0)])
 def test_no_solver_leaves_with_an_exception_or_never(activation, method, size, rate, monkeypatch):
     """Huge and tiny units and rates: a status of its own, under NumPy's strictest mode."""
-    monkeypatch.setattr("onlinemode.engines.ode.MOST_EVALUATIONS", 20_000)
+    monkeypatch.setattr("onlinemode.engines.ode.engine.MOST_EVALUATIONS", 20_000)
     start = om.initial.from_overlaps([[size]], [[0.1 * math.sqrt(size)]], [[1.0]], readout="sum")
     with np.errstate(all="raise"):
         run = om.simulate(om.Problem(activation, rates=om.LearningRates(rate)), start, 80.0, "ode", method=method,

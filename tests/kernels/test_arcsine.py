@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from onlinemode.kernels.arcsine import arcsine, fill_arcsines, weighted_arcsines, weighted_arcsines_of_pairs
+from onlinemode.kernels.mathematics.arcsine import arcsine, fill_arcsines, weighted_arcsines, weighted_arcsines_of_pairs
 
 
 @pytest.fixture(scope="module")

@@ -6,19 +6,15 @@ import numpy as np
 import pytest
 from scipy import special
 
-from onlinemode.kernels.activations import ACTIVATION_CODES
-from onlinemode.kernels.averages import (
-    ERF_LIKE_TANH,
-    erf_averages,
-    field_covariances,
-    linear_averages,
-    make_averages,
-    node_averages,
-    relu_averages,
-    student_factors,
-    tanh_averages,
-)
-from onlinemode.kernels.rule import Factors
+import onlinemode as om
+from onlinemode.kernels.averages.erf import erf_averages
+from onlinemode.kernels.averages.fields import Overlaps, field_covariances, student_factors
+from onlinemode.kernels.averages.linear import linear_averages
+from onlinemode.kernels.averages.nodes import ERF_LIKE_TANH, node_averages, tanh_averages
+from onlinemode.kernels.averages.records import make_averages
+from onlinemode.kernels.averages.relu import relu_averages
+from onlinemode.kernels.rule.step import Factors
+from onlinemode.theory.meanfield import teacher_of
 from onlinemode.theory.quadrature import normal_nodes, teacher_factor
 
 SHAPES = [(2, 3, 1), (3, 2, 4), (2, 2, 2), (1, 1, 1)]
@@ -30,11 +26,14 @@ def factors_of(overlaps):
         overlaps.strengths, overlaps.xi_out, overlaps.readout, overlaps.teacher_readout)))
 
 
+def covariance_of(overlaps):
+    return Overlaps(np.array(overlaps.G), np.array(overlaps.S), teacher_of(overlaps.T))
+
+
 def closed(activation, overlaps, noise=NOISE):
     K, M, P = overlaps.K, overlaps.M, overlaps.P
     out = make_averages(K, M, P)
-    Z, cross, w = field_covariances(np.array(overlaps.G), np.array(overlaps.S), np.array(overlaps.T),
-                                    factors_of(overlaps))
+    Z, cross, w = field_covariances(covariance_of(overlaps), factors_of(overlaps))
     if activation == "relu":
         relu_averages(Z, cross, w, K, out)
     else:
@@ -44,24 +43,24 @@ def closed(activation, overlaps, noise=NOISE):
 
 def by_nodes(activation, overlaps, seed, count=2**18, noise=NOISE):
     out = make_averages(overlaps.K, overlaps.M, overlaps.P)
-    factor, inverse = teacher_factor(overlaps.T)
-    node_averages(ACTIVATION_CODES[activation], np.array(overlaps.G), np.array(overlaps.S), factor, inverse,
-                  factors_of(overlaps), noise, normal_nodes(factor.shape[1] + overlaps.P, count, seed), out)
+    law = covariance_of(overlaps)
+    node_averages(om.Problem(activation=activation, noise=noise).rule(1), law, factors_of(overlaps),
+                  normal_nodes(law.teacher.factor.shape[1] + overlaps.P, count, seed), out)
     return out
 
 
 def with_control_variate(overlaps, seed, count, noise=NOISE):
     out = make_averages(overlaps.K, overlaps.M, overlaps.P)
-    factor, inverse = teacher_factor(overlaps.T)
-    tanh_averages(np.array(overlaps.G), np.array(overlaps.S), np.array(overlaps.T), factor, inverse,
-                  factors_of(overlaps), noise, normal_nodes(factor.shape[1] + overlaps.P, count, seed), out)
+    law = covariance_of(overlaps)
+    tanh_averages(om.Problem(activation="tanh", noise=noise).rule(1), law, factors_of(overlaps),
+                  normal_nodes(law.teacher.factor.shape[1] + overlaps.P, count, seed), out)
     return out
 
 
 @pytest.mark.parametrize("K, M, P", SHAPES)
 def test_field_covariances(random_overlaps, K, M, P):
     o = random_overlaps(K, M, P, seed=8)
-    Z, cross, w = field_covariances(np.array(o.G), np.array(o.S), np.array(o.T), factors_of(o))
+    Z, cross, w = field_covariances(covariance_of(o), factors_of(o))
     scaled = o.xi_out * o.strengths
     assert np.allclose(Z, np.block([[o.Q, o.R], [o.R.T, o.T]]), rtol=0.0, atol=1e-14 * np.abs(Z).max())
     assert np.allclose(cross, np.block([[scaled @ o.G, o.R], [o.S.T, o.T]]), rtol=0.0, atol=1e-14 * np.abs(Z).max())

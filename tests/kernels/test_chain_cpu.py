@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from onlinemode.kernels.chain_normals import fill_chain_normals, fill_chi
+from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
 
 COUNT = 200_000
 
@@ -100,9 +100,11 @@ def test_pathwise_equal_to_real_vectors(N, K, M, P, batch, random_weights):
     """
     from scipy.special import erf
 
-    from onlinemode.engines.chain import ChainStart
-    from onlinemode.kernels.chain_cpu import ANY, make_advance, rotation_period
-    from onlinemode.kernels.rule import Factors, Rates
+    from onlinemode.engines.chain.engine import ChainStart
+    from onlinemode.kernels.chain.markov import ANY, Frame, Networks, Progress, Saved, make_advance, rotation_period
+    from onlinemode.kernels.random.philox import Key
+    from onlinemode.kernels.rule.activations import activation_named
+    from onlinemode.kernels.rule.step import Rates, Rule
 
     steps, seed, eta, eta_s, eta_A, eta_v, kappa = 400, 5, 1.2, 0.3, 0.4, 0.2, 0.3
     start = random_weights(N, K=K, M=M, P=P, seed=N)
@@ -111,11 +113,12 @@ def test_pathwise_equal_to_real_vectors(N, K, M, P, batch, random_weights):
     _, extra = rotation_period(batch)
     rows = r_B + columns + min(extra, begin.dof)
     paths = tuple(np.full((steps + 1,) + shape, np.nan) for shape in ((rows, P), (P,), (K, P), (K,)))
-    factors = Factors(*(np.array(getattr(start, name)) for name in Factors._fields))
-    make_advance(*[ANY] * 6)(
-        begin.modes.copy(), columns, begin.dof, begin.teacher_factor, factors, Rates(eta, eta_s, eta_A, eta_v), kappa,
-        0.0, 0, float(N), batch, np.arange(steps + 1), steps, np.zeros(2, np.int64), paths, np.zeros(1, np.uint8),
-        np.uint64(seed), 0)
+    erf_units = activation_named("erf")
+    make_advance(ANY)(
+        Networks(begin.modes.copy(), start.factors()), Frame(begin.teacher_factor, columns, begin.dof),
+        Rule(erf_units, erf_units, Rates(eta, eta_s, eta_A, eta_v), 0.0, kappa, batch, float(N)),
+        Saved(np.arange(steps + 1), *paths), Progress(np.zeros(2, np.int64), steps, np.zeros(1, np.uint8)),
+        Key(np.uint64(seed), 0))
 
     samples = steps * batch
     omega = normals(-(-(rows + 1) // 2) * 2, samples, seed=np.uint64(seed))

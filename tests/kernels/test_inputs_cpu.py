@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from onlinemode.inputs import Gaussian, HiddenManifold, PowerLaw, Rademacher, Rows, Spectrum, Uniform
-from onlinemode.kernels.inputs_cpu import add_products, draw_inputs, draw_projection
-from onlinemode.kernels.micro_cpu import tile_shape
+from onlinemode.kernels.micro.inputs import add_products, draw_inputs, draw_projection
+from onlinemode.kernels.micro.sgd import tile_shape
+from onlinemode.kernels.random.philox import Key
 
 SEED, REPLICA, FIRST = 2**40 + 17, 5, 2**33 + 3
 STREAMS = {"input": 0, "noise": 1, "latent": 5, "row": 6, "test": 7, "projection": 8}
@@ -26,7 +27,7 @@ def draw():
         source = inputs.source(N)
         if stream is not None:
             source = source._replace(stream=stream)
-        draw_inputs(source, N, first, samples, np.uint64(seed), replica, out)
+        draw_inputs(source, N, first, samples, Key(np.uint64(seed), replica), out)
         flat = out.transpose(1, 0, 2).reshape(samples, -1)
         assert np.all(flat[:, N:] == 0.0)
         return flat[:, :N]

@@ -8,13 +8,23 @@ import numpy as np
 import pytest
 from numba import njit
 
-from onlinemode.kernels.activations import ACTIVATION_CODES
-from onlinemode.kernels.micro_cpu import advance, make_block, take_part, tile_shape, to_tiles, vector_overlaps
-from onlinemode.kernels.normals import fill_normals, single_normal
-from onlinemode.kernels.philox import STREAM_LABEL_NOISE, philox_words
+from onlinemode.activations import NAMES
+from onlinemode.kernels.micro.sgd import (
+    Networks,
+    Stretch,
+    advance,
+    make_block,
+    take_part,
+    tile_shape,
+    to_tiles,
+    vector_overlaps,
+)
+from onlinemode.kernels.micro.team import make_team
+from onlinemode.kernels.random.normals import fill_normals, single_normal
+from onlinemode.kernels.random.philox import STREAM_LABEL_NOISE, Key, philox_words
 from onlinemode.kernels.registers import ATTRIBUTE
-from onlinemode.kernels.rule import DIVERGENCE_LIMIT, Factors, Rates
-from onlinemode.kernels.team import make_team
+from onlinemode.kernels.rule.activations import activation_named
+from onlinemode.kernels.rule.step import DIVERGENCE_LIMIT, Factors, Rates, Rule
 
 SEED = np.uint64(987654321)
 STEPS = 203  # no multiple of any block length below
@@ -56,19 +66,24 @@ def sequential(input_vector):
     return run
 
 
+def rule_of(rates, kappa, sigma, activation, N, batch):
+    return Rule(activation_named(activation), activation_named(activation), rates, sigma, kappa, batch, float(N))
+
+
 class Run:
     """State of the kernel: tiles and factors, advanced in place."""
 
     def __init__(self, weights, precision="float64"):
         self.N = weights.N
-        self.xi_in, self.teacher = to_tiles(weights.xi_in, precision), to_tiles(weights.teacher, precision)
         self.factors = Factors(*(np.array(value) for value in (
             weights.strengths, weights.xi_out, weights.readout, weights.teacher_readout)))
+        self.xi_in = to_tiles(weights.xi_in, precision)
+        self.networks = Networks(self.xi_in, to_tiles(weights.teacher, precision), self.factors)
 
     def advance(self, rates=ALL, kappa=0.0, sigma=0.0, activation="erf", batch=1, block=4, first=0, steps=STEPS,
                 replica=0):
-        return advance(self.xi_in, self.teacher, self.factors, rates, kappa, sigma, ACTIVATION_CODES[activation],
-                       self.N, batch, block, first, steps, SEED, replica)
+        return advance(self.networks, rule_of(rates, kappa, sigma, activation, self.N, batch),
+                       Stretch(first, steps, block), Key(SEED, replica))
 
     @property
     def padded(self):
@@ -100,7 +115,7 @@ def test_sizes_and_blocks(sequential, random_weights, N, block):
     compare(sequential, random_weights(N, 3, 2, 2, seed=N), block, kappa=0.9, sigma=0.2)
 
 
-@pytest.mark.parametrize("activation", list(ACTIVATION_CODES))
+@pytest.mark.parametrize("activation", NAMES)
 @pytest.mark.parametrize("K, M, P", [(3, 2, 1), (3, 4, 3), (2, 3, 5), (1, 1, 1), (5, 1, 2)])
 def test_activations_and_shapes(sequential, random_weights, activation, K, M, P):
     compare(sequential, random_weights(37, K, M, P, seed=1), sigma=0.3, activation=activation)
@@ -159,8 +174,8 @@ def test_helpers_may_come_late_and_leave_at_the_end(random_weights, late):
     alone, led = Run(weights), Run(weights)
     steps = 2_000
     assert alone.advance(kappa=0.9, sigma=0.2, steps=steps) == steps
-    work = (make_team(len(led.xi_in)), make_block(led.xi_in, led.teacher, 4, 1), led.xi_in, led.teacher, led.factors,
-            ALL, 0.9, 0.2, ACTIVATION_CODES["erf"], led.N, 1, 4, 0, steps, SEED, 0)
+    work = (make_team(len(led.xi_in)), make_block(led.networks, 4, 1), led.networks,
+            rule_of(ALL, 0.9, 0.2, "erf", led.N, 1), Stretch(0, steps, 4), Key(SEED, 0))
     with ThreadPoolExecutor(5) as threads:
         early = threads.submit(take_part, False, *work)
         leader = threads.submit(take_part, True, *work)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from onlinemode.kernels.normals import box_muller, fill_normals, single_normal
-from onlinemode.kernels.philox import STREAM_INPUT, STREAM_LABEL_NOISE
+from onlinemode.kernels.random.normals import box_muller, fill_normals, single_normal
+from onlinemode.kernels.random.philox import STREAM_INPUT, STREAM_LABEL_NOISE
 
 BOUND = math.sqrt(-2.0 * math.log(2.0**-24))  # 5.77
 

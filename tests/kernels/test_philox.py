@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from onlinemode.kernels.philox import philox_words
+from onlinemode.kernels.random.philox import philox_words
 
 F = 0xFFFFFFFF
 KNOWN = [

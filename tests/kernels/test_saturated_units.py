@@ -10,7 +10,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from onlinemode.kernels.averages import erf_averages, make_averages
+from onlinemode.kernels.averages.erf import erf_averages
+from onlinemode.kernels.averages.records import make_averages
 from onlinemode.theory.meanfield import generalization_error
 
 NOISE = 0.3

@@ -1,0 +1,298 @@
+"""Engine ``chain``: the exact Markov chain of the overlaps at finite N; a step costs the same at any N."""
+
+import dataclasses
+import time
+
+import numpy as np
+
+from onlinemode import checks
+from onlinemode.engines.chain import cuda, states
+from onlinemode.errors import EngineError
+from onlinemode.inputs import Gaussian
+from onlinemode.replica_states import OVERLAPS, ReplicaState
+from onlinemode.runtime.device import choose, run_there
+from onlinemode.runtime.progress import Progress
+from onlinemode.runtime.replicas import (
+    Replica,
+    collect,
+    each_once,
+    run_in_threads,
+    thread_count,
+)
+from onlinemode.runtime.saved_times import save_times
+from onlinemode.state import Weights, attainable
+from onlinemode.theory.quadrature import teacher_factor
+from onlinemode.trajectory import Trajectory
+
+OPTIONS = ("device", "threads")
+DETERMINISTIC = False
+MAKES_VECTORS = False
+
+# Below this many steps of all replicas together the one kernel for all sizes is used: compiling one
+# for these sizes takes longer than it saves.  A count, not a look into the cache, so that the same
+# call always runs the same code.
+STEPS_WORTH_COMPILING = 2e7
+STEPS_PER_CALL = 2**20  # between two looks for a checkpoint: a fraction of a second
+LARGEST_COMPILED = 32  # sizes and batch up to which there is a kernel for these sizes
+REPLICAS_WORTH_A_DEVICE = 10_000  # for device "auto"
+SMALL = ("strengths", "xi_out", "readout")
+
+
+class ChainStart:
+    """The factors of a start: X/√N = L_XB O_B + L_X O_X, B/√N = L_B O_B; docs/theory.md, section 7.
+
+    Attributes
+    ----------
+    teacher_factor : array (M, r_B)
+        L_B.
+    along : array (r_B, P)
+        L_XBᵀ.
+    across : array (r_X, P)
+        L_Xᵀ, r_X = min(P, N − r_B).
+    modes : array (r_B + r_X, P)
+        Both.
+    dof : int
+        N − r_B − r_X, dimensions of the input outside the frame.
+    factors : OrderParameters
+        Holds the strengths, output modes and readouts that go with ``modes``.
+    first_step : int
+        Steps that have been made.
+    """
+
+    def __init__(self, start, N):
+        overlaps = start.order_parameters() if isinstance(start, Weights) else attainable(start, N)
+        self.overlaps = overlaps
+        self.teacher_factor, inverse = teacher_factor(overlaps.T)
+        r_B = self.teacher_factor.shape[1] if np.any(self.teacher_factor) else 0
+        self.teacher_factor, inverse = self.teacher_factor[:, :r_B], inverse[:r_B]
+        self.along = inverse @ overlaps.S.T
+        r_X = min(overlaps.P, N - r_B)
+        if isinstance(start, Weights):
+            basis = inverse @ start.teacher / np.sqrt(N)
+            rest = start.xi_in / np.sqrt(N) - self.along.T @ basis
+            left, lengths, _ = np.linalg.svd(rest, full_matrices=False)
+            across = (left * lengths).T
+        else:
+            rest = overlaps.G - self.along.T @ self.along
+            eigenvalues, vectors = np.linalg.eigh(rest)
+            lengths = np.sqrt(np.maximum(eigenvalues[::-1], 0.0))
+            across = (vectors[:, ::-1] * lengths).T
+        self.across = np.zeros((r_X, overlaps.P))
+        rows = min(r_X, across.shape[0])
+        self.across[:rows] = across[:rows]
+        if r_X == overlaps.P:  # triangular, as after every rotation of the frame
+            triangular = np.linalg.qr(self.across)[1]
+            self.across = np.where(np.diag(triangular) < 0.0, -1.0, 1.0)[:, None] * triangular
+        self.modes = np.concatenate([self.along, self.across])
+        self.dof = N - r_B - r_X
+        self.first_step, self.factors = 0, overlaps
+
+    @classmethod
+    def of_state(cls, state, N):
+        """The factors of a replica that goes on."""
+        start = cls.__new__(cls)
+        start.overlaps, start.modes = state.overlaps, state.arrays["modes"]
+        teacher, _ = teacher_factor(state.overlaps.T)
+        r_B = teacher.shape[1] if np.any(teacher) else 0
+        start.teacher_factor = teacher[:, :r_B]
+        start.along, start.across = start.modes[:r_B], start.modes[r_B:]
+        start.dof = N - len(start.modes)
+        start.first_step = state.steps
+        start.factors = dataclasses.replace(state.overlaps, **{name: state.arrays[name] for name in SMALL})
+        return start
+
+
+def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, checkpoint=None,
+        store_final=False, device="cpu", threads=None):
+    """Run the chain; see :func:`onlinemode.simulate` for the common arguments.
+
+    Its state is small, and kept at the end with or without ``store_final``.
+
+    Parameters
+    ----------
+    device : {"cpu", "cuda", "auto"}, default "cpu"
+        "cuda": an NVIDIA device, see :mod:`onlinemode.engines.chain.cuda`; "auto": there from 10^4 replicas on.
+    threads : int, optional
+        Replicas that run at the same time (default: the machine's cores); no influence on the result.
+    """
+    from onlinemode.kernels.random.philox import MAX_REPLICAS
+
+    checks.integer("replicas", replicas, 1, MAX_REPLICAS)
+    asked, device = device, choose(device, replicas >= REPLICAS_WORTH_A_DEVICE and checkpoint is None)
+    threads = thread_count(threads)
+    if problem.inputs != Gaussian():
+        raise EngineError(f"engine chain needs inputs with independent Gaussian entries; got {problem.inputs!r}: use "
+                          "engine micro")
+    if N is None:
+        raise EngineError("engine chain needs N when it starts from overlaps; got None: give N=..., or Weights")
+    alphas, steps = save_times(save_at, alpha, N)
+    factors = each_once(lambda start: _factors(start, N), starts)
+    if device == "cuda" and problem.trains:
+        made = run_there(asked, lambda: cuda.run(
+            problem, factors, alphas, steps, N=N, seed=seed, first_replica=first_replica, progress=progress, stop=stop,
+            checkpoint=checkpoint))
+        if made is not None:
+            return made
+    if progress is not None:
+        progress(Progress(0.0, 0.0, 0, float("nan")))
+
+    began = time.perf_counter()
+    simulation = _Simulation(problem, factors[0], N, steps, seed, replicas)
+    compiled_at = time.perf_counter()
+    results = [_ChainReplica(number, start, simulation, checkpoint)
+               for number, start in enumerate(factors, first_replica)]
+    run_in_threads(results, threads, progress, stop, steps[-1], checkpoint)
+    ended = time.perf_counter()
+    return Trajectory(
+        alpha=alphas, **collect(results), problem=problem, initial=factors[0].overlaps,
+        error=np.stack([result.error for result in results]),
+        meta={"N": N, "device": "cpu", "precision": "float64", "steps": [result.steps_made for result in results],
+              "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
+
+
+def _factors(start, N):
+    return ChainStart.of_state(start, N) if isinstance(start, ReplicaState) else ChainStart(start, N)
+
+
+class _Simulation:
+    """What all replicas share: the problem, the saved steps, the compiled kernel."""
+
+    def __init__(self, problem, start, N, steps, seed, replicas):
+        from onlinemode.kernels.chain.markov import ANY, Constants, make_advance, rotation_period
+
+        self.problem, self.N, self.seed = problem, N, seed
+        period, samples = rotation_period(problem.batch)
+        # Steps are made in blocks, and the state between two blocks is what a run goes on from: the beginning of the
+        # last block is saved, too.
+        self.last_block = int(steps[-1]) - (int(steps[-1]) - start.first_step) % period
+        self.steps = np.union1d(steps, [self.last_block])
+        self.shown = np.isin(self.steps, steps)
+        self.rule = rule = problem.rule(N)
+        o, columns = start.overlaps, len(start.across)
+        self.rows = len(start.along) + columns + min(samples, start.dof)
+        constants = Constants(o.K, o.M, o.P, len(start.along), rule.activation.kind, rule.teacher_activation.kind,
+                              problem.batch)
+        worth = float(steps[-1]) * replicas * problem.batch >= STEPS_WORTH_COMPILING
+        small = max(o.K, o.M, o.P, problem.batch) <= LARGEST_COMPILED and columns == o.P and start.dof >= samples
+        self._kernel = make_advance(constants if worth and small else ANY)
+        # Steps between two looks of the kernel's caller; the bits do not depend on it.
+        self.steps_per_call = max(1, STEPS_PER_CALL // problem.batch)
+        nothing = _ChainState(start, self.rows, np.zeros(0, np.int64))
+        self.advance(nothing, np.zeros(2, np.int64), np.zeros(1, np.uint8), 0)  # compiles
+
+    def advance(self, state, counts, stop, replica):
+        from onlinemode.kernels.chain.markov import Frame, Networks, Progress
+        from onlinemode.kernels.random.philox import Key
+
+        start = state.start
+        frame = Frame(start.teacher_factor, len(start.across), start.dof)
+        return self._kernel(Networks(state.modes, state.factors), frame, self.rule, state.saved,
+                            Progress(counts, counts[0] + self.steps_per_call, stop), Key(np.uint64(self.seed), replica))
+
+
+class _ChainState:
+    """The modes in the frame and the factors of one replica, which the kernel changes, and the arrays of saved ones."""
+
+    names = ("modes", "strengths", "xi_out", "readout")
+
+    def __init__(self, start, rows, steps):
+        from onlinemode.kernels.chain.markov import Saved
+
+        o = start.overlaps
+        self.start, self.modes, self.factors = start, start.modes.copy(), start.factors.factors()
+        self.paths = tuple(np.full((len(steps),) + shape, np.nan)
+                           for shape in ((rows, o.P), (o.P,), (o.K, o.P), (o.K,)))
+        self.saved = Saved(steps, *self.paths)
+
+    def arrays(self):
+        """The present state, in the order of ``names``."""
+        return self.modes, self.factors.strengths, self.factors.xi_out, self.factors.readout
+
+    def copy(self, saved):
+        """A snapshot: the state and the rows saved so far."""
+        present = {name: value.copy() for name, value in zip(self.names, self.arrays())}
+        return present | {f"path_{name}": path[:saved].copy() for name, path in zip(self.names, self.paths)}
+
+    def restore(self, snapshot, saved):
+        """The inverse of :meth:`copy`."""
+        for name, value, path in zip(self.names, self.arrays(), self.paths):
+            value[...] = snapshot[name]
+            path[:saved] = snapshot[f"path_{name}"]
+
+
+class _ChainReplica(Replica):
+    path_names = (*OVERLAPS, "error")
+
+    def __init__(self, number, start, simulation, checkpoint):
+        super().__init__(number, start.overlaps, simulation.problem, simulation.N, int(simulation.shown.sum()),
+                         start.first_step, checkpoint)
+        self.start, self.simulation = start, simulation
+        self.error = np.full(len(self.G), np.nan)
+        self.paths = None
+
+    @property
+    def saved(self):
+        """Saved times that are shown; ``counts`` has all of them while the kernel is running."""
+        rows = int(self.counts[1])
+        return rows if self.paths is None else int(self.simulation.shown[:rows].sum())
+
+    def advance(self, stop):
+        simulation = self.simulation
+        state = _ChainState(self.start, simulation.rows, simulation.steps)
+        if self.snapshot is not None:
+            self.counts[:] = self.snapshot["counts"]
+            state.restore(self.snapshot, int(self.counts[1]))
+        self.paths = state.paths
+        diverged = False
+        if not self.problem.trains:
+            self._stand_still(state)
+        while self.counts[1] < len(simulation.steps) and not diverged:
+            self.look(lambda: state.copy(int(self.counts[1])))
+            if stop[0]:
+                break
+            diverged = simulation.advance(state, self.counts, stop, self.number)
+        if not diverged:
+            self.end = self._end(state)
+        self.G, self.S, self.strengths, self.xi_out, self.readout = self.state(slice(None))
+        self.error[:self.saved] = self._errors()
+        self.counts[1], self.paths = self.saved, None
+        return diverged
+
+    def _stand_still(self, state):
+        for path, value in zip(self.paths, state.arrays()):
+            path[...] = 0.0
+            path[:, :len(value)] = value
+        self.counts[:] = self.simulation.steps[-1], len(self.simulation.steps)
+
+    def state(self, rows):
+        """At shown saved times: from the factors while the kernel is running, from the order parameters later."""
+        if self.paths is None:
+            return super().state(rows)
+        modes, *factors = (path[self._shown()[rows]] for path in self.paths)
+        return (*states.overlaps(modes, self.start.teacher_factor), *factors)
+
+    def _shown(self):
+        return np.flatnonzero(self.simulation.shown)
+
+    def _end(self, state):
+        """At the last saved time, with the state at the beginning of its block; or where the kernel stopped."""
+        values, steps = state.arrays(), self.steps_made
+        last_modes = np.zeros((self.simulation.rows, state.modes.shape[1]))
+        last_modes[:len(state.modes)] = state.modes
+        if self.counts[1] == len(self.simulation.steps):
+            steps = self.simulation.last_block
+            row = int(np.searchsorted(self.simulation.steps, steps))
+            values = [path[row] for path in self.paths]
+            last, last_modes = self.state(-1), self.paths[0][-1]
+        else:
+            last = (*states.overlaps(state.modes, self.start.teacher_factor), *values[1:])
+        arrays = {name: np.array(value) for name, value in zip(state.names, values)}
+        arrays |= {"modes": arrays["modes"][:len(state.modes)], "last_modes": np.array(last_modes)}
+        return {"alpha": self.steps_made / self.N, "steps": steps, **dict(zip(OVERLAPS, last)),
+                **{f"state_{name}": value for name, value in arrays.items()}}
+
+    def _errors(self):
+        """ε_g at the saved times; from the factors where the closed form would show its floor."""
+        rows = slice(self.saved)
+        return states.errors(self.problem, self.start, super().state(rows),
+                                   self.paths[0][self._shown()[rows]])

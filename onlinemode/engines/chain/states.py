@@ -1,0 +1,69 @@
+"""What the chain's factors say about a state: its overlaps, and ε_g where these do not know it."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from onlinemode.theory.meanfield import generalization_error
+from onlinemode.theory.quadrature import normal_nodes
+
+EXACT_BELOW = 1e-9  # ε_g below this, in units of Σ_i w_i², is computed from the factors
+ERROR_NODES = 2**13
+
+
+def overlaps(modes, teacher_factor):
+    """G and S from modes (..., frame vectors, P) and L_B (M, r_B)."""
+    columns = np.swapaxes(modes, -1, -2)
+    return columns @ modes, columns[..., :teacher_factor.shape[1]] @ teacher_factor.T
+
+
+def at_the_end(states, N):
+    """States of replicas of which no step is to be made again, as it must be where the problem changes.
+
+    Parameters
+    ----------
+    states : ReplicaStates
+        At the beginning of a block of steps, with ``last_modes`` at their end.
+    N : int
+
+    Returns
+    -------
+    ReplicaStates
+        The frame is rotated as between two blocks.
+    """
+    frame, P = states.arrays["modes"].shape[1:]
+    modes = states.arrays["last_modes"]
+    if modes.shape[1] > frame:
+        triangles = np.linalg.qr(modes[:, frame - P:], mode="r")
+        modes = np.concatenate([modes[:, :frame - P], triangles], axis=1)
+    arrays = {"modes": modes, **{name: states.overlaps[name] for name in ("strengths", "xi_out", "readout")}}
+    return replace(states, arrays=arrays, steps=np.rint(states.alpha * N).astype(np.int64))
+
+
+def errors(problem, start, state, modes):
+    """ε_g of states; from the factors where the closed form would show its floor.
+
+    Parameters
+    ----------
+    problem : Problem
+    start : ChainStart
+    state : tuple of arrays
+        G, S, strengths, xi_out, readout of n states, (n, ...).
+    modes : array (n, frame vectors, P)
+    """
+    from onlinemode.kernels.averages.nodes import factor_errors
+    from onlinemode.kernels.rule.step import Factors
+
+    G, S, strengths, xi_out, readout = state
+    o = start.overlaps
+    values = np.array(generalization_error(problem.activation, G, S, o.T, strengths, xi_out, readout, o.teacher_readout,
+                                           problem.teacher_activation))
+    scale = (readout**2).sum(-1) + (o.teacher_readout**2).sum()
+    small = np.flatnonzero(values < EXACT_BELOW * scale)
+    if len(small):
+        modes, *factors = (np.ascontiguousarray(values[small]) for values in (modes, strengths, xi_out, readout))
+        exact = np.empty(len(small))
+        factor_errors(problem.rule(1), modes, Factors(*factors, np.array(o.teacher_readout)), start.teacher_factor,
+                      normal_nodes(modes.shape[1], ERROR_NODES), exact)
+        values[small] = exact
+    return values

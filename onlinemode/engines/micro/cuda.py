@@ -1,0 +1,196 @@
+"""Engine ``micro`` on a CUDA device: replicas one after the other, each on the whole device."""
+
+import time
+
+import numpy as np
+
+from onlinemode.errors import DeviceError, EngineError
+from onlinemode.inputs import Gaussian
+from onlinemode.runtime.device import memory_error
+from onlinemode.runtime.progress import Progress
+from onlinemode.runtime.replicas import Replica, collect, each_once, run_in_threads
+from onlinemode.runtime.saved_times import save_times
+from onlinemode.state import OrderParameters, weights_from_overlaps
+from onlinemode.trajectory import Trajectory
+
+# Coordinates times samples between two looks at the interrupt flag, and the most steps: a fraction of a second.
+WORK_PER_CALL = 2e10
+STEPS_PER_CALL = 2**16
+USED = 0.9  # share of the free memory that a run may take
+
+
+def supports(problem, test_samples, store_final=False):
+    """Whether a device can make such a run; without a device no more is known."""
+    return problem.inputs == Gaussian() and test_samples is None and not store_final
+
+
+def run(problem, starts, *, alpha, N, seed, first_replica, save_at, progress, stop, checkpoint, precision,
+        test_samples, store_final):
+    """Run SGD on the device; see :func:`onlinemode.engines.micro.engine.run`, which has checked the arguments.
+
+    Raises
+    ------
+    EngineError
+        If the device cannot make this run, or has not enough memory.
+    """
+    from onlinemode.kernels.cuda import device
+
+    if problem.inputs != Gaussian():
+        raise EngineError(f"device cuda draws inputs with independent Gaussian entries alone; got {problem.inputs!r}: "
+                          "use device cpu")
+    if test_samples is not None:
+        raise EngineError(f"device cuda takes the error from the overlaps alone; got test_samples = {test_samples}: "
+                          "leave it out, or use device cpu")
+    if store_final:
+        raise EngineError("device cuda does not keep the vectors at the end: leave store_final out, or use device cpu")
+    vectors = each_once(lambda start: _Start(start, N, seed), starts)
+    alphas, steps = save_times(save_at, alpha, N)
+    simulation = _Simulation(problem, vectors[0], N, steps, seed, precision)
+    if progress is not None:
+        progress(Progress(0.0, 0.0, 0, float("nan")))
+
+    began = time.perf_counter()
+    simulation.compile()
+    compiled_at = time.perf_counter()
+    results = [_DeviceReplica(number, start, simulation, checkpoint)
+               for number, start in enumerate(vectors, first_replica)]
+    run_in_threads(results, 1, progress, stop, steps[-1], checkpoint)
+    ended = time.perf_counter()
+    return Trajectory(
+        alpha=alphas, **collect(results), problem=problem, initial=vectors[0].overlaps,
+        meta={"N": N, "device": "cuda", "device_name": device.name(), "precision": precision,
+              "launch": simulation.plan._asdict(), "steps": [result.steps_made for result in results],
+              "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
+
+
+class _Start:
+    """Initial weights and their overlaps."""
+
+    def __init__(self, start, N, seed):
+        if isinstance(start, OrderParameters):
+            self.overlaps, self.weights = start, weights_from_overlaps(start, N, seed)
+        else:
+            self.overlaps, self.weights = start.order_parameters(), start
+
+
+class _Simulation:
+    """What all replicas share: the problem, the saved steps, the layout of the work, the teacher on the device."""
+
+    def __init__(self, problem, start, N, steps, seed, precision):
+        from onlinemode.kernels.cuda import device, micro, plan
+
+        self.kernel = micro
+        self.problem, self.steps, self.seed, self.N = problem, steps, np.uint64(seed), N
+        self.rule = problem.rule(N)
+        self.kind = np.dtype(precision).type
+        o, self.start = start.overlaps, start
+        sizes = self.kind, N, o.P, o.M
+        free = device.free_bytes()
+        for keep in (True, False):  # inputs are drawn twice where they cannot be kept
+            self.plan = plan.make_plan(*sizes, problem.batch, keep)
+            if self.plan is None:
+                raise DeviceError(f"device cuda takes a batch of at most {plan.MOST_SAMPLES} and a moderate "
+                                  f"number of vectors; got batch = {problem.batch}, P = {o.P}, M = {o.M}: use device "
+                                  "cpu")
+            needed = plan.needed_bytes(*sizes, self.plan)
+            if needed <= USED * free:
+                break
+        else:
+            largest = plan.largest_N(self.kind, o.P, o.M, self.plan, USED * free)
+            raise memory_error(N, needed, free, largest, "lower N" if self.kind is np.float32 else
+                               "lower N, or use precision float32")
+        self.steps_per_block = self.plan.steps(problem.batch)
+        blocks = int(min(WORK_PER_CALL / (N * problem.batch), STEPS_PER_CALL)) // self.steps_per_block
+        self.steps_per_call = max(1, blocks) * self.steps_per_block
+        self.teacher = None
+        self._state = None
+
+    def compile(self):
+        """Compile the kernels, by a step of a student of one tile."""
+        length, o = self.plan.coordinates, self.start.overlaps
+        tile = self.kernel.to_device(np.zeros((o.P, length)), self.kind, self.plan)
+        teacher = self.kernel.to_device(np.zeros((o.M, length)), self.kind, self.plan)
+        state = self.kernel.make_state(tile, teacher, o.factors(), self.plan)
+        self.advance(state, 0, 1, 0)
+        self.overlaps(state)
+
+    def begin(self, start, xi_in=None, factors=None):
+        """A state on the device, of a start or of what a snapshot holds; it takes the place of the one before."""
+        self._state = None  # its memory is free before the next one needs it
+        try:
+            if self.teacher is None:
+                self.teacher = self.kernel.to_device(start.weights.teacher, self.kind, self.plan)
+            rows = start.weights.xi_in if xi_in is None else xi_in
+            factors = start.overlaps.factors() if factors is None else factors
+            self._state = self.kernel.make_state(self.kernel.to_device(rows, self.kind, self.plan), self.teacher,
+                                                 factors, self.plan)
+        except Exception as problem:
+            from onlinemode.kernels.cuda import device, plan
+
+            if not device.out_of_memory(problem):
+                raise
+            o = start.overlaps
+            needed = plan.needed_bytes(self.kind, self.N, o.P, o.M, self.plan)
+            free = device.free_bytes()
+            raise memory_error(self.N, needed, free, plan.largest_N(self.kind, o.P, o.M, self.plan, free),
+                               "lower N") from None
+        return self._state
+
+    def advance(self, state, first_step, steps, replica):
+        from onlinemode.kernels.random.philox import Key
+
+        return self.kernel.advance(state, self.plan, self.rule, first_step, steps, Key(self.seed, replica))
+
+    def overlaps(self, state):
+        """G = XXᵀ/N and S = XBᵀ/N."""
+        products = self.kernel.vector_overlaps
+        return products(state.xi_in, state.xi_in, self.N), products(state.xi_in, state.teacher, self.N)
+
+
+class _DeviceReplica(Replica):
+    def __init__(self, number, start, simulation, checkpoint):
+        super().__init__(number, start.overlaps, simulation.problem, simulation.N, len(simulation.steps),
+                         checkpoint=checkpoint)
+        self.start, self.simulation = start, simulation
+
+    def advance(self, stop):
+        simulation = self.simulation
+        state = self._begin()
+        for i in range(self.saved, len(simulation.steps)):
+            target = simulation.steps[i]
+            while self.steps_made < target:
+                self.look(lambda: self._copy(state))
+                if stop[0]:
+                    return False
+                want = int(min(simulation.steps_per_call, target - self.steps_made))
+                made = simulation.advance(state, self.steps_made, want, self.number)
+                self.counts[0] += made
+                if made < want:
+                    return True
+            self._save(i, state)
+            if not (np.all(np.isfinite(self.G[i])) and np.all(np.isfinite(self.xi_out[i]))):
+                return True
+        return False
+
+    def _begin(self):
+        """Weights and factors on the device: of the start, or of the snapshot."""
+        if self.snapshot is None:
+            return self.simulation.begin(self.start)
+        factors = self.overlaps.factors()
+        for name in ("strengths", "xi_out", "readout"):
+            getattr(factors, name)[...] = self.snapshot[name]
+        self.counts[:] = self.snapshot["counts"]
+        for name in self.path_names:
+            getattr(self, name)[:self.saved] = self.snapshot[f"path_{name}"]
+        return self.simulation.begin(self.start, self.snapshot["xi_in"], factors)
+
+    def _copy(self, state):
+        factors = {name: getattr(state.factors, name).copy_to_host() for name in ("strengths", "xi_out", "readout")}
+        paths = {f"path_{name}": getattr(self, name)[:self.saved].copy() for name in self.path_names}
+        return {"xi_in": self.simulation.kernel.to_host(state.xi_in, self.N), **factors, **paths}
+
+    def _save(self, i, state):
+        self.G[i], self.S[i] = self.simulation.overlaps(state)
+        for name in ("strengths", "xi_out", "readout"):
+            getattr(self, name)[i] = getattr(state.factors, name).copy_to_host()
+        self.counts[1] = i + 1

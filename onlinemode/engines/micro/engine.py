@@ -1,0 +1,281 @@
+"""Engine ``micro``: N-dimensional online SGD with real weight vectors; threads over replicas, or inside at large N."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from onlinemode import checks
+from onlinemode.engines.micro import cuda
+from onlinemode.engines.micro.fresh_samples import FreshSamples
+from onlinemode.errors import EngineError
+from onlinemode.inputs import Gaussian
+from onlinemode.replica_states import OVERLAPS, ReplicaState
+from onlinemode.runtime.device import choose, run_there
+from onlinemode.runtime.progress import Progress
+from onlinemode.runtime.replicas import (
+    Replica,
+    collect,
+    each_once,
+    run_in_threads,
+    thread_count,
+)
+from onlinemode.runtime.saved_times import save_times
+from onlinemode.state import OrderParameters, weights_from_overlaps
+from onlinemode.trajectory import Trajectory
+
+OPTIONS = ("precision", "device", "threads", "test_samples")
+DETERMINISTIC = False
+MAKES_VECTORS = True
+PRECISIONS = ("float64", "float32")
+N_WORTH_A_DEVICE = 1_000_000  # for device "auto"
+TEST_SAMPLES = 10_000
+
+# Samples that share one sweep over the weights.  More of them cost more products of inputs with each
+# other and save memory traffic: worth it where the weights leave the caches (benchmarks/README.md).
+SAMPLES_PER_BLOCK = 4
+SAMPLES_PER_BLOCK_LARGE = 8
+LARGE_WEIGHTS = 4 * 2**20  # bytes of modes and teacher vectors
+
+# Threads that no replica needs work inside a trajectory, as long as each has at least so many coordinates:
+# with fewer, handing out the tiles costs what it gains.
+COORDINATES_A_THREAD = 2_500
+
+# Coordinates times steps between two looks at the interrupt flag: a fraction of a second.  It is a
+# count, not a time, because the blocks, and with them the rounding, must not depend on the clock.
+WORK_PER_CALL = 4e8
+
+
+def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, checkpoint=None,
+        store_final=False, precision="float64", device="cpu", threads=None, test_samples=None):
+    """Run SGD; see :func:`onlinemode.simulate` for the common arguments.
+
+    Parameters
+    ----------
+    precision : {"float64", "float32"}, default "float64"
+        Of the N-dimensional weights; overlaps and small factors are float64 always.
+    device : {"cpu", "cuda", "auto"}, default "cpu"
+        "cuda": an NVIDIA device, see :mod:`onlinemode.engines.micro.cuda`; "auto": there from N = 10^6 on.
+    threads : int, optional
+        Threads (default: the machine's cores); no influence on the result.  Replicas run at the same time
+        first; threads that are left over share the work inside the trajectories, one for every 2,500
+        coordinates at most.
+    test_samples : int, optional
+        Fresh samples on which ε_g is measured at every saved time.  By default 10,000 where it does not
+        follow from the overlaps (fields that are not Gaussian, units that are not linear), else none.
+    """
+    from onlinemode.kernels.random.philox import MAX_REPLICAS
+
+    checks.choice("precision", precision, PRECISIONS)
+    worth = N is not None and N >= N_WORTH_A_DEVICE and cuda.supports(problem, test_samples, store_final)
+    asked, device = device, choose(device, worth)
+    checks.integer("replicas", replicas, 1, MAX_REPLICAS)
+    threads = thread_count(threads)
+    if test_samples is not None:
+        test_samples = checks.integer("test_samples", test_samples, 2)
+    elif not problem.inputs.gaussian and not problem.activations[0].linear and device == "cpu":
+        test_samples = TEST_SAMPLES
+    if N is None:
+        raise EngineError("engine micro needs N when it starts from overlaps; got None: give N=..., or Weights")
+    problem.inputs.check(N)
+    if device == "cuda" and problem.trains:
+        made = run_there(asked, lambda: cuda.run(
+            problem, starts, alpha=alpha, N=N, seed=seed, first_replica=first_replica, save_at=save_at,
+            progress=progress, stop=stop, checkpoint=checkpoint, precision=precision, test_samples=test_samples,
+            store_final=store_final))
+        if made is not None:
+            return made
+    device = "cpu"
+    vectors = each_once(lambda start: _VectorStart(start, N, seed, precision, problem.inputs, store_final), starts)
+    alphas, steps = save_times(save_at, alpha, N)
+    if progress is not None:
+        progress(Progress(0.0, 0.0, 0, float("nan")))
+
+    began = time.perf_counter()
+    threads_inside = max(1, min(threads // len(vectors), N // COORDINATES_A_THREAD))
+    simulation = _Simulation(problem, vectors[0], N, steps, seed, test_samples, threads_inside,
+                             store_final)
+    compiled_at = time.perf_counter()
+    results = [_MicroReplica(number, vector, simulation, checkpoint)
+               for number, vector in enumerate(vectors, first_replica)]
+    run_in_threads(results, threads, progress, stop, steps[-1], checkpoint)
+    ended = time.perf_counter()
+    measured = {} if test_samples is None else {name: np.stack([getattr(result, name) for result in results])
+                                                for name in ("error", "error_se")}
+    return Trajectory(
+        alpha=alphas, **collect(results, vectors[0].teacher_rows), **measured, problem=problem,
+        initial=vectors[0].overlaps,
+        meta={"N": N, "device": device, "precision": precision, **({"test_samples": test_samples} if measured else {}),
+              "steps": [result.steps_made for result in results],
+              "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
+
+
+def samples_per_block(weights):
+    """Samples that share one sweep over so many bytes of modes and teacher vectors."""
+    return SAMPLES_PER_BLOCK_LARGE if weights > LARGE_WEIGHTS else SAMPLES_PER_BLOCK
+
+
+class _VectorStart:
+    """Initial weights in tiles, with their overlaps; ``image`` is BΩ in tiles, ``teacher_rows`` B to keep."""
+
+    def __init__(self, start, N, seed, precision, inputs, store_final):
+        from onlinemode.kernels.micro.sgd import to_tiles
+
+        self.first_step = 0
+        if isinstance(start, ReplicaState):
+            self.first_step, self.overlaps, start = start.steps, start.overlaps, start.start()
+        elif isinstance(start, OrderParameters):
+            if not inputs.independent:
+                raise EngineError("engine micro makes vectors of given overlaps for inputs with independent entries "
+                                  f"alone; got {inputs!r}: start from Weights")
+            self.overlaps, start = start, weights_from_overlaps(start, N, seed)
+        else:
+            self.overlaps = start.order_parameters(inputs)
+        self.teacher_rows = start.teacher if store_final else None
+        self.xi_in, self.teacher = to_tiles(start.xi_in, precision), to_tiles(start.teacher, precision)
+        self.image = self.teacher
+        if not inputs.independent:
+            self.image = to_tiles(inputs.covariance(N)(start.teacher), precision)
+
+
+class _Simulation:
+    """What all replicas share: the problem, the saved steps, the compiled kernel."""
+
+    def __init__(self, problem, start, N, steps, seed, test_samples, threads_inside, store_final):
+        from onlinemode.kernels.micro import sgd
+
+        self.kernel = sgd
+        self.problem, self.steps, self.seed, self.N = problem, steps, seed, N
+        self.rule = problem.rule(N)
+        self.threads_inside, self.store_final = threads_inside, store_final
+        self.steps_per_block = max(1, samples_per_block(start.xi_in.nbytes + start.teacher.nbytes) // problem.batch)
+        self.source = None if problem.inputs == Gaussian() else problem.inputs.source(N)
+        self.test_samples = test_samples
+        latent = 0 if self.source is None else self.source.projection.shape[1]
+        work = N * (start.overlaps.P + start.overlaps.M + latent) * problem.batch
+        self.steps_per_call = max(1, int(WORK_PER_CALL / work) // self.steps_per_block) * self.steps_per_block
+        sgd.vector_overlaps(start.xi_in, start.teacher, N)
+        # compiles, in this thread alone; the step of a copy is thrown away
+        copy = sgd.Networks(start.xi_in.copy(), start.teacher, start.overlaps.factors())
+        sgd.advance(copy, self.rule, sgd.Stretch(0, 1, self.steps_per_block), self.key(0), self.source)
+
+    def helpers(self):
+        """The threads that help inside one trajectory, as a context; none starts before there is work for it."""
+        return ThreadPoolExecutor(max(1, self.threads_inside - 1))
+
+    def key(self, replica):
+        """What the random numbers of a replica are drawn with."""
+        from onlinemode.kernels.random.philox import Key
+
+        return Key(np.uint64(self.seed), replica)
+
+    def advance(self, helpers, networks, first_step, steps, replica):
+        stretch = self.kernel.Stretch(first_step, steps, self.steps_per_block)
+        arguments = networks, self.rule, stretch, self.key(replica), self.source
+        if self.threads_inside == 1:
+            return self.kernel.advance(*arguments)
+        from onlinemode.engines.micro import together
+
+        return together.advance(helpers, self.threads_inside, *arguments)
+
+    def overlaps(self, xi_in, image):
+        """G = XΩXᵀ/N and S = XΩBᵀ/N, from X and BΩ in tiles."""
+        products, inputs, N = self.kernel.vector_overlaps, self.problem.inputs, self.N
+        if inputs.independent:
+            return products(xi_in, xi_in, N), products(xi_in, image, N)
+        rows = self.rows(xi_in)
+        G = products(xi_in, self.kernel.to_tiles(inputs.covariance(N)(rows), xi_in.dtype), N)
+        return 0.5 * (G + G.T), products(xi_in, image, N)
+
+    def rows(self, xi_in):
+        """Modes in tiles as an array (P, N)."""
+        return xi_in.transpose(1, 0, 2).reshape(xi_in.shape[1], -1)[:, :self.N]
+
+    def fresh_samples(self, replica):
+        """On which the error of a replica is measured; None where it follows from the overlaps."""
+        if self.test_samples is None:
+            return None
+        source = self.problem.inputs.source(self.N) if self.source is None else self.source
+        return FreshSamples(source, self.rule, self.test_samples, self.key(replica))
+
+
+class _MicroReplica(Replica):
+    path_names = (*OVERLAPS, "error", "error_se")
+
+    def __init__(self, number, start, simulation, checkpoint):
+        super().__init__(number, start.overlaps, simulation.problem, simulation.N, len(simulation.steps),
+                         start.first_step, checkpoint)
+        self.start, self.simulation = start, simulation
+        self.error, self.error_se = np.full((2, len(simulation.steps)), np.nan)
+
+    def advance(self, stop):
+        networks = self._begin()
+        with self.simulation.helpers() as helpers:
+            diverged = self._advance(stop, helpers, networks)
+        if self.simulation.store_final and not diverged:
+            self.end = self._end(networks)
+        return diverged
+
+    def _advance(self, stop, helpers, networks):
+        simulation = self.simulation
+        fresh = simulation.fresh_samples(self.number)
+        for i in range(self.saved, len(simulation.steps)):
+            target = simulation.steps[i]
+            if not self.problem.trains:
+                self.counts[0] = target
+            while self.steps_made < target:
+                self.look(lambda: self._copy(networks))
+                if stop[0]:
+                    return False
+                want = int(min(simulation.steps_per_call, target - self.steps_made))
+                made = simulation.advance(helpers, networks, self.steps_made, want, self.number)
+                self.counts[0] += made
+                if made < want:
+                    return True
+            self._save(i, networks, fresh)
+            if not (np.all(np.isfinite(self.G[i])) and np.all(np.isfinite(self.xi_out[i]))):
+                return True
+        return False
+
+    def _begin(self):
+        """Student and teacher: of the start, or of the snapshot."""
+        networks = self.simulation.kernel.Networks(self.start.xi_in.copy(), self.start.teacher, self.overlaps.factors())
+        if self.snapshot is not None:
+            networks.xi_in[...] = self.snapshot["xi_in"]
+            for name in ("strengths", "xi_out", "readout"):
+                getattr(networks.factors, name)[...] = self.snapshot[name]
+            self.counts[:] = self.snapshot["counts"]
+            for name in self.path_names:
+                getattr(self, name)[:self.saved] = self.snapshot[f"path_{name}"]
+        return networks
+
+    def _copy(self, networks):
+        factors = networks.factors
+        paths = {f"path_{name}": getattr(self, name)[:self.saved].copy() for name in self.path_names}
+        return {"xi_in": networks.xi_in.copy(), "strengths": factors.strengths.copy(), "xi_out": factors.xi_out.copy(),
+                "readout": factors.readout.copy(), **paths}
+
+    def _end(self, networks):
+        xi_in, factors = networks.xi_in, networks.factors
+        G, S = self.simulation.overlaps(xi_in, self.start.image)
+        return {"alpha": self.steps_made / self.N, "steps": self.steps_made, "G": G, "S": S,
+                "strengths": factors.strengths, "xi_out": factors.xi_out, "readout": factors.readout,
+                "state_xi_in": self.simulation.rows(xi_in)}
+
+    def _save(self, i, networks, fresh):
+        if i and not self.problem.trains:
+            for name in self.path_names:
+                getattr(self, name)[i] = getattr(self, name)[i - 1]
+            self.counts[1] = i + 1
+            return
+        factors = networks.factors
+        self.G[i], self.S[i] = self.simulation.overlaps(networks.xi_in, self.start.image)
+        self.strengths[i], self.xi_out[i], self.readout[i] = factors.strengths, factors.xi_out, factors.readout
+        if fresh is not None:
+            self.error[i], self.error_se[i] = fresh.error(networks)
+        self.counts[1] = i + 1
+
+    def last_error(self):
+        if self.simulation.test_samples is None or not self.saved:
+            return super().last_error()
+        return float(self.error[self.saved - 1])

@@ -1,0 +1,87 @@
+"""Moments of the one-step increments, for the linear-noise theory; docs/theory.md, section 8."""
+
+import numpy as np
+
+from onlinemode.kernels.averages.fields import fields_at_node, student_factors
+from onlinemode.kernels.jit import compiled
+from onlinemode.kernels.rule.step import Factors, Small, close_step, make_small, open_step, sample, teacher_label
+
+
+@compiled
+def increment_moments(rule, overlaps, factors, nodes, active, mean, covariance, correction):
+    """Mean and covariance of N times the increment of one step, over normal nodes.
+
+    Parameters
+    ----------
+    rule : Rule
+        At N = 1, so that increments come in units of 1/N; weight decay, which is no random quantity, is
+        left out of mean and covariance.
+    overlaps : Overlaps
+    factors : Factors
+    nodes : array (count, r_B + P + 1)
+        The last column is the label noise ζ.
+    active : int array
+        Entries of the full state (upper triangle of G, S, strengths, xi_out, readout) to keep.
+    mean : array (len(active),), covariance : array (len(active), len(active)), correction : array (P, P)
+        Filled; ``correction`` is f_1, the 1/N part of the mean increment of G.
+    """
+    K, P = factors.xi_out.shape
+    M, r_B = overlaps.teacher.factor.shape
+    weight_decay = rule.weight_decay
+    along, across = student_factors(overlaps.G, overlaps.S, overlaps.teacher.inverse)
+    now = open_step(rule, 1.0)
+    small = make_small((K, M, P), factors)
+    # factors that begin at 0 end a step as what it adds to them
+    added = Factors(np.zeros(P), np.zeros((K, P)), np.zeros(K), factors.teacher_readout)
+    from_zero = Small(small.sizes, added, small.work, small.gradients)
+    coefficients = np.empty((1, P))
+    c, work = coefficients[0], small.work
+    full = np.empty(P * (P + 1) // 2 + P * M + P + K * P + K)
+    mean[:] = 0.0
+    covariance[:] = 0.0
+    correction[:] = 0.0
+    count = nodes.shape[0]
+    for node in range(count):
+        fields_at_node(nodes[node], overlaps.teacher.factor, along, across, work)
+        square = 0.0
+        for r in range(r_B + P):
+            square += nodes[node, r] * nodes[node, r]
+        label = teacher_label(rule, now, small, nodes[node, r_B + P])
+        sample(rule, now, small, label, coefficients, 0)
+        added.strengths[:] = 0.0
+        added.xi_out[:] = 0.0
+        added.readout[:] = 0.0
+        close_step(rule, now, from_zero)
+        position = 0
+        for p in range(P):
+            for q in range(P):
+                correction[p, q] += (c[p] * c[q] * (square - r_B - P) - weight_decay * (c[p] * work.u[q]
+                                     + c[q] * work.u[p])) / count
+            for q in range(p, P):
+                full[position] = c[p] * work.u[q] + c[q] * work.u[p] + c[p] * c[q]
+                position += 1
+        for p in range(P):
+            for m in range(M):
+                full[position] = c[p] * work.nu[m]
+                position += 1
+        for p in range(P):
+            full[position] = added.strengths[p]
+            position += 1
+        for k in range(K):
+            for p in range(P):
+                full[position] = added.xi_out[k, p]
+                position += 1
+        for k in range(K):
+            full[position] = added.readout[k]
+            position += 1
+        for i in range(active.size):
+            mean[i] += full[active[i]] / count
+            for j in range(i + 1):
+                covariance[i, j] += full[active[i]] * full[active[j]] / count
+    for i in range(active.size):
+        for j in range(i + 1):
+            covariance[i, j] -= mean[i] * mean[j]
+            covariance[j, i] = covariance[i, j]
+    for p in range(P):
+        for q in range(P):
+            correction[p, q] += weight_decay * weight_decay * overlaps.G[p, q]

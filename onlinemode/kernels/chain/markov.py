@@ -1,0 +1,339 @@
+"""The exact Markov chain of the overlaps at finite N, in factor form; docs/theory.md, section 7.
+
+For Gaussian inputs the learning rule only needs the fields (u, ν) and |x|², whose joint law follows
+from the overlaps.  All vectors are kept by their components in an orthonormal frame whose first r_B
+vectors span the teacher; the frame itself is never stored:
+
+    B/√N = L_B O_B,        X/√N = L_XB O_B + L_X O_X.
+
+Every sample of a block adds one frame vector, along what its input has outside the frame; at the end
+of the block a rotation of the frame (a QR factorization) takes the new columns of L_X out again.
+Within a block the modes stay as they were at its beginning, and the fields are corrected for what
+has been learned since, as in micro.
+
+``modes`` is [L_XB, L_X]ᵀ.  Innermost loops run over modes, or over the blocks whose random numbers are drawn at
+once.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from onlinemode.kernels.jit import compiled
+from onlinemode.kernels.mathematics.fused import fma
+from onlinemode.kernels.mathematics.lanes import LANES, load, splat, spread_2d, spread_3d, store
+from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
+from onlinemode.kernels.random.philox import STREAM_CHAIN_NORMAL
+from onlinemode.kernels.rule.activations import Activation
+from onlinemode.kernels.rule.step import (
+    Factors,
+    Small,
+    close_step,
+    make_small,
+    open_step,
+    sample,
+    teacher_unit,
+    with_activations,
+)
+
+BUFFER = 128  # samples whose random numbers are drawn at once
+EXTRA = 4  # samples between two rotations, each with a new column of L_X
+_TINY = 1e-280  # squares below this are 0: their inverse would be infinite
+
+
+class Constants(NamedTuple):
+    """What may be known when the chain is compiled; the activations by their kinds."""
+
+    K: int
+    M: int
+    P: int
+    r_B: int
+    activation: int
+    teacher_activation: int
+    batch: int
+
+
+ANY = Constants(*[-1] * 7)  # nothing is known
+
+
+class Networks(NamedTuple):
+    """Student and teacher by their components in the frame; both change in place."""
+
+    modes: np.ndarray  # (frame vectors, P)
+    factors: Factors
+
+
+class Frame(NamedTuple):
+    """What is known of the frame."""
+
+    teacher_factor: np.ndarray  # (M, r_B)   L_B
+    columns: int  # of L_X
+    dof: int  # dimensions of the input outside the frame
+
+
+class Saved(NamedTuple):
+    """The states at the saved steps, a row each."""
+
+    steps: np.ndarray  # (n,)
+    modes: np.ndarray  # (n, frame vectors with those of a block, P)
+    strengths: np.ndarray  # (n, P)
+    xi_out: np.ndarray  # (n, K, P)
+    readout: np.ndarray  # (n, K)
+
+
+class Progress(NamedTuple):
+    """How far a replica is, and how far a call goes."""
+
+    counts: np.ndarray  # (2,)   steps made, rows saved; kept current
+    until: int  # the call returns at its first look after this step
+    stop: np.ndarray  # (1,)   or when this is not 0
+
+
+class _Draws(NamedTuple):
+    """The random numbers of the samples of many blocks; the last index is the block."""
+
+    inputs: np.ndarray  # (samples, frame vectors, blocks)   components of the inputs
+    grams: np.ndarray  # (samples, samples, blocks)   products of inputs with those of earlier steps
+    teacher_fields: np.ndarray  # (samples, M, blocks)
+    noises: np.ndarray  # (samples, blocks)   normals
+    labels: np.ndarray  # (samples, blocks)
+
+
+@compiled
+def rotation_period(batch):
+    """Steps between two rotations, and samples in them: a block."""
+    steps = max(1, EXTRA // batch)
+    return steps, steps * batch
+
+
+@compiled(inner=True)
+def padded(count):
+    """The next multiple of LANES."""
+    return -(-count // LANES) * LANES
+
+
+@compiled(inner=True)
+def _save(sizes, modes, factors, saved, row):
+    """Copy the state into one row of the saved ones."""
+    K, _, P = sizes
+    for p in range(P):
+        for r in range(modes.shape[0]):
+            saved.modes[row, r, p] = modes[r, p]
+        saved.strengths[row, p] = factors.strengths[p]
+    for k in range(K):
+        for p in range(P):
+            saved.xi_out[row, k, p] = factors.xi_out[k, p]
+        saved.readout[row, k] = factors.readout[k]
+
+
+@compiled(inner=True, forceinline=True)
+def _draw(draws, frame, batch, samples, count, key, first_sample):
+    """Draw the inputs of ``count`` blocks, with their scalar products and their teacher fields."""
+    inputs, grams, teacher_fields, noises, _ = draws
+    teacher_factor, columns, dof = frame
+    M, r_B = teacher_factor.shape
+    for j in range(samples):
+        x = inputs[j]
+        rows = r_B + columns + min(j, dof)  # the frame as the samples before j have left it
+        fill_chain_normals(x, rows, count, STREAM_CHAIN_NORMAL, key.replica, first_sample + j, samples, key.seed)
+        # along what the input has outside the frame, a new frame vector
+        fill_chi(x[rows], noises[j], max(dof - j, 0), count, key.replica, first_sample + j, samples, key.seed)
+        for i in range(j // batch * batch):
+            for b in range(count):
+                grams[j, i, b] = 0.0
+            for r in range(min(r_B + columns + i + 1, rows)):
+                for b in range(count):
+                    grams[j, i, b] += inputs[i, r, b] * inputs[j, r, b]
+        for m in range(M):
+            for b in range(count):
+                teacher_fields[j, m, b] = 0.0
+            for r in range(r_B):
+                for b in range(count):
+                    teacher_fields[j, m, b] += teacher_factor[m, r] * inputs[j, r, b]
+
+
+@compiled(inner=True, forceinline=True)
+def _project(samples, rows, P, modes, inputs, b, fields):
+    """fields[j, p]: product of mode p and input j of block b, over the first ``rows`` frame vectors."""
+    for j in range(0, samples, LANES):
+        for p in range(0, P, LANES):
+            field_0 = field_1 = field_2 = field_3 = splat(0.0)
+            for r in range(rows):
+                part = load(modes, r, p)
+                field_0 = fma(part, spread_3d(inputs, j, r, b), field_0)
+                field_1 = fma(part, spread_3d(inputs, j + 1, r, b), field_1)
+                field_2 = fma(part, spread_3d(inputs, j + 2, r, b), field_2)
+                field_3 = fma(part, spread_3d(inputs, j + 3, r, b), field_3)
+            store(fields, j, p, field_0)
+            store(fields, j + 1, p, field_1)
+            store(fields, j + 2, p, field_2)
+            store(fields, j + 3, p, field_3)
+
+
+@compiled(inner=True, forceinline=True)
+def _learn(samples, rows, P, modes, inputs, b, coefficients, decay, out):
+    """out <- decay * modes + Σ_j coefficients[j] * input j of block b."""
+    for j in range(0, samples, LANES):
+        for p in range(0, P, LANES):
+            c_0, c_1 = load(coefficients, j, p), load(coefficients, j + 1, p)
+            c_2, c_3 = load(coefficients, j + 2, p), load(coefficients, j + 3, p)
+            for r in range(rows):
+                part = fma(splat(decay), load(modes, r, p), splat(0.0)) if j == 0 else load(out, r, p)
+                part = fma(c_0, spread_3d(inputs, j, r, b), part)
+                part = fma(c_1, spread_3d(inputs, j + 1, r, b), part)
+                part = fma(c_2, spread_3d(inputs, j + 2, r, b), part)
+                store(out, r, p, fma(c_3, spread_3d(inputs, j + 3, r, b), part))
+
+
+@compiled(inner=True, forceinline=True)
+def _rotate_back(first, rows, P, width, modes, product):
+    """Replace ``modes[first:rows]`` by R of its QR factorization; rows from ``first + P`` on become 0."""
+    nothing = splat(0.0)
+    for j in range(P):  # entries below the diagonal of columns before j are left as they come
+        top = first + j
+        block = j // LANES * LANES
+        for p in range(block, width, LANES):
+            total = nothing
+            for r in range(top + 1, rows):
+                total = fma(spread_2d(modes, r, j), load(modes, r, p), total)
+            store(product, 0, p, total)
+        head, square = modes[top, j], product[0, j]
+        if square < _TINY:
+            continue
+        norm = np.sqrt(head * head + square)
+        norm = -norm if head > 0.0 else norm
+        entry = splat(head - norm)  # the Householder vector is (head - norm, modes[top+1:rows, j])
+        factor = splat(1.0 / (norm * (head - norm)))
+        for p in range(width - LANES, block - 1, -LANES):  # the block of column j last
+            total = fma(factor, fma(entry, load(modes, top, p), load(product, 0, p)), nothing)
+            store(modes, top, p, fma(entry, total, load(modes, top, p)))
+            for r in range(top + 1, rows):
+                store(modes, r, p, fma(spread_2d(modes, r, j), total, load(modes, r, p)))
+        modes[top, j] = norm
+    for j in range(P):
+        for p in range(j):
+            modes[first + j, p] = 0.0
+    for r in range(first + P, rows):
+        for p in range(0, width, LANES):
+            store(modes, r, p, nothing)
+
+
+@compiled(inner=True, forceinline=True)
+def _label(rule, small, draws, j, count):
+    """labels[j, b] of sample j of each block b, with its noise."""
+    _, M, _ = small.sizes
+    for b in range(count):
+        draws.labels[j, b] = rule.noise * draws.noises[j, b]
+    for m in range(M):
+        for b in range(count):
+            draws.labels[j, b] += teacher_unit(rule, small, m, draws.teacher_fields[j, m, b])
+
+
+@cache
+def make_advance(constants):
+    """The compiled chain for these constants.
+
+    Parameters
+    ----------
+    constants : Constants
+        Compile-time constants make a step up to twice as fast; machine code is cached for each set.
+        The function is then for ``columns`` = P and ``dof`` of at least the samples of a block.
+        ANY gives the one function for all.
+
+    Returns
+    -------
+    callable
+        ``advance(networks, frame, rule, saved, progress, key)``.  It starts from ``networks``, which
+        change in place, fills the rows of ``saved``, keeps ``progress.counts``, looks at ``progress.stop``
+        now and then, and returns whether the run diverged.  After a return at ``progress.until``
+        another call goes on to the same bits.
+    """
+    known = int(constants != ANY)
+    constant_K, constant_M, constant_P, constant_r_B = constants[:4]
+    constant_activation, constant_teacher_activation, constant_batch = constants[4:]
+
+    @compiled
+    def advance(networks, frame, rule, saved, progress, key):
+        modes, factors = networks
+        counts = progress.counts
+        if known:
+            K, M, P, r_B, columns = constant_K, constant_M, constant_P, constant_r_B, constant_P
+            rule = with_activations(rule, Activation(constant_activation), Activation(constant_teacher_activation),
+                                    constant_batch)
+        else:
+            K, P = factors.xi_out.shape
+            M, r_B = frame.teacher_factor.shape
+            columns = frame.columns
+        batch = rule.batch
+        sizes = (K, M, P)
+        made_small = make_small(sizes, factors)
+        small = Small(sizes, factors, made_small.work, made_small.gradients)  # with the constants as they are here
+        width = padded(P)  # modes come in lanes; those from P on stay 0
+        period, samples = rotation_period(batch)
+        fresh = samples if known else min(samples, frame.dof)  # columns of L_X that a block adds
+        framed = r_B + columns
+        rows = framed + fresh
+        blocks = max(1, BUFFER // samples)
+        met = samples if period > 1 else 0  # inputs of one step never meet
+        draws = _Draws(np.zeros((padded(samples), rows + 2, blocks)), np.zeros((met, met, blocks)),
+                       np.empty((samples, M, blocks)), np.empty((samples, blocks)), np.empty((samples, blocks)))
+        inputs, grams, _, _, labels = draws
+        state = np.zeros((rows, width))
+        fields, coefficients = np.zeros((padded(samples), width)), np.zeros((padded(samples), width))
+        product = np.empty((1, width))
+        saved_modes = np.empty((rows, width))
+        for r in range(framed):
+            for p in range(P):
+                state[r, p] = modes[r, p]
+        unit = 1.0 / rule.N
+        made, row = counts[0], counts[1]
+        while row < saved.steps.size:
+            if progress.stop[0] != 0 or made >= progress.until:
+                break
+            count = min(blocks, (saved.steps[-1] - made) // period + 1)
+            _draw(draws, frame, batch, samples, count, key, made * batch)
+            for j in range(samples):
+                _label(rule, small, draws, j, count)
+            for b in range(count):
+                _project(samples, framed, width, state, inputs, b, fields)
+                for j in range(samples):
+                    for p in range(P):
+                        coefficients[j, p] = 0.0
+                decay = 1.0
+                for step in range(period):
+                    while row < saved.steps.size and saved.steps[row] == made:
+                        _learn(samples, rows, width, state, inputs, b, coefficients, decay, saved_modes)
+                        _save(sizes, saved_modes, factors, saved, row)
+                        row += 1
+                        counts[1] = row
+                    counts[0] = made
+                    if row == saved.steps.size:
+                        return False
+                    now = open_step(rule, unit)
+                    earlier = step * batch  # samples of this block that the weights have learned from
+                    for j in range(earlier, earlier + batch):
+                        for p in range(P):
+                            small.work.u[p] = decay * fields[j, p]
+                        for i in range(earlier):
+                            for p in range(P):
+                                small.work.u[p] = fma(coefficients[i, p], grams[j, i, b], small.work.u[p])
+                        if not sample(rule, now, small, labels[j, b], coefficients, j):
+                            return True
+                    if now.decay != 1.0:
+                        decay *= now.decay
+                        for i in range(earlier):
+                            for p in range(P):
+                                coefficients[i, p] *= now.decay
+                    close_step(rule, now, small)
+                    made += 1
+                _learn(samples, rows, width, state, inputs, b, coefficients, decay, state)
+                if fresh > 0:
+                    _rotate_back(r_B, rows, P, width, state, product)
+            counts[0] = made
+        for r in range(framed):
+            for p in range(P):
+                modes[r, p] = state[r, p]
+        return False
+
+    return advance

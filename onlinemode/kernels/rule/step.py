@@ -1,0 +1,260 @@
+"""One step of online learning, in the space of the fields; every engine makes its steps from here.
+
+The rule (docs/theory.md, section 1.2) never needs the input vector itself: it takes the mode
+fields u and the teacher fields ν of a sample and gives the gradients of the small factors and the
+coefficients with which the input is added to the input modes.  How u and ν come about is the
+business of the engine: projections of real vectors, a Gaussian draw, quadrature nodes.  A step is
+
+    now = open_step(rule, unit)
+    for each sample of the batch:
+        fields into small.work
+        label = teacher_label(rule, now, small, zeta)
+        sample(rule, now, small, label, coefficients, j)
+    close_step(rule, now, small)
+
+Arrays are float64 and C-contiguous.  Nothing here allocates except :func:`make_small`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from onlinemode.kernels.jit import compiled
+from onlinemode.kernels.mathematics.fused import fma
+from onlinemode.kernels.rule.activations import Activation, value_and_slope
+
+# An error beyond this is a run that will not come back; float32 weights are still finite there.
+DIVERGENCE_LIMIT = 1e12
+
+
+class Rates(NamedTuple):
+    """Learning rates of the four factors; 0 leaves a factor untouched."""
+
+    xi_in: float
+    strengths: float
+    xi_out: float
+    readout: float
+
+
+class Rule(NamedTuple):
+    """What a kernel needs to know of a problem; ``onlinemode.theory.rule.compile_rule`` makes it."""
+
+    activation: Activation  # of the student
+    teacher_activation: Activation
+    rates: Rates
+    noise: float  # σ
+    weight_decay: float  # κ
+    batch: int  # n
+    N: float
+
+
+def evaluation_rule(activation, teacher_activation):
+    """A rule that only evaluates the two networks: nothing is learned."""
+    return Rule(activation, teacher_activation, Rates(0.0, 0.0, 0.0, 0.0), 0.0, 0.0, 1, 1.0)
+
+
+class Factors(NamedTuple):
+    """The small factors: trained ones change in place, ``teacher_readout`` never does."""
+
+    strengths: np.ndarray  # (P,)   s
+    xi_out: np.ndarray  # (K, P)    A
+    readout: np.ndarray  # (K,)     v
+    teacher_readout: np.ndarray  # (M,)     v*
+
+
+class Workspace(NamedTuple):
+    """The fields of one sample, and what its forward half passes to the backward half."""
+
+    u: np.ndarray  # (P,)   mode fields
+    nu: np.ndarray  # (M,)   teacher fields
+    scaled_u: np.ndarray  # (P,)   s∘u
+    field: np.ndarray  # (K,)   λ
+    activity: np.ndarray  # (K,)   g(λ)
+    gain: np.ndarray  # (K,)   v∘g'(λ), so that δ = e * gain
+    back: np.ndarray  # (P,)   a = Aᵀδ
+
+
+class Gradients(NamedTuple):
+    """Sums of the loss gradients over samples, of the factors that live in the small space."""
+
+    strengths: np.ndarray  # (P,)   u∘a
+    xi_out: np.ndarray  # (K, P)    δ (s∘u)ᵀ
+    readout: np.ndarray  # (K,)     e g(λ)
+
+
+class Small(NamedTuple):
+    """What a step works on in the small space."""
+
+    sizes: tuple  # (K, M, P): compile-time constants where speed needs them, plain integers elsewhere
+    factors: Factors
+    work: Workspace
+    gradients: Gradients
+
+
+class Step(NamedTuple):
+    """What holds during one step."""
+
+    along_input: float  # factor of s∘a in what a sample adds to the modes along its input
+    small: float  # factor of a rate times a sum of gradients
+    noise: float  # σ
+    decay: float  # factor of the modes
+
+
+@compiled
+def make_small(sizes, factors):
+    K, M, P = sizes
+    work = Workspace(np.zeros(P), np.zeros(M), np.zeros(P), np.zeros(factors.readout.size),
+                     np.zeros(factors.readout.size), np.zeros(factors.readout.size), np.zeros(P))
+    return Small(sizes, factors, work, Gradients(np.zeros(P), np.zeros((K, P)), np.zeros(K)))
+
+
+@compiled(inner=True, forceinline=True)
+def with_activations(rule, activation, teacher_activation, batch):
+    """The rule with other ones, for example compile-time constants."""
+    return Rule(activation, teacher_activation, rule.rates, rule.noise, rule.weight_decay, batch, rule.N)
+
+
+# -- a step ---------------------------------------------------------------------------------------
+
+
+@compiled(inner=True, forceinline=True)
+def open_step(rule, unit):
+    """What holds during a step.
+
+    ``unit`` is what an input of one counts in the modes: 1/√N for the modes themselves, 1/N for the
+    components of X/√N, 1 for increments in units of 1/N.
+    """
+    return Step(-rule.rates.xi_in * unit / rule.batch, 1.0 / (rule.N * rule.batch), rule.noise,
+                1.0 - rule.weight_decay / rule.N)
+
+
+@compiled(inner=True, forceinline=True)
+def teacher_unit(rule, small, m, nu):
+    """What teacher unit m adds to the label at the field ν_m: v*_m g(ν_m)."""
+    value, _ = value_and_slope(rule.teacher_activation, nu)
+    return small.factors.teacher_readout[m] * value
+
+
+@compiled(inner=True, forceinline=True)
+def teacher_label(rule, now, small, zeta):
+    """The label y at the teacher fields ``small.work.nu``, with the normal ``zeta`` as its noise."""
+    _, M, _ = small.sizes
+    label = 0.0
+    for m in range(M):
+        label += teacher_unit(rule, small, m, small.work.nu[m])
+    return label + now.noise * zeta
+
+
+@compiled(inner=True, forceinline=True)
+def sample(rule, now, small, label, coefficients, j):
+    """Learn from the sample whose mode fields are ``small.work.u``.
+
+    Its gradients are added to ``small.gradients``, and row ``j`` of ``coefficients`` (samples, at least P)
+    receives what the sample adds to the modes along its input.
+
+    Returns
+    -------
+    bool
+        Whether the error is within bounds, which it is not where it is NaN; else nothing is learned.
+    """
+    factors, work = small.factors, small.work
+    _, _, P = small.sizes
+    error = _forward(rule, small, label)
+    _backward(small, error)
+    _add_gradients(rule, small, error)
+    for p in range(P):
+        coefficients[j, p] = now.along_input * (factors.strengths[p] * work.back[p])
+    return abs(error) < DIVERGENCE_LIMIT
+
+
+@compiled(inner=True, forceinline=True)
+def close_step(rule, now, small):
+    """Let the small factors learn from the samples of the step; the caller multiplies the modes by ``now.decay``."""
+    K, _, P = small.sizes
+    rates, factors, gradients = rule.rates, small.factors, small.gradients
+    if rates.strengths != 0.0:
+        for p in range(P):
+            factors.strengths[p] = descended(factors.strengths[p], rates.strengths * now.small, gradients.strengths[p])
+            gradients.strengths[p] = 0.0
+    if rates.xi_out != 0.0:
+        for k in range(K):
+            for p in range(P):
+                factors.xi_out[k, p] = descended(factors.xi_out[k, p], rates.xi_out * now.small, gradients.xi_out[k, p])
+                gradients.xi_out[k, p] = 0.0
+    if rates.readout != 0.0:
+        for k in range(K):
+            factors.readout[k] = descended(factors.readout[k], rates.readout * now.small, gradients.readout[k])
+            gradients.readout[k] = 0.0
+
+
+@compiled(inner=True, forceinline=True)
+def descended(value, rate, gradient):
+    """A factor after a step down its gradient."""
+    return value - rate * gradient
+
+
+@compiled(inner=True, forceinline=True)
+def error_without_noise(rule, small):
+    """Error e = f − y at the fields in ``small.work``; fills ``scaled_u``, ``field``, ``activity`` and ``gain``."""
+    _, M, _ = small.sizes
+    label = 0.0
+    for m in range(M):
+        label += teacher_unit(rule, small, m, small.work.nu[m])
+    return _forward(rule, small, label)
+
+
+# -- its pieces -----------------------------------------------------------------------------------
+
+
+@compiled(inner=True, forceinline=True)
+def _forward(rule, small, label):
+    """Error e = f − y of the sample whose mode fields are ``work.u`` and whose label is y.
+
+    Fills ``scaled_u``, ``field``, ``activity`` and ``gain``.
+    """
+    K, _, P = small.sizes
+    factors, work = small.factors, small.work
+    for p in range(P):
+        work.scaled_u[p] = factors.strengths[p] * work.u[p]
+    for k in range(K):
+        field = 0.0
+        for p in range(P):
+            field = fma(factors.xi_out[k, p], work.scaled_u[p], field)
+        work.field[k] = field
+    for k in range(work.field.size):  # not K: where LLVM knows the length it unrolls, and does not vectorise
+        work.activity[k], slope = value_and_slope(rule.activation, work.field[k])
+        work.gain[k] = factors.readout[k] * slope
+    output = 0.0
+    for k in range(K):
+        output += factors.readout[k] * work.activity[k]
+    return output - label
+
+
+@compiled(inner=True, forceinline=True)
+def _backward(small, error):
+    """Fill ``work.back`` with a = Aᵀδ, δ = e v∘g'(λ)."""
+    K, _, P = small.sizes
+    factors, work = small.factors, small.work
+    for p in range(P):
+        total = 0.0
+        for k in range(K):
+            total = fma(factors.xi_out[k, p], work.gain[k], total)
+        work.back[p] = error * total
+
+
+@compiled(inner=True, forceinline=True)
+def _add_gradients(rule, small, error):
+    """Add this sample's gradients of those of s, A and v that have a learning rate."""
+    K, _, P = small.sizes
+    rates, work, gradients = rule.rates, small.work, small.gradients
+    if rates.strengths != 0.0:
+        for p in range(P):
+            gradients.strengths[p] += work.u[p] * work.back[p]
+    if rates.xi_out != 0.0:
+        for k in range(K):
+            delta = error * work.gain[k]
+            for p in range(P):
+                gradients.xi_out[k, p] += delta * work.scaled_u[p]
+    if rates.readout != 0.0:
+        for k in range(K):
+            gradients.readout[k] += error * work.activity[k]

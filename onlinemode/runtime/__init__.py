@@ -1,0 +1,1 @@
+"""What the engines share: saved times, starts and their parts, threads of replicas, checkpoints, progress."""

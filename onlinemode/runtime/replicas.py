@@ -1,0 +1,176 @@
+"""What the engines that simulate have in common: replicas, each in a thread of its own."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import numpy as np
+
+from onlinemode import checks
+from onlinemode.replica_states import OVERLAPS, ReplicaStates
+from onlinemode.runtime.progress import Progress
+from onlinemode.theory.meanfield import generalization_error
+from onlinemode.trajectory import Status
+
+LOOK_SECONDS = 0.2  # between two looks of the main thread
+NEVER_BEGUN = "stopped by the user before it began; all times are NaN"
+NOTHING_TRAINED = "nothing is trained: the state is constant"
+
+
+def thread_count(threads):
+    """The given number of threads, or the number of cores that this process may use."""
+    if threads is not None:
+        return checks.integer("threads", threads, 1)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def each_once(function, items):
+    """``[function(item) for item in items]``, with one call for an item that stands there several times."""
+    results = {}
+    for item in items:
+        if id(item) not in results:
+            results[id(item)] = function(item)
+    return [results[id(item)] for item in items]
+
+
+def outcome(diverged, complete, alpha, trains=True):
+    """Status and message of a replica that is no longer running, at the time ``alpha``."""
+    if diverged:
+        return Status.DIVERGED, (f"diverged at α = {alpha:.6g}: lower the learning rates (or the size of the start, "
+                                 "noise, weight decay); later times are NaN")
+    if not complete:
+        return Status.INTERRUPTED, f"stopped by the user at α = {alpha:.6g}; later times are NaN"
+    return Status.COMPLETED, "reached the last α" if trains else NOTHING_TRAINED
+
+
+class Replica:
+    """One trajectory in the making: order parameters at the saved times, NaN until they are known.
+
+    An engine derives from it and implements ``advance(stop)``, which fills the arrays, keeps
+    ``counts`` (steps made, times saved) current, calls :meth:`look` between two calls of its kernel,
+    returns early when ``stop[0]`` is set, and returns whether the run diverged.  It begins from
+    ``snapshot`` where there is one, and leaves in ``end`` what the run can go on from: one row of the
+    arrays of :class:`onlinemode.replica_states.ReplicaStates`, by their names in a file.
+    """
+
+    path_names = OVERLAPS
+
+    def __init__(self, number, overlaps, problem, N, times, first_step=0, checkpoint=None):
+        K, M, P = overlaps.K, overlaps.M, overlaps.P
+        self.number, self.overlaps, self.problem, self.N = number, overlaps, problem, N
+        self.G = np.full((times, P, P), np.nan)
+        self.S = np.full((times, P, M), np.nan)
+        self.strengths = np.full((times, P), np.nan)
+        self.xi_out = np.full((times, K, P), np.nan)
+        self.readout = np.full((times, K), np.nan)
+        self.first_step = first_step
+        self.counts = np.array([first_step, 0])
+        self.end = None
+        self.status, self.message = Status.INTERRUPTED, NEVER_BEGUN
+        self.begun, self.finished = False, False
+        self.checkpoint, self.snapshot, self.answered = checkpoint, None, 0
+
+    @property
+    def steps_made(self):
+        return int(self.counts[0])
+
+    @property
+    def saved(self):
+        return int(self.counts[1])
+
+    def run(self, stop):
+        """Make the trajectory; executed in a thread."""
+        if self.finished:  # by the call that was restored
+            return
+        self.begun = True
+        diverged = self.advance(stop)
+        self.status, self.message = outcome(diverged, self.saved == len(self.G), self.steps_made / self.N,
+                                            self.problem.trains)
+        self.finished = self.status is not Status.INTERRUPTED
+
+    def look(self, copy_state):
+        """Keep a snapshot if a checkpoint has asked for one; ``copy_state()`` gives its arrays by name."""
+        if self.checkpoint is not None and self.answered != self.checkpoint.asked:
+            asked = self.checkpoint.asked
+            self.snapshot = {"counts": self.counts.copy(), **copy_state()}
+            self.answered = asked
+
+    def restore_finished(self, status, message, steps, paths, end):
+        """Take over what an earlier call made."""
+        for name, values in paths.items():
+            getattr(self, name)[...] = values
+        self.counts[0] = steps
+        self.counts[1] = int(np.isfinite(self.G).all((-2, -1)).sum())
+        self.status, self.message, self.begun, self.finished, self.end = status, message, True, True, end
+
+    def last_error(self):
+        """ε_g at the last saved time, NaN before the first."""
+        return float(self.error_of(*self.state(self.saved - 1))) if self.saved else np.nan
+
+    def state(self, rows):
+        """G, S, strengths, xi_out and readout at one saved time or several."""
+        return tuple(getattr(self, name)[rows] for name in OVERLAPS)
+
+    def error_of(self, G, S, strengths, xi_out, readout):
+        """ε_g from the overlaps."""
+        return generalization_error(self.problem.activation, G, S, self.overlaps.T, strengths, xi_out, readout,
+                                    self.overlaps.teacher_readout, self.problem.teacher_activation)
+
+
+def run_in_threads(replicas, threads, progress, stop, last_step, checkpoint=None):
+    """Run all replicas on a pool of threads; Ctrl-C stops them at their next look at the flag ``stop``."""
+    if checkpoint is not None:
+        checkpoint.restore(replicas)
+    total = max(sum(int(last_step) - replica.first_step for replica in replicas), 1)
+    pool = ThreadPoolExecutor(max_workers=min(threads, len(replicas)))
+    futures = [pool.submit(replica.run, stop) for replica in replicas]
+    asked = False
+    try:
+        pending = futures
+        while pending:
+            _, pending = wait(pending, timeout=LOOK_SECONDS)
+            if checkpoint is not None:
+                if not asked and checkpoint.due():
+                    checkpoint.ask()
+                    asked = True
+                if asked and not any(replica.begun and not replica.finished and replica.answered != checkpoint.asked
+                                     for replica in replicas):
+                    checkpoint.write(replicas)
+                    asked = False
+            if progress is not None:
+                current = next((replica for replica, future in zip(replicas, futures) if not future.done()),
+                               replicas[-1])
+                made = sum(replica.steps_made - replica.first_step for replica in replicas)
+                progress(Progress(current.steps_made / current.N, made / total, made, current.last_error()))
+    except BaseException as problem:
+        if checkpoint is not None:  # before the flag: replicas look for the question first
+            checkpoint.ask()
+        stop[0] = 1
+        pool.shutdown(wait=True, cancel_futures=True)
+        if checkpoint is not None:
+            checkpoint.write(replicas)
+        if not isinstance(problem, KeyboardInterrupt):  # an error in the callback is an error of the run
+            raise
+    pool.shutdown(wait=True)
+    for future in futures:
+        if not future.cancelled():
+            future.result()  # an error in a thread is an error of the run
+
+
+def collect(replicas, teacher=None):
+    """The fields of a Trajectory that come from the replicas; ``teacher`` belongs to their ends."""
+    fields = {name: np.stack([getattr(replica, name) for replica in replicas]) for name in OVERLAPS}
+    return {**fields, "end": _ends(replicas, teacher), "status": [replica.status for replica in replicas],
+            "message": [replica.message for replica in replicas]}
+
+
+def _ends(replicas, teacher):
+    """The ReplicaStates of these replicas; None where no one has left a state."""
+    known = next((replica.end for replica in replicas if replica.end is not None), None)
+    if known is None:
+        return None
+    nothing = {name: np.full_like(value, np.nan if np.asarray(value).dtype.kind == "f" else 0)
+               for name, value in known.items()}
+    ends = [nothing if replica.end is None else replica.end for replica in replicas]
+    states = ReplicaStates.from_arrays("", {name: np.stack([end[name] for end in ends]) for name in known})
+    states.teacher = teacher
+    return states
