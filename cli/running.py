@@ -58,7 +58,7 @@ def make_start(settings, vectors=True, small=False):
 
 def goes_on(start):
     """Whether a start is where the replicas of an earlier run stand."""
-    from onlinemode.runtime.parts import GoingOn
+    from onlinemode.runtime.starts import GoingOn
 
     return isinstance(start, GoingOn)
 

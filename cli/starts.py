@@ -43,7 +43,7 @@ def beginning(settings, before=None, checkpoint=None, vectors=False):
     str
     """
     from onlinemode.continuing import end_of
-    from onlinemode.runtime.parts import GoingOn
+    from onlinemode.runtime.starts import GoingOn
     from onlinemode.simulation import start_in_checkpoint
 
     if before is not None:

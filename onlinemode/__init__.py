@@ -6,7 +6,7 @@ package imports neither Numba nor Matplotlib: names are loaded when they are fir
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 _HOME = {
     "Problem": "onlinemode.problem",

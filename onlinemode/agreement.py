@@ -172,7 +172,7 @@ def _squared_error(run, noise, name):
 
 
 def _check_start(run):
-    if run.meta["engine"] == "ode":
+    if run.info.theory:
         raise ParameterError("the linear-noise theory is about runs at finite N; got a run of engine ode: give one of "
                              "micro or chain")
     if run.starts is not None:

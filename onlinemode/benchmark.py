@@ -192,7 +192,7 @@ class _Engine:
                       "save_at": 2, "threads": 1, **options}
 
     def run(self, steps):
-        return simulate(alpha=steps / self.N, **self._call).meta["seconds_run"]
+        return simulate(alpha=steps / self.N, **self._call).info.seconds_run
 
     def overlaps(self, steps):
         return simulate(alpha=steps / self.N, **self._call).G[0, -1]

@@ -1,17 +1,18 @@
 """Going on: from the end of a run with its steps and its samples, and pieces put together."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from onlinemode import checks
-from onlinemode.engines import get_engine
-from onlinemode.engines.chain import states as chain_states
+from onlinemode.engines import capabilities_of, get_engine
 from onlinemode.ensemble import PROBABILITIES, Ensemble
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.problem import Problem
 from onlinemode.replica_states import OVERLAPS, ReplicaStates
 from onlinemode.runtime.checkpoint import EVERY
-from onlinemode.runtime.parts import GoingOn
 from onlinemode.runtime.saved_times import later_times
+from onlinemode.runtime.starts import GoingOn
 from onlinemode.simulation import simulate
 from onlinemode.trajectory import Trajectory
 
@@ -66,29 +67,30 @@ def go_on(run, alpha, *, save_at=200, problem=None, engine=None, progress=None, 
     """
     if not isinstance(run, Trajectory):
         raise ParameterError(f"run must be a Trajectory, such as load('run.npz'); got {type(run).__name__}")
-    own = run.meta["engine"]
-    if engine not in (None, own, "ode"):
+    own = run.info.engine
+    if engine is not None and engine != own and not capabilities_of(engine).theory:
         raise EngineError(f"engine must be that of the run, {own}, or ode; got {engine!r}: start anew from run.final, "
                           "with another seed")
     engine = own if engine is None else engine
     problem = _checked_problem(run, problem)
     states = end_of(run, engine)
-    call, module = run.meta["call"], get_engine(engine)
-    free = module.OPTIONS if engine == "ode" else ("threads",)
+    call, goes_on = run.info.call, get_engine(engine)
+    theory, known = goes_on.capabilities.theory, goes_on.Options.names()
+    free = known if theory else ("threads",)
     fixed = sorted(set(options) - set(free))
     if fixed:
         raise EngineError(f"go_on has no option {fixed[0]!r}; engine {engine} has {', '.join(free)}, the others are "
                           "those of the run")
     if engine == own:
-        options = {name: call[name] for name in module.OPTIONS if name in call} | options
-    if engine == own == "chain" and problem != run.problem:
-        states = chain_states.at_the_end(states, run.N)
+        options = {name: call[name] for name in known if name in call} | options
+    if engine == own and problem != run.problem:
+        states = goes_on.at_the_end(states, run.N)
     alpha = checks.number("alpha", alpha, above=0.0)
-    times = later_times(save_at, float(states.alpha[0]), alpha, run.N, whole_steps=engine != "ode")
+    times = later_times(save_at, float(states.alpha[0]), alpha, run.N, whole_steps=not theory)
     store_final = call.get("store_final", False) if store_final is None else store_final
-    origin = run.meta["start"].get("origin") if run.meta["start"]["kind"] == "states" else run.meta["start"]
+    origin = run.info.start.get("origin") if run.info.start["kind"] == "states" else run.info.start
     return simulate(problem, GoingOn(states, run.initial, run.N, origin, run.began_together), alpha, engine, N=run.N,
-                    seed=run.meta["seed"], replicas=run.replicas, keep=call["keep"], save_at=times, progress=progress,
+                    seed=run.info.seed, replicas=run.replicas, keep=call["keep"], save_at=times, progress=progress,
                     store_weights=store_weights, store_final=store_final, checkpoint=checkpoint,
                     checkpoint_every=checkpoint_every, quantiles=call.get("quantiles", PROBABILITIES), **options)
 
@@ -106,7 +108,7 @@ def mean_field(run):
         Of engine ode; one replica a start.
     """
     start, replicas = (run.initial, 1) if run.starts is None else (run.start_of, run.draws)
-    if run.meta["start"]["kind"] == "states":
+    if run.info.start["kind"] == "states":
         rows = {name: getattr(run, name)[:, :1] for name in OVERLAPS}
         start = GoingOn(ReplicaStates.of_rows(run.alpha[:1], [0] * run.draws, rows), run.initial, run.N)
         replicas = run.draws
@@ -121,15 +123,15 @@ def end_of(run, engine=None):
     ParameterError, EngineError
         If it cannot.
     """
-    own = run.meta["engine"]
+    own = run.info.engine
     engine = own if engine is None else engine
     states = run.states_at_end()
-    if engine == own and engine != "ode" and run.end is None:
-        if run.meta["device"] != "cpu":
+    if engine == own and not run.info.theory and run.end is None:
+        if run.info.device != "cpu":
             raise EngineError("a run on device cuda cannot go on: start anew from run.final, with another seed")
         raise ParameterError(f"a run of {own} goes on from its "
                              + ("N-dimensional vectors, which this one did not keep: make it with store_final=True "
-                                "(onlinemode simulate --store-final)" if own == "micro" else
+                                "(onlinemode simulate --store-final)" if capabilities_of(own).makes_vectors else
                                 "factors, which this file, of an older version, does not hold: make the run again with "
                                 "repeat"))
     if np.ptp(states.alpha):
@@ -197,21 +199,21 @@ def _joined(run, piece):
         fields["error_se"] = along(*(np.full(each.G.shape[:2], np.nan) if each.error_se is None else each.error_se
                                      for each in (run, piece)))
     alpha = along(run.alpha, piece.alpha, 0)
-    meta = {**run.meta, "steps": piece.meta["steps"], "date": piece.meta["date"],
-            "call": {**run.meta["call"], "alpha": piece.meta["call"]["alpha"], "save_at": alpha.tolist(),
-                     "store_final": piece.meta["call"]["store_final"]}}
+    call, last = run.info.call, piece.info
+    info = replace(run.info, steps=last.steps, date=last.date, call={
+        **call, "alpha": last.call["alpha"], "save_at": alpha.tolist(), "store_final": last.call["store_final"]})
     for name in ("seconds_compile", "seconds_run", "evaluations"):
-        if name in meta:
-            meta[name] = meta[name] + piece.meta.get(name, 0)
+        if getattr(info, name) is not None:
+            info = replace(info, **{name: getattr(info, name) + (getattr(last, name) or 0)})
     return Trajectory(alpha=alpha, **fields, problem=run.problem, initial=run.initial, status=piece.status,
-                      message=piece.message, meta=meta, weights=run.weights, starts=run.starts, begin=run.begin,
+                      message=piece.message, info=info, weights=run.weights, starts=run.starts, begin=run.begin,
                       end=piece.end, summary=_summaries(run, piece, alpha, along))
 
 
 def _follows(run, piece):
     """Whether a piece goes on where a run ends."""
-    start, names = piece.meta["start"], ("engine", "seed", "N")
-    if start["kind"] != "states" or any(run.meta[name] != piece.meta[name] for name in names):
+    start, names = piece.info.start, ("engine", "seed", "N")
+    if start["kind"] != "states" or any(getattr(run.info, name) != getattr(piece.info, name) for name in names):
         return False
     states = end_of(run, "ode")  # its overlaps
     if piece.replicas != run.replicas or float(states.alpha[0]) != start["alpha"]:

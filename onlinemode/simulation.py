@@ -2,6 +2,7 @@
 
 import platform
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
@@ -10,12 +11,15 @@ import numpy as np
 
 from onlinemode import checks, initial
 from onlinemode.engines import get_engine
+from onlinemode.engines.base import Call
 from onlinemode.ensemble import PROBABILITIES, quantile_levels
 from onlinemode.errors import EngineError, FileError, OnlineModeError, ParameterError, RepeatError
 from onlinemode.problem import Problem
+from onlinemode.run_info import RunInfo
 from onlinemode.runtime.checkpoint import EVERY, Checkpoint, kernel_version, read_checkpoint
-from onlinemode.runtime.parts import KEEP, GoingOn, Starts, run_in_parts
+from onlinemode.runtime.parts import KEEP, run_in_parts
 from onlinemode.runtime.saved_times import count_or_times
+from onlinemode.runtime.starts import GoingOn, Starts
 from onlinemode.trajectory import Trajectory, read_start, start_arrays
 
 MAX_SEED = 2**64 - 1
@@ -96,16 +100,17 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         checkpoint = Checkpoint(checkpoint, checkpoint_every)
     checks.instance("problem", problem, Problem)
     starts = start if isinstance(start, GoingOn) else Starts(start, problem.inputs)
-    module = get_engine(engine)
-    unknown = sorted(set(options) - set(module.OPTIONS))
+    made_by = get_engine(engine)
+    can, known = made_by.capabilities, made_by.Options.names()
+    unknown = sorted(set(options) - set(known))
     if unknown:
-        raise EngineError(f"engine {engine} has no option {unknown[0]!r}; it has {', '.join(module.OPTIONS)}")
+        raise EngineError(f"engine {engine} has no option {unknown[0]!r}; it has {', '.join(known)}")
     alpha = checks.number("alpha", alpha, above=0.0)
     if alpha < SHORTEST_ALPHA:
         raise ParameterError(f"alpha must be at least {SHORTEST_ALPHA:g}; got {alpha!r}")
     seed = checks.integer("seed", seed, 0, MAX_SEED)
     replicas = checks.integer("replicas", replicas, 1)
-    if module.DETERMINISTIC and replicas > 1 and not starts.differ:
+    if can.theory and replicas > 1 and not starts.differ:
         raise EngineError(f"engine {engine} is deterministic and has one replica a start; got replicas = {replicas}: "
                           "leave it out")
     checks.choice("keep", keep, KEEP)
@@ -117,7 +122,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
             raise ParameterError(f"N must be that of the weights, {starts.N}; got {N}: leave it out")
         N = starts.N
     going_on = starts.states is not None
-    if starts.N is None and N is not None and not module.DETERMINISTIC and not going_on:
+    if starts.N is None and N is not None and not can.theory and not going_on:
         starts.in_dimensions(N)
     if store_weights and starts.N is None and not going_on:
         raise ParameterError("store_weights needs a start that is Weights; got OrderParameters (always stored)")
@@ -125,26 +130,25 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         raise ParameterError("store_weights needs one start for all replicas; got a callable: leave it out, recipes of "
                              "onlinemode.initial are stored anyway")
 
-    if checkpoint is not None and module.DETERMINISTIC:
+    if checkpoint is not None and not can.checkpoints:
         raise EngineError(f"engine {engine} has no checkpoints: its runs are short; leave checkpoint out")
 
     store_weights, store_final = bool(store_weights), bool(store_final)
-    arguments = dict(alpha=alpha, N=N, seed=seed, replicas=replicas, save_at=save_at, store_final=store_final,
-                     **options)
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()}
     call = {"alpha": alpha, "engine": engine, "N": N, "seed": seed, "replicas": replicas, "keep": keep,
             "save_at": count_or_times(save_at).tolist(), "quantiles": list(quantiles), "store_final": store_final,
             **plain}
     if checkpoint is not None:
         checkpoint.begin(*_identity(problem, starts, call, store_weights))
-    run = run_in_parts(module, problem, starts, keep, progress, arguments, checkpoint, quantiles)
+    run = run_in_parts(made_by, Call(problem, alpha, N, seed, replicas, save_at, progress, np.zeros(1, np.uint8),
+                                     checkpoint, store_final), made_by.Options(**options), starts, keep, quantiles)
     if "device" in call:
-        call["device"] = run.meta["device"]  # of "auto" what it was
-    run.meta = {"engine": engine, "seed": seed, **run.meta, "call": call, "start": starts.describe(),
-                "versions": _versions(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
+        call["device"] = run.info.device  # of "auto" what it was
+    run.info = replace(run.info, seed=seed, call=call, start=starts.describe(), versions=_versions(),
+                       date=datetime.now(UTC).isoformat(timespec="seconds"))
     if going_on:
-        run.meta["steps_before"] = [starts.steps] * len(starts.states)
-        if store_weights or not module.MAKES_VECTORS:
+        run.info = replace(run.info, steps_before=[starts.steps] * len(starts.states))
+        if store_weights or not can.makes_vectors:
             run.begin = starts.states
     elif store_weights:
         run.weights = start
@@ -175,8 +179,8 @@ def repeat(run, progress=None):
         run.problem.inputs.available()
     except FileError as problem:
         raise RepeatError(f"this run cannot be repeated: {problem}") from None
-    call = dict(run.meta["call"])
-    if run.meta["start"]["kind"] == "weights":
+    call = dict(run.info.call)
+    if run.info.start["kind"] == "weights":
         call["N"] = None
     stored = run.weights is not None or run.begin is not None
     return simulate(run.problem, _rebuild_start(run), progress=progress, store_weights=stored, **call)
@@ -258,15 +262,15 @@ def start_in_checkpoint(path, restored=None):
         header = restored["header"]
         record = Trajectory(alpha=nothing, G=nothing, S=nothing, strengths=nothing, xi_out=nothing, readout=nothing,
                             problem=Problem.from_dict(header["problem"]), status=[], message=[],
-                            meta={"start": header["start"], "versions": header["versions"],
-                                  "N": header["call"]["N"]},
+                            info=RunInfo(header["call"]["engine"], header["call"]["N"], start=header["start"],
+                                         versions=header["versions"]),
                             **read_start(restored["start_arrays"], header["start"].get("origin")))
         return record.problem, _rebuild_start(record)
 
 
 def _rebuild_start(run):
     """The start of a saved run: Weights, OrderParameters, a callable where replicas have their own, or a GoingOn."""
-    recorded = run.meta["start"]
+    recorded = run.info.start
     if recorded["kind"] == "states":
         if run.begin is None:
             raise RepeatError(f"this run goes on from another one at α = {recorded['alpha']:.6g}, from vectors that "
@@ -298,7 +302,7 @@ def _rebuild_weights(run, recorded, replica):
         if not drawn.is_close(run.start_of(replica), rtol=0.0, atol=1e-9):
             raise RepeatError(f"the recipe {recorded['origin']['name']} does not give the weights of this file: they "
                               "were changed after they were drawn, or drawn by another version (onlinemode "
-                              f"{run.meta['versions']['onlinemode']}, NumPy {run.meta['versions']['numpy']}); "
+                              f"{run.info.versions['onlinemode']}, NumPy {run.info.versions['numpy']}); "
                               "save such runs with store_weights=True")
     return weights
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from onlinemode.engines import get_engine
+from onlinemode.engines import options_of
 from onlinemode.ensemble import PROBABILITIES
 from onlinemode.state import Weights, attainable
 
@@ -65,16 +65,16 @@ def difference(run, problem, start, call):
     if any(status.value == "interrupted" for status in run.status):
         return "it was interrupted"
     asked, found = _plain(problem.to_dict()), _plain(run.problem.to_dict())
-    names = ("alpha", "engine", "N", "seed", "replicas", "keep", "save_at", *get_engine(call["engine"]).OPTIONS)
+    names = ("alpha", "engine", "N", "seed", "replicas", "keep", "save_at", *options_of(call["engine"]).names())
     call = {"replicas": 1, "keep": "all", "quantiles": PROBABILITIES} | call
     if call["keep"] == "summary":
         asked["quantiles"] = _plain(call["quantiles"])
-        found["quantiles"] = _plain(run.meta["call"].get("quantiles", PROBABILITIES))
+        found["quantiles"] = _plain(run.info.call.get("quantiles", PROBABILITIES))
     for name in names:
         if name != "threads" and not (name == "device" and call.get(name) == "auto"):
-            asked[name], found[name] = _plain(call.get(name)), run.meta["call"].get(name)
+            asked[name], found[name] = _plain(call.get(name)), run.info.call.get(name)
     first = start(0) if callable(start) else start
-    recorded = run.meta["start"]
+    recorded = run.info.start
     if isinstance(first, Weights):
         origins = recorded.get("origins") or [recorded.get("origin")]
         asked["start"], found["start"] = _plain(first.origin), origins[0]
@@ -105,7 +105,7 @@ def _flat(values, prefix=""):
 
 def _same_weights(run, weights, replica):
     """Whether a replica began from these weights: their recipe, or their fingerprint where they have none."""
-    recorded = run.meta["start"]
+    recorded = run.info.start
     if recorded["kind"] != "weights":
         return False
     if weights.origin is not None:
@@ -115,11 +115,11 @@ def _same_weights(run, weights, replica):
 
 def _same_overlaps(run, overlaps, replica):
     """Whether a replica began from these overlaps, or from what vectors have in their place where they are rounded."""
-    if run.meta["start"]["kind"] != "overlaps":
+    if run.info.start["kind"] != "overlaps":
         return False
     began, tolerance = run.start_of(replica), {"rtol": 1e-9, "atol": 1e-12}
     return began.is_close(overlaps, **tolerance) or (
-        run.meta["engine"] != "ode" and began.is_close(attainable(overlaps, run.N), **tolerance))
+        not run.info.theory and began.is_close(attainable(overlaps, run.N), **tolerance))
 
 
 def _last(run):

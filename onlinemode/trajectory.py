@@ -13,6 +13,7 @@ from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, Ensemble, ensemble_o
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.problem import Problem
 from onlinemode.replica_states import OVERLAPS, ReplicaStates
+from onlinemode.run_info import FORMAT, RunInfo
 from onlinemode.state import OrderParameters, Weights
 from onlinemode.storage import read_archive, replacing, write_archive
 from onlinemode.theory.meanfield import generalization_error
@@ -58,8 +59,8 @@ class Trajectory(Described):
         One a replica.
     message : list of str
         One a replica.
-    meta : dict
-        N, seed, engine, device, precision, versions, seconds to compile and to run, steps, and the
+    info : RunInfo
+        Engine, N, seed, device, precision, versions, seconds to compile and to run, steps, and the
         arguments of the call, so that :func:`onlinemode.repeat` can make the run again.
     weights : Weights, optional
         The initial weights, where storing them was asked for.
@@ -88,7 +89,7 @@ class Trajectory(Described):
     initial: OrderParameters
     status: list
     message: list
-    meta: dict
+    info: RunInfo
     weights: Weights | None = field(default=None, repr=False)
     error: np.ndarray | None = None
     error_se: np.ndarray | None = None
@@ -96,6 +97,11 @@ class Trajectory(Described):
     summary: Ensemble | None = field(default=None, repr=False)
     begin: ReplicaStates | None = field(default=None, repr=False)
     end: ReplicaStates | None = field(default=None, repr=False)
+
+    @property
+    def meta(self):
+        """What ``info`` holds, as the file has it: a dict of plain values."""
+        return self.info.to_dict()
 
     @property
     def T(self):
@@ -122,7 +128,7 @@ class Trajectory(Described):
         """Means, standard deviations and quantiles over all replicas, an :class:`onlinemode.ensemble.Ensemble`."""
         if self.summary is not None:
             return self.summary
-        quantiles = self.meta.get("call", {}).get("quantiles", PROBABILITIES)
+        quantiles = self.info.call.get("quantiles", PROBABILITIES)
         return ensemble_of(self.alpha, {name: getattr(self, name) for name in OBSERVABLES}, quantiles)
 
     def _described(self):
@@ -134,7 +140,7 @@ class Trajectory(Described):
         problem = self.problem
         trained = [(name, rate) for name, rate in vars(problem.rates).items() if rate > 0.0]
         whose = "" if self.replicas == 1 else " (replica 0)"
-        rows = [("Trajectory", f"engine {self.meta.get('engine', 'unknown')}, {sizes}"),
+        rows = [("Trajectory", f"engine {self.info.engine}, {sizes}"),
                 ("replicas", counts if self.draws == self.replicas else f"{counts}; {self.draws} kept one by one"),
                 ("problem", f"{_activations(problem)}, noise {problem.noise:g}, weight decay {problem.weight_decay:g}, "
                             f"batch {problem.batch}, inputs {problem.inputs!r}"),
@@ -167,7 +173,7 @@ class Trajectory(Described):
     @property
     def began_together(self):
         """Whether all replicas began from one start; those of a run that goes on may have."""
-        recorded = self.meta["start"]
+        recorded = self.info.start
         return recorded.get("together", False) if recorded["kind"] == "states" else self.starts is None
 
     @property
@@ -214,7 +220,7 @@ class Trajectory(Described):
             if self.draws < self.replicas:
                 raise ParameterError(f"this run kept {self.draws} of its {self.replicas:,} replicas one by one, and "
                                      "not where the others ended: make it with store_final=True")
-            states = ReplicaStates.of_rows(self.alpha, self.meta["steps"],
+            states = ReplicaStates.of_rows(self.alpha, self.info.steps,
                                            {name: getattr(self, name) for name in OVERLAPS})
         for number, alpha in enumerate(states.alpha):
             if not np.isfinite(alpha):
@@ -228,7 +234,7 @@ class Trajectory(Described):
     @property
     def N(self):
         """Number of inputs; None for a mean-field run from overlaps."""
-        return self.meta.get("N")
+        return self.info.N
 
     @property
     def _scaled(self):
@@ -294,8 +300,8 @@ class Trajectory(Described):
         Simulated curves are smoothed over 0.3 decades of α, and the least prominence is 0.2, unless
         ``smoothing`` or ``prominence`` are given; by default ``floor`` is 1e-12, or the solver's atol if that is more.
         """
-        options = {"floor": max(LEAST_ERROR, self.meta.get("atol", 0.0))} | options
-        if self.meta["engine"] != "ode":
+        options = {"floor": max(LEAST_ERROR, self.info.atol or 0.0)} | options
+        if not self.info.theory:
             options = {"smoothing": 0.3, "prominence": 0.2} | options
         return observables.find_plateaus(self.alpha, self.generalization_error[replica], **options)
 
@@ -315,7 +321,7 @@ class Trajectory(Described):
             If the file cannot be written.
         """
         header = {"problem": self.problem.to_dict(), "status": [s.value for s in self.status],
-                  "message": list(self.message), "meta": self.meta}
+                  "message": list(self.message), "meta": self.meta, "format": FORMAT}
         arrays = {"alpha": self.alpha, **{name: getattr(self, name) for name in OVERLAPS}}
         arrays |= {name: getattr(self, name) for name in ("error", "error_se") if getattr(self, name) is not None}
         if self.summary is not None:
@@ -384,7 +390,7 @@ class Trajectory(Described):
     def _parameters(self):
         """Numbers and names that made the run, as columns of a table."""
         problem, rates = self.problem, self.problem.rates
-        return {"engine": self.meta["engine"], "N": self.N, "seed": self.meta["seed"], "activation": problem.activation,
+        return {"engine": self.info.engine, "N": self.N, "seed": self.info.seed, "activation": problem.activation,
                 "noise": problem.noise, "weight_decay": problem.weight_decay, "batch": problem.batch,
                 "eta": rates.xi_in, "eta_strengths": rates.strengths, "eta_xi_out": rates.xi_out,
                 "eta_readout": rates.readout, "inputs": repr(problem.inputs)}
@@ -443,12 +449,15 @@ def load(path):
         If the file is missing, truncated, or not a trajectory.
     """
     header, arrays = read_archive(path, KIND)
+    if header.get("format", 1) not in range(1, FORMAT + 1):
+        raise FileError(f"{path} has format {header['format']!s:.20}, and this version of onlinemode reads formats up "
+                        f"to {FORMAT}: it was written by a newer one; update onlinemode")
     try:
         return Trajectory(
             alpha=arrays["alpha"], **{name: arrays[name] for name in OVERLAPS},
             problem=Problem.from_dict(header["problem"]), **read_start(arrays, header["meta"]["start"].get("origin")),
             status=[Status(name) for name in header["status"]], message=header["message"],
-            meta=header["meta"], error=arrays.get("error"), error_se=arrays.get("error_se"),
+            info=RunInfo.from_dict(header["meta"]), error=arrays.get("error"), error_se=arrays.get("error_se"),
             summary=Ensemble.from_arrays(arrays["alpha"], arrays), end=ReplicaStates.from_arrays("end_", arrays))
     except (AttributeError, KeyError, TypeError, ValueError) as problem:
         raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None

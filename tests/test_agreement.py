@@ -1,5 +1,6 @@
 """z-scores against the linear-noise theory and between runs: standard normal if all is right, and only then."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -39,7 +40,7 @@ def some(run, first, count=1):
     chosen = slice(first, first + count)
     fields = {name: getattr(run, name)[chosen] for name in ("G", "S", "strengths", "xi_out", "readout", "error")}
     return om.Trajectory(alpha=run.alpha, **fields, problem=run.problem, initial=run.initial, status=run.status[chosen],
-                         message=run.message[chosen], meta=run.meta)
+                         message=run.message[chosen], info=run.info)
 
 
 def p_value(z):
@@ -74,7 +75,7 @@ def test_means_of_replicas_are_standard_normal(ensemble, noise):
 def test_a_run_of_another_problem_is_seen(what, problem, size, noise):
     """N/2 taken for N spreads by √2 too much; 5 % more learning rate or label noise 0.3 moves the mean."""
     run = chain(problem, size, seed=2)
-    run.meta["N"] = N
+    run.info = dataclasses.replace(run.info, N=N)
     z = np.array([agreement.z_scores(some(run, r), noise, "Q") for r in range(RUNS)])[:, 1:, 0, 0]
     if what == "N":
         assert stats.chi2.sf((z**2).sum(0), RUNS).max() < 1e-8

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     ["errors"], ["display"], ["checks"], ["observables"], ["activations"], ["kernels"], ["theory"], ["dataset"],
     ["inputs"], ["problem"], ["state"], ["initial"], ["storage"], ["claims"], ["deep"], ["ensemble"],
-    ["replica_states"], ["trajectory"], ["runtime"], ["engines"], ["simulation"], ["continuing"],
+    ["replica_states"], ["run_info"], ["trajectory"], ["runtime"], ["engines"], ["simulation"], ["continuing"],
     ["agreement", "sweeps"], ["benchmark"], ["plotting"], ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

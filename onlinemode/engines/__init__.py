@@ -1,11 +1,7 @@
-"""The engines: each turns a problem and a start into a Trajectory.
+"""The engines: each turns a problem and a start into a Trajectory; see :mod:`onlinemode.engines.base`.
 
-An engine is a module with a function ``run``, a tuple ``OPTIONS`` of the keywords that only it
-understands, ``DETERMINISTIC``, whether replicas of one start would be equal, and ``MAKES_VECTORS``,
-whether it makes N-vectors from overlaps; it is imported when it is first asked for.  ``run`` makes
-some of the replicas of a call: ``starts`` holds one start for each, ``first_replica`` is the number
-of the first, ``replicas`` the number in the whole call.  Ctrl-C sets ``stop[0]``, and ``run`` returns
-what it has.
+An engine is a folder with ``options.py``, which is light, and ``engine.py`` with its ``ENGINE``, imported
+when it is first asked for; and one line here.
 """
 
 from importlib import import_module
@@ -16,13 +12,27 @@ ENGINES = ("micro", "chain", "ode")
 
 
 def get_engine(name):
-    """The engine module of this name.
+    """The :class:`onlinemode.engines.base.Engine` of this name.
 
     Raises
     ------
     EngineError
         If there is none.
     """
+    return import_module(f"onlinemode.engines.{_known(name)}.engine").ENGINE
+
+
+def options_of(name):
+    """The options of an engine, a subclass of :class:`onlinemode.engines.base.Options`; imports nothing heavy."""
+    return import_module(f"onlinemode.engines.{_known(name)}.options").Options
+
+
+def capabilities_of(name):
+    """What an engine can do; imports nothing heavy."""
+    return import_module(f"onlinemode.engines.{_known(name)}.options").CAPABILITIES
+
+
+def _known(name):
     if name not in ENGINES:
         raise EngineError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}")
-    return import_module(f"onlinemode.engines.{name}.engine")
+    return name

@@ -29,7 +29,7 @@ def listed(runs):
 
 def is_theory(run):
     """Whether a run is drawn as lines."""
-    return run.meta["engine"] == "ode"
+    return run.info.theory
 
 
 def name_of(run, runs=()):
@@ -57,13 +57,13 @@ def _settings(run):
         ("xi_in", r"\eta", rates.xi_in), ("strengths", r"\eta_s", rates.strengths), ("xi_out", r"\eta_A", rates.xi_out),
         ("readout", r"\eta_v", rates.readout), ("noise", r"\sigma", problem.noise),
         ("weight_decay", r"\kappa", problem.weight_decay))}
-    return words | {"seed": f"seed {run.meta['seed']}"}
+    return words | {"seed": f"seed {run.info.seed}"}
 
 
 def _plain_name(run):
     if is_theory(run):
         return r"ODE, $N\to\infty$"
-    kind = {"micro": "SGD"}.get(run.meta["engine"], run.meta["engine"])
+    kind = {"micro": "SGD"}.get(run.info.engine, run.info.engine)
     return f"{kind}, $N = {thousands(run.N)}$" + _draws_shown(run)
 
 

@@ -54,9 +54,9 @@ class Replica:
 
     path_names = OVERLAPS
 
-    def __init__(self, number, overlaps, problem, N, times, first_step=0, checkpoint=None):
+    def __init__(self, number, overlaps, call, times, first_step=0):
         K, M, P = overlaps.K, overlaps.M, overlaps.P
-        self.number, self.overlaps, self.problem, self.N = number, overlaps, problem, N
+        self.number, self.overlaps, self.problem, self.N = number, overlaps, call.problem, call.N
         self.G = np.full((times, P, P), np.nan)
         self.S = np.full((times, P, M), np.nan)
         self.strengths = np.full((times, P), np.nan)
@@ -67,7 +67,7 @@ class Replica:
         self.end = None
         self.status, self.message = Status.INTERRUPTED, NEVER_BEGUN
         self.begun, self.finished = False, False
-        self.checkpoint, self.snapshot, self.answered = checkpoint, None, 0
+        self.checkpoint, self.snapshot, self.answered = call.checkpoint, None, 0
 
     @property
     def steps_made(self):
@@ -116,8 +116,9 @@ class Replica:
                                     self.overlaps.teacher_readout, self.problem.teacher_activation)
 
 
-def run_in_threads(replicas, threads, progress, stop, last_step, checkpoint=None):
-    """Run all replicas on a pool of threads; Ctrl-C stops them at their next look at the flag ``stop``."""
+def run_in_threads(replicas, threads, call, last_step):
+    """Run all replicas on a pool of threads; Ctrl-C stops them at their next look at the flag ``call.stop``."""
+    progress, stop, checkpoint = call.progress, call.stop, call.checkpoint
     if checkpoint is not None:
         checkpoint.restore(replicas)
     total = max(sum(int(last_step) - replica.first_step for replica in replicas), 1)

@@ -5,9 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from onlinemode.errors import ParameterError
-
-DEFAULT_NODES = 2**14
-NODE_SEED = 20230208
+from onlinemode.theory.defaults import DEFAULT_NODES, NODE_SEED
 
 
 @lru_cache(maxsize=8)

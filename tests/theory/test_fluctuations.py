@@ -122,14 +122,14 @@ def test_named_observables_are_those_of_a_trajectory(case, name):
     problem, start, theory = case
     G, S, strengths, xi_out, readout = theory.layout.unpack(theory.states)
     path = om.Trajectory(alpha=TIMES, G=G[None], S=S[None], strengths=strengths[None], xi_out=xi_out[None],
-                         readout=readout[None], problem=problem, initial=start, status=[], message=[], meta={})
+                         readout=readout[None], problem=problem, initial=start, status=[], message=[], info=None)
     values = getattr(path, name)[0]
     assert np.allclose(theory.mean_field(name), values, rtol=1e-12, atol=1e-13)
 
     def at(states):
         G, S, strengths, xi_out, readout = theory.layout.unpack(states)
         path = om.Trajectory(alpha=TIMES, G=G[None], S=S[None], strengths=strengths[None], xi_out=xi_out[None],
-                             readout=readout[None], problem=problem, initial=start, status=[], message=[], meta={})
+                             readout=readout[None], problem=problem, initial=start, status=[], message=[], info=None)
         return getattr(path, name)[0]
 
     h, gradient = 3e-6, []

@@ -7,6 +7,7 @@ import numpy as np
 from onlinemode.engines.chain import states
 from onlinemode.errors import DeviceError, EngineError
 from onlinemode.replica_states import OVERLAPS
+from onlinemode.run_info import RunInfo
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import NEVER_BEGUN, outcome
 from onlinemode.trajectory import Status, Trajectory
@@ -17,11 +18,12 @@ STEPS_OF_A_REPLICA = 20_000
 USED = 0.8  # share of the free memory that one group of replicas may take
 
 
-def run(problem, factors, alphas, steps, *, N, seed, first_replica, progress, stop, checkpoint):
+def run(call, factors, alphas, steps):
     """Run the chain on the device; see :func:`onlinemode.engines.chain.engine.run`, which has checked the arguments.
 
     Parameters
     ----------
+    call : onlinemode.engines.base.Call
     factors : list of ChainStart
         One for each replica.
     alphas, steps : array (n,)
@@ -34,9 +36,10 @@ def run(problem, factors, alphas, steps, *, N, seed, first_replica, progress, st
     """
     from onlinemode.kernels.cuda import device
 
-    if checkpoint is not None:
+    problem, N, progress, stop = call.problem, call.N, call.progress, call.stop
+    if call.checkpoint is not None:
         raise EngineError("engine chain has no checkpoints on device cuda: leave checkpoint out, or use device cpu")
-    simulation = _Simulation(problem, factors[0], N, steps, seed)
+    simulation = _Simulation(call, factors[0], steps)
     if progress is not None:
         progress(Progress(0.0, 0.0, 0, float("nan")))
     began = time.perf_counter()
@@ -46,7 +49,7 @@ def run(problem, factors, alphas, steps, *, N, seed, first_replica, progress, st
     length = simulation.replicas_at_once()
     try:
         for first in range(0, len(factors), length):
-            group = _Group(simulation, factors[first:first + length], first_replica + first)
+            group = _Group(simulation, factors[first:first + length], call.first_replica + first)
             groups.append(group)
             while not stop[0] and not group.advance():
                 if progress is not None:
@@ -61,22 +64,23 @@ def run(problem, factors, alphas, steps, *, N, seed, first_replica, progress, st
         groups[-1].collect()
     ended = time.perf_counter()
     fields = _together(groups, len(factors))
-    made = fields.pop("steps")
     return Trajectory(
-        alpha=alphas, **fields, problem=problem, initial=factors[0].overlaps,
-        meta={"N": N, "device": "cuda", "device_name": device.name(), "precision": "float64", "steps": made,
-              "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at,
-              "seconds_device": sum(group.seconds for group in groups)})
+        alpha=alphas, **{name: fields[name] for name in fields if name != "steps"}, problem=problem,
+        initial=factors[0].overlaps,
+        info=RunInfo("chain", N, device="cuda", device_name=device.name(), steps=fields["steps"],
+                     seconds_compile=compiled_at - began, seconds_run=ended - compiled_at,
+                     seconds_device=sum(group.seconds for group in groups)))
 
 
 class _Simulation:
     """What all replicas share: the problem, the saved steps, the constants of the kernel."""
 
-    def __init__(self, problem, start, N, steps, seed):
+    def __init__(self, call, start, steps):
         from onlinemode.kernels.cuda import chain as kernel
 
-        self.kernel, self.problem, self.start, self.N = kernel, problem, start, N
-        self.save_steps, self.seed, self.rule = steps, np.uint64(seed), problem.rule(N)
+        self.problem, self.N = problem, N = call.problem, call.N
+        self.kernel, self.start = kernel, start
+        self.save_steps, self.seed, self.rule = steps, np.uint64(call.seed), problem.rule(N)
         o = start.overlaps
         sizes = kernel.Sizes(o.K, o.M, o.P, len(start.along), len(start.across), problem.batch, 0)
         self.sizes = sizes._replace(fresh=min(sizes.samples, start.dof))

@@ -6,10 +6,13 @@ import time
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.engines.base import Engine
 from onlinemode.engines.chain import cuda, states
+from onlinemode.engines.chain.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError
 from onlinemode.inputs import Gaussian
 from onlinemode.replica_states import OVERLAPS, ReplicaState
+from onlinemode.run_info import RunInfo
 from onlinemode.runtime.device import choose, run_there
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import (
@@ -23,10 +26,6 @@ from onlinemode.runtime.saved_times import save_times
 from onlinemode.state import Weights, attainable
 from onlinemode.theory.quadrature import teacher_factor
 from onlinemode.trajectory import Trajectory
-
-OPTIONS = ("device", "threads")
-DETERMINISTIC = False
-MAKES_VECTORS = False
 
 # Below this many steps of all replicas together the one kernel for all sizes is used: compiling one
 # for these sizes takes longer than it saves.  A count, not a look into the cache, so that the same
@@ -102,52 +101,48 @@ class ChainStart:
         return start
 
 
-def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, checkpoint=None,
-        store_final=False, device="cpu", threads=None):
-    """Run the chain; see :func:`onlinemode.simulate` for the common arguments.
-
-    Its state is small, and kept at the end with or without ``store_final``.
+def run(call, options):
+    """Run the chain; its state is small, and kept at the end with or without ``call.store_final``.
 
     Parameters
     ----------
-    device : {"cpu", "cuda", "auto"}, default "cpu"
-        "cuda": an NVIDIA device, see :mod:`onlinemode.engines.chain.cuda`; "auto": there from 10^4 replicas on.
-    threads : int, optional
-        Replicas that run at the same time (default: the machine's cores); no influence on the result.
+    call : onlinemode.engines.base.Call
+    options : onlinemode.engines.chain.options.Options
+
+    Returns
+    -------
+    Trajectory
     """
     from onlinemode.kernels.random.philox import MAX_REPLICAS
 
-    checks.integer("replicas", replicas, 1, MAX_REPLICAS)
-    asked, device = device, choose(device, replicas >= REPLICAS_WORTH_A_DEVICE and checkpoint is None)
-    threads = thread_count(threads)
+    problem, N = call.problem, call.N
+    checks.integer("replicas", call.replicas, 1, MAX_REPLICAS)
+    device = choose(options.device, call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None)
     if problem.inputs != Gaussian():
         raise EngineError(f"engine chain needs inputs with independent Gaussian entries; got {problem.inputs!r}: use "
                           "engine micro")
     if N is None:
         raise EngineError("engine chain needs N when it starts from overlaps; got None: give N=..., or Weights")
-    alphas, steps = save_times(save_at, alpha, N)
-    factors = each_once(lambda start: _factors(start, N), starts)
+    alphas, steps = save_times(call.save_at, call.alpha, N)
+    factors = each_once(lambda start: _factors(start, N), call.starts)
     if device == "cuda" and problem.trains:
-        made = run_there(asked, lambda: cuda.run(
-            problem, factors, alphas, steps, N=N, seed=seed, first_replica=first_replica, progress=progress, stop=stop,
-            checkpoint=checkpoint))
+        made = run_there(options.device, lambda: cuda.run(call, factors, alphas, steps))
         if made is not None:
             return made
-    if progress is not None:
-        progress(Progress(0.0, 0.0, 0, float("nan")))
+    if call.progress is not None:
+        call.progress(Progress(0.0, 0.0, 0, float("nan")))
 
     began = time.perf_counter()
-    simulation = _Simulation(problem, factors[0], N, steps, seed, replicas)
+    simulation = _Simulation(call, factors[0], steps)
     compiled_at = time.perf_counter()
-    results = [_ChainReplica(number, start, simulation, checkpoint)
-               for number, start in enumerate(factors, first_replica)]
-    run_in_threads(results, threads, progress, stop, steps[-1], checkpoint)
+    results = [_ChainReplica(number, start, simulation) for number, start in enumerate(factors, call.first_replica)]
+    run_in_threads(results, thread_count(options.threads), call, steps[-1])
     ended = time.perf_counter()
     return Trajectory(
         alpha=alphas, **collect(results), problem=problem, initial=factors[0].overlaps,
         error=np.stack([result.error for result in results]),
-        meta={"N": N, "device": "cpu", "precision": "float64", "steps": [result.steps_made for result in results],
-              "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
+        info=RunInfo("chain", N, steps=[result.steps_made for result in results], seconds_compile=compiled_at - began,
+                     seconds_run=ended - compiled_at))
 
 
 def _factors(start, N):
@@ -157,10 +152,11 @@ def _factors(start, N):
 class _Simulation:
     """What all replicas share: the problem, the saved steps, the compiled kernel."""
 
-    def __init__(self, problem, start, N, steps, seed, replicas):
+    def __init__(self, call, start, steps):
         from onlinemode.kernels.chain.markov import ANY, Constants, make_advance, rotation_period
 
-        self.problem, self.N, self.seed = problem, N, seed
+        self.call, self.seed = call, call.seed
+        self.problem, self.N = problem, N = call.problem, call.N
         period, samples = rotation_period(problem.batch)
         # Steps are made in blocks, and the state between two blocks is what a run goes on from: the beginning of the
         # last block is saved, too.
@@ -172,7 +168,7 @@ class _Simulation:
         self.rows = len(start.along) + columns + min(samples, start.dof)
         constants = Constants(o.K, o.M, o.P, len(start.along), rule.activation.kind, rule.teacher_activation.kind,
                               problem.batch)
-        worth = float(steps[-1]) * replicas * problem.batch >= STEPS_WORTH_COMPILING
+        worth = float(steps[-1]) * call.replicas * problem.batch >= STEPS_WORTH_COMPILING
         small = max(o.K, o.M, o.P, problem.batch) <= LARGEST_COMPILED and columns == o.P and start.dof >= samples
         self._kernel = make_advance(constants if worth and small else ANY)
         # Steps between two looks of the kernel's caller; the bits do not depend on it.
@@ -223,9 +219,8 @@ class _ChainState:
 class _ChainReplica(Replica):
     path_names = (*OVERLAPS, "error")
 
-    def __init__(self, number, start, simulation, checkpoint):
-        super().__init__(number, start.overlaps, simulation.problem, simulation.N, int(simulation.shown.sum()),
-                         start.first_step, checkpoint)
+    def __init__(self, number, start, simulation):
+        super().__init__(number, start.overlaps, simulation.call, int(simulation.shown.sum()), start.first_step)
         self.start, self.simulation = start, simulation
         self.error = np.full(len(self.G), np.nan)
         self.paths = None
@@ -296,3 +291,6 @@ class _ChainReplica(Replica):
         rows = slice(self.saved)
         return states.errors(self.problem, self.start, super().state(rows),
                                    self.paths[0][self._shown()[rows]])
+
+
+ENGINE = Engine("chain", Options, CAPABILITIES, run, states.at_the_end)

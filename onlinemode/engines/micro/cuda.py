@@ -6,6 +6,7 @@ import numpy as np
 
 from onlinemode.errors import DeviceError, EngineError
 from onlinemode.inputs import Gaussian
+from onlinemode.run_info import RunInfo
 from onlinemode.runtime.device import memory_error
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import Replica, collect, each_once, run_in_threads
@@ -24,8 +25,7 @@ def supports(problem, test_samples, store_final=False):
     return problem.inputs == Gaussian() and test_samples is None and not store_final
 
 
-def run(problem, starts, *, alpha, N, seed, first_replica, save_at, progress, stop, checkpoint, precision,
-        test_samples, store_final):
+def run(call, options):
     """Run SGD on the device; see :func:`onlinemode.engines.micro.engine.run`, which has checked the arguments.
 
     Raises
@@ -35,32 +35,32 @@ def run(problem, starts, *, alpha, N, seed, first_replica, save_at, progress, st
     """
     from onlinemode.kernels.cuda import device
 
+    problem = call.problem
     if problem.inputs != Gaussian():
         raise EngineError(f"device cuda draws inputs with independent Gaussian entries alone; got {problem.inputs!r}: "
                           "use device cpu")
-    if test_samples is not None:
-        raise EngineError(f"device cuda takes the error from the overlaps alone; got test_samples = {test_samples}: "
-                          "leave it out, or use device cpu")
-    if store_final:
+    if options.test_samples is not None:
+        raise EngineError(f"device cuda takes the error from the overlaps alone; got test_samples = "
+                          f"{options.test_samples}: leave it out, or use device cpu")
+    if call.store_final:
         raise EngineError("device cuda does not keep the vectors at the end: leave store_final out, or use device cpu")
-    vectors = each_once(lambda start: _Start(start, N, seed), starts)
-    alphas, steps = save_times(save_at, alpha, N)
-    simulation = _Simulation(problem, vectors[0], N, steps, seed, precision)
-    if progress is not None:
-        progress(Progress(0.0, 0.0, 0, float("nan")))
+    vectors = each_once(lambda start: _Start(start, call.N, call.seed), call.starts)
+    alphas, steps = save_times(call.save_at, call.alpha, call.N)
+    simulation = _Simulation(call, vectors[0], steps, options.precision)
+    if call.progress is not None:
+        call.progress(Progress(0.0, 0.0, 0, float("nan")))
 
     began = time.perf_counter()
     simulation.compile()
     compiled_at = time.perf_counter()
-    results = [_DeviceReplica(number, start, simulation, checkpoint)
-               for number, start in enumerate(vectors, first_replica)]
-    run_in_threads(results, 1, progress, stop, steps[-1], checkpoint)
+    results = [_DeviceReplica(number, start, simulation) for number, start in enumerate(vectors, call.first_replica)]
+    run_in_threads(results, 1, call, steps[-1])
     ended = time.perf_counter()
     return Trajectory(
         alpha=alphas, **collect(results), problem=problem, initial=vectors[0].overlaps,
-        meta={"N": N, "device": "cuda", "device_name": device.name(), "precision": precision,
-              "launch": simulation.plan._asdict(), "steps": [result.steps_made for result in results],
-              "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
+        info=RunInfo("micro", call.N, device="cuda", device_name=device.name(), precision=options.precision,
+                     launch=simulation.plan._asdict(), steps=[result.steps_made for result in results],
+                     seconds_compile=compiled_at - began, seconds_run=ended - compiled_at))
 
 
 class _Start:
@@ -76,11 +76,12 @@ class _Start:
 class _Simulation:
     """What all replicas share: the problem, the saved steps, the layout of the work, the teacher on the device."""
 
-    def __init__(self, problem, start, N, steps, seed, precision):
+    def __init__(self, call, start, steps, precision):
         from onlinemode.kernels.cuda import device, micro, plan
 
         self.kernel = micro
-        self.problem, self.steps, self.seed, self.N = problem, steps, np.uint64(seed), N
+        self.call, self.steps, self.seed = call, steps, np.uint64(call.seed)
+        self.problem, self.N = problem, N = call.problem, call.N
         self.rule = problem.rule(N)
         self.kind = np.dtype(precision).type
         o, self.start = start.overlaps, start
@@ -148,9 +149,8 @@ class _Simulation:
 
 
 class _DeviceReplica(Replica):
-    def __init__(self, number, start, simulation, checkpoint):
-        super().__init__(number, start.overlaps, simulation.problem, simulation.N, len(simulation.steps),
-                         checkpoint=checkpoint)
+    def __init__(self, number, start, simulation):
+        super().__init__(number, start.overlaps, simulation.call, len(simulation.steps))
         self.start, self.simulation = start, simulation
 
     def advance(self, stop):

@@ -6,11 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.engines.base import Engine
 from onlinemode.engines.micro import cuda
 from onlinemode.engines.micro.fresh_samples import FreshSamples
+from onlinemode.engines.micro.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError
 from onlinemode.inputs import Gaussian
 from onlinemode.replica_states import OVERLAPS, ReplicaState
+from onlinemode.run_info import RunInfo
 from onlinemode.runtime.device import choose, run_there
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import (
@@ -24,10 +27,6 @@ from onlinemode.runtime.saved_times import save_times
 from onlinemode.state import OrderParameters, weights_from_overlaps
 from onlinemode.trajectory import Trajectory
 
-OPTIONS = ("precision", "device", "threads", "test_samples")
-DETERMINISTIC = False
-MAKES_VECTORS = True
-PRECISIONS = ("float64", "float32")
 N_WORTH_A_DEVICE = 1_000_000  # for device "auto"
 TEST_SAMPLES = 10_000
 
@@ -46,68 +45,55 @@ COORDINATES_A_THREAD = 2_500
 WORK_PER_CALL = 4e8
 
 
-def run(problem, starts, *, alpha, N, seed, replicas, first_replica, save_at, progress, stop, checkpoint=None,
-        store_final=False, precision="float64", device="cpu", threads=None, test_samples=None):
-    """Run SGD; see :func:`onlinemode.simulate` for the common arguments.
+def run(call, options):
+    """Run SGD.
 
     Parameters
     ----------
-    precision : {"float64", "float32"}, default "float64"
-        Of the N-dimensional weights; overlaps and small factors are float64 always.
-    device : {"cpu", "cuda", "auto"}, default "cpu"
-        "cuda": an NVIDIA device, see :mod:`onlinemode.engines.micro.cuda`; "auto": there from N = 10^6 on.
-    threads : int, optional
-        Threads (default: the machine's cores); no influence on the result.  Replicas run at the same time
-        first; threads that are left over share the work inside the trajectories, one for every 2,500
-        coordinates at most.
-    test_samples : int, optional
-        Fresh samples on which ε_g is measured at every saved time.  By default 10,000 where it does not
-        follow from the overlaps (fields that are not Gaussian, units that are not linear), else none.
+    call : onlinemode.engines.base.Call
+    options : onlinemode.engines.micro.options.Options
+
+    Returns
+    -------
+    Trajectory
     """
     from onlinemode.kernels.random.philox import MAX_REPLICAS
 
-    checks.choice("precision", precision, PRECISIONS)
-    worth = N is not None and N >= N_WORTH_A_DEVICE and cuda.supports(problem, test_samples, store_final)
-    asked, device = device, choose(device, worth)
-    checks.integer("replicas", replicas, 1, MAX_REPLICAS)
-    threads = thread_count(threads)
-    if test_samples is not None:
-        test_samples = checks.integer("test_samples", test_samples, 2)
-    elif not problem.inputs.gaussian and not problem.activations[0].linear and device == "cpu":
-        test_samples = TEST_SAMPLES
+    problem, N = call.problem, call.N
+    worth = N is not None and N >= N_WORTH_A_DEVICE and cuda.supports(problem, options.test_samples, call.store_final)
+    device = choose(options.device, worth)
+    checks.integer("replicas", call.replicas, 1, MAX_REPLICAS)
     if N is None:
         raise EngineError("engine micro needs N when it starts from overlaps; got None: give N=..., or Weights")
     problem.inputs.check(N)
     if device == "cuda" and problem.trains:
-        made = run_there(asked, lambda: cuda.run(
-            problem, starts, alpha=alpha, N=N, seed=seed, first_replica=first_replica, save_at=save_at,
-            progress=progress, stop=stop, checkpoint=checkpoint, precision=precision, test_samples=test_samples,
-            store_final=store_final))
+        made = run_there(options.device, lambda: cuda.run(call, options))
         if made is not None:
             return made
-    device = "cpu"
-    vectors = each_once(lambda start: _VectorStart(start, N, seed, precision, problem.inputs, store_final), starts)
-    alphas, steps = save_times(save_at, alpha, N)
-    if progress is not None:
-        progress(Progress(0.0, 0.0, 0, float("nan")))
+    test_samples = options.test_samples
+    if test_samples is None and device == "cpu" and not (problem.inputs.gaussian or problem.activations[0].linear):
+        test_samples = TEST_SAMPLES
+    vectors = each_once(lambda start: _VectorStart(start, call, options), call.starts)
+    alphas, steps = save_times(call.save_at, call.alpha, N)
+    if call.progress is not None:
+        call.progress(Progress(0.0, 0.0, 0, float("nan")))
 
     began = time.perf_counter()
+    threads = thread_count(options.threads)
     threads_inside = max(1, min(threads // len(vectors), N // COORDINATES_A_THREAD))
-    simulation = _Simulation(problem, vectors[0], N, steps, seed, test_samples, threads_inside,
-                             store_final)
+    simulation = _Simulation(call, vectors[0], steps, test_samples, threads_inside)
     compiled_at = time.perf_counter()
-    results = [_MicroReplica(number, vector, simulation, checkpoint)
-               for number, vector in enumerate(vectors, first_replica)]
-    run_in_threads(results, threads, progress, stop, steps[-1], checkpoint)
+    results = [_MicroReplica(number, vector, simulation) for number, vector in enumerate(vectors, call.first_replica)]
+    run_in_threads(results, threads, call, steps[-1])
     ended = time.perf_counter()
     measured = {} if test_samples is None else {name: np.stack([getattr(result, name) for result in results])
                                                 for name in ("error", "error_se")}
     return Trajectory(
         alpha=alphas, **collect(results, vectors[0].teacher_rows), **measured, problem=problem,
         initial=vectors[0].overlaps,
-        meta={"N": N, "device": device, "precision": precision, **({"test_samples": test_samples} if measured else {}),
-              "steps": [result.steps_made for result in results],
-              "seconds_compile": compiled_at - began, "seconds_run": ended - compiled_at})
+        info=RunInfo("micro", N, precision=options.precision, test_samples=test_samples,
+                     steps=[result.steps_made for result in results], seconds_compile=compiled_at - began,
+                     seconds_run=ended - compiled_at))
 
 
 def samples_per_block(weights):
@@ -118,9 +104,10 @@ def samples_per_block(weights):
 class _VectorStart:
     """Initial weights in tiles, with their overlaps; ``image`` is BΩ in tiles, ``teacher_rows`` B to keep."""
 
-    def __init__(self, start, N, seed, precision, inputs, store_final):
+    def __init__(self, start, call, options):
         from onlinemode.kernels.micro.sgd import to_tiles
 
+        inputs, N, precision = call.problem.inputs, call.N, options.precision
         self.first_step = 0
         if isinstance(start, ReplicaState):
             self.first_step, self.overlaps, start = start.steps, start.overlaps, start.start()
@@ -128,10 +115,10 @@ class _VectorStart:
             if not inputs.independent:
                 raise EngineError("engine micro makes vectors of given overlaps for inputs with independent entries "
                                   f"alone; got {inputs!r}: start from Weights")
-            self.overlaps, start = start, weights_from_overlaps(start, N, seed)
+            self.overlaps, start = start, weights_from_overlaps(start, N, call.seed)
         else:
             self.overlaps = start.order_parameters(inputs)
-        self.teacher_rows = start.teacher if store_final else None
+        self.teacher_rows = start.teacher if call.store_final else None
         self.xi_in, self.teacher = to_tiles(start.xi_in, precision), to_tiles(start.teacher, precision)
         self.image = self.teacher
         if not inputs.independent:
@@ -141,13 +128,13 @@ class _VectorStart:
 class _Simulation:
     """What all replicas share: the problem, the saved steps, the compiled kernel."""
 
-    def __init__(self, problem, start, N, steps, seed, test_samples, threads_inside, store_final):
+    def __init__(self, call, start, steps, test_samples, threads_inside):
         from onlinemode.kernels.micro import sgd
 
         self.kernel = sgd
-        self.problem, self.steps, self.seed, self.N = problem, steps, seed, N
+        self.call, self.steps, self.threads_inside = call, steps, threads_inside
+        self.problem, self.N = problem, N = call.problem, call.N
         self.rule = problem.rule(N)
-        self.threads_inside, self.store_final = threads_inside, store_final
         self.steps_per_block = max(1, samples_per_block(start.xi_in.nbytes + start.teacher.nbytes) // problem.batch)
         self.source = None if problem.inputs == Gaussian() else problem.inputs.source(N)
         self.test_samples = test_samples
@@ -167,7 +154,7 @@ class _Simulation:
         """What the random numbers of a replica are drawn with."""
         from onlinemode.kernels.random.philox import Key
 
-        return Key(np.uint64(self.seed), replica)
+        return Key(np.uint64(self.call.seed), replica)
 
     def advance(self, helpers, networks, first_step, steps, replica):
         stretch = self.kernel.Stretch(first_step, steps, self.steps_per_block)
@@ -202,9 +189,8 @@ class _Simulation:
 class _MicroReplica(Replica):
     path_names = (*OVERLAPS, "error", "error_se")
 
-    def __init__(self, number, start, simulation, checkpoint):
-        super().__init__(number, start.overlaps, simulation.problem, simulation.N, len(simulation.steps),
-                         start.first_step, checkpoint)
+    def __init__(self, number, start, simulation):
+        super().__init__(number, start.overlaps, simulation.call, len(simulation.steps), start.first_step)
         self.start, self.simulation = start, simulation
         self.error, self.error_se = np.full((2, len(simulation.steps)), np.nan)
 
@@ -212,7 +198,7 @@ class _MicroReplica(Replica):
         networks = self._begin()
         with self.simulation.helpers() as helpers:
             diverged = self._advance(stop, helpers, networks)
-        if self.simulation.store_final and not diverged:
+        if self.simulation.call.store_final and not diverged:
             self.end = self._end(networks)
         return diverged
 
@@ -279,3 +265,6 @@ class _MicroReplica(Replica):
         if self.simulation.test_samples is None or not self.saved:
             return super().last_error()
         return float(self.error[self.saved - 1])
+
+
+ENGINE = Engine("micro", Options, CAPABILITIES, run)

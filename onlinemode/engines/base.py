@@ -1,0 +1,180 @@
+"""What an engine is: its options, what it can do, and how it is called.
+
+Light, so that the command line can say what the options are before anything heavy is imported.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+DEVICES = ("cpu", "cuda", "auto")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few names."""
+
+    names: tuple[str, ...]
+
+    def checked(self, name, value):
+        from onlinemode import checks
+
+        return checks.choice(name, value, self.names)
+
+
+@dataclass(frozen=True)
+class Device(Choice):
+    """Where a run is made."""
+
+    names: tuple[str, ...] = DEVICES
+
+    def checked(self, name, value):
+        from onlinemode.errors import EngineError
+
+        if value not in self.names:
+            raise EngineError(f"device must be one of {', '.join(self.names)}; got {value!r}")
+        return value
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number of at least ``minimum``."""
+
+    minimum: int
+
+    def checked(self, name, value):
+        from onlinemode import checks
+
+        return checks.integer(name, value, self.minimum)
+
+
+@dataclass(frozen=True)
+class PowerOfTwo:
+    """A power of two in a range."""
+
+    minimum: int
+    maximum: int
+
+    def checked(self, name, value):
+        from onlinemode import checks
+
+        return checks.power_of_two(name, value, self.minimum, self.maximum)
+
+
+@dataclass(frozen=True)
+class Positive:
+    """A number above 0."""
+
+    maximum: float | None = None
+
+    def checked(self, name, value):
+        from onlinemode import checks
+
+        return checks.number(name, value, above=0.0, maximum=self.maximum)
+
+
+def option(kind, default, help, usual=None):
+    """A field of an engine's options.
+
+    Parameters
+    ----------
+    kind : Choice, Whole, PowerOfTwo or Positive
+        What values it takes.
+    default
+        None where it depends on the problem or the machine.
+    help : str
+        One line, as ``onlinemode simulate --help`` shows it.
+    usual : str, optional
+        What to show as the default where that is None.
+    """
+    return field(default=default, metadata={"kind": kind, "help": help, "usual": usual or str(default)})
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options that one engine has; each is checked where it is given."""
+
+    def __post_init__(self):
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is not None:
+                object.__setattr__(self, each.name, each.metadata["kind"].checked(each.name, value))
+
+    @classmethod
+    def names(cls):
+        return tuple(each.name for each in fields(cls))
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What tells engines apart for those who call them.
+
+    Attributes
+    ----------
+    theory : bool
+        It integrates the mean-field equations: no steps, no samples, one replica a start, and its
+        saved times are no whole steps.
+    makes_vectors : bool
+        Its state is N-dimensional, and kept where it is asked for alone.
+    checkpoints : bool
+        An unfinished run can be written to a file and resumed.
+    """
+
+    theory: bool = False
+    makes_vectors: bool = False
+    checkpoints: bool = True
+
+
+@dataclass(frozen=True)
+class Call:
+    """Some of the replicas of a call of :func:`onlinemode.simulate`, with its checked arguments.
+
+    Attributes
+    ----------
+    problem : Problem
+    starts : list
+        Weights, OrderParameters or ReplicaState, one for each of these replicas.
+    first_replica, replicas : int
+        Number of the first of them, and how many the whole call has.
+    alpha, N, seed, save_at, progress, checkpoint, store_final
+        As there; ``checkpoint`` is a Checkpoint or None.
+    stop : uint8 array (1,)
+        Not 0 after Ctrl-C: the engine then returns what it has.
+    """
+
+    problem: Any
+    alpha: float
+    N: int | None
+    seed: int
+    replicas: int
+    save_at: Any
+    progress: Callable | None
+    stop: Any
+    checkpoint: Any = None
+    store_final: bool = False
+    starts: list = field(default_factory=list)
+    first_replica: int = 0
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine, as :func:`onlinemode.engines.get_engine` gives it.
+
+    Attributes
+    ----------
+    name : str
+    Options : subclass of Options
+    capabilities : Capabilities
+    run : callable
+        ``run(call, options)`` makes the replicas of a Call and returns a Trajectory, whose RunInfo lacks what
+        :func:`onlinemode.simulate` knows.
+    at_the_end : callable, optional
+        ``at_the_end(states, N)`` gives ReplicaStates of which no step is to be made again, where the engine
+        keeps states that are some steps old.
+    """
+
+    name: str
+    Options: type
+    capabilities: Capabilities
+    run: Callable
+    at_the_end: Callable = lambda states, N: states

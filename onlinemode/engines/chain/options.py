@@ -1,0 +1,25 @@
+"""What engine chain can be told, and what it can do."""
+
+from dataclasses import dataclass
+
+from onlinemode.engines import base
+from onlinemode.engines.base import Capabilities, Device, Whole, option
+
+CAPABILITIES = Capabilities()
+
+
+@dataclass(frozen=True)
+class Options(base.Options):
+    """Options of engine chain.
+
+    Parameters
+    ----------
+    device : {"cpu", "cuda", "auto"}, default "cpu"
+        "cuda": an NVIDIA device, see :mod:`onlinemode.engines.chain.cuda`; "auto": there from 10^4 replicas on.
+    threads : int, optional
+        Replicas that run at the same time (default: the machine's cores); no influence on the result.
+    """
+
+    device: str = option(Device(), "cpu", "Where it runs: cpu, cuda (an NVIDIA device), or auto (cuda where there is "
+                                          "one and there are many replicas).")
+    threads: int | None = option(Whole(1), None, "Over replicas.", "all cores")

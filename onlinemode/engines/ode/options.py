@@ -1,0 +1,38 @@
+"""What engine ode can be told, and what it can do."""
+
+from dataclasses import dataclass
+
+from onlinemode.engines import base
+from onlinemode.engines.base import Capabilities, Choice, Positive, PowerOfTwo, Whole, option
+from onlinemode.theory.defaults import DEFAULT_NODES, NODE_SEED
+
+CAPABILITIES = Capabilities(theory=True, checkpoints=False)
+
+
+@dataclass(frozen=True)
+class Options(base.Options):
+    """Options of engine ode.
+
+    Parameters
+    ----------
+    method : {"LSODA", "DOP853", "RK45", "Radau", "BDF"}, default "LSODA"
+        The solver of SciPy.
+    rtol, atol : float, optional
+        Tolerances a step; by default 1e-9 and 1e-12; relu 1e-5 and 1e-7.
+    nodes : int, default 2^14
+        Quadrature nodes for averages without a closed form, a power of 2.
+    node_seed : int
+        Another seed gives an independent set of nodes: the difference shows the quadrature's error.
+    """
+
+    method: str = option(Choice(("LSODA", "DOP853", "RK45", "Radau", "BDF")), "LSODA",
+                         "ODE solver: LSODA, DOP853, RK45, Radau or BDF.")
+    rtol: float | None = option(Positive(maximum=0.1), None, "Relative tolerance of the ODE.", "1e-9; relu 1e-5")
+    atol: float | None = option(Positive(), None, "Absolute tolerance of the ODE.", "1e-12; relu 1e-7")
+    nodes: int = option(PowerOfTwo(64, 2**24), DEFAULT_NODES, "Quadrature nodes for tanh and relu.")
+    node_seed: int = option(Whole(0), NODE_SEED, "Seed of the quadrature nodes.")
+
+    def tolerances(self, problem):
+        """rtol and atol: where they are not given 1e-9, 1e-12; for relu, whose right-hand side jumps, 1e-5, 1e-7."""
+        usual = (1e-9, 1e-12) if problem.activations[0].smooth else (1e-5, 1e-7)  # docs/theory.md, section 2.6
+        return tuple(each if given is None else given for given, each in zip((self.rtol, self.atol), usual))

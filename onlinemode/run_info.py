@@ -1,0 +1,78 @@
+"""What made a run, beside problem and start: engine, sizes, seed, times, versions."""
+
+from dataclasses import asdict, dataclass, field, fields
+
+FORMAT = 2  # of a trajectory's file; 1 (version 0.1.0) does not say so, nor whether it is a theory
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """How a :class:`onlinemode.trajectory.Trajectory` came about.
+
+    Attributes
+    ----------
+    engine : str
+    N : int or None
+        Number of inputs; None for a mean-field run from overlaps.
+    theory : bool
+        Whether these are the mean-field equations, and no simulation.
+    seed : int
+    device, precision : str
+    steps : list of int
+        Steps made by each replica, counted from the beginning of the first piece of a run in pieces.
+    steps_before : list of int, optional
+        Those of the earlier pieces.
+    seconds_compile, seconds_run, seconds_device : float
+        To compile and to run; ``seconds_device`` of the kernels alone, where a device made them.
+    call : dict
+        The arguments of :func:`onlinemode.simulate`, from which :func:`onlinemode.repeat` makes the run again.
+    start : dict
+        How replicas began: ``kind`` ("weights", "overlaps" or "states") and recipes.
+    versions : dict
+        Of the packages and of Python, and the machine.
+    date : str
+        ISO 8601, UTC.
+    method, rtol, atol, evaluations, nodes, node_seed
+        ode: its solver, its tolerances, evaluations of the right-hand side, quadrature nodes.
+    test_samples : int, optional
+        Fresh samples that measured ε_g.
+    device_name : str, optional
+    launch : dict, optional
+        The layout of the work on a device.
+    """
+
+    engine: str
+    N: int | None = None
+    theory: bool = False
+    seed: int = 0
+    device: str = "cpu"
+    precision: str = "float64"
+    steps: list = field(default_factory=list)
+    steps_before: list | None = None
+    seconds_compile: float = 0.0
+    seconds_run: float = 0.0
+    seconds_device: float | None = None
+    call: dict = field(default_factory=dict)
+    start: dict = field(default_factory=dict)
+    versions: dict = field(default_factory=dict)
+    date: str = ""
+    method: str | None = None
+    rtol: float | None = None
+    atol: float | None = None
+    evaluations: int | None = None
+    nodes: int | None = None
+    node_seed: int | None = None
+    test_samples: int | None = None
+    device_name: str | None = None
+    launch: dict | None = None
+
+    def to_dict(self):
+        """All entries that are known, as they are saved; N always."""
+        return {name: value for name, value in asdict(self).items() if value is not None or name == "N"}
+
+    @classmethod
+    def from_dict(cls, saved):
+        """The inverse of :meth:`to_dict`; entries that there are no longer are left out."""
+        names = {each.name for each in fields(cls)}
+        saved = {"theory": saved["engine"] == "ode"} | {name: saved[name] for name in saved if name in names}
+        return cls(**saved)
