@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 
+from onlinemode import agreement
 from onlinemode.engines.replicas import NOTHING_TRAINED
 
 ROWS = 9
@@ -103,9 +104,9 @@ def summary(command, run, files, theory=None, noise=None):
             "specialization": _ends(theory.specialization)[0],
             "plateaus": [plateau._asdict() for plateau in theory.plateaus()],
             "specialization_steps": [float(step) for step in theory.specialization_steps()]}
-        out["deviation"] = deviation(run, theory)
+        out["deviation"] = agreement.deviation(run, theory)
     if noise is not None:
-        out["z_scores"] = z_summary(run, noise)
+        out["z_scores"] = agreement.z_summary(run, noise)
     return out
 
 
@@ -116,25 +117,6 @@ def _ends(values):
         finite = row[np.isfinite(row)]
         ends.append([float(finite[0]), float(finite[-1])] if finite.size else [None, None])
     return ends
-
-
-def deviation(run, theory):
-    """How far a simulation is from the mean-field equations, plainly and in units of N^(−1/2).
-
-    None where the two have no finite time in common but α = 0.
-    """
-    from onlinemode.observables import overlap_deviation
-
-    along = overlap_deviation(run.Q, run.R, theory.Q[:run.draws], theory.R[:run.draws])
-    common = np.isfinite(along).any(0) & (run.alpha > 0.0)
-    if not common.any():
-        return None
-    along = along[:, common][np.isfinite(along[:, common])]
-    errors = np.abs(run.generalization_error - theory.generalization_error[:run.draws])[:, common]
-    rms, largest, root = float(np.sqrt(np.mean(along**2))), float(along.max()), float(np.sqrt(run.N))
-    return {"up_to_alpha": float(run.alpha[common][-1]), "rms_overlaps": rms, "largest_overlaps": largest,
-            "rms_overlaps_sqrt_N": rms * root, "largest_overlaps_sqrt_N": largest * root,
-            "largest_error": float(np.nanmax(errors))}
 
 
 def print_deviation(numbers, N):
@@ -171,7 +153,7 @@ def print_comparison(runs, theory, noise, reason):
             print_table(run, theory)
         else:
             _print_z_table(run, theory, noise)
-        print_deviation(deviation(run, theory), run.N)
+        print_deviation(agreement.deviation(run, theory), run.N)
     if noise is None and reason is not None:
         print(f"no z-scores: {reason}")
     for one, other in itertools.combinations(runs, 2):
@@ -179,8 +161,6 @@ def print_comparison(runs, theory, noise, reason):
 
 
 def _print_z_table(run, theory, noise):
-    from onlinemode import agreement
-
     name = "generalization_error"
     expected = agreement.predicted(noise, run.N, name)
     z = agreement.z_scores(run, noise)
@@ -197,36 +177,13 @@ def _print_z_table(run, theory, noise):
     if not trusted[rows].all():
         print(f"* linear noise does not hold here: its spread or shift of ε_g is above {agreement.TRUSTED:.0%} (a run "
               "leaves a plateau at a random time), or ε_g is too small to be resolved")
-    numbers = z_summary(run, noise)
+    numbers = agreement.z_summary(run, noise)
     if numbers is not None:
         print(f"z of Q and R up to α = {numbers['up_to_alpha']:.3g}: rms {numbers['rms']:.2f} (1 expected), largest "
               f"{numbers['largest']:.1f}")
 
 
-def z_summary(run, noise):
-    """Root mean square and largest z-score of the entries of Q and R, up to where linear noise can be trusted.
-
-    Returns
-    -------
-    dict or None
-        None where there is no such time.
-    """
-    from onlinemode import agreement
-
-    holds = np.logical_and.accumulate(agreement.trusted(noise, run.N))
-    if run.starts is not None or not holds.any():
-        return None
-    z = np.concatenate([agreement.z_scores(run, noise, name)[holds].ravel() for name in ("Q", "R")])
-    z = z[np.isfinite(z)]
-    if z.size == 0:
-        return None
-    return {"up_to_alpha": float(run.alpha[holds][-1]), "rms": float(np.sqrt(np.mean(z**2))),
-            "largest": float(np.abs(z).max())}
-
-
 def _print_between(one, other, noise):
-    from onlinemode import agreement
-
     if one.starts is not None or (noise is None and min(one.replicas, other.replicas) < 2):
         return
     values = {name: agreement.z_between(one, other, noise, name) for name in ("generalization_error", "Q", "R")}

@@ -16,6 +16,7 @@ from onlinemode.engines.parts import KEEP, GoingOn, Starts, run_in_parts
 from onlinemode.ensemble import PROBABILITIES, quantile_levels
 from onlinemode.errors import EngineError, FileError, OnlineModeError, ParameterError, RepeatError
 from onlinemode.problem import Problem
+from onlinemode.progress import shown
 from onlinemode.trajectory import Trajectory, read_start, start_arrays
 
 MAX_SEED = 2**64 - 1
@@ -57,9 +58,10 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         A count (α = 0, then log-spaced from one step to ``alpha``) or ascending values of α.  At finite N
         they are rounded to whole steps, and a step is saved once, however many of them fall on it:
         ``run.alpha`` may be shorter.
-    progress : callable, optional
-        Called with a :class:`onlinemode.engines.progress.Progress`: once when the arguments have been
-        checked, before anything is compiled, and then several times a second.
+    progress : bool or callable, optional
+        True: a progress bar, in terminals and notebooks. A callable is called with a
+        :class:`onlinemode.engines.progress.Progress`: once when the arguments have been checked, before
+        anything is compiled, and then several times a second.
     store_weights : bool, default False
         Keep the initial weights in the trajectory (and its file).
     store_final : bool, default False
@@ -137,7 +139,8 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
             **plain}
     if checkpoint is not None:
         checkpoint.begin(*_identity(problem, starts, call, store_weights))
-    run = run_in_parts(module, problem, starts, keep, progress, arguments, checkpoint, quantiles)
+    with shown(progress) as report:
+        run = run_in_parts(module, problem, starts, keep, report, arguments, checkpoint, quantiles)
     if "device" in call:
         call["device"] = run.meta["device"]  # of "auto" what it was
     run.meta = {"engine": engine, "seed": seed, **run.meta, "call": call, "start": starts.describe(),
@@ -158,7 +161,8 @@ def repeat(run, progress=None):
     ----------
     run : Trajectory
         For example ``onlinemode.load("run.npz")``.
-    progress : callable, optional
+    progress : bool or callable, optional
+        As in :func:`simulate`.
 
     Returns
     -------
@@ -189,7 +193,8 @@ def resume(path, progress=None, checkpoint=None, checkpoint_every=None):
     ----------
     path : str, path or Checkpoint
         What ``simulate(..., checkpoint=path)`` wrote.
-    progress : callable, optional
+    progress : bool or callable, optional
+        As in :func:`simulate`.
     checkpoint : str or path, optional
         Where to write further checkpoints; by default to the same file.
     checkpoint_every : float, optional

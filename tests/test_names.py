@@ -345,7 +345,7 @@ def test_default_names_tell_what_was_run(arguments, name, onlinemode, tmp_path):
 @pytest.mark.parametrize("command", [["simulate"], ["ode"], ["compare"], ["sweep", "--over", "eta=1,2"]])
 @pytest.mark.parametrize("option, rule", [
     ("--seed", "seed must be a whole number ≥ 0 and ≤ 18446744073709551615; got 1"),
-    ("--N", "N must be a whole number ≥ 0 and ≤ 1000000000000000; got 1")])
+    ("--N", "N must be a whole number ≥ 1 and ≤ 1000000000000000; got 1")])
 def test_a_number_too_large_for_a_name_is_one_line(command, option, rule, onlinemode, tmp_path):
     code, out, err = onlinemode(*command, *QUICK, option, "1e308")
     assert code == 2 and out == "" and err.count("\n") == 1 and rule in err

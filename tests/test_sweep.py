@@ -11,7 +11,7 @@ import pytest
 import onlinemode as om
 from onlinemode import plotting, simulation
 from onlinemode.errors import EngineError
-from onlinemode.sweeps import difference, summary_of
+from onlinemode.summaries import difference, summary_of
 
 SMALL = ("--N", 40, "--K", 2, "--alpha", 2, "--save-at", 12)
 
@@ -293,10 +293,11 @@ BAD = {
     "twice": (["--over", "eta=1", "--over", "eta=2"], "--over names every option once; got eta twice"),
     "equal": (["--over", "eta=1,1.0"], "the values of --over eta must differ; got 1,1.0"),
     "many": (["--over", "eta=0:1:101", "--over", "noise=0:1:100"], "a sweep has at most 10,000 points; got 10,100"),
-    "engine": (["--over", "eta=1,2", "--engine", "sgd"], "--engine must be one of chain, micro, ode; got 'sgd'"),
-    "negative": (["--over", "eta=1,-2"], "eta = -2.0: learning rate xi_in must be a finite number ≥ 0; got -2.0"),
-    "start": (["--over", "readout=sum,foo"], "readout = foo: readout must be one of"),
-    "alpha": (["--over", "seed=1,2", "--alpha", "-1"], "seed = 1: alpha must be a finite number > 0; got -1.0"),
+    "engine": (["--over", "eta=1,2", "--engine", "sgd"], "'--engine': 'sgd' is not one of 'micro', 'chain', 'ode'"),
+    "negative": (["--over", "eta=1,-2"], "--eta: -2.0 is not in the range x>=0"),
+    "start": (["--over", "readout=sum,foo"], "--readout: 'foo' is not one of 'mean', 'sum', 'sqrt'"),
+    "alpha": (["--over", "seed=1,2", "--alpha", "-1"], "'--alpha': -1.0 is not in the range x>0"),
+    "at a point": (["--over", "init=committee,paper", "--M", 1], "init = paper: in the paper start the teacher shares"),
     "swept and given": (["--over", "N=30,50"], "--N is swept by --over; leave it out"),
     "range": (["--over", "eta=0:1:300000000"], "a sweep has at most 10,000 points; got 300,000,000 for eta"),
     "of the ode": (["--over", "eta=1,2", "--method", "RK45"], "engine chain has no option --method; leave it out"),
