@@ -165,7 +165,7 @@ def compare(experiment: Experiment, engines=("micro",), progress=None) -> Compar
             break
     try:
         theory = beside.result()
-    except EngineError:
+    except (EngineError, KeyboardInterrupt):
         if Status.INTERRUPTED not in runs[-1].status:
             raise
         theory = None

@@ -35,34 +35,38 @@ class Bar:
     SECONDS = 0.1  # between two looks
 
     def __init__(self, title: str = "", **options):
-        from tqdm.auto import tqdm
-
-        class Unwatched(tqdm):
-            monitor_interval = 0  # no thread that looks after bars: this one is drawn by the clock anyway
-
-        self._bar = Unwatched(total=1.0, desc=title, miniters=0, mininterval=self.SECONDS,
-                              bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}", **options)
+        self._options, self._bar = {"desc": title, **options}, None
 
     def __call__(self, report):
         """Show the share that is done, α, ε_g, steps a second and the time left, of a ``Progress``."""
         words = [f"α = {report.alpha:.4g}"]
         if report.error == report.error:
             words.append(f"ε_g = {report.error:.3e}")
-        share_a_second = self._bar.format_dict["rate"]
+        share_a_second = None if self._bar is None else self._bar.format_dict["rate"]
         if report.steps and share_a_second:
             words.append(f"{share_a_second * report.steps / report.fraction:,.0f} steps/s")
         self.show(report.fraction, ", ".join(words))
 
     def show(self, share: float, words: str = ""):
         """Show this share and these words, and the time left."""
-        if self._bar.n == 0:  # a run that was resumed does not begin at 0, and nothing of that was fast
-            self._bar.initial = self._bar.n = self._bar.last_print_n = share
+        if self._bar is None:  # from the first report on, which may come after other words on the screen
+            self._bar = self._begin(share)
         self._bar.set_postfix_str(words, refresh=False)
         self._bar.update(share - self._bar.n)
 
+    def _begin(self, share):
+        from tqdm.auto import tqdm
+
+        class Unwatched(tqdm):
+            monitor_interval = 0  # no thread that looks after bars: this one is drawn by the clock anyway
+
+        return Unwatched(total=1.0, initial=share, miniters=0, mininterval=self.SECONDS,
+                         bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}", **self._options)
+
     def close(self):
         """It is not drawn again."""
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
 
 @contextmanager

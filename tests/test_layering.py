@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # Lowest first; names of one row may import each other, except where a test below says no.
 LAYERS = [
-    ["errors"], ["display"], ["checks"], ["progress"], ["observables"], ["kernels"], ["theory"], ["dataset"], ["inputs"],
-    ["problem"], ["state"], ["initial"], ["storage"], ["claims"], ["deep"], ["ensemble"], ["replica_states"],
+    ["errors"], ["display"], ["checks"], ["progress"], ["observables"], ["kernels"], ["theory"], ["dataset"],
+    ["inputs"], ["problem"], ["state"], ["initial"], ["storage"], ["claims"], ["deep"], ["ensemble"], ["replica_states"],
     ["trajectory"], ["engines"], ["simulation"], ["continuing"], ["agreement", "summaries"], ["beside"], ["benchmark"],
     ["plotting"], ["experiment"], ["presets"], ["sweep_grid"], ["sweep_folder"], ["sweeps"], ["comparison"], ["cli"],
 ]
@@ -156,7 +156,8 @@ def loaded_after(statement):
 
 
 def test_importing_the_package_loads_nothing_heavy():
-    assert loaded_after("import onlinemode").isdisjoint({"numba", "llvmlite", "matplotlib", "scipy", "numpy", "click", "tqdm"})
+    heavy = {"numba", "llvmlite", "matplotlib", "scipy", "numpy", "click", "tqdm"}
+    assert loaded_after("import onlinemode").isdisjoint(heavy)
 
 
 def test_training_loads_numpy_alone():
