@@ -209,8 +209,14 @@ class Experiment:
         return draw(**arguments)
 
     def options(self, engine: str | None = None) -> dict:
-        """The options of an engine, by default the experiment's own, that have a value."""
-        names = OPTIONS_OF[self.engine if engine is None else engine]
+        """The options of an engine, by default the experiment's own, that have a value.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such engine.
+        """
+        names = OPTIONS_OF[checks.choice("engine", self.engine if engine is None else engine, CHOICES["engine"])]
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def call(self) -> dict:

@@ -12,9 +12,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first; names of one row may import each other, except where a test below says no.
 LAYERS = [
     ["errors"], ["display"], ["checks"], ["progress"], ["observables"], ["kernels"], ["theory"], ["dataset"],
-    ["inputs"], ["problem"], ["state"], ["initial"], ["storage"], ["claims"], ["deep"], ["ensemble"], ["replica_states"],
-    ["trajectory"], ["engines"], ["simulation"], ["continuing"], ["agreement", "summaries"], ["beside"], ["benchmark"],
-    ["plotting"], ["experiment"], ["presets"], ["sweep_grid"], ["sweep_folder"], ["sweeps"], ["comparison"], ["cli"],
+    ["inputs"], ["problem"], ["state"], ["initial"], ["storage"], ["claims"], ["deep"], ["ensemble"],
+    ["replica_states"], ["trajectory"], ["engines"], ["simulation"], ["continuing"], ["agreement", "summaries"],
+    ["beside"], ["benchmark"], ["plotting"], ["experiment"], ["presets"], ["sweep_grid"], ["sweep_folder"], ["sweeps"],
+    ["comparison"], ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
