@@ -1,5 +1,6 @@
 """Bars of tqdm for progress=True, in Python and on the command line, and nothing where nobody asked."""
 
+import os
 import re
 import threading
 
@@ -82,6 +83,28 @@ def test_the_bar_of_a_command_is_wiped_away(onlinemode, monkeypatch):
     lines = onlinemode(*call)[2].split("\r")
     assert any("100%|" in line for line in lines) and lines[-1].strip() == ""
     assert onlinemode(*call, "--quiet")[2] == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a terminal of POSIX")
+def test_the_bar_has_the_width_of_the_terminal(monkeypatch):
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    from onlinemode.cli.streams import Streams
+
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 93, 0, 0))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    with open(terminal, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        with Streams():
+            bar = running.terminal_bar(quiet=False)
+            bar.show(0.0)
+            bar.close()
+    assert len(os.read(controller, 10_000).decode().split("\r")[1]) == 93
+    os.close(controller)
 
 
 def test_no_bar_is_made_for_a_file(monkeypatch):

@@ -505,6 +505,16 @@ def test_an_interrupted_sweep_in_python(folder, tmp_path, monkeypatch):
         swept.plot()
 
 
+def test_a_run_that_is_stopped_half_way_is_no_point(tmp_path):
+    def stop(report):
+        if 0.5 < report.fraction < 1.0:
+            raise KeyboardInterrupt
+
+    swept = om.sweep(EXPERIMENT.replace(N=2000), {"alpha": [0.1, 5e3]}, tmp_path / "s", progress=stop)
+    assert swept.interrupted and swept.points == [{"alpha": 0.1}]
+    assert [path.name for path in (tmp_path / "s").glob("*.npz")] == ["alpha=0.1.npz"]
+
+
 def test_a_sweep_of_given_overlaps():
     start = om.initial.committee(40, K=2).order_parameters()
     swept = om.sweep(EXPERIMENT.replace(overlaps=start), {"eta": [1, 2]})
