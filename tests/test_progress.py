@@ -103,7 +103,7 @@ def test_the_bar_has_the_width_of_the_terminal(monkeypatch):
             bar = running.terminal_bar(quiet=False)
             bar.show(0.0)
             bar.close()
-    assert len(os.read(controller, 10_000).decode().split("\r")[1]) == 93
+    assert len(os.read(controller, 10_000).decode().split("\r")[1]) in (92, 93)  # later versions leave a column free
     os.close(controller)
 
 
