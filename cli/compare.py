@@ -2,11 +2,13 @@
 
 import click
 
-from onlinemode.cli.beside import Theory
 from onlinemode.cli.names import claim_runs
 from onlinemode.cli.options import ODE, OUTPUT, OVERLAPS_ALONE, PROBLEM, SIMULATION, START, resolve, shared_options
-from onlinemode.cli.simulate import ENGINE_OPTIONS, check_engine, finish, is_interrupted, run_simulation
+from onlinemode.cli.running import chosen, experiment_of
+from onlinemode.cli.simulate import check_engine, finish, is_interrupted, run_simulation
 from onlinemode.cli.starts import beginning, with_overlaps
+from onlinemode.errors import EngineError
+from onlinemode.experiment import SIMULATED
 
 
 @click.command("compare", short_help="SGD against theory, in units of N^-1/2.")
@@ -21,12 +23,12 @@ def command(engines, **given):
     the deviation of (Q, R), also in units of N^-1/2: for a theory that is right, that number does
     not grow with N.
     """
-    from onlinemode.errors import EngineError
+    from onlinemode.beside import Theory
     from onlinemode.inputs import parse, require_independent
 
     names = engines.split(",")
     simulated = [name for name in names if name != "ode"]
-    if "ode" not in names or not simulated or set(simulated) - set(ENGINE_OPTIONS) or len(set(names)) < len(names):
+    if "ode" not in names or not simulated or set(simulated) - set(SIMULATED) or len(set(names)) < len(names):
         raise click.UsageError(f"--engine must be ode and at least one of micro, chain, comma-separated; got {engines}")
     settings = with_overlaps(resolve(given), given)
     for name in simulated:
@@ -34,7 +36,7 @@ def command(engines, **given):
     claim = claim_runs(settings, "compare", [f"_{name}" for name in (*simulated, "ode")])
     require_independent(parse(settings["inputs"]), "ode")
     problem, start, title = beginning(settings, vectors="micro" in simulated)
-    mean_field = Theory(problem, start, settings, with_noise=True)
+    mean_field = Theory(problem, start, experiment_of(settings).call(), chosen(settings, ODE), with_noise=True)
     if mean_field.too_much(memory_alone=True):
         raise EngineError(f"{mean_field.too_much(memory_alone=True)}: take fewer units, or onlinemode simulate")
     results = []

@@ -1,11 +1,9 @@
 """The options that the ``onlinemode deep`` commands share, and the network and data that they name."""
 
-import time
-
 import click
 
-from onlinemode.cli.options import OPTIONS, WHOLE, Name, typed_values
-from onlinemode.cli.running import StatusLine, announce, clock
+from onlinemode.cli.options import OPTIONS, WHOLE, OneOf, typed_values
+from onlinemode.cli.running import announce, terminal_bar
 
 HIDDEN_OF_THE_MIXTURE, MODES_OF_THE_MIXTURE = [8], [3]
 PAPER_HIDDEN_OF_THE_MIXTURE = [3]
@@ -28,12 +26,12 @@ DEEP_OPTIONS = {
                          "test_x, test_y.  [gaussian-mixture]"),
     "data_dir": click.option("--data-dir", type=click.Path(), help="Folder of the four IDX files.  [ONLINEMODE_DATA, "
                              "what `deep fetch` left, or Debian's dataset-fashion-mnist]"),
-    "variant": click.option("--variant", type=Name("dense", "1L2P", "1L1P", "two-factor", "SVD"),
-                            help="dense, 1L2P, 1L1P, two-factor or SVD.  [1L2P]"),
+    "variant": click.option("--variant", type=OneOf(("dense", "1L2P", "1L1P", "two-factor", "SVD")),
+                            help="Kind of layers.  [1L2P]"),
     "hidden": click.option("--hidden", type=Numbers(), help="Widths of the hidden layers.  [100,100; mixture: 8]"),
     "modes": click.option("--modes", type=Numbers(), help="P of all layers, or of each.  [30; mixture: 3]"),
-    "loss": click.option("--loss", type=Name("cross-entropy", "mse"),
-                         help="cross-entropy or mse.  [cross-entropy; mixture: mse]"),
+    "loss": click.option("--loss", type=OneOf(("cross-entropy", "mse")),
+                         help="What is minimized.  [cross-entropy; mixture: mse]"),
     "epochs": click.option("--epochs", type=WHOLE, help="Passes over the training samples.  [a tenth of the paper's]"),
     "batch": click.option("--batch", type=WHOLE, help="Samples a step.  [100; mixture: 10]"),
     "rate": click.option("--rate", type=float, help="Adam's learning rate in the first epoch.  [the variant's]"),
@@ -45,9 +43,9 @@ DEEP_OPTIONS = {
                             "[1; mixture with --full: 5]"),
     "seed": click.option("--seed", type=WHOLE, help="Of the initial weights, the order of the samples and the "
                          "mixture.  [0]"),
-    "precision": click.option("--precision", type=Name("float32", "float64"),
-                              help="float32 or float64.  [float32]"),
-    "device": click.option("--device", type=Name("cpu", "cuda"),
+    "precision": click.option("--precision", type=OneOf(("float32", "float64")),
+                              help="Of weights and activities.  [float32]"),
+    "device": click.option("--device", type=OneOf(("cpu", "cuda")),
                            help="cpu, or cuda with CuPy.  [cpu]"),
     **{name: OPTIONS[name] for name in ("out", "overwrite", "plot", "json", "quiet")},
 }
@@ -155,23 +153,21 @@ def announce_reduced(settings, network, dataset, values):
         announce(settings, f"reduced setting: {'; '.join(words)}; --full for the paper's")
 
 
-class EpochBar(StatusLine):
-    """Share, epoch, loss, accuracy, time left."""
-
-    QUIET_START = 0.5  # seconds until the time left is known well enough
+class EpochBar:
+    """On a terminal a bar with epoch, loss and accuracy."""
 
     def __init__(self, quiet, title=""):
-        super().__init__(quiet)
-        self.title, self.began = title, time.perf_counter()
+        self._bar = terminal_bar(quiet, title)
 
     def __call__(self, progress):
-        if not self.shown:
+        if self._bar is None:
             return
-        epoch = min(progress.epoch + 1, progress.epochs)
-        line = f"{self.title}{self.bar(progress.fraction)} epoch {epoch}/{progress.epochs}"
+        words = [f"epoch {min(progress.epoch + 1, progress.epochs)}/{progress.epochs}"]
         if progress.loss == progress.loss:
-            line += f"  loss {progress.loss:.4f}"
-        line += f"  accuracy {progress.accuracy:.4f}"
-        if progress.seconds_left == progress.seconds_left and time.perf_counter() - self.began > self.QUIET_START:
-            line += f"  {clock(progress.seconds_left)} left"
-        self.show(line)
+            words.append(f"loss {progress.loss:.4f}")
+        self._bar.show(progress.fraction, ", ".join([*words, f"accuracy {progress.accuracy:.4f}"]))
+
+    def close(self):
+        """Wipe it away."""
+        if self._bar is not None:
+            self._bar.close()

@@ -79,7 +79,7 @@ def _train_all(settings, keeper):
     runs = []
     for number in range(repeats):
         bar = EpochBar(settings["quiet"] or settings["json"],
-                       f"network {number + 1}/{repeats} " if repeats > 1 else "")
+                       f"network {number + 1}/{repeats}" if repeats > 1 else "")
         try:
             run = train(network if number == 0 else make_network(settings, dataset, number), dataset, **values,
                         seed=settings["seed"] + number, progress=bar, checkpoint=keeper.path,

@@ -49,7 +49,7 @@ def command(widths, grid, share, layers, repeats, cache, **settings):
     def progress(w, modes, seed):
         which = "dense" if modes is None else f"P = {modes}"
         close()
-        bars.append(EpochBar(not loud, f"width {w}, {which}, seed {seed} "))
+        bars.append(EpochBar(not loud, f"width {w}, {which}, seed {seed}"))
         return bars[-1]
 
     def close():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from onlinemode.cli.options import COMMON
+from onlinemode.cli.options import DEFAULTS
 
 RESULT = ".npz"
 PICTURE = ".png"
@@ -45,14 +45,14 @@ def claim_runs(settings, command, endings=("",), replaceable=None):
 
 
 def check_numbers(settings):
-    """Raise ParameterError for an N or a seed that is too large for a name, too; small ones are checked where used."""
+    """Raise ParameterError for an N or a seed that is too large, for a name, too."""
     from onlinemode import checks
     from onlinemode.initial import MAX_N
     from onlinemode.simulation import MAX_SEED
 
-    for name, most in (("N", MAX_N), ("seed", MAX_SEED)):
-        if settings[name] is not None:
-            checks.integer(name, max(settings[name], 0), 0, most)
+    if settings["N"] is not None:
+        checks.integer("N", settings["N"], 1, MAX_N)
+    checks.integer("seed", settings["seed"], 0, MAX_SEED)
 
 
 def _tails_of_run(settings):
@@ -68,7 +68,7 @@ def default_name(settings, command):
     return "_".join([command, settings["init"], *size, *unusual(settings), f"seed{settings['seed']}"])
 
 
-def unusual(settings, usual=COMMON):
+def unusual(settings, usual=DEFAULTS):
     """A word for each of engine, activation, inputs and readout that is not the usual one."""
     return [_one_word(settings[name]) for name in ("engine", "activation", "inputs", "readout")
             if settings.get(name) not in (None, usual[name])]

@@ -4,7 +4,7 @@ import click
 
 from onlinemode.cli.names import claim_runs
 from onlinemode.cli.options import ODE, OUTPUT, PROBLEM, START, shared_options
-from onlinemode.cli.running import ProgressBar, announce, chosen
+from onlinemode.cli.running import ProgressBar, announce, chosen, experiment_of
 from onlinemode.cli.simulate import finish
 from onlinemode.cli.starts import beginning, settings_and_run
 
@@ -40,8 +40,7 @@ def command(**given):
             run = go_on(before, settings["alpha"], save_at=settings["save_at"], problem=problem, engine="ode",
                         progress=progress, **chosen(settings, ODE))
         else:
-            run = simulate(problem, start, settings["alpha"], "ode", N=settings["N"], seed=settings["seed"],
-                           save_at=settings["save_at"], progress=progress, **chosen(settings, ODE))
+            run = simulate(problem, start, progress=progress, **experiment_of(settings | {"engine": "ode"}).call())
     finally:
         bar.close()
     return finish(settings, "ode", claim, [(run, "")], None, title)

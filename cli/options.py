@@ -7,18 +7,19 @@ a TOML key is the option's name with underscores.
 import codecs
 import difflib
 import tomllib
+from dataclasses import fields
 
 import click
 
+from onlinemode import checks, presets
+from onlinemode.engines import ENGINES, base, options_of
 from onlinemode.errors import ConfigError, FileError
+from onlinemode.experiment import CHOICES, OPTIONS_OF
 
-PRESETS = {
-    "showcase": {"init": "showcase", "N": 10_000, "K": 3, "alpha": 80.0, "eta": 3.0},
-    "paper": {"init": "paper", "N": 30, "K": 8, "alpha": 10_000.0, "eta": 5.0},
-}
-COMMON = {"activation": "erf", "noise": 0.0, "weight_decay": 0.0, "batch": 1, "eta_strengths": 0.0, "eta_xi_out": 0.0,
-          "eta_readout": 0.0, "readout": "mean", "inputs": "gaussian", "seed": 0, "save_at": 200, "replicas": 1,
-          "keep": "all", "precision": "float64", "device": "cpu", "engine": "micro", "plot": True}
+PRESETS = {name: {"plot": True, **getattr(presets, name).to_dict()} for name in presets.names}
+for _values in PRESETS.values():
+    del _values["overlaps"]  # --start in their place
+DEFAULTS = PRESETS["showcase"]
 
 
 class SaveAt(click.ParamType):
@@ -36,38 +37,28 @@ class SaveAt(click.ParamType):
             self.fail(f"{value!r} is neither a count nor a comma-separated list of times")
 
 
-class WholeNumber(click.ParamType):
-    """An int that may be written as 1e4."""
+class WholeNumber(click.IntRange):
+    """A whole number that may be written as 1e4."""
 
-    name = "INTEGER"
+    name = "integer"
 
     def convert(self, value, parameter, context):
-        try:
-            return int(value)
-        except (TypeError, ValueError):
-            pass
-        try:
-            if float(value).is_integer():
-                return int(float(value))
-        except (TypeError, ValueError, OverflowError):
-            pass
+        for read in (int, float):
+            try:
+                number = read(str(value))
+                whole = int(number)
+            except (ValueError, OverflowError):
+                continue
+            if whole == number:
+                return super().convert(whole, parameter, context)
         self.fail(f"{value!r} is not a whole number")
 
 
-class Name(click.ParamType):
-    """One of a few names, whatever its capitals; others are left to who knows what each name means."""
-
-    name = "NAME"
-
-    def __init__(self, *names):
-        self.names = names
+class OneOf(click.Choice):
+    """One of a few names, whatever its capitals, shown as they are; click's own would show them in small letters."""
 
     def convert(self, value, parameter, context):
-        if not isinstance(value, str):
-            self.fail(f"{value!r} is not a name")
-        from onlinemode.checks import spelled
-
-        return spelled(value, self.names)
+        return super().convert(checks.spelled(value, self.choices), parameter, context)
 
 
 class Probabilities(click.ParamType):
@@ -85,71 +76,88 @@ class Probabilities(click.ParamType):
             self.fail(f"{value!r} is not a comma-separated list of probabilities")
 
 
-WHOLE = WholeNumber()
+WHOLE, FROM_0, FROM_1 = WholeNumber(), WholeNumber(0), WholeNumber(1)
+NOT_NEGATIVE = click.FloatRange(0)
+
+
+def default_of(name):
+    """The default of an option in words: one for all presets, or that of each."""
+    words = [f"{value:g}" if isinstance(value, (int, float)) else str(value)
+             for value in (preset[name] for preset in PRESETS.values())]
+    if len(set(words)) == 1:
+        return words[0]
+    return "; ".join(f"{preset}: {value}" for preset, value in zip(PRESETS, words))
+
+
+def option(name, kind, text, default=None, metavar=None):
+    """An option, whose help ends with its default: that of the presets, or the words that are given."""
+    if metavar is None and isinstance(kind, click.FloatRange):
+        metavar = "FLOAT"
+    return click.option("--" + name.replace("_", "-"), name, type=kind, metavar=metavar,
+                        help=f"{text}  [{default_of(name) if default is None else default}]")
+
+
+def flag(name, text):
+    return click.option("--" + name.replace("_", "-"), name, is_flag=True, default=None, help=text)
+
+
+def _of_engines():
+    """The options of all engines, as each declares them."""
+    found = {}
+    for engine in ENGINES:
+        for each in fields(options_of(engine)):
+            kind = each.metadata["kind"]
+            if isinstance(kind, base.Choice):
+                click_type = OneOf(kind.names)
+            elif isinstance(kind, base.Positive):
+                click_type = float
+            else:
+                click_type = WholeNumber(kind.minimum) if isinstance(kind, base.Whole) else WHOLE
+            found.setdefault(each.name, option(each.name, click_type, each.metadata["help"], each.metadata["usual"]))
+    return found
+
 
 OPTIONS = {
-    "N": click.option("--N", "N", type=WHOLE, help="Number of inputs.  [showcase: 10000; paper: 30]"),
-    "K": click.option("--K", "K", type=WHOLE, help="Hidden units of the student.  [showcase: 3; paper: 8]"),
-    "M": click.option("--M", "M", type=WHOLE, help="Hidden units of the teacher.  [K]"),
-    "P": click.option("--P", "P", type=WHOLE, help="Number of modes.  [showcase: K; paper: the integer part of ln N]"),
-    "alpha": click.option("--alpha", type=float, help="Last time, in steps/N.  [showcase: 80; paper: 10000]"),
-    "eta": click.option("--eta", type=float, help="Learning rate of the input modes.  [showcase: 3; paper: 5]"),
-    "eta_strengths": click.option("--eta-strengths", type=float, help="Learning rate of the strengths.  [0]"),
-    "eta_xi_out": click.option("--eta-xi-out", type=float, help="Learning rate of the output modes.  [0]"),
-    "eta_readout": click.option("--eta-readout", type=float, help="Learning rate of the second layer.  [0]"),
-    "activation": click.option("--activation", type=Name("erf", "linear", "relu", "tanh"),
-                               help="erf, linear, relu or tanh.  [erf]"),
-    "noise": click.option("--noise", type=float, help="Standard deviation of the label noise.  [0]"),
-    "weight_decay": click.option("--weight-decay", type=float, help="Decay of the input modes.  [0]"),
-    "batch": click.option("--batch", type=WHOLE, help="Samples a step.  [1]"),
-    "inputs": click.option("--inputs", help="gaussian, rademacher, uniform, power-law:EXPONENT, manifold:D=LATENT,erf "
-                           "(or sign), FILE.npy (its rows, standardised) or FILE.npy:raw (as they are).  [gaussian]"),
-    "test_samples": click.option("--test-samples", type=WHOLE, help="Fresh samples that measure the error.  "
-                                 "[10000 where the overlaps do not tell it]"),
-    "start": click.option("--start", type=click.Path(), help="What to begin from in place of --init: OVERLAPS.toml "
-                          "(docs/going-on.md), or RUN.npz, to go on with that run.  [--init]"),
-    "init": click.option("--init", type=Name("showcase", "paper", "committee", "graded"),
-                         help="Initial condition: showcase, paper, committee or graded.  [the preset's]"),
-    "readout": click.option("--readout", type=Name("mean", "sum", "sqrt"),
-                            help="Second layers: mean (1/K), sum (1) or sqrt (1/√K).  [mean]"),
-    "student_size": click.option("--student-size", type=float,
-                                 help="Size of the student's initial modes.  [showcase: 0.3; committee, graded: 0.1]"),
-    "preset": click.option("--preset", type=Name(*PRESETS),
-                           help="A set of defaults: showcase or paper.  [showcase]"),
-    "engine": click.option("--engine", type=Name("micro", "chain", "ode"),
-                           help="micro (N-vectors) or chain (exact overlaps, any N).  [micro]"),
-    "device": click.option("--device", type=Name("cpu", "cuda", "auto"),
-                           help="Where it runs: cpu, cuda (an NVIDIA device), or auto (cuda where there "
-                           "is one and the run is large).  [cpu]"),
-    "precision": click.option("--precision", type=Name("float64", "float32"),
-                              help="Of the weights: float64 or float32.  [float64]"),
-    "replicas": click.option("--replicas", type=WHOLE, help="Runs with different samples, from one start.  [1]"),
-    "fresh_students": click.option("--fresh-students", is_flag=True, default=None,
-                                   help="Draw another student for every replica, from the same teacher."),
-    "keep": click.option("--keep", type=Name("all", "summary"),
-                         help="all: every replica; summary: five of them, and means and quantiles.  [all]"),
-    "quantiles": click.option("--quantiles", type=Probabilities(),
-                              help="Of the statistics over replicas.  [0.025,0.25,0.5,0.75,0.975]"),
-    "threads": click.option("--threads", type=WHOLE,
-                            help="Over replicas, then inside trajectories of large N.  [all cores]"),
-    "method": click.option("--method", type=Name("LSODA", "DOP853", "RK45", "Radau", "BDF"),
-                           help="ODE solver: LSODA, DOP853, RK45, Radau or BDF.  [LSODA]"),
-    "rtol": click.option("--rtol", type=float, help="Relative tolerance of the ODE.  [1e-9; relu 1e-5]"),
-    "atol": click.option("--atol", type=float, help="Absolute tolerance of the ODE.  [1e-12; relu 1e-7]"),
-    "nodes": click.option("--nodes", type=WHOLE, help="Quadrature nodes for tanh and relu.  [16384]"),
-    "seed": click.option("--seed", type=WHOLE, help="Of the initial weights and of the samples.  [0]"),
-    "save_at": click.option("--save-at", type=SaveAt(), help="How many times to save (log-spaced; fewer where "
-                            "two fall on one step), or which.  [200]"),
-    "store_weights": click.option("--store-weights", is_flag=True, default=None,
-                                  help="Keep the initial weights in the result file."),
-    "store_final": click.option("--store-final", is_flag=True, default=None,
-                                help="Keep the vectors at the end, so that the run can go on (--start RUN.npz)."),
-    "out": click.option("--out", type=click.Path(), help="Result file (.npz).  [a new name in this folder]"),
-    "overwrite": click.option("--overwrite", is_flag=True, default=None,
-                              help="Replace files of this name.  [refuse, or take a new name]"),
-    "csv": click.option("--csv", is_flag=True, default=None, help="Write the curves as .csv, too."),
+    **_of_engines(),
+    "N": option("N", FROM_1, "Number of inputs."),
+    "K": option("K", FROM_1, "Hidden units of the student."),
+    "M": option("M", FROM_1, "Hidden units of the teacher.", "K"),
+    "P": option("P", FROM_1, "Number of modes.", "K; paper: the integer part of ln N"),
+    "alpha": option("alpha", click.FloatRange(0, min_open=True), "Last time, in steps/N."),
+    "eta": option("eta", NOT_NEGATIVE, "Learning rate of the input modes."),
+    "eta_strengths": option("eta_strengths", NOT_NEGATIVE, "Learning rate of the strengths."),
+    "eta_xi_out": option("eta_xi_out", NOT_NEGATIVE, "Learning rate of the output modes."),
+    "eta_readout": option("eta_readout", NOT_NEGATIVE, "Learning rate of the second layer."),
+    "activation": option("activation", OneOf(CHOICES["activation"]), "Of student and teacher."),
+    "noise": option("noise", NOT_NEGATIVE, "Standard deviation of the label noise."),
+    "weight_decay": option("weight_decay", NOT_NEGATIVE, "Decay of the input modes."),
+    "batch": option("batch", FROM_1, "Samples a step."),
+    "inputs": option("inputs", str, "gaussian, rademacher, uniform, power-law:EXPONENT, manifold:D=LATENT,erf (or "
+                     "sign), FILE.npy (its rows, standardised) or FILE.npy:raw (as they are)."),
+    "start": option("start", click.Path(), "What to begin from in place of --init: OVERLAPS.toml (docs/going-on.md), "
+                    "or RUN.npz, to go on with that run.", "--init"),
+    "init": option("init", OneOf(CHOICES["init"]), "Initial condition.", "the preset's"),
+    "readout": option("readout", OneOf(CHOICES["readout"]), "Second layers: mean (1/K), sum (1) or sqrt (1/√K)."),
+    "student_size": option("student_size", NOT_NEGATIVE, "Size of the student's initial modes.",
+                           "showcase: 0.3; committee, graded: 0.1"),
+    "preset": option("preset", OneOf(presets.names), "A set of defaults.", "showcase"),
+    "engine": option("engine", OneOf(CHOICES["engine"]), "micro (N-vectors) or chain (exact overlaps, any N).",
+                     metavar="[micro|chain]"),
+    "replicas": option("replicas", FROM_1, "Runs with different samples, from one start."),
+    "fresh_students": flag("fresh_students", "Draw another student for every replica, from the same teacher."),
+    "keep": option("keep", OneOf(CHOICES["keep"]), "all: every replica; summary: five of them, and means and "
+                   "quantiles."),
+    "quantiles": option("quantiles", Probabilities(), "Of the statistics over replicas.", "0.025,0.25,0.5,0.75,0.975"),
+    "seed": option("seed", FROM_0, "Of the initial weights and of the samples."),
+    "save_at": option("save_at", SaveAt(), "How many times to save (log-spaced; fewer where two fall on one step), or "
+                      "which."),
+    "store_weights": flag("store_weights", "Keep the initial weights in the result file."),
+    "store_final": flag("store_final", "Keep the vectors at the end, so that the run can go on (--start RUN.npz)."),
+    "out": option("out", click.Path(), "Result file (.npz).", "a new name in this folder"),
+    "overwrite": flag("overwrite", "Replace files of this name.  [refuse, or take a new name]"),
+    "csv": flag("csv", "Write the curves as .csv, too."),
     "plot": click.option("--plot/--no-plot", "plot", default=None, help="Write a picture (.png).  [plot]"),
-    "json": click.option("--json", is_flag=True, default=None, help="Print the summary as JSON, for scripts."),
+    "json": flag("json", "Print the summary as JSON, for scripts."),
     "quiet": click.option("--quiet", "-q", is_flag=True, default=None, help="No progress bar, no table."),
 }
 PROBLEM = ("activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weight_decay", "batch",
@@ -157,11 +165,10 @@ PROBLEM = ("activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "n
 START = ("start", "init", "N", "K", "M", "P", "readout", "student_size", "seed")
 OUTPUT = ("save_at", "store_weights", "store_final", "out", "overwrite", "csv", "plot", "json", "quiet")
 SIMULATION = ("replicas", "fresh_students", "keep", "quantiles", "precision", "device", "threads", "test_samples")
-ODE = ("method", "rtol", "atol", "nodes")
+ODE = OPTIONS_OF["ode"]
 
-
-OVERLAPS_ALONE = click.option("--start", type=click.Path(), help="What to begin from in place of --init: OVERLAPS.toml "
-                              "(docs/going-on.md).  [--init]")  # where there is no going on with a run
+OVERLAPS_ALONE = option("start", click.Path(), "What to begin from in place of --init: OVERLAPS.toml "
+                        "(docs/going-on.md).", "--init")  # where there is no going on with a run
 
 
 def shared_options(*names, replaced=None):
@@ -196,10 +203,7 @@ def resolve(given):
     """
     known = [name for name in given if name != "config"]
     values = typed_values(given)
-    preset = values.get("preset", "showcase")
-    if preset not in PRESETS:
-        raise click.UsageError(f"--preset must be one of {', '.join(PRESETS)}; got {preset!r}")
-    settings = {**COMMON, **PRESETS[preset], **values}
+    settings = {**PRESETS[values.get("preset", "showcase")], **values}
     return {name: settings.get(name) for name in known if name != "preset"}
 
 

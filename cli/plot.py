@@ -42,7 +42,7 @@ def command(files, out, overwrite, theory, csv):
 
 def _theory(run):
     """The mean-field equations through a run, in a list that is empty where they take too long."""
-    from onlinemode.cli.beside import too_much
+    from onlinemode.beside import too_much
     from onlinemode.continuing import mean_field
 
     reason = too_much(run.problem, run.initial, 1 if run.starts is None else run.draws, {})

@@ -56,7 +56,7 @@ def command(file, out, overwrite, quiet):
         return 0
     largest = np.nanmax(np.abs(run.generalization_error - again.generalization_error[:, rows]))
     print(f"the repeated run differs from the file: ε_g by {largest:.3g} at most (other versions or another kind of "
-          f"machine? the file was made with {run.meta['versions']})")
+          f"machine? the file was made with {run.info.versions})")
     return 1
 
 

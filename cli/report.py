@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 
+from onlinemode import agreement
 from onlinemode.runtime.replicas import NOTHING_TRAINED
 
 ROWS = 9
@@ -58,7 +59,7 @@ def print_stages(run, theory=None):
 
     A single run's specialization is too rough for that, and its plateaus are those of a smoothed curve.
     """
-    smooth = run if run.meta["engine"] == "ode" else theory
+    smooth = run if run.info.theory else theory
     known = smooth if smooth is not None else run
     whose = "" if known is run else " of the theory"
     plateaus = known.plateaus()
@@ -77,24 +78,24 @@ def print_status(run):
              if status.value != "completed" or message == NOTHING_TRAINED]
     for number, message in ended[:MOST_LINES]:
         which = f"replica {number}: " if run.replicas > 1 else ""
-        print(f"{run.meta['engine']}: {which}{message}", file=sys.stderr)
+        print(f"{run.info.engine}: {which}{message}", file=sys.stderr)
     if len(ended) > MOST_LINES:
         counts = Counter(run.status[number].value for number, _ in ended)
         words = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-        print(f"{run.meta['engine']}: and so on; of {run.replicas:,} replicas {words}", file=sys.stderr)
+        print(f"{run.info.engine}: and so on; of {run.replicas:,} replicas {words}", file=sys.stderr)
 
 
 def summary(command, run, files, theory=None, noise=None):
     """The numbers of a run that a script may want, as plain JSON types."""
     out = {
-        "command": command, "engine": run.meta["engine"], "N": run.N, "K": run.initial.K, "M": run.initial.M,
-        "P": run.initial.P, "seed": run.meta["seed"], "replicas": run.replicas, "problem": run.problem.to_dict(),
+        "command": command, "engine": run.info.engine, "N": run.N, "K": run.initial.K, "M": run.initial.M,
+        "P": run.initial.P, "seed": run.info.seed, "replicas": run.replicas, "problem": run.problem.to_dict(),
         "status": [status.value for status in run.status], "message": list(run.message),
         "alpha": [float(run.alpha[0]), float(run.alpha[-1])],
         "generalization_error": _ends(run.generalization_error), "specialization": _ends(run.specialization),
         "plateaus": [plateau._asdict() for plateau in run.plateaus()],
         "specialization_steps": [float(step) for step in run.specialization_steps()],
-        "seconds_compile": run.meta["seconds_compile"], "seconds_run": run.meta["seconds_run"],
+        "seconds_compile": run.info.seconds_compile, "seconds_run": run.info.seconds_run,
         "files": {name: str(path) for name, path in files.items()},
     }
     if theory is not None:
@@ -103,9 +104,9 @@ def summary(command, run, files, theory=None, noise=None):
             "specialization": _ends(theory.specialization)[0],
             "plateaus": [plateau._asdict() for plateau in theory.plateaus()],
             "specialization_steps": [float(step) for step in theory.specialization_steps()]}
-        out["deviation"] = deviation(run, theory)
+        out["deviation"] = agreement.deviation(run, theory)
     if noise is not None:
-        out["z_scores"] = z_summary(run, noise)
+        out["z_scores"] = agreement.z_summary(run, noise)
     return out
 
 
@@ -116,25 +117,6 @@ def _ends(values):
         finite = row[np.isfinite(row)]
         ends.append([float(finite[0]), float(finite[-1])] if finite.size else [None, None])
     return ends
-
-
-def deviation(run, theory):
-    """How far a simulation is from the mean-field equations, plainly and in units of N^(−1/2).
-
-    None where the two have no finite time in common but α = 0.
-    """
-    from onlinemode.observables import overlap_deviation
-
-    along = overlap_deviation(run.Q, run.R, theory.Q[:run.draws], theory.R[:run.draws])
-    common = np.isfinite(along).any(0) & (run.alpha > 0.0)
-    if not common.any():
-        return None
-    along = along[:, common][np.isfinite(along[:, common])]
-    errors = np.abs(run.generalization_error - theory.generalization_error[:run.draws])[:, common]
-    rms, largest, root = float(np.sqrt(np.mean(along**2))), float(along.max()), float(np.sqrt(run.N))
-    return {"up_to_alpha": float(run.alpha[common][-1]), "rms_overlaps": rms, "largest_overlaps": largest,
-            "rms_overlaps_sqrt_N": rms * root, "largest_overlaps_sqrt_N": largest * root,
-            "largest_error": float(np.nanmax(errors))}
 
 
 def print_deviation(numbers, N):
@@ -166,12 +148,12 @@ def print_comparison(runs, theory, noise, reason):
     for run in runs:
         if len(runs) > 1 or run.replicas > 1:
             which = "the first" if noise is None else "mean"
-            print(f"{run.meta['engine']}{f', {which} of {run.replicas:,} replicas' if run.replicas > 1 else ''}:")
+            print(f"{run.info.engine}{f', {which} of {run.replicas:,} replicas' if run.replicas > 1 else ''}:")
         if noise is None:
             print_table(run, theory)
         else:
             _print_z_table(run, theory, noise)
-        print_deviation(deviation(run, theory), run.N)
+        print_deviation(agreement.deviation(run, theory), run.N)
     if noise is None and reason is not None:
         print(f"no z-scores: {reason}")
     for one, other in itertools.combinations(runs, 2):
@@ -179,8 +161,6 @@ def print_comparison(runs, theory, noise, reason):
 
 
 def _print_z_table(run, theory, noise):
-    from onlinemode import agreement
-
     name = "generalization_error"
     expected = agreement.predicted(noise, run.N, name)
     z = agreement.z_scores(run, noise)
@@ -197,36 +177,13 @@ def _print_z_table(run, theory, noise):
     if not trusted[rows].all():
         print(f"* linear noise does not hold here: its spread or shift of ε_g is above {agreement.TRUSTED:.0%} (a run "
               "leaves a plateau at a random time), or ε_g is too small to be resolved")
-    numbers = z_summary(run, noise)
+    numbers = agreement.z_summary(run, noise)
     if numbers is not None:
         print(f"z of Q and R up to α = {numbers['up_to_alpha']:.3g}: rms {numbers['rms']:.2f} (1 expected), largest "
               f"{numbers['largest']:.1f}")
 
 
-def z_summary(run, noise):
-    """Root mean square and largest z-score of the entries of Q and R, up to where linear noise can be trusted.
-
-    Returns
-    -------
-    dict or None
-        None where there is no such time.
-    """
-    from onlinemode import agreement
-
-    holds = np.logical_and.accumulate(agreement.trusted(noise, run.N))
-    if run.starts is not None or not holds.any():
-        return None
-    z = np.concatenate([agreement.z_scores(run, noise, name)[holds].ravel() for name in ("Q", "R")])
-    z = z[np.isfinite(z)]
-    if z.size == 0:
-        return None
-    return {"up_to_alpha": float(run.alpha[holds][-1]), "rms": float(np.sqrt(np.mean(z**2))),
-            "largest": float(np.abs(z).max())}
-
-
 def _print_between(one, other, noise):
-    from onlinemode import agreement
-
     if one.starts is not None or (noise is None and min(one.replicas, other.replicas) < 2):
         return
     values = {name: agreement.z_between(one, other, noise, name) for name in ("generalization_error", "Q", "R")}
@@ -238,7 +195,7 @@ def _print_between(one, other, noise):
         return
     words = [f"{label} rms {np.sqrt(np.mean(finite[name]**2)):.2f}, largest {np.abs(finite[name]).max():.1f}"
              for name, label in (("generalization_error", "ε_g"), ("Q", "Q"), ("R", "R"))]
-    print(f"{one.meta['engine']} against {other.meta['engine']}, z of the difference (rms 1 expected): "
+    print(f"{one.info.engine} against {other.info.engine}, z of the difference (rms 1 expected): "
           + "; ".join(words))
 
 

@@ -1,73 +1,30 @@
-"""From settings to a run: problem, start, progress bar."""
+"""From settings to a run: its experiment, its bar, and what is said about it."""
 
 import sys
 import time
 
-import click
-
-from onlinemode.cli.options import COMMON
+from onlinemode.cli.options import DEFAULTS
+from onlinemode.experiment import DRAWN, Experiment, describe
+from onlinemode.progress import Bar, about
 
 START_SECONDS = 1.0  # of a run that are not typical: code is compiled, and states are saved at every step
 MEASURED_SECONDS = 1.0  # after them, from which the time of the rest is told
 WORTH_SAYING = 5.0  # seconds left, below which it is not
-VECTORS_UP_TO = 10**8  # entries of all weight vectors; beyond, ode and chain draw the overlaps alone
 
 
-def make_problem(settings):
-    """The Problem of these settings."""
-    from onlinemode import LearningRates, Problem
-    from onlinemode.inputs import parse
-
-    rates = LearningRates(xi_in=settings["eta"], strengths=settings["eta_strengths"],
-                          xi_out=settings["eta_xi_out"], readout=settings["eta_readout"])
-    return Problem(activation=settings["activation"], noise=settings["noise"], weight_decay=settings["weight_decay"],
-                   batch=settings["batch"], rates=rates, inputs=parse(settings["inputs"]))
+def experiment_of(settings, overlaps=None):
+    """The Experiment of these settings; with ``--start`` nothing is drawn, and ``overlaps`` are what it begins from."""
+    left_out = DRAWN if settings.get("start") is not None else ()
+    values = {name: settings[name] for name in DEFAULTS.keys() & settings.keys()
+              if name != "plot" and name not in left_out and settings[name] is not None}
+    return Experiment(overlaps=overlaps, **values)
 
 
-def make_start(settings, vectors=True, small=False):
-    """Weights (or, for a large N with ``vectors=False``, OrderParameters) of these settings.
-
-    With ``--fresh-students`` a function that draws them for one replica.  ``small``: OrderParameters at any N.
-    """
-    from onlinemode import checks, initial
+def from_settings(settings):
+    """The same with the overlaps of ``--start``, read from their file."""
     from onlinemode.cli.overlaps import read_overlaps
 
-    if settings.get("start") is not None:
-        return read_overlaps(settings["start"])
-    name = settings["init"]
-    makers = {"showcase": initial.showcase, "paper": initial.paper, "committee": initial.committee,
-              "graded": initial.graded}
-    checks.choice("init", name, makers)
-    arguments = {"N": settings["N"], "K": settings["K"], "M": settings["M"], "seed": settings["seed"],
-                 "readout": settings["readout"]}
-    if name in ("showcase", "paper"):
-        arguments["P"] = settings["P"]
-    elif settings["P"] is not None and settings["P"] != settings["K"]:
-        raise click.UsageError(f"the {name} start trains W itself, so P is K = {settings['K']}; "
-                               f"got {settings['P']}: leave --P out")
-    if settings["student_size"] is not None:
-        if name == "paper":
-            raise click.UsageError("the paper start fixes the size of the student; leave --student-size out")
-        arguments["student_size"] = settings["student_size"]
-    N, K = (checks.integer(key, settings[key], 1) for key in ("N", "K"))
-    arguments["weights"] = not small and (vectors or N * 4 * K <= VECTORS_UP_TO)
-    if settings.get("fresh_students"):
-        return lambda replica: makers[name](**arguments, student_seed=replica)
-    return makers[name](**arguments)
-
-
-def goes_on(start):
-    """Whether a start is where the replicas of an earlier run stand."""
-    from onlinemode.runtime.starts import GoingOn
-
-    return isinstance(start, GoingOn)
-
-
-def first_start(start):
-    """The start of replica 0, whose sizes are those of all."""
-    if goes_on(start):
-        return start.first
-    return start(0) if callable(start) else start
+    return experiment_of(settings, None if settings.get("start") is None else read_overlaps(settings["start"]))
 
 
 def chosen(settings, names):
@@ -75,109 +32,83 @@ def chosen(settings, names):
     return {name: settings[name] for name in names if settings.get(name) is not None}
 
 
-class StatusLine:
-    """One line on stderr that is written over again and again.  Silent unless stderr is a terminal."""
-
-    WIDTH = 24
-
-    def __init__(self, quiet):
-        self.shown = not quiet and sys.stderr.isatty()
-        self.length = 0
-
-    def bar(self, fraction):
-        """A bar of which this share is done."""
-        filled = int(self.WIDTH * fraction)
-        return f"[{'#' * filled}{'.' * (self.WIDTH - filled)}]"
-
-    def show(self, line):
-        """Put this line in place of the one before."""
-        sys.stderr.write("\r" + line.ljust(self.length))
-        sys.stderr.flush()
-        self.length = len(line)
-
-    def close(self):
-        """Wipe the line away."""
-        if self.shown and self.length:
-            sys.stderr.write("\r" + " " * self.length + "\r")
-            sys.stderr.flush()
+def terminal_bar(quiet, title=""):
+    """A Bar that is wiped away at the end; None unless stderr is a terminal."""
+    return Bar(title, leave=False) if not quiet and sys.stderr.isatty() else None
 
 
-class ProgressBar(StatusLine):
-    """Share, α, ε_g, steps/s, time left."""
+class ProgressBar:
+    """A bar on a terminal; elsewhere one line says how long the rest takes, once that can be told."""
 
     def __init__(self, quiet):
-        super().__init__(quiet)
-        self.began = None
-        self.first = None
-        self.to_say = not quiet and not self.shown  # where there is no bar, one line says how long the rest takes
+        self._bar = terminal_bar(quiet)
+        self._to_say = not quiet and self._bar is None
+        self._first, self._began = None, None
 
     def __call__(self, progress):
+        if self._bar is not None:
+            self._bar(progress)
+        elif self._to_say:
+            self._say(progress)
+
+    def _say(self, progress):
         now = time.perf_counter()
-        if self.first is None:
-            self.first = now
-        if self.began is None or self.began[0] < self.first + START_SECONDS:
-            self.began = now, progress.fraction, progress.steps
-        seconds, share = now - self.began[0], progress.fraction - self.began[1]
-        if self.to_say and seconds > MEASURED_SECONDS and share > 0.0:
-            self.to_say = False
+        if self._first is None:
+            self._first = now
+        if self._began is None or self._began[0] < self._first + START_SECONDS:
+            self._began = now, progress.fraction
+        seconds, share = now - self._began[0], progress.fraction - self._began[1]
+        if seconds > MEASURED_SECONDS and share > 0.0:
+            self._to_say = False
             left = seconds * (1.0 - progress.fraction) / share
             if left > WORTH_SAYING:
                 print(f"{about(left)} left", file=sys.stderr, flush=True)
-        if not self.shown:
+
+    def close(self):
+        """Wipe the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class Waiting:
+    """Says what theory takes its time: a line for each stage, and a bar on a terminal."""
+
+    def __init__(self, settings):
+        self._settings, self._said, self._bar = settings, set(), None
+
+    def result(self, theory):
+        """The trajectory of an ``onlinemode.beside.Theory``."""
+        try:
+            return theory.result(self._say)
+        finally:
+            if self._bar is not None:
+                self._bar.close()
+
+    def _say(self, report, seconds):
+        if report is None:
+            self._once("theory", "waiting for the theory ...")
             return
-        began, fraction, steps = self.began
-        seconds = now - began
-        line = f"{self.bar(progress.fraction)} {progress.fraction:4.0%}  α = {progress.alpha:.4g}"
-        if progress.error == progress.error:
-            line += f"  ε_g = {progress.error:.3e}"
-        if seconds > 0.5 and progress.fraction > fraction:
-            if progress.steps:
-                line += f"  {(progress.steps - steps) / seconds:,.0f} steps/s"
-            line += f"  {clock(seconds * (1.0 - progress.fraction) / (progress.fraction - fraction))} left"
-        self.show(line)
+        if seconds < 1.0 or not report.fraction:
+            return
+        left = seconds * (1.0 - report.fraction) / report.fraction
+        if self._once("noise", f"linear noise of {report.order_parameters} order parameters at {report.points} points "
+                      f"of the path, {about(left)} more (Ctrl-C leaves it out)"):
+            self._bar = terminal_bar(self._settings["quiet"] or self._settings["json"])
+        if self._bar is not None:
+            self._bar.show(report.fraction)
 
-
-def clock(seconds):
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 6000:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 360_000:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86_400:.3g} days"
-
-
-def about(seconds):
-    """A duration in words, for an estimate."""
-    return "about a second" if seconds < 2 else f"about {clock(seconds)}"
+    def _once(self, what, text):
+        new = what not in self._said
+        if new:
+            self._said.add(what)
+            announce(self._settings, text)
+        return new
 
 
 def announce(settings, text):
     """Say on stderr what will be done."""
     if not settings["quiet"] and not settings["json"]:
         print(text, file=sys.stderr, flush=True)
-
-
-def describe(settings, start, without=()):
-    """One line: start, sizes, activation, rates, seed, but for the options ``without``."""
-    start = first_start(start)
-    words = {"init": settings["init"] + ":", "N": "no N" if settings["N"] is None else f"N = {settings['N']:,}",
-             **{name: f"{name} = {getattr(start, name)}" for name in "KMP"}, "activation": settings["activation"]}
-    for symbol, name in (("η", "eta"), ("η_s", "eta_strengths"), ("η_A", "eta_xi_out"), ("η_v", "eta_readout"),
-                         ("σ", "noise"), ("κ", "weight_decay")):
-        if settings[name] or name == "eta":
-            words[name] = f"{symbol} = {settings[name]:g}"
-    if settings["batch"] > 1:
-        words["batch"] = f"batch {settings['batch']}"
-    if settings["inputs"] != COMMON["inputs"]:
-        words["inputs"] = f"inputs {settings['inputs']}"
-    if settings["readout"] != COMMON["readout"]:
-        words["readout"] = f"readout {settings['readout']}"
-    if settings.get("fresh_students"):
-        words["fresh_students"] = "fresh students"
-    words["seed"] = f"seed {settings['seed']}"
-    shown = [text for name, text in words.items() if name not in without]
-    return ", ".join(shown).replace(":,", ":", 1)
 
 
 def describe_run(run):
@@ -188,8 +119,8 @@ def describe_run(run):
     settings = {"init": "", "N": run.N, "activation": problem.activation, "eta": problem.rates.xi_in,
                 "eta_strengths": problem.rates.strengths, "eta_xi_out": problem.rates.xi_out,
                 "eta_readout": problem.rates.readout, "noise": problem.noise, "weight_decay": problem.weight_decay,
-                "batch": problem.batch, "seed": run.meta["seed"], "fresh_students": not run.began_together}
-    settings["inputs"] = COMMON["inputs"] if problem.inputs == Gaussian() else repr(problem.inputs)
+                "batch": problem.batch, "seed": run.info.seed, "fresh_students": not run.began_together}
+    settings["inputs"] = DEFAULTS["inputs"] if problem.inputs == Gaussian() else repr(problem.inputs)
     scales = {"mean": 1.0 / o.M, "sum": 1.0, "sqrt": o.M**-0.5}
     settings["readout"] = next((name for name, scale in scales.items()
                                 if (abs(o.teacher_readout - scale) < 1e-12).all()), "own")

@@ -4,16 +4,14 @@ import sys
 
 import click
 
-from onlinemode.cli.beside import Theory
 from onlinemode.cli.checkpoints import Keeper, is_part_of_run, resumed_settings
 from onlinemode.cli.names import CURVES, PICTURE, RESULT, STATISTICS, claim_runs
-from onlinemode.cli.options import COMMON, ODE, OUTPUT, PROBLEM, SIMULATION, START, shared_options
-from onlinemode.cli.running import ProgressBar, announce, chosen, count, first_start
+from onlinemode.cli.options import DEFAULTS, ODE, OUTPUT, PROBLEM, SIMULATION, START, shared_options
+from onlinemode.cli.running import ProgressBar, Waiting, announce, chosen, count, experiment_of
 from onlinemode.cli.signals import INTERRUPTED
 from onlinemode.cli.starts import beginning, how_to_go_on, is_run, settings_and_run
 from onlinemode.errors import EngineError
-
-ENGINE_OPTIONS = {"micro": ("precision", "device", "threads", "test_samples"), "chain": ("device", "threads")}
+from onlinemode.experiment import OPTIONS_OF, SIMULATED
 
 
 @click.command("simulate", short_help="Online SGD at finite N, with the theory.")
@@ -34,6 +32,8 @@ def command(theory, checkpoint, every, resume, **given):
     Exit code: 0 (also where a run diverged: see its message, or "status" in --json), 2 for bad input, 1
     where standard output was lost, 130 after Ctrl-C (143 and 129: SIGTERM, SIGHUP), with what was computed saved.
     """
+    from onlinemode.beside import Theory
+
     settings, before = settings_and_run(given) if resume is None else (resumed_settings(resume, given), None)
     keeper = Keeper(checkpoint, every, resume, settings["out"])
     engine = settings["engine"]
@@ -46,7 +46,7 @@ def command(theory, checkpoint, every, resume, **given):
         theory = False
         announce(settings, f"no theory: the mean-field equations need inputs with independent entries; got "
                            f"{problem.inputs!r}")
-    mean_field = Theory(problem, start, settings) if theory else None
+    mean_field = Theory(problem, start, experiment_of(settings).call(), chosen(settings, ODE)) if theory else None
     if mean_field is not None and mean_field.too_much():
         announce(settings, f"no theory: {mean_field.too_much()}")
         mean_field = None
@@ -69,10 +69,10 @@ def check_engine(settings, engine):
     if engine == "ode" and is_run(settings.get("start")):
         raise click.UsageError(f"simulate goes on with runs of micro and chain; {settings['start']} is one of ode: go "
                                f"on with onlinemode ode --start {settings['start']}")
-    if engine not in ENGINE_OPTIONS:
-        raise click.UsageError(f"--engine must be one of {', '.join(ENGINE_OPTIONS)}; got {engine!r}")
+    if engine not in SIMULATED:
+        raise click.UsageError(f"--engine must be one of {', '.join(SIMULATED)}; got {engine!r}")
     for name in ("precision", "device", "test_samples"):
-        if name not in ENGINE_OPTIONS[engine] and settings[name] != COMMON.get(name):
+        if name not in OPTIONS_OF[engine] and settings[name] != DEFAULTS.get(name):
             raise click.UsageError(f"engine {engine} has no option --{name.replace('_', '-')}; leave it out")
 
 
@@ -88,7 +88,7 @@ def run_simulation(problem, start, settings, engine, mean_field, title, keeper=N
 
     def progress(state):
         if not reports:  # the arguments are right
-            begin = getattr(first_start(start), "alpha", 0.0)
+            begin = getattr(getattr(start, "first", None), "alpha", 0.0)  # of a run that goes on
             announce(settings, title)
             steps = (settings["alpha"] - begin) * settings["N"] * settings["replicas"]
             device = "" if settings["device"] == "cpu" else f", device {settings['device']}"
@@ -106,11 +106,9 @@ def run_simulation(problem, start, settings, engine, mean_field, title, keeper=N
             return go_on(before, settings["alpha"], save_at=settings["save_at"], problem=problem, progress=progress,
                          store_weights=bool(settings["store_weights"]), store_final=settings["store_final"],
                          checkpoint=checkpoint, **chosen(settings, ("threads",)))
-        return simulate(problem, start, settings["alpha"], engine, progress=progress, N=settings["N"],
-                        replicas=settings["replicas"], keep=settings["keep"], seed=settings["seed"],
-                        store_weights=bool(settings["store_weights"]), store_final=bool(settings["store_final"]),
-                        save_at=settings["save_at"], checkpoint=checkpoint,
-                        **chosen(settings, ("quantiles", *ENGINE_OPTIONS[engine])))
+        return simulate(problem, start, progress=progress, store_weights=bool(settings["store_weights"]),
+                        store_final=bool(settings["store_final"]), checkpoint=checkpoint,
+                        **experiment_of(settings | {"engine": engine}).call())
     finally:
         bar.close()
 
@@ -135,7 +133,7 @@ def finish(settings, command, claim, results, mean_field, title, theory_ending=N
             files[f"statistics{label(run)}"] = claim.write(ending + STATISTICS, run.ensemble.to_csv)
 
     def label(run):
-        return f" {run.meta['engine']}" if several else ""
+        return f" {run.info.engine}" if several else ""
 
     for run, ending in results:
         keep(run, ending)
@@ -146,7 +144,7 @@ def finish(settings, command, claim, results, mean_field, title, theory_ending=N
     if interrupted and mean_field is not None:
         mean_field.stop()
     try:
-        theory = mean_field.result() if mean_field is not None else None
+        theory = Waiting(settings).result(mean_field) if mean_field is not None else None
     except EngineError as trouble:
         problem = trouble
         if command != "compare" or interrupted:

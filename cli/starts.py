@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from onlinemode.cli.checkpoints import FREE, with_repeated
-from onlinemode.cli.options import COMMON, ODE, OPTIONS, resolve, typed_values
+from onlinemode.cli.options import DEFAULTS, ODE, OPTIONS, resolve, typed_values
 from onlinemode.cli.overlaps import read_overlaps
-from onlinemode.cli.running import describe, goes_on, make_problem, make_start
+from onlinemode.cli.running import from_settings
 from onlinemode.errors import OnlineModeError
+from onlinemode.experiment import DRAWN, describe, first_of
 
-IN_THE_FILE = ("init", "K", "M", "P", "readout", "student_size", "fresh_students")
 CHANGEABLE = ("start", "alpha", "activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise",
               "weight_decay", *ODE, *FREE)
 
@@ -51,10 +51,12 @@ def beginning(settings, before=None, checkpoint=None, vectors=False):
     elif checkpoint is not None and settings["start"] is not None:
         problem, start = start_in_checkpoint(checkpoint)  # the file may be another one by now
     else:
-        problem, start = make_problem(settings), make_start(settings, vectors)
-    if goes_on(start):
-        settings = settings | {"init": f"{settings['init']} from α = {start.first.alpha:.6g}"}
-    return problem, start, describe(settings, start)
+        experiment = from_settings(settings | {"engine": "micro" if vectors else "chain"})
+        problem, start = experiment.problem(), experiment.start()
+    if not isinstance(start, GoingOn):
+        return problem, start, describe(settings, first_of(start))
+    return problem, start, describe(settings | {"init": f"{settings['init']} from α = {start.first.alpha:.6g}"},
+                                    start.first)
 
 
 def run_to_go_on(given):
@@ -91,13 +93,13 @@ def with_overlaps(settings, given):
     if is_run(path):
         raise click.UsageError(f"--start takes a file of overlaps here, OVERLAPS.toml; got {path}: simulate and ode go "
                                "on with a saved run")
-    for name in IN_THE_FILE:
+    for name in DRAWN:
         if typed_values(given).get(name) is not None:
             raise click.UsageError(f"--{name.replace('_', '-')} does not go with --start: the student and its teacher "
                                    f"are those of {path}; leave it out")
     overlaps = read_overlaps(path)
     return settings | {"init": Path(path).stem, "K": overlaps.K, "M": overlaps.M, "P": overlaps.P,
-                       "readout": COMMON["readout"], "student_size": None}
+                       "readout": DEFAULTS["readout"], "student_size": None}
 
 
 def settings_of(run, given):
@@ -110,8 +112,8 @@ def settings_of(run, given):
     """
     from onlinemode.inputs import Gaussian, parse
 
-    problem, call, rates = run.problem, run.meta["call"], run.problem.rates
-    began = run.meta["start"]["origin"] if run.meta["start"]["kind"] == "states" else run.meta["start"]
+    problem, call, rates = run.problem, run.info.call, run.problem.rates
+    began = run.info.start["origin"] if run.info.start["kind"] == "states" else run.info.start
     began = began or {"kind": "overlaps"}
     recipe = (began.get("origins") or [began.get("origin")])[0] or {"name": began["kind"], "arguments": {}}
     arguments = recipe["arguments"]
@@ -119,18 +121,18 @@ def settings_of(run, given):
     if typed.get("preset") is not None:
         raise click.UsageError(f"--preset does not go with --start: the settings are those of the run in "
                                f"{typed['start']}; leave it out")
-    inputs = COMMON["inputs"] if problem.inputs == Gaussian() else repr(problem.inputs)
+    inputs = DEFAULTS["inputs"] if problem.inputs == Gaussian() else repr(problem.inputs)
     if typed.get("inputs") is not None and parse(typed["inputs"]) == problem.inputs:
         inputs = typed["inputs"]
-    settings = dict.fromkeys(OPTIONS) | COMMON | {
+    settings = dict.fromkeys(OPTIONS) | DEFAULTS | {
         "init": recipe["name"], "N": run.N, "K": run.initial.K, "M": run.initial.M, "P": run.initial.P,
-        "readout": arguments.get("readout", COMMON["readout"]), "student_size": arguments.get("student_size"),
-        "fresh_students": True if "origins" in began else None, "seed": run.meta["seed"], "alpha": call["alpha"],
+        "readout": arguments.get("readout", DEFAULTS["readout"]), "student_size": arguments.get("student_size"),
+        "fresh_students": True if "origins" in began else None, "seed": run.info.seed, "alpha": call["alpha"],
         "activation": problem.activation, "noise": problem.noise, "weight_decay": problem.weight_decay,
         "batch": problem.batch, "inputs": inputs, "eta": rates.xi_in, "eta_strengths": rates.strengths,
-        "eta_xi_out": rates.xi_out, "eta_readout": rates.readout, "engine": run.meta["engine"],
+        "eta_xi_out": rates.xi_out, "eta_readout": rates.readout, "engine": run.info.engine,
         "replicas": run.replicas, "keep": call["keep"], "quantiles": call.get("quantiles"),
-        "precision": call.get("precision", COMMON["precision"]), "device": run.meta["device"],
+        "precision": call.get("precision", DEFAULTS["precision"]), "device": run.info.device,
         "test_samples": call.get("test_samples"), "threads": call.get("threads")}
     return with_repeated(settings, given, typed["start"], CHANGEABLE)
 

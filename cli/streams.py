@@ -76,6 +76,12 @@ class Stream:
     def isatty(self):
         return self._stream is not None and self._stream.isatty()
 
+    def fileno(self):
+        """Of the terminal, whose width a progress bar asks for."""
+        if self._stream is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self._stream.fileno()
+
     def writable(self):
         return True
 

@@ -1,37 +1,34 @@
 """``onlinemode sweep``: the same run at every point of a grid of options."""
 
+import sys
+from contextlib import contextmanager
+
 import click
 
 from onlinemode.cli import grid
-from onlinemode.cli.names import check_numbers, until_the_end
+from onlinemode.cli.names import until_the_end, unusual
 from onlinemode.cli.options import (
-    COMMON,
+    DEFAULTS,
     ODE,
     OUTPUT,
     OVERLAPS_ALONE,
     PROBLEM,
     SIMULATION,
     START,
+    OneOf,
+    option,
     resolve,
     shared_options,
     typed_values,
 )
-from onlinemode.cli.running import (
-    WORTH_SAYING,
-    ProgressBar,
-    about,
-    announce,
-    chosen,
-    describe,
-    first_start,
-    make_problem,
-    make_start,
-)
-from onlinemode.cli.simulate import ENGINE_OPTIONS, check_engine
+from onlinemode.cli.running import WORTH_SAYING, ProgressBar, announce, from_settings
+from onlinemode.cli.signals import INTERRUPTED
+from onlinemode.cli.simulate import check_engine
 from onlinemode.cli.starts import with_overlaps
+from onlinemode.experiment import CHOICES, describe, first_of
+from onlinemode.progress import about
 
 _OUTPUT = tuple(name for name in OUTPUT if name not in ("store_weights", "store_final", "csv"))
-_ENGINES = ("chain", "micro", "ode")
 SHOWN = {"error": "ε_g", "error_se": "± s.e.", "specialization": "special.", "specialized_at": "α of 1/2"}
 
 
@@ -41,8 +38,8 @@ SHOWN = {"error": "ε_g", "error_se": "± s.e.", "specialization": "special.", "
               "N=1e2:1e6:5:log. Several --over make a grid.")
 @shared_options(*START, "alpha", *PROBLEM, "engine", *SIMULATION, *ODE, *_OUTPUT, replaced={
     "start": OVERLAPS_ALONE,
-    "engine": click.option("--engine", help="chain (exact overlaps), micro (N-vectors) or ode.  [chain]"),
-    "out": click.option("--out", type=click.Path(), help="Folder of the results.  [a new name in this folder]")})
+    "engine": option("engine", OneOf(CHOICES["engine"]), "chain (exact overlaps), micro (N-vectors) or ode.", "chain"),
+    "out": option("out", click.Path(), "Folder of the results.", "a new name in this folder")})
 def command(over, **given):
     """Run the same simulation at every point of a grid of options, and compare how the runs end.
 
@@ -54,189 +51,113 @@ def command(over, **given):
     all of them, picture.png those of the last call. A file that does not hold the run of its point is kept
     under another name. --overwrite makes all points anew.
     """
+    from onlinemode.sweep_folder import SweepFolder
+    from onlinemode.sweep_grid import Grid
+    from onlinemode.sweeps import run_grid
+
     axes = grid.parse(over)
     for name in axes:
         if given[name] is not None:
             raise click.UsageError(f"--{name.replace('_', '-')} is swept by --over; leave it out")
-    fixed = typed_values(given)
-    fixed = {**given, **fixed, "engine": fixed.get("engine", "chain"), "config": None}
-    points = grid.points(axes)
-    settings = [with_overlaps(resolve({**fixed, **point}), {**given, **point}) for point in points]
-    _check_options(settings[0])
-    for each, point in zip(settings, points):
-        with _named(point):
-            _check_values(each)
-    first = settings[0]
-
-    def settings_of(point):
-        return resolve({**fixed, **point})
-
-    folder = until_the_end(grid.Folder(first["out"], tuple(axes), first,
-                                       lambda run, point: _difference(run, settings_of(point))))
-    folder.check_names(points)
-    keep = first["plot"] and len(axes) == 1
-    found = [_found(folder.read(point), point, keep) for point in points]
-    _announce(settings, found, folder)
-    rows, runs, code = _run_all(axes, settings, points, found, folder, keep)
-    _finish(first, axes, rows, runs, folder, code)
-    return code
-
-
-class _named:
-    """Errors inside say at which point they came."""
-
-    def __init__(self, point):
-        self._point = ", ".join(f"{name} = {value}" for name, value in point.items())
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, problem, _):
-        from onlinemode.errors import OnlineModeError
-
-        if isinstance(problem, OnlineModeError):
-            raise kind(f"{self._point}: {problem}") from None
-        if isinstance(problem, click.UsageError):
-            raise click.UsageError(f"{self._point}: {problem.message}") from None
+    typed = typed_values(given)
+    fixed = {**given, **typed, "engine": typed.get("engine", "chain"), "config": None}
+    settings = with_overlaps(resolve(fixed), {**given, **dict.fromkeys(axes, True)})
+    _check_options(settings)
+    swept = Grid(from_settings(settings), axes)
+    swept.check()
+    drawn = [] if "init" in axes else [settings["init"]]
+    fixed = {name: value for name, value in settings.items() if name not in axes}
+    usual = unusual(fixed, DEFAULTS | {"engine": "chain"})
+    folder = until_the_end(SweepFolder(
+        swept, settings["out"], "_".join(["sweep", *drawn, *usual, *axes]), bool(settings["overwrite"]),
+        lambda line: print(f"onlinemode: {line}", file=sys.stderr)))
+    result = run_grid(swept, folder, _Watch(settings, swept, folder), settings["plot"] and len(axes) == 1)
+    if result.interrupted:
+        announce(settings, f"stopped by the user after {len(result.rows)} of {len(swept.points)} points; the same "
+                           "command goes on")
+    return _finish(settings, result)
 
 
 def _check_options(settings):
-    """Raise UsageError for an engine that there is not, or an option that it does not have."""
+    """Raise UsageError for an option that the engine does not have."""
     engine = settings["engine"]
-    if engine not in _ENGINES:
-        raise click.UsageError(f"--engine must be one of {', '.join(_ENGINES)}; got {engine!r}")
     if engine != "ode":
         check_engine(settings, engine)
     foreign = [name for name in (SIMULATION if engine == "ode" else ODE)
-               if settings[name] is not None and settings[name] != COMMON.get(name) and name != "threads"]
+               if settings[name] is not None and settings[name] != DEFAULTS.get(name) and name != "threads"]
     if foreign:
         raise click.UsageError(f"engine {engine} has no option --{foreign[0].replace('_', '-')}; leave it out")
 
 
-def _check_values(settings):
-    """What can be known to be wrong before the first run; the overlaps alone are drawn for it."""
-    from onlinemode import checks
+class _Watch:
+    """Announces, draws bars, and prints the rows of the table as they come; see ``onlinemode.sweeps.Watch``."""
 
-    check_numbers(settings)
-    make_problem(settings)
-    checks.number("alpha", settings["alpha"], above=0.0)
-    first_start(make_start(settings, vectors=False, small=True))
+    def __init__(self, settings, swept, folder):
+        self._settings, self._grid, self._folder = settings, swept, folder
+        self._quiet = settings["quiet"] or settings["json"]
+        self._missing, self._runs, self._rows = [], 0, 0
 
+    def begin(self, experiments):
+        self._missing = experiments
+        points = len(self._grid.points)
+        text = f"{points} points of {self._settings['engine']} in {self._folder.path}"
+        if there := points - len(experiments):
+            text += f", {there} of them there already"
+        announce(self._settings, text)
 
-def _found(run, point, keep):
-    """Row of a point that is there, and its run where a picture needs it; None where it is not."""
-    return None if run is None else (_row_of(run, point), run if keep else None)
+    @contextmanager
+    def run(self):
+        bar = ProgressBar(self._quiet)
+        try:
+            yield bar
+        finally:
+            bar.close()
 
+    def made(self, run):
+        """After the first run say how long the others take."""
+        self._runs += 1
+        first, *others = self._missing
+        left = run.info.seconds_run * sum(_work(each) for each in others) / _work(first)
+        if self._runs == 1 and first.engine != "ode" and left > WORTH_SAYING:
+            announce(self._settings, f"{about(left)} for the other {len(others)} points, by the first")
 
-def _announce(settings, found, folder):
-    first, there = settings[0], sum(each is not None for each in found)
-    text = f"{len(found)} points of {first['engine']} in {folder.path}"
-    if there:
-        text += f", {there} of them there already"
-    announce(first, text)
-
-
-def _run_all(axes, settings, points, found, folder, keep):
-    """Rows of the table, the runs where a picture needs them, and the exit code."""
-    rows, runs, code, first = [], [], 0, settings[0]
-    missing = [each for each, there in zip(settings, found) if there is None]
-    try:
-        for each, point, there in zip(settings, points, found):
-            with _named(point):
-                if there is None:
-                    run = _run(each)
-                    if any(status.value == "interrupted" for status in run.status):
-                        raise KeyboardInterrupt
-                    folder.save(run, point)
-                    if each is missing[0]:
-                        _say_what_is_left(missing, run.meta["seconds_run"])
-                    there = _found(run, point, keep)
-            row, run = there
-            rows.append(row)
-            if keep:
-                runs.append(run)
-            folder.add_to_table(row, _row_of)
-            _say(first, axes, rows)
-    except KeyboardInterrupt:
-        announce(first, f"stopped by the user after {len(rows)} of {len(points)} points; the same command goes on")
-        code = 130
-    return rows, runs, code
+    def row(self, row):
+        """The last row of the table, and its head before the first."""
+        self._rows += 1
+        if self._quiet:
+            return
+        axes = self._grid.over
+        if self._rows == 1:
+            print("  ".join([f"{name:>12}" for name in axes] + [f"{title:>14}" for title in SHOWN.values()])
+                  + "  status")
+        cells = [f"{row[name]:>12,}" if isinstance(row[name], int) else f"{row[name]:>12}" for name in axes]
+        cells += [f"{row[name]:14.4g}" if row[name] == row[name] else f"{'-':>14}" for name in SHOWN]
+        print("  ".join(cells) + f"  {row['status']}", flush=True)
 
 
-def _say_what_is_left(missing, seconds):
-    """How long the other points take, from the time of the first."""
-    def work(settings):
-        vectors = settings["N"] if settings["engine"] == "micro" else 1
-        return settings["alpha"] * settings["N"] * settings["batch"] * settings["replicas"] * vectors
-
-    left = seconds * sum(work(each) for each in missing[1:]) / work(missing[0])
-    if missing[0]["engine"] != "ode" and left > WORTH_SAYING:
-        announce(missing[0], f"{about(left)} for the other {len(missing) - 1} points, by the first")
+def _work(experiment):
+    vectors = experiment.N if experiment.engine == "micro" else 1
+    return experiment.alpha * experiment.N * experiment.batch * experiment.replicas * vectors
 
 
-def _row_of(run, point):
-    """The row of the table."""
-    from onlinemode.sweeps import summary_of
-
-    return {**point, **summary_of(run), "seconds": run.meta["seconds_run"], "file": grid.file_of(point)}
-
-
-def _difference(run, settings):
-    """How a run differs from that of these settings, in words; "" where it does not."""
-    from onlinemode.sweeps import difference
-
-    return difference(run, *_call(settings))
-
-
-def _call(settings):
-    """Problem, start and all other arguments of the run of one point."""
-    engine = settings["engine"]
-    problem, start = make_problem(settings), make_start(settings, vectors=engine == "micro")
-    call = {"alpha": settings["alpha"], "engine": engine, "N": settings["N"], "seed": settings["seed"],
-            "save_at": settings["save_at"], **chosen(settings, ODE if engine == "ode" else ENGINE_OPTIONS[engine])}
-    if engine != "ode":
-        call |= {"replicas": settings["replicas"], "keep": settings["keep"], **chosen(settings, ("quantiles",))}
-    return problem, start, call
-
-
-def _run(settings):
-    """The run of one point."""
-    from onlinemode import simulate
-
-    problem, start, call = _call(settings)
-    bar = ProgressBar(settings["quiet"] or settings["json"])
-    try:
-        return simulate(problem, start, progress=bar, **call)
-    finally:
-        bar.close()
-
-
-def _say(settings, axes, rows):
-    """The last row of the table, and its head before the first."""
-    if settings["json"] or settings["quiet"]:
-        return
-    row = rows[-1]
-    if len(rows) == 1:
-        print("  ".join([f"{name:>12}" for name in axes] + [f"{title:>14}" for title in SHOWN.values()]) + "  status")
-    cells = [f"{row[name]:>12,}" if isinstance(row[name], int) else f"{row[name]:>12}" for name in axes]
-    cells += [f"{row[name]:14.4g}" if row[name] == row[name] else f"{'-':>14}" for name in SHOWN]
-    print("  ".join(cells) + f"  {row['status']}", flush=True)
-
-
-def _finish(settings, axes, rows, runs, folder, code):
-    """Draw and print."""
+def _finish(settings, result):
+    """Draw and print; returns the exit code."""
     from onlinemode.cli import report
+    from onlinemode.sweep_folder import TABLE
 
-    files = {"folder": folder.path, "table": folder.path / grid.TABLE} if rows else {}
-    if settings["plot"] and code == 0 and len(axes) <= 2:
+    axes, folder = result.over, result.folder
+    files = {"folder": folder, "table": folder / TABLE} if result.rows else {}
+    if settings["plot"] and not result.interrupted and len(axes) <= 2:
         from onlinemode.cli.pictures import plotting
 
-        files["picture"] = folder.path / "picture.png"
-        start = make_start(settings, vectors=False, small=True)
-        title = f"{settings['engine']}, {describe(settings, start, without=tuple(axes))}"
-        plotting.save_figure(plotting.sweep_figure(axes, rows, runs, title), files["picture"])
+        files["picture"] = folder / "picture.png"
+        sizes = first_of(result.experiment.start(vectors=False))
+        title = f"{settings['engine']}, {describe(settings, sizes, tuple(axes))}"
+        figure = plotting.sweep_figure(axes, result.rows, result.runs if len(axes) == 1 else [], title)
+        plotting.save_figure(figure, files["picture"])
     if settings["json"]:
-        report.print_json({"command": "sweep", "engine": settings["engine"], "over": axes, "points": rows,
+        report.print_json({"command": "sweep", "engine": settings["engine"], "over": axes, "points": result.rows,
                            "files": {name: str(path) for name, path in files.items()}})
     elif not settings["quiet"]:
         report.print_files(files)
+    return INTERRUPTED if result.interrupted else 0

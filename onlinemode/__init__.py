@@ -22,9 +22,12 @@ _HOME = {
     "Status": "onlinemode.trajectory",
     "load": "onlinemode.trajectory",
     "fluctuations": "onlinemode.theory.fluctuations",
+    "Experiment": "onlinemode.experiment",
+    "sweep": "onlinemode.sweeps",
+    "compare": "onlinemode.comparison",
     "OnlineModeError": "onlinemode.errors",
 }
-_MODULES = ("initial", "inputs", "observables", "agreement", "plotting", "errors",
+_MODULES = ("presets", "initial", "inputs", "observables", "agreement", "plotting", "errors",
             "deep")
 
 __all__ = [*_HOME, *_MODULES, "__version__"]

@@ -7,6 +7,7 @@ import numpy as np
 from onlinemode import checks
 from onlinemode.ensemble import OBSERVABLES
 from onlinemode.errors import ParameterError
+from onlinemode.observables import overlap_deviation
 from onlinemode.theory.fluctuations import Fluctuations
 from onlinemode.trajectory import Trajectory
 
@@ -157,6 +158,56 @@ def expected_deviation(noise, N):
     """
     return np.sqrt(_entries_mean(*(noise.standard_deviation(name, N) ** 2 + noise.mean_shift(name, N) ** 2
                                    for name in ("Q", "R"))))
+
+
+def deviation(run, theory):
+    """How far a simulation is from the mean-field equations, plainly and in units of N^(−1/2).
+
+    Parameters
+    ----------
+    run, theory : Trajectory
+        On the same saved times; of different students, each with its own theory.
+
+    Returns
+    -------
+    dict or None
+        ``up_to_alpha``; ``rms_overlaps`` and ``largest_overlaps``, of (Q, R), over the run, and both ``..._sqrt_N``,
+        times √N; ``largest_error``, of ε_g.  None where the two have no finite time in common but α = 0.
+    """
+    along = overlap_deviation(run.Q, run.R, theory.Q[:run.draws], theory.R[:run.draws])
+    common = np.isfinite(along).any(0) & (run.alpha > 0.0)
+    if not common.any():
+        return None
+    along = along[:, common][np.isfinite(along[:, common])]
+    errors = np.abs(run.generalization_error - theory.generalization_error[:run.draws])[:, common]
+    rms, largest, root = float(np.sqrt(np.mean(along**2))), float(along.max()), float(np.sqrt(run.N))
+    return {"up_to_alpha": float(run.alpha[common][-1]), "rms_overlaps": rms, "largest_overlaps": largest,
+            "rms_overlaps_sqrt_N": rms * root, "largest_overlaps_sqrt_N": largest * root,
+            "largest_error": float(np.nanmax(errors))}
+
+
+def z_summary(run, noise):
+    """Root mean square and largest z-score of the entries of Q and R, up to where linear noise can be trusted.
+
+    Parameters
+    ----------
+    run : Trajectory
+    noise : onlinemode.theory.fluctuations.Fluctuations
+
+    Returns
+    -------
+    dict or None
+        ``up_to_alpha``, ``rms``, ``largest``; None where there is no such time.
+    """
+    holds = np.logical_and.accumulate(trusted(noise, run.N))
+    if run.starts is not None or not holds.any():
+        return None
+    z = np.concatenate([z_scores(run, noise, name)[holds].ravel() for name in ("Q", "R")])
+    z = z[np.isfinite(z)]
+    if z.size == 0:
+        return None
+    return {"up_to_alpha": float(run.alpha[holds][-1]), "rms": float(np.sqrt(np.mean(z**2))),
+            "largest": float(np.abs(z).max())}
 
 
 def _entries_mean(*matrices):

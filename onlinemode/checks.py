@@ -1,9 +1,10 @@
-"""Checks of arguments; each raises one clear error and returns the value in its final type."""
+"""Checks of arguments; each raises one clear error and returns the value in its final type.
+
+NumPy is imported where arrays are checked: numbers and names are checked without it, for ``onlinemode --help``, too.
+"""
 
 import math
 import numbers
-
-import numpy as np
 
 from onlinemode.errors import ParameterError, ShapeError
 
@@ -77,6 +78,8 @@ def real(name, value):
 
     Refused are imaginary parts, masked entries, words that look like numbers, and rows of different lengths.
     """
+    import numpy as np
+
     masked, entries = _count_masked(value)
     if masked:
         raise ParameterError(f"{name} must have no masked entries; {masked} of {entries} are masked: fill them or "
@@ -101,6 +104,8 @@ def real(name, value):
 
 def _count_masked(value):
     """Masked entries and all entries, of an array or of arrays in lists; NumPy would use what is under the mask."""
+    import numpy as np
+
     if isinstance(value, np.ma.MaskedArray):
         return int(np.ma.getmaskarray(value).sum()), value.size
     if not isinstance(value, (list, tuple)):
@@ -118,6 +123,8 @@ def array(name, value, shape=None, *, symbols=""):
 
     ``symbols`` names the shape in the message, for example ``"(K, P)"``.
     """
+    import numpy as np
+
     result = np.array(real(name, value), dtype=np.float64, order="C")
     if shape is not None:
         fits = result.ndim == len(shape) and all(

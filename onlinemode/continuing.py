@@ -42,7 +42,7 @@ def go_on(run, alpha, *, save_at=200, problem=None, engine=None, progress=None, 
         the run, to which its samples and overlaps belong.
     engine : {"ode"}, optional
         The mean-field equations from the final overlaps instead of the run's own engine.
-    progress : callable, optional
+    progress : bool or callable, optional
     store_weights : bool, default False
         micro: keep the vectors at the beginning of this piece, so that it can be repeated from its
         file; chain and ode keep what they need.

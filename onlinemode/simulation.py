@@ -15,6 +15,7 @@ from onlinemode.engines.base import Call
 from onlinemode.ensemble import PROBABILITIES, quantile_levels
 from onlinemode.errors import EngineError, FileError, OnlineModeError, ParameterError, RepeatError
 from onlinemode.problem import Problem
+from onlinemode.progress import shown
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.checkpoint import EVERY, Checkpoint, kernel_version, read_checkpoint
 from onlinemode.runtime.parts import KEEP, run_in_parts
@@ -61,9 +62,10 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
         A count (α = 0, then log-spaced from one step to ``alpha``) or ascending values of α.  At finite N
         they are rounded to whole steps, and a step is saved once, however many of them fall on it:
         ``run.alpha`` may be shorter.
-    progress : callable, optional
-        Called with a :class:`onlinemode.runtime.progress.Progress`: once when the arguments have been
-        checked, before anything is compiled, and then several times a second.
+    progress : bool or callable, optional
+        True: a progress bar, in terminals and notebooks. A callable is called with a
+        :class:`onlinemode.runtime.progress.Progress`: once when the arguments have been checked, before
+        anything is compiled, and then several times a second.
     store_weights : bool, default False
         Keep the initial weights in the trajectory (and its file).
     store_final : bool, default False
@@ -140,8 +142,10 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
             **plain}
     if checkpoint is not None:
         checkpoint.begin(*_identity(problem, starts, call, store_weights))
-    run = run_in_parts(made_by, Call(problem, alpha, N, seed, replicas, save_at, progress, np.zeros(1, np.uint8),
-                                     checkpoint, store_final), made_by.Options(**options), starts, keep, quantiles)
+    with shown(progress) as report:
+        made_call = Call(problem, alpha, N, seed, replicas, save_at, report, np.zeros(1, np.uint8), checkpoint,
+                         store_final)
+        run = run_in_parts(made_by, made_call, made_by.Options(**options), starts, keep, quantiles)
     if "device" in call:
         call["device"] = run.info.device  # of "auto" what it was
     run.info = replace(run.info, seed=seed, call=call, start=starts.describe(), versions=_versions(),
@@ -162,7 +166,8 @@ def repeat(run, progress=None):
     ----------
     run : Trajectory
         For example ``onlinemode.load("run.npz")``.
-    progress : callable, optional
+    progress : bool or callable, optional
+        As in :func:`simulate`.
 
     Returns
     -------
@@ -193,7 +198,8 @@ def resume(path, progress=None, checkpoint=None, checkpoint_every=None):
     ----------
     path : str, path or Checkpoint
         What ``simulate(..., checkpoint=path)`` wrote.
-    progress : callable, optional
+    progress : bool or callable, optional
+        As in :func:`simulate`.
     checkpoint : str or path, optional
         Where to write further checkpoints; by default to the same file.
     checkpoint_every : float, optional

@@ -1,141 +1,254 @@
-"""Sweeps: what is said of one run in a table of many, and whether a run is the one that a point of a sweep asks for."""
+"""Sweeps: the same experiment at every point of a grid of values."""
 
-import json
+import csv
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
+from onlinemode.display import Described
+from onlinemode.errors import ParameterError
+from onlinemode.experiment import Experiment
+from onlinemode.progress import shown
+from onlinemode.storage import replacing
+from onlinemode.sweep_folder import SweepFolder, row_of
+from onlinemode.sweep_grid import Grid, told_of, words_of
+from onlinemode.trajectory import Status, Trajectory, load
 
-from onlinemode.engines import options_of
-from onlinemode.ensemble import PROBABILITIES
-from onlinemode.state import Weights, attainable
-
-SPECIALIZED = 0.5  # the specialization at which a run counts as specialized
+MOST_ROWS = 20  # that are printed
 
 
-def summary_of(run):
-    """How a run ended, in a few numbers: means over its replicas at the last time that all of them reached.
+@dataclass(frozen=True, eq=False, repr=False)
+class Sweep(Described):
+    """What a sweep has made.
+
+    Attributes
+    ----------
+    grid : Grid
+        The experiment, and what was swept.
+    rows : list of dict
+        One a point that is done: its values, what :func:`onlinemode.summaries.summary_of` says, ``seconds`` and
+        ``file``.
+    folder : Path or None
+        Where the runs are.
+    interrupted : bool
+        Whether it was stopped before all points were done.
+    """
+
+    grid: Grid
+    rows: list[dict]
+    folder: Path | None
+    interrupted: bool
+    _runs: list[Trajectory] | None
+
+    @property
+    def experiment(self) -> Experiment:
+        """What all points share."""
+        return self.grid.experiment
+
+    @property
+    def over(self) -> dict[str, Sequence]:
+        """Name of each swept value to its values."""
+        return self.grid.over
+
+    @property
+    def points(self) -> list[dict]:
+        """The points that are done, each a dict from name to value."""
+        return self.grid.points[:len(self.rows)]
+
+    @property
+    def runs(self) -> list[Trajectory]:
+        """The runs of these points; read from the folder where there is one.
+
+        Raises
+        ------
+        FileError
+            If a file is no longer there.
+        """
+        return [load(self.folder / row["file"]) for row in self.rows] if self._runs is None else self._runs
+
+    def to_csv(self, path):
+        """Write the table, one row a point.
+
+        Raises
+        ------
+        ParameterError
+            If no point is done.
+        FileError
+        """
+        if not self.rows:
+            raise ParameterError("a sweep without a finished point has no table")
+        with replacing(path, "w") as file:
+            writer = csv.DictWriter(file, self.rows[0])
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+    def plot(self, path: str | Path | None = None, title: str | None = None):
+        """The picture of one swept value, curves and ends, or of two, maps.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to save it, too.
+        title : str, optional
+            By default what all points share.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        ParameterError
+            If more than two values were swept, or points are missing.
+        """
+        from onlinemode import plotting
+
+        if len(self.over) > 2 or len(self.rows) < len(self.grid.points):
+            raise ParameterError(f"the picture of a sweep needs one or two swept names and all points; got "
+                                 f"{len(self.over)} and {len(self.rows)} of {len(self.grid.points)}")
+        title = f"{self.experiment.engine}, {self.experiment.describe(tuple(self.over))}" if title is None else title
+        figure = plotting.sweep_figure(self.over, self.rows, self.runs if len(self.over) == 1 else [], title)
+        if path is not None:
+            plotting.save_figure(figure, path)
+        return figure
+
+    def _described(self):
+        done = f"{len(self.rows)} of {len(self.grid.points)} points of {self.experiment.engine}"
+        rows = [("Sweep", done + (f" in {self.folder}" if self.folder is not None else ""))]
+        for point, row in zip(self.points[:MOST_ROWS], self.rows):
+            error = f"ε_g {row['error']:.4g}" + ("" if row["error_se"] != row["error_se"] else
+                                                 f" ± {row['error_se']:.2g}")
+            rows.append((words_of(point), f"{error}, specialization {row['specialization']:.3g}, {row['status']}"))
+        left = len(self.rows) - MOST_ROWS
+        return [*rows, ("...", f"and {left} more")] if left > 0 else rows
+
+
+class Watch:
+    """What a sweep tells on its way; this one is silent."""
+
+    def begin(self, experiments: list[Experiment]):
+        """These are the experiments that are to be made; the others are there already."""
+
+    @contextmanager
+    def run(self):
+        """Around one run; gives the ``progress`` of :func:`onlinemode.simulate`."""
+        yield None
+
+    def made(self, run: Trajectory):
+        """A run was made."""
+
+    def row(self, row: dict):
+        """Another point is done."""
+
+
+class _Share(Watch):
+    """Reports of the single runs as those of the whole sweep."""
+
+    def __init__(self, show):
+        self._show, self._done, self._steps, self._missing = show, 0, 0, 0
+
+    def begin(self, experiments):
+        self._missing = len(experiments)
+
+    @contextmanager
+    def run(self):
+        yield lambda report: self._show(report._replace(
+            fraction=(self._done + report.fraction) / self._missing, steps=self._steps + report.steps))
+
+    def made(self, run):
+        self._done, self._steps = self._done + 1, self._steps + sum(run.info.steps)
+
+
+def sweep(experiment: Experiment, over: dict[str, Sequence], folder=None, overwrite: bool = False,
+          progress=None) -> Sweep:
+    """Run an experiment at every point of a grid of values, one after the other.
 
     Parameters
     ----------
-    run : Trajectory
+    experiment : Experiment
+    over : dict
+        Name of each swept value to its values, ``{"eta": [1, 2, 5], "noise": [0, 0.1]}``; the last one runs fastest.
+        All but inputs, replicas and what engines are told can be swept.
+    folder : path, optional
+        Where every run gets a file, and the sweep a table, as ``onlinemode sweep`` writes them; runs of the same sweep
+        that are there are not made again. By default runs stay in memory.
+    overwrite : bool, default False
+        Make all points anew, also in the folder of another sweep.
+    progress : bool or callable, optional
+        True: one bar for all. A callable is called as by :func:`onlinemode.simulate`, with the share of the whole.
 
     Returns
     -------
-    dict
-        ``status`` (of all replicas, or how many of each), ``complete`` (whether all reached the last saved time),
-        ``alpha``, ``error`` and ``specialization`` with
-        their standard errors ``error_se`` and ``specialization_se`` (NaN for one replica), ``specialized_at``
-        (median over the kept replicas of the first α with a specialization of at least 1/2, NaN where no more
-        than half get there), ``plateau_start``, ``plateau_stop`` and ``plateau_level`` (longest plateau, in
-        decades, of the first replica; NaN without one).
+    Sweep
+        After an interrupt (Ctrl-C) with the points that are done.
+
+    Raises
+    ------
+    ParameterError, EngineError
+        If a point cannot be run; it says which, before the first run where that can be known.
+    FileError
+        If the folder is that of something else, or cannot be written.
     """
-    ensemble, last = run.ensemble, _last(run)
-    names = [status.value for status in run.status]
-    kinds = {name: names.count(name) for name in dict.fromkeys(names)}
-    status = names[0] if len(kinds) == 1 else ", ".join(f"{count} {name}" for name, count in kinds.items())
-    complete = set(names) <= {"completed", "converged"}
-    row = {"status": status, "complete": complete, "alpha": float(run.alpha[last])}
-    for short, name in (("error", "generalization_error"), ("specialization", "specialization")):
-        row[short] = float(ensemble.mean[name][last])
-        row[f"{short}_se"] = float(ensemble.standard_error(name)[last])
-    row["specialized_at"] = float(np.median([_first_time(run, values) for values in run.specialization]))
-    row["specialized_at"] = row["specialized_at"] if np.isfinite(row["specialized_at"]) else float("nan")
-    longest = max(run.plateaus(), key=lambda plateau: plateau.stop / plateau.start, default=None)
-    for name in ("start", "stop", "level"):
-        row[f"plateau_{name}"] = float("nan") if longest is None else float(getattr(longest, name))
-    return row
+    grid = Grid(experiment, over)
+    grid.check()
+    with shown(progress) as show:
+        watch = Watch() if show is None else _Share(show)
+        if folder is None:
+            return run_grid(grid, watch=watch)
+        with SweepFolder(grid, folder, overwrite=overwrite) as kept:
+            return run_grid(grid, kept, watch=watch, in_memory=False)
 
 
-def difference(run, problem, start, call):
-    """How a run, perhaps read from a file, differs from that of ``simulate(problem, start, **call)``.
+def run_grid(grid: Grid, folder: SweepFolder | None = None, watch: Watch | None = None,
+             in_memory: bool = True) -> Sweep:
+    """The points of a grid that a folder does not have yet, one after the other.
 
     Parameters
     ----------
-    run : Trajectory
-    problem : Problem
-    start : Weights, OrderParameters or callable
-    call : dict
-        ``alpha``, ``engine``, ``N``, ``seed``, ``save_at``, and all options that were given.
+    grid : Grid
+        Checked.
+    folder : SweepFolder, optional
+    watch : Watch, optional
+    in_memory : bool, default True
+        Keep the runs.
 
     Returns
     -------
-    str
-        The first difference in words, such as "its noise is 0.5 and not 0.0"; "" where there is none.  Of several
-        starts the first two and the last one are made and compared.
+    Sweep
     """
-    if any(status.value == "interrupted" for status in run.status):
-        return "it was interrupted"
-    asked, found = _plain(problem.to_dict()), _plain(run.problem.to_dict())
-    names = ("alpha", "engine", "N", "seed", "replicas", "keep", "save_at", *options_of(call["engine"]).names())
-    call = {"replicas": 1, "keep": "all", "quantiles": PROBABILITIES} | call
-    if call["keep"] == "summary":
-        asked["quantiles"] = _plain(call["quantiles"])
-        found["quantiles"] = _plain(run.info.call.get("quantiles", PROBABILITIES))
-    for name in names:
-        if name != "threads" and not (name == "device" and call.get(name) == "auto"):
-            asked[name], found[name] = _plain(call.get(name)), run.info.call.get(name)
-    first = start(0) if callable(start) else start
-    recorded = run.info.start
-    if isinstance(first, Weights):
-        origins = recorded.get("origins") or [recorded.get("origin")]
-        asked["start"], found["start"] = _plain(first.origin), origins[0]
-    asked["fresh students"], found["fresh students"] = callable(start), run.starts is not None
-    asked, found = _flat(asked), _flat(found)
-    for name in dict.fromkeys([*asked, *found]):
-        if asked.get(name) != found.get(name):
-            return f"its {name} is {found.get(name)!s:.80} and not {asked.get(name)!s:.80}"
-    for replica in sorted({0, min(1, run.replicas - 1), run.replicas - 1}) if callable(start) else [0]:
-        each = start(replica) if callable(start) else first
-        if not (_same_weights if isinstance(each, Weights) else _same_overlaps)(run, each, replica):
-            return "it began from other " + ("weights" if isinstance(each, Weights) else "overlaps")
-    return ""
+    watch, rows, runs, interrupted = Watch() if watch is None else watch, [], [], False
+    if folder is not None:
+        folder.check_names()
+    found = [_found(folder, point, in_memory) for point in grid.points]
+    watch.begin([grid.at(point) for point, there in zip(grid.points, found) if there is None])
+    try:
+        for point, there in zip(grid.points, found):
+            with told_of(point):
+                row, run = there or _made(grid, point, folder, watch)
+            rows.append(row)
+            if in_memory:
+                runs.append(run)
+            if folder is not None:
+                folder.add_to_table(row)
+            watch.row(row)
+    except KeyboardInterrupt:
+        interrupted = True
+    return Sweep(grid, rows, None if folder is None else folder.path, interrupted, runs if in_memory else None)
 
 
-def _plain(value):
-    """As JSON gives it back."""
-    return json.loads(json.dumps(value, default=lambda entry: entry.tolist()))
+def _found(folder, point, in_memory):
+    """Row and run of a point that is there; None where it is not."""
+    run = None if folder is None else folder.read(point)
+    return None if run is None else (row_of(run, point), run if in_memory else None)
 
 
-def _flat(values, prefix=""):
-    """A dict of dicts as one dict; the names say where an entry was."""
-    out = {}
-    for name, value in values.items():
-        out |= _flat(value, f"{prefix}{name} ") if isinstance(value, dict) else {prefix + name: value}
-    return out
-
-
-def _same_weights(run, weights, replica):
-    """Whether a replica began from these weights: their recipe, or their fingerprint where they have none."""
-    recorded = run.info.start
-    if recorded["kind"] != "weights":
-        return False
-    if weights.origin is not None:
-        return (recorded.get("origins") or [recorded.get("origin")])[replica] == _plain(weights.origin)
-    return (recorded.get("fingerprints") or [recorded.get("fingerprint")])[replica] == weights.fingerprint()
-
-
-def _same_overlaps(run, overlaps, replica):
-    """Whether a replica began from these overlaps, or from what vectors have in their place where they are rounded."""
-    if run.info.start["kind"] != "overlaps":
-        return False
-    began, tolerance = run.start_of(replica), {"rtol": 1e-9, "atol": 1e-12}
-    return began.is_close(overlaps, **tolerance) or (
-        not run.info.theory and began.is_close(attainable(overlaps, run.N), **tolerance))
-
-
-def _last(run):
-    """Index of the last saved time that as many replicas reached as the first one."""
-    return int(np.flatnonzero(run.ensemble.count == run.ensemble.count[0])[-1])
-
-
-def _first_time(run, specialization):
-    """The α at which the curve first reaches SPECIALIZED, linear between saved times; infinity if it never does."""
-    there = np.flatnonzero(specialization >= SPECIALIZED)
-    if there.size == 0:
-        return np.inf
-    i = int(there[0])
-    if i == 0:
-        return float(run.alpha[0])
-    low, high = specialization[i - 1], specialization[i]
-    if not low < SPECIALIZED:  # NaN before it
-        return float(run.alpha[i])
-    return float(run.alpha[i - 1] + (SPECIALIZED - low) / (high - low) * (run.alpha[i] - run.alpha[i - 1]))
+def _made(grid, point, folder, watch):
+    with watch.run() as progress:
+        run = grid.at(point).run(progress)
+    if Status.INTERRUPTED in run.status:
+        raise KeyboardInterrupt
+    if folder is not None:
+        folder.save(run, point)
+    watch.made(run)
+    return row_of(run, point), run

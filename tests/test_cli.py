@@ -194,6 +194,14 @@ def test_help_is_quick_to_import(tmp_path):
     assert out.strip().splitlines()[-1] == "[]"
 
 
+def test_python_m_onlinemode(tmp_path):
+    for arguments, code, words in ((["--version"], 0, f"onlinemode {om.__version__}"),
+                                   (["simulate", "--N", "x"], 2, "onlinemode simulate: Invalid value for '--N'")):
+        result = subprocess.run([sys.executable, "-m", "onlinemode", *arguments], capture_output=True, text=True,
+                                cwd=tmp_path)
+        assert result.returncode == code and words in result.stdout + result.stderr
+
+
 def test_deprecations_of_libraries_are_not_shown(onlinemode, monkeypatch):
     """Those of matplotlib 3.8, say, which calls pyparsing by old names; other warnings are, in one line."""
     from onlinemode.plotting import style

@@ -2,9 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import onlinemode as om
+from onlinemode import agreement
+from onlinemode.errors import EngineError, ParameterError
 
 SMALL = ["--N", "120", "--alpha", "3", "--save-at", "20"]
 
@@ -32,8 +35,6 @@ def numbers(line):
 
 def test_compare_prints_z_scores(onlinemode, tmp_path):
     """A row a time: ε_g, ODE, ODE + 1/N, both spreads, z; and z of Q and R, and between the engines."""
-    from onlinemode import agreement
-
     code, out, _ = onlinemode("compare", *ENSEMBLE, "--init", "committee", "--engine", "chain,micro,ode", "--out", "x",
                               "--csv")
     assert code == 0
@@ -77,3 +78,77 @@ def test_compare_says_why_there_are_no_z_scores(options, reason, onlinemode):
                               *options)
     assert code == 0 and f"no z-scores: {reason}" in out and "deviation of (Q, R)" in out
     assert ("chain, the first of 3 replicas:" in out) == ("--replicas" in options)
+
+
+# -- in Python -----------------------------------------------------------------------------------
+
+EXPERIMENT = om.Experiment(N=60, alpha=2.0, save_at=12, init="committee", replicas=8)
+
+
+def test_compare_in_python_is_that_of_the_command_line(onlinemode, tmp_path):
+    code, out, _ = onlinemode("compare", *ENSEMBLE, "--init", "committee", "--engine", "chain,micro,ode", "--out", "x",
+                              "--json", "--no-plot")
+    compared = om.compare(EXPERIMENT, "chain,micro,ode")
+    assert [run.meta["engine"] for run in compared.runs] == ["chain", "micro"] and compared.reason is None
+    for run, told in zip(compared.runs, json.loads(out)):
+        name = run.meta["engine"]
+        assert np.array_equal(run.G, om.load(f"x_{name}.npz").G)
+        assert compared.deviation[name] == told["deviation"] and compared.z_overlaps[name] == told["z_scores"]
+        assert np.array_equal(compared.z_scores[name], agreement.z_scores(run, compared.noise), equal_nan=True)
+    assert np.array_equal(compared.theory.G, om.load("x_ode.npz").G)
+    assert compared.trusted.tolist() == agreement.trusted(compared.noise, 60).tolist()
+
+
+def test_a_comparison_prints_as_a_table(tmp_path):
+    compared = om.compare(EXPERIMENT, ["chain"])
+    text = repr(compared)
+    i = int(np.flatnonzero(compared.runs[0].alpha == 2.0)[0])
+    error, z = compared.runs[0].ensemble.mean["generalization_error"][i], compared.z_scores["chain"][i]
+    expected = compared.theory.generalization_error[0, i]
+    assert f" ε_g = {error:.3e}, ODE {expected:.3e}, z {z:+.2f}" in text and "\n  chain, α = 2  " in text
+    assert text.startswith("Comparison: committee: N = 60, K = 3") and "chain, z of Q and R  rms" in text
+    assert compared._repr_html_().count("<tr>") == len(text.splitlines()) - 1
+    figure = compared.plot(tmp_path / "x.png")
+    assert len(figure.axes) == 4 and (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert figure.get_suptitle() == EXPERIMENT.describe()
+
+
+@pytest.mark.parametrize("change, reason", [
+    ({"batch": 2}, "the linear-noise theory needs batch = 1; got 2"),
+    ({"fresh_students": True}, "replicas began from different students")])
+def test_a_comparison_says_why_there_is_no_noise(change, reason):
+    compared = om.compare(EXPERIMENT.replace(**change), ["chain"])
+    assert compared.noise is None and compared.reason == reason and "no z-scores" in repr(compared)
+    assert compared.z_scores == {} and compared.trusted is None and compared.deviation["chain"]["rms_overlaps"] > 0.0
+    assert len(compared.plot().axes) == 4
+
+
+def test_an_interrupted_comparison_has_what_there_is():
+    def stop(report):
+        if report.steps:
+            raise KeyboardInterrupt
+
+    compared = om.compare(EXPERIMENT.replace(N=2000, alpha=500.0), ["chain", "micro"], stop)
+    assert [run.meta["engine"] for run in compared.runs] == ["chain"]
+    assert om.Status.INTERRUPTED in compared.runs[0].status
+    assert repr(compared).startswith("Comparison: ")
+    if compared.theory is None:
+        with pytest.raises(ParameterError, match="needs the theory"):
+            compared.plot()
+
+
+@pytest.mark.parametrize("engines", ["ode", "micro,micro", "micro,sgd", [], ["chain", "ode", "ode"]])
+def test_bad_engines_in_python(engines):
+    with pytest.raises(ParameterError, match="engines must be at least one of micro, chain, each once; got "):
+        om.compare(EXPERIMENT, engines)
+
+
+def test_a_comparison_that_cannot_be_is_refused_before_a_run(monkeypatch):
+    monkeypatch.setattr("onlinemode.comparison.simulate", None)
+    with pytest.raises(EngineError, match="engine ode needs inputs with independent entries"):
+        om.compare(EXPERIMENT.replace(inputs="power-law:1"))
+    with pytest.raises(EngineError, match="engine chain has no option 'precision'"):
+        om.compare(EXPERIMENT.replace(precision="float32"), "micro,chain")
+    monkeypatch.setattr("onlinemode.theory.cost.free_memory", lambda: 1000)
+    with pytest.raises(EngineError, match="need about .*: take fewer units, or simulate without theory"):
+        om.compare(EXPERIMENT)

@@ -11,7 +11,7 @@ from small_ensembles import PROBLEM, STARTS, TIMES, assert_same_draws, fresh, fr
 import onlinemode as om
 from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, Ensemble, ensemble_of
 from onlinemode.errors import EngineError, FileError, ParameterError, RepeatError
-from onlinemode.runtime import parts
+from onlinemode.runtime import parts, starts
 
 
 def assert_same_statistics(one, other):
@@ -136,13 +136,13 @@ def test_parts_fit_into_memory(monkeypatch):
     """Fresh weights, vectors that micro makes of overlaps, and the paths of a summary count; one start does not."""
     monkeypatch.setattr(parts, "PART_BYTES", 10**6)
     sizes = []
-    wrapped = parts.Starts.part
+    wrapped = starts.Starts.part
 
     def part(self, replicas):
         sizes.append(len(replicas))
         return wrapped(self, replicas)
 
-    monkeypatch.setattr(parts.Starts, "part", part)
+    monkeypatch.setattr(starts.Starts, "part", part)
     big = {"fresh": lambda r: om.initial.committee(4000, K=2, seed=1, student_seed=r),
            "overlaps": lambda r: om.initial.committee(4000, K=2, seed=1, student_seed=r, weights=False)}
     problem = om.Problem(rates=om.LearningRates(xi_in=1.0))

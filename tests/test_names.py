@@ -345,7 +345,7 @@ def test_default_names_tell_what_was_run(arguments, name, onlinemode, tmp_path):
 @pytest.mark.parametrize("command", [["simulate"], ["ode"], ["compare"], ["sweep", "--over", "eta=1,2"]])
 @pytest.mark.parametrize("option, rule", [
     ("--seed", "seed must be a whole number ≥ 0 and ≤ 18446744073709551615; got 1"),
-    ("--N", "N must be a whole number ≥ 0 and ≤ 1000000000000000; got 1")])
+    ("--N", "N must be a whole number ≥ 1 and ≤ 1000000000000000; got 1")])
 def test_a_number_too_large_for_a_name_is_one_line(command, option, rule, onlinemode, tmp_path):
     code, out, err = onlinemode(*command, *QUICK, option, "1e308")
     assert code == 2 and out == "" and err.count("\n") == 1 and rule in err
@@ -462,7 +462,7 @@ def test_a_run_that_was_stopped_goes_on_under_its_own_name(out, onlinemode, tmp_
     assert om.load(name).status == [om.Status.INTERRUPTED]
     partial = (tmp_path / name).read_bytes()
     other = om.load(name)
-    other.meta["call"]["seed"] = 5
+    other.info.call["seed"] = 5
     other.save(name)
     shutil.copy("run.ckpt", "copy.ckpt")
     code, _, err = onlinemode("simulate", "--resume", "copy.ckpt")

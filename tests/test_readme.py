@@ -18,7 +18,7 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
 
 def test_the_guide_has_commands():
     assert len(COMMANDS) >= 6 and all(command.startswith("onlinemode ") for command in COMMANDS)
-    assert len(PYTHON) == 5
+    assert len(PYTHON) == 6
 
 
 def test_commands_of_the_guide(tmp_path, monkeypatch, capsys):
@@ -47,6 +47,9 @@ def test_python_of_the_guide(tmp_path, monkeypatch):
     assert names["ode"].status[0].value == "completed" or names["ode"].status[0].value == "converged"
     assert names["sgd"].N == 500
     assert names["many"].replicas == 200 and names["many"].draws == 5
+    assert [run.problem.rates.xi_in for run in names["swept"].runs] == [1.0, 2.0, 4.0] and names["one"].N == 500
+    assert list(names["compared"].z_scores) == ["micro", "chain"]
+    assert {"etas.png", "compared.png"} <= {path.name for path in tmp_path.iterdir()}
     assert names["trained"].test_accuracy.shape == (3,)
     assert names["on_images"].error_se.shape == names["on_images"].generalization_error.shape
 

@@ -38,7 +38,7 @@ def test_repeat_of_a_file_that_holds_a_step_twice(onlinemode):
     old.save("old.npz")
     code, out, _ = onlinemode("repeat", "old.npz")
     assert code == 0 and "the repeated run is equal to the file, to the bit" in out
-    run.meta["call"]["save_at"] = 5
+    run.info.call["save_at"] = 5
     run.save("other.npz")
     code, out, _ = onlinemode("repeat", "other.npz")
     assert code == 1 and "the repeated run has other saved times than the file, 5 and 19 of them" in out

@@ -10,7 +10,7 @@ import pytest
 
 import onlinemode as om
 from onlinemode import simulation
-from onlinemode.cli.beside import Theory
+from onlinemode.beside import Theory
 from onlinemode.cli.running import ProgressBar
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.runtime.progress import Progress
@@ -39,7 +39,7 @@ def test_memory_of_many_units():
 
 @pytest.mark.parametrize("attribute, value, words", [
     ("onlinemode.theory.cost.free_memory", lambda: 1000, "this machine has 0.0 free"),
-    ("onlinemode.cli.beside.MOST_SECONDS", 1e-9, "onlinemode ode integrates them alone")])
+    ("onlinemode.beside.MOST_SECONDS", 1e-9, "onlinemode ode integrates them alone")])
 def test_simulate_leaves_the_theory_out(onlinemode, tmp_path, monkeypatch, attribute, value, words):
     """It says so before the run, and the run is complete."""
     monkeypatch.setattr(attribute, value)
@@ -54,7 +54,7 @@ def test_simulate_leaves_the_theory_out(onlinemode, tmp_path, monkeypatch, attri
 def test_every_start_has_equations_of_its_own(onlinemode, monkeypatch):
     """Fresh students, and replicas that go on, each from where it ended."""
     once = cost.integration_seconds(PROBLEM, 2, 2, 2, 2**14)
-    monkeypatch.setattr("onlinemode.cli.beside.MOST_SECONDS", 2.5 * once)
+    monkeypatch.setattr("onlinemode.beside.MOST_SECONDS", 2.5 * once)
     call = ["simulate", "--N", 200, "--K", 2, "--alpha", 1, "--engine", "chain", "--replicas", 3, "--no-plot"]
     assert "no theory" not in onlinemode(*call, "--out", "alike")[2]
     words = "no theory: the mean-field equations for K = 2, M = 2, P = 2 and 3 starts would take some"
@@ -65,7 +65,7 @@ def test_every_start_has_equations_of_its_own(onlinemode, monkeypatch):
 def test_plot_leaves_the_theory_out_and_stops(onlinemode, tmp_path, monkeypatch):
     assert onlinemode(*SIMULATE)[0] == 0
     with monkeypatch.context() as patch:
-        patch.setattr("onlinemode.cli.beside.MOST_SECONDS", 1e-9)
+        patch.setattr("onlinemode.beside.MOST_SECONDS", 1e-9)
         code, out, err = onlinemode("plot", "run.npz")
         assert code == 0 and err.startswith("no theory: the mean-field equations for K = 2") and "run_plot.png" in out
     stopped = om.load("run.npz")
@@ -93,7 +93,7 @@ SETTINGS = {"save_at": 5, "alpha": 1.0, "N": 100, "replicas": 1, "keep": "all", 
 def test_a_long_evaluation_does_not_hold_up_the_end(monkeypatch):
     """Ctrl-C while the theory is inside one call that does not return."""
     release = threading.Event()
-    monkeypatch.setattr("onlinemode.cli.beside.SECONDS_TO_STOP", 0.2)
+    monkeypatch.setattr("onlinemode.beside.SECONDS_TO_STOP", 0.2)
     monkeypatch.setattr(Theory, "_integrate", lambda self: release.wait(60.0))
     theory = Theory(PROBLEM, om.initial.committee(100, K=2), SETTINGS)
     theory.begin()

@@ -291,7 +291,7 @@ def test_recipes_are_made_again(make, tmp_path):
 def test_a_recipe_that_gives_other_weights(tmp_path):
     """As after a change of NumPy's generator: refused, not silently another run."""
     run = om.simulate(PROBLEM, om.initial.committee(20, K=2, seed=2), 1.0, save_at=[0.0, 1.0])
-    run.meta["start"]["origin"]["arguments"]["seed"] = 3
+    run.info.start["origin"]["arguments"]["seed"] = 3
     with pytest.raises(RepeatError, match="the recipe committee does not give the weights of this file"):
         om.repeat(run)
 

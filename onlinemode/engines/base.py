@@ -101,8 +101,14 @@ class Options:
                 object.__setattr__(self, each.name, each.metadata["kind"].checked(each.name, value))
 
     @classmethod
-    def names(cls):
+    def names(cls) -> tuple[str, ...]:
+        """The names of all options."""
         return tuple(each.name for each in fields(cls))
+
+    @classmethod
+    def kinds(cls) -> dict[str, Any]:
+        """Name of each option to what values it takes."""
+        return {each.name: each.metadata["kind"] for each in fields(cls)}
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def sweep_figure(axes, rows, runs, title=None):
     axes : dict
         Name of each swept option, one or two, to its values, in the order of the grid (the last one runs fastest).
     rows : list of dict
-        What :func:`onlinemode.sweeps.summary_of` says of every point of the grid.
+        What :func:`onlinemode.summaries.summary_of` says of every point of the grid.
     runs : list of Trajectory
         Not used for two options.
     title : str, optional

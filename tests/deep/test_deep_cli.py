@@ -87,11 +87,11 @@ def test_python_gives_the_bits_of_the_command_line(run, images_npz, tmp_path):
 
 def test_progress_on_a_terminal(run, mixture, monkeypatch, capsys):
     monkeypatch.setattr("onlinemode.deep.training.REPORT_EVERY", 0.0)
-    monkeypatch.setattr("onlinemode.cli.deep_options.EpochBar.QUIET_START", 0.0)
+    monkeypatch.setattr("onlinemode.progress.Bar.SECONDS", 0.0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     _, _, err = run("train", *QUICK)
     lines = err.split("\r")
-    assert any(re.fullmatch(r"\[#+\.+\] epoch 2/2  loss 0\.\d{4}  accuracy 0\.\d{4}  \d+ s left *", line)
+    assert any(re.fullmatch(r" *\d+%\|.*\| 00:0\d<00:0\d, epoch 2/2, loss 0\.\d{4}, accuracy 0\.\d{4} *", line)
                for line in lines)
     assert lines[-1].strip() == "" and "\n" not in lines[-1]
 
@@ -116,7 +116,7 @@ def test_options_from_a_file(run, images_npz, tmp_path):
     (["--modes", "0"], "the number of modes P must be a whole number ≥ 1; got 0"),
     (["--modes", "3,x"], "'x' is not a whole number"),
     (["--hidden", "8,0"], "must be a whole number ≥ 2; got 0"),
-    (["--variant", "2L"], "variant must be one of dense, 1L2P"),
+    (["--variant", "2L"], "'2L' is not one of 'dense', '1L2P'"),
     (["--data", "nope"], "no data set 'nope'"),
     (["--data", "x.npz"], "cannot read x.npz: there is no such file"),
     (["--data", "mnist", "--data-dir", "."], "train-images-idx3-ubyte: there is no such file"),

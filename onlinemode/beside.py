@@ -2,17 +2,21 @@
 
 import threading
 import time
+from collections.abc import Callable
 
-from onlinemode.cli.options import ODE
-from onlinemode.cli.running import StatusLine, about, announce, chosen, clock, first_start, goes_on
-from onlinemode.errors import EngineError
+from onlinemode.engines import options_of
+from onlinemode.errors import EngineError, ParameterError
+from onlinemode.progress import clock
+from onlinemode.runtime.saved_times import later_times, save_times
+from onlinemode.runtime.starts import GoingOn
+from onlinemode.theory.cost import integration_bytes, integration_seconds, too_large
 
 MOST_SECONDS = 600.0  # of theory beside a run that nobody asked for by itself
 SECONDS_TO_STOP = 2.0  # given to the theory after Ctrl-C
 SAVED = 200  # times, for an estimate of the memory
 
 
-def too_much(problem, start, replicas, options, memory_alone=False):
+def too_much(problem, start, replicas: int, options: dict, memory_alone: bool = False) -> str | None:
     """Why the mean-field equations need more memory (or time) than a user expects beside something else.
 
     Parameters
@@ -29,16 +33,13 @@ def too_much(problem, start, replicas, options, memory_alone=False):
     -------
     str or None
     """
-    from onlinemode.engines.ode.engine import check_options
-    from onlinemode.theory.cost import integration_bytes, integration_seconds, too_large
-
-    *_, nodes = check_options(problem, **options)
+    checked = options_of("ode")(**options)
     sizes = start.K, start.M, start.P
-    memory = too_large(integration_bytes(problem, *sizes, options.get("method", "LSODA"), SAVED))
+    memory = too_large(integration_bytes(problem, *sizes, checked.method, SAVED))
     words = f"the mean-field equations for K = {start.K}, M = {start.M}, P = {start.P}"
     if memory:
         return f"{words} need about {memory}"
-    seconds = replicas * integration_seconds(problem, *sizes, nodes)
+    seconds = replicas * integration_seconds(problem, *sizes, checked.nodes)
     if replicas > 1:
         words += f" and {replicas:,} starts"
     if seconds > MOST_SECONDS and not memory_alone:
@@ -49,38 +50,52 @@ def too_much(problem, start, replicas, options, memory_alone=False):
 class Theory:
     """The mean-field equations from the same overlaps, integrated in a second thread.
 
-    Options are checked at once.
-
     Parameters
     ----------
     problem : Problem
     start : Weights, OrderParameters, callable or GoingOn
-    settings : dict
+    call : dict
+        Of the simulation: ``alpha``, ``N``, ``replicas``, ``keep``, ``save_at``.
+    options : dict, optional
+        Of engine ode; checked at once.
     with_noise : bool, default False
         Follow the linear-noise theory, too: then ``noise`` is a Fluctuations, or None for the
         ``reason`` given.
+
+    Raises
+    ------
+    ParameterError, EngineError
+        If an option is out of range.
     """
 
-    def __init__(self, problem, start, settings, with_noise=False):
-        from onlinemode.engines.ode.engine import check_options
-
-        self._problem, self._start, self._settings = problem, start, settings
-        options = chosen(settings, ODE)
-        check_options(problem, **options)
-        self._options = options
+    def __init__(self, problem, start, call: dict, options: dict | None = None, with_noise: bool = False):
+        self._problem, self._start, self._call = problem, start, call
+        self._options = {} if options is None else options
+        options_of("ode")(**self._options)
         self._with_noise = with_noise
         self.noise, self.reason = None, None
         self._thread, self._outcome, self._stopped = None, None, False
         self._ended = threading.Event()  # a Thread whose join() is interrupted may call itself dead
         self._noise_report, self._noise_began = None, None
 
-    def too_much(self, memory_alone=False):
+    @property
+    def _goes_on(self):
+        return isinstance(self._start, GoingOn)
+
+    @property
+    def _first(self):
+        """The start of replica 0."""
+        if self._goes_on:
+            return self._start.first
+        return self._start(0) if callable(self._start) else self._start
+
+    def too_much(self, memory_alone: bool = False) -> str | None:
         """Why the integration would need more memory (or time) than a user expects beside a run, else None."""
-        return too_much(self._problem, first_start(self._start), self._students(), self._options, memory_alone)
+        return too_much(self._problem, self._first, self._students(), self._options, memory_alone)
 
     def _students(self):
         """How many there are, each with equations of its own."""
-        return self._settings["replicas"] if callable(self._start) or goes_on(self._start) else 1
+        return self._call["replicas"] if callable(self._start) or self._goes_on else 1
 
     def begin(self):
         """Start the integration, once."""
@@ -96,25 +111,21 @@ class Theory:
         self._ended.set()
 
     def _integrate(self):
-        from onlinemode import simulate
-        from onlinemode.runtime.saved_times import later_times, save_times
+        from onlinemode.simulation import simulate
 
-        settings = self._settings
-        saved = settings["save_at"], settings["alpha"], settings["N"]
-        if goes_on(self._start):
-            times = later_times(saved[0], self._start.first.alpha, *saved[1:])
+        save_at, alpha, N = (self._call[name] for name in ("save_at", "alpha", "N"))
+        if self._goes_on:
+            times = later_times(save_at, self._first.alpha, alpha, N)
         else:
-            times, _ = save_times(*saved)
-        theory = simulate(self._problem, self._start, settings["alpha"], "ode", N=settings["N"], save_at=times,
-                          replicas=self._students(), keep=settings["keep"], progress=self._stop_if_asked,
-                          **self._options)
+            times, _ = save_times(save_at, alpha, N)
+        theory = simulate(self._problem, self._start, alpha, "ode", N=N, save_at=times, replicas=self._students(),
+                          keep=self._call["keep"], progress=self._stop_if_asked, **self._options)
         if self._with_noise and not self._stopped:
             self._add_noise(theory)
         return theory
 
     def _add_noise(self, theory):
-        from onlinemode import fluctuations
-        from onlinemode.errors import ParameterError
+        from onlinemode.theory.fluctuations import fluctuations
 
         if callable(self._start):
             self.reason = "replicas began from different students"
@@ -144,8 +155,18 @@ class Theory:
         """End the integration, which then returns what it has."""
         self._stopped = True
 
-    def result(self):
+    def result(self, waiting: Callable | None = None):
         """Wait for the trajectory; Ctrl-C ends the integration, which then returns what it has.
+
+        Parameters
+        ----------
+        waiting : callable, optional
+            ``waiting(report, seconds)`` is called again and again from the second second on: the last report of
+            :func:`onlinemode.fluctuations` and how long that has been at work; None and 0 before.
+
+        Returns
+        -------
+        Trajectory
 
         Raises
         ------
@@ -153,43 +174,24 @@ class Theory:
             If it does not end when it should, or cannot be made.
         """
         self.begin()
-        bar = StatusLine(self._settings["quiet"] or self._settings["json"])
-        said, began = set(), time.perf_counter()
+        began = time.perf_counter()
         try:
             while not self._stopped and not self._ended.wait(0.1):
-                waited = time.perf_counter() - began
-                if waited > 1.0:
-                    self._say_what_is_done(said, bar)
+                if waiting is not None and time.perf_counter() - began > 1.0:
+                    report = self._noise_report
+                    if report is None or not report.points:
+                        waiting(None, 0.0)
+                    else:
+                        waiting(report, time.perf_counter() - self._noise_began)
         except KeyboardInterrupt:
             self.stop()
-        finally:
-            bar.close()
         if self._stopped and not self._ended.wait(SECONDS_TO_STOP):
             raise EngineError("stopped by the user in the middle of an evaluation")
         theory, problem = self._outcome
         if isinstance(problem, MemoryError):
-            o = first_start(self._start)
+            o = self._first
             raise EngineError(f"the mean-field equations for K = {o.K}, M = {o.M}, P = {o.P} need more memory than "
                               "there is: leave them out (simulate --no-theory), or take fewer units")
         if problem is not None:
             raise problem
         return theory
-
-    def _say_what_is_done(self, said, bar):
-        """One line for each stage on stderr, with the time it will take once that can be told; a bar on a terminal."""
-        report = self._noise_report
-        if report is None or not report.points:
-            if "theory" not in said:
-                said.add("theory")
-                announce(self._settings, "waiting for the theory ...")
-            return
-        seconds = time.perf_counter() - self._noise_began
-        if seconds < 1.0 or not report.fraction:
-            return
-        left = seconds * (1.0 - report.fraction) / report.fraction
-        if "noise" not in said:
-            said.add("noise")
-            announce(self._settings, f"linear noise of {report.order_parameters} order parameters at {report.points} "
-                                     f"points of the path, {about(left)} more (Ctrl-C leaves it out)")
-        if bar.shown:
-            bar.show(f"{bar.bar(report.fraction)} {report.fraction:4.0%}  {clock(left)} left")

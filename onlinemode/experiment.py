@@ -1,0 +1,370 @@
+"""An experiment: everything that makes a run, by name and as plain values; its defaults stand here alone."""
+
+import difflib
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from onlinemode import activations, checks
+from onlinemode.engines import ENGINES, capabilities_of, options_of
+from onlinemode.errors import EngineError, ParameterError
+
+if TYPE_CHECKING:
+    from onlinemode.beside import Theory
+    from onlinemode.problem import Problem
+    from onlinemode.state import OrderParameters, Weights
+    from onlinemode.trajectory import Trajectory
+
+OPTIONS_OF = {name: options_of(name).names() for name in ENGINES}
+SIMULATED = tuple(name for name in ENGINES if not capabilities_of(name).theory)  # the engines at finite N
+DRAWN = ("init", "K", "M", "P", "readout", "student_size", "fresh_students")  # how student and teacher are drawn
+CHOICES = {"engine": ENGINES, "init": ("showcase", "paper", "committee", "graded"), "readout": ("mean", "sum", "sqrt"),
+           "activation": activations.NAMES, "keep": ("all", "summary"),
+           **{name: kind.names for each in ENGINES for name, kind in options_of(each).kinds().items()
+              if hasattr(kind, "names")}}
+VECTORS_UP_TO = 10**8  # entries of all weight vectors; beyond, ode and chain draw the overlaps alone
+
+
+@dataclass(frozen=True, repr=False)
+class Experiment:
+    """Everything that makes a run, by the names that the options of the command line have.
+
+    It can be varied (:meth:`replace`), run (:meth:`run`), swept (:func:`onlinemode.sweep`), compared with theory
+    (:func:`onlinemode.compare`), and sent to another process. Names are checked here, whatever their capitals; numbers
+    by :meth:`check` and where they are used.
+
+    Parameters
+    ----------
+    alpha : float, default 80
+        Last time, in steps/N.
+    engine : {"micro", "chain", "ode"}, default "micro"
+    init : {"showcase", "paper", "committee", "graded"}, default "showcase"
+        How student and teacher are drawn: a function of :mod:`onlinemode.initial`.
+    N : int, default 10000
+        Number of inputs.
+    K : int, default 3
+        Hidden units of the student.
+    M : int, optional
+        Hidden units of the teacher; by default K.
+    P : int, optional
+        Number of modes; by default K, and ⌊ln N⌋ of "paper".
+    readout : {"mean", "sum", "sqrt"}, default "mean"
+    student_size : float, optional
+        Size of the student's initial modes; by default that of ``init``.
+    fresh_students : bool, default False
+        Another student for every replica, from the same teacher.
+    overlaps : OrderParameters, optional
+        What to begin from; nothing is drawn then.
+    seed : int, default 0
+        Of the initial weights and of the samples.
+    activation : {"erf", "linear", "relu", "tanh"}, default "erf"
+    eta, eta_strengths, eta_xi_out, eta_readout : float, default 3, 0, 0, 0
+        Learning rates of the input modes, the strengths, the output modes and the second layer.
+    noise, weight_decay : float, default 0
+    batch : int, default 1
+    inputs : str, default "gaussian"
+        In words, as ``--inputs`` takes them: "rademacher", "power-law:1.0", "images.npy", ...
+    replicas : int, default 1
+    keep : {"all", "summary"}, default "all"
+    quantiles : sequence of float, optional
+    save_at : int or sequence of float, default 200
+    precision : {"float64", "float32"}, default "float64"
+        Of micro.
+    device : {"cpu", "cuda", "auto"}, default "cpu"
+        Of micro and chain.
+    threads, test_samples : int, optional
+    method : {"LSODA", "DOP853", "RK45", "Radau", "BDF"}, optional
+    rtol, atol : float, optional
+    nodes, node_seed : int, optional
+        The last five are those of ode, also where it is the theory beside a simulation.
+
+    Raises
+    ------
+    ParameterError
+        If a name is none of those above.
+    """
+
+    alpha: float = 80.0
+    engine: str = "micro"
+    init: str = "showcase"
+    N: int | None = 10_000
+    K: int = 3
+    M: int | None = None
+    P: int | None = None
+    readout: str = "mean"
+    student_size: float | None = None
+    fresh_students: bool = False
+    overlaps: "OrderParameters | None" = None
+    seed: int = 0
+    activation: str = "erf"
+    eta: float = 3.0
+    eta_strengths: float = 0.0
+    eta_xi_out: float = 0.0
+    eta_readout: float = 0.0
+    noise: float = 0.0
+    weight_decay: float = 0.0
+    batch: int = 1
+    inputs: str = "gaussian"
+    replicas: int = 1
+    keep: str = "all"
+    quantiles: tuple | None = None
+    save_at: int | tuple = 200
+    precision: str = "float64"
+    device: str = "cpu"
+    threads: int | None = None
+    test_samples: int | None = None
+    method: str | None = None
+    rtol: float | None = None
+    atol: float | None = None
+    nodes: int | None = None
+    node_seed: int | None = None
+
+    def __post_init__(self):
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if hasattr(value, "tolist"):  # of NumPy
+                value = value.tolist()
+            if isinstance(value, list):
+                value = tuple(value)
+            if each.name in CHOICES and value is not each.default:
+                value = checks.choice(each.name, checks.spelled(value, CHOICES[each.name]), CHOICES[each.name])
+            object.__setattr__(self, each.name, value)
+        if self.overlaps is not None:
+            from onlinemode.state import OrderParameters
+
+            checks.instance("overlaps", self.overlaps, OrderParameters)
+
+    def __repr__(self):
+        changed = (each.name for each in fields(self) if getattr(self, each.name) != each.default)
+        return f"Experiment({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
+
+    def replace(self, **changes) -> "Experiment":
+        """The same experiment with some values changed.
+
+        Raises
+        ------
+        ParameterError
+            If a name is not one of an experiment, or a value is not one of its names.
+        """
+        known = [each.name for each in fields(self)]
+        for name in changes:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
+                raise ParameterError(f"an experiment has no {name!r}; {hint}")
+        return replace(self, **changes)
+
+    def problem(self) -> "Problem":
+        """What is learned and how.
+
+        Raises
+        ------
+        ParameterError, FileError
+            If a number is out of range, or the inputs cannot be had.
+        """
+        from onlinemode.inputs import parse
+        from onlinemode.problem import LearningRates, Problem
+
+        rates = LearningRates(xi_in=self.eta, strengths=self.eta_strengths, xi_out=self.eta_xi_out,
+                              readout=self.eta_readout)
+        return Problem(activation=self.activation, noise=self.noise, weight_decay=self.weight_decay, batch=self.batch,
+                       rates=rates, inputs=parse(self.inputs))
+
+    def start(self, vectors: bool | None = None) -> "Weights | OrderParameters":
+        """What the run begins from; with ``fresh_students`` a function that draws it for one replica.
+
+        Parameters
+        ----------
+        vectors : bool, optional
+            True: Weights; False: OrderParameters, from their exact law.  By default Weights for micro, and for chain
+            and ode up to some 10^7 inputs. Given overlaps are what they are.
+
+        Returns
+        -------
+        Weights, OrderParameters, or callable
+
+        Raises
+        ------
+        ParameterError
+            If a number is out of range, or one that this start does not have.
+        """
+        from onlinemode import initial
+
+        if self.overlaps is not None:
+            return self.overlaps
+        draw, arguments = getattr(initial, self.init), {"M": self.M, "seed": self.seed, "readout": self.readout}
+        N, K = (checks.integer(name, getattr(self, name), 1) for name in ("N", "K"))
+        if self.init in ("showcase", "paper"):
+            arguments["P"] = self.P
+        elif self.P is not None and self.P != K:
+            raise ParameterError(f"the {self.init} start trains W itself, so P is K = {K}; got {self.P}: leave P out")
+        if self.student_size is not None:
+            if self.init == "paper":
+                raise ParameterError(f"the paper start fixes the size of the student; got student_size = "
+                                     f"{self.student_size}: leave it out")
+            arguments["student_size"] = self.student_size
+        if vectors is None:
+            vectors = self.engine == "micro" or 4 * N * K <= VECTORS_UP_TO
+        arguments |= {"N": N, "K": K, "weights": vectors}
+        if self.fresh_students:
+            return lambda replica: draw(**arguments, student_seed=replica)
+        return draw(**arguments)
+
+    def options(self, engine: str | None = None) -> dict:
+        """The options of an engine, by default the experiment's own, that have a value.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such engine.
+        """
+        names = OPTIONS_OF[checks.choice("engine", self.engine if engine is None else engine, CHOICES["engine"])]
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def call(self) -> dict:
+        """The arguments of :func:`onlinemode.simulate` but problem and start.
+
+        Raises
+        ------
+        EngineError
+            If an option is given that the engine does not have.
+        """
+        of_simulations = {name for each in SIMULATED for name in OPTIONS_OF[each]}
+        for name in sorted(of_simulations - {"threads"} - set(OPTIONS_OF[self.engine])):
+            if getattr(self, name) != getattr(Experiment, name):
+                raise EngineError(f"engine {self.engine} has no option {name!r}; leave it out")
+        names = ("alpha", "engine", "N", "seed", "replicas", "keep", "save_at")
+        quantiles = {} if self.quantiles is None else {"quantiles": self.quantiles}
+        return {name: getattr(self, name) for name in names} | quantiles | self.options()
+
+    def check(self):
+        """Raise an error for what can be known to be wrong before the run; overlaps alone are drawn for it.
+
+        Raises
+        ------
+        ParameterError, EngineError, FileError
+        """
+        from onlinemode.initial import MAX_N
+        from onlinemode.simulation import MAX_SEED
+
+        if self.N is not None:
+            checks.integer("N", self.N, 1, MAX_N)
+        checks.integer("seed", self.seed, 0, MAX_SEED)
+        checks.number("alpha", self.alpha, above=0.0)
+        self.problem()
+        self.call()
+        first_of(self.start(vectors=False))
+
+    def run(self, progress=None, **options) -> "Trajectory":
+        """Run it.
+
+        Parameters
+        ----------
+        progress : bool or callable, optional
+            As in :func:`onlinemode.simulate`.
+        **options
+            Others of :func:`onlinemode.simulate`: ``checkpoint``, ``store_weights``, ``store_final``, ...
+
+        Returns
+        -------
+        Trajectory
+
+        Raises
+        ------
+        ParameterError, EngineError, FileError
+        """
+        from onlinemode.simulation import simulate
+
+        call = self.call()
+        return simulate(self.problem(), self.start(), progress=progress, **call, **options)
+
+    def theory(self, with_noise: bool = False, start=None) -> "Theory":
+        """The mean-field equations beside this run: ``begin()`` them, run, and take their ``result()``.
+
+        Parameters
+        ----------
+        with_noise : bool, default False
+            Also follow the linear-noise theory.
+        start : Weights, OrderParameters or callable, optional
+            By default :meth:`start`.
+
+        Returns
+        -------
+        onlinemode.beside.Theory
+
+        Raises
+        ------
+        ParameterError, EngineError
+            If a number is out of range, or the equations do not hold for these inputs.
+        """
+        from onlinemode.beside import Theory
+        from onlinemode.inputs import require_independent
+
+        problem = self.problem()
+        require_independent(problem.inputs, "ode")
+        start = self.start() if start is None else start
+        return Theory(problem, start, self.call(), self.options("ode"), with_noise)
+
+    def describe(self, without=()) -> str:
+        """One line: start, sizes, activation, rates, seed, but for the names in ``without``."""
+        values = dict(vars(self))
+        if self.overlaps is not None:
+            values |= {"init": "given overlaps", "fresh_students": False}
+        return describe(values, first_of(self.start(vectors=False)), without)
+
+    def to_dict(self) -> dict:
+        """All values as JSON knows them."""
+        values = dict(vars(self))
+        if self.overlaps is not None:
+            values["overlaps"] = {each.name: getattr(self.overlaps, each.name).tolist()
+                                  for each in fields(self.overlaps)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    @classmethod
+    def from_dict(cls, saved: dict) -> "Experiment":
+        """The inverse of :meth:`to_dict`.
+
+        Raises
+        ------
+        ParameterError
+            If a name is not one of an experiment.
+        """
+        if saved.get("overlaps") is not None:
+            from onlinemode.state import OrderParameters
+
+            saved = {**saved, "overlaps": OrderParameters(**saved["overlaps"])}
+        return cls().replace(**saved)
+
+
+def first_of(start):
+    """The start of replica 0, whose sizes are those of all."""
+    return start(0) if callable(start) else start
+
+
+def describe(values, sizes, without=()) -> str:
+    """One line about a run, as titles of pictures have it.
+
+    Parameters
+    ----------
+    values : dict
+        By the names of an :class:`Experiment`.
+    sizes : Weights or OrderParameters
+        Has K, M and P.
+    without : sequence of str
+        Names to leave out.
+    """
+    words = {"init": values["init"] + ":", "N": "no N" if values["N"] is None else f"N = {values['N']:,}",
+             **{name: f"{name} = {getattr(sizes, name)}" for name in "KMP"}, "activation": values["activation"]}
+    for symbol, name in (("η", "eta"), ("η_s", "eta_strengths"), ("η_A", "eta_xi_out"), ("η_v", "eta_readout"),
+                         ("σ", "noise"), ("κ", "weight_decay")):
+        if values[name] or name == "eta":
+            words[name] = f"{symbol} = {values[name]:g}"
+    if values["batch"] > 1:
+        words["batch"] = f"batch {values['batch']}"
+    for name in ("inputs", "readout"):
+        if values[name] != getattr(Experiment, name):
+            words[name] = f"{name} {values[name]}"
+    if values.get("fresh_students"):
+        words["fresh_students"] = "fresh students"
+    words["seed"] = f"seed {values['seed']}"
+    shown = [text for name, text in words.items() if name not in without]
+    return ", ".join(shown).replace(":,", ":", 1)

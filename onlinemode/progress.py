@@ -1,0 +1,103 @@
+"""How far a run is, on the screen: a bar of tqdm for ``progress=True``, and durations in words."""
+
+from contextlib import contextmanager
+
+from onlinemode.errors import ParameterError
+
+
+def clock(seconds: float) -> str:
+    """A duration in the unit in which it is short."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 360_000:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86_400:.3g} days"
+
+
+def about(seconds: float) -> str:
+    """A duration in words, for an estimate."""
+    return "about a second" if seconds < 2 else f"about {clock(seconds)}"
+
+
+class Bar:
+    """A bar of tqdm, in terminals and notebooks, that takes the reports of a run.
+
+    Parameters
+    ----------
+    title : str, default ""
+        What stands before it.
+    **options
+        Of ``tqdm.tqdm``, such as ``leave``.
+    """
+
+    SECONDS = 0.1  # between two looks
+
+    def __init__(self, title: str = "", **options):
+        self._options, self._bar = {"desc": title, **options}, None
+
+    def __call__(self, report):
+        """Show the share that is done, α, ε_g, steps a second and the time left, of a ``Progress``."""
+        words = [f"α = {report.alpha:.4g}"]
+        if report.error == report.error:
+            words.append(f"ε_g = {report.error:.3e}")
+        share_a_second = None if self._bar is None else self._bar.format_dict["rate"]
+        if report.steps and share_a_second:
+            words.append(f"{share_a_second * report.steps / report.fraction:,.0f} steps/s")
+        self.show(report.fraction, ", ".join(words))
+
+    def show(self, share: float, words: str = ""):
+        """Show this share and these words, and the time left."""
+        if self._bar is None:  # from the first report on, which may come after other words on the screen
+            self._bar = self._begin(share)
+        self._bar.set_postfix_str(words, refresh=False)
+        self._bar.update(share - self._bar.n)
+
+    def _begin(self, share):
+        from tqdm.auto import tqdm
+
+        class Unwatched(tqdm):
+            monitor_interval = 0  # no thread that looks after bars: this one is drawn by the clock anyway
+
+        return Unwatched(total=1.0, initial=share, miniters=0, mininterval=self.SECONDS,
+                         bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}", **self._options)
+
+    def close(self):
+        """It is not drawn again."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+@contextmanager
+def shown(progress, title: str = ""):
+    """What the argument ``progress`` of a function stands for, while it runs.
+
+    Parameters
+    ----------
+    progress : bool, callable or None
+        True: a :class:`Bar`; False or None: nothing.
+    title : str, default ""
+        Of the bar.
+
+    Yields
+    ------
+    callable or None
+
+    Raises
+    ------
+    ParameterError
+        If it is none of them.
+    """
+    if progress is None or progress is False:
+        yield None
+    elif progress is True:
+        bar = Bar(title)
+        try:
+            yield bar
+        finally:
+            bar.close()
+    elif callable(progress):
+        yield progress
+    else:
+        raise ParameterError(f"progress must be True, False or a function that is given reports; got {progress!r}")
