@@ -390,10 +390,12 @@ class Trajectory(Described):
     def _parameters(self):
         """Numbers and names that made the run, as columns of a table."""
         problem, rates = self.problem, self.problem.rates
+        other = problem.teacher_activation
         return {"engine": self.info.engine, "N": self.N, "seed": self.info.seed, "activation": problem.activation,
                 "noise": problem.noise, "weight_decay": problem.weight_decay, "batch": problem.batch,
                 "eta": rates.xi_in, "eta_strengths": rates.strengths, "eta_xi_out": rates.xi_out,
-                "eta_readout": rates.readout, "inputs": repr(problem.inputs)}
+                "eta_readout": rates.readout, "inputs": repr(problem.inputs),
+                **({} if other is None else {"teacher_activation": other})}
 
 
 def _column_names(name, shape):
