@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.blocks import OVERLAPS
 from onlinemode.engines import capabilities_of, get_engine
 from onlinemode.ensemble import PROBABILITIES, Ensemble
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.problem import Problem
-from onlinemode.replica_states import OVERLAPS, ReplicaStates
+from onlinemode.replica_states import ReplicaStates
 from onlinemode.runtime.checkpoint import EVERY
 from onlinemode.runtime.saved_times import later_times
 from onlinemode.runtime.starts import GoingOn

@@ -8,11 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from onlinemode import checks, observables
+from onlinemode.blocks import OVERLAPS
 from onlinemode.display import Described
 from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, Ensemble, ensemble_of
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.problem import Problem
-from onlinemode.replica_states import OVERLAPS, ReplicaStates
+from onlinemode.replica_states import ReplicaStates
 from onlinemode.run_info import FORMAT, RunInfo
 from onlinemode.state import OrderParameters, Weights
 from onlinemode.storage import read_archive, replacing, write_archive

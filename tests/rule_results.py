@@ -27,7 +27,8 @@ def results(device):
             found.setdefault(engine, {})[name] = [float(each) for change in changes for each in change.ravel()]
         if device == "cpu":
             noise = om.fluctuations(problem, overlaps, [0.0, ALPHA], nodes=256)
-            found.setdefault("linear noise", {})[name] = [*noise.covariance[-1].ravel().tolist(), *noise.bias[-1].tolist()]
+            numbers = noise.covariance[-1].ravel().tolist() + noise.bias[-1].tolist()
+            found.setdefault("linear noise", {})[name] = numbers
     return found
 
 
