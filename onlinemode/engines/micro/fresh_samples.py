@@ -11,7 +11,7 @@ class FreshSamples:
 
     Parameters
     ----------
-    source : onlinemode.kernels.inputs_cpu.Source
+    source : onlinemode.kernels.micro.inputs.Source
     rule : onlinemode.kernels.rule.step.Rule
     count : int
     key : onlinemode.kernels.random.philox.Key

@@ -39,7 +39,7 @@ from onlinemode.kernels.rule.step import (
 
 BUFFER = 128  # samples whose random numbers are drawn at once
 EXTRA = 4  # samples between two rotations, each with a new column of L_X
-_TINY = 1e-280  # squares below this are 0: their inverse would be infinite
+TINY = 1e-280  # squares below this are 0: their inverse would be infinite
 
 
 class Constants(NamedTuple):
@@ -199,7 +199,7 @@ def _rotate_back(first, rows, P, width, modes, product):
                 total = fma(spread_2d(modes, r, j), load(modes, r, p), total)
             store(product, 0, p, total)
         head, square = modes[top, j], product[0, j]
-        if square < _TINY:
+        if square < TINY:
             continue
         norm = np.sqrt(head * head + square)
         norm = -norm if head > 0.0 else norm

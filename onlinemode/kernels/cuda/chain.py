@@ -13,15 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import cuda
 
+from onlinemode.kernels.chain.markov import EXTRA, TINY
 from onlinemode.kernels.cuda.device import SIMULATED, inlined, kernel, launched, on_device
 from onlinemode.kernels.random.chain_normals import chi_constants, first_chi, later_chi, two_normals
 from onlinemode.kernels.random.philox import STREAM_CHAIN_CHI, STREAM_CHAIN_NORMAL, stream_word
 from onlinemode.kernels.rule import step
 
-EXTRA = 4  # as in chain_cpu
 THREADS = 4 if SIMULATED else 32  # of a block of threads; nothing is shared in it
 LOCAL_BYTES = 2**16  # that a thread may need for itself
-_TINY = 1e-280
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
 
@@ -102,7 +101,7 @@ def _rotate_back(modes, product, first, rows, P):
                 total += modes[r, j] * modes[r, p]
             product[p] = total
         head, square = modes[top, j], product[j]
-        if square >= _TINY:
+        if square >= TINY:
             norm = math.sqrt(head * head + square)
             norm = -norm if head > 0.0 else norm
             entry = head - norm  # the Householder vector is (head - norm, modes[top+1:rows, j])

@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 from inspect import iscode
-from types import CellType, FunctionType
+from types import FunctionType
 
 import numpy as np
 from numba import cuda
@@ -113,15 +113,13 @@ def on_device(function):
     """
     if function not in _made:
         source = function.py_func
-        known = {name: _value_on_device(value) for name, value in source.__globals__.items()
-                 if name in _names(source.__code__)}
-        cells = tuple(CellType(_value_on_device(cell.cell_contents)) for cell in source.__closure__ or ())
-        _made[function] = inlined(FunctionType(source.__code__, known, source.__name__, source.__defaults__, cells))
+        known = dict(source.__globals__)
+        for used in _names(source.__code__):
+            value = known.get(used)
+            if value is fused.fma or hasattr(value, "py_func"):
+                known[used] = on_device(value)
+        _made[function] = inlined(FunctionType(source.__code__, known, source.__name__, source.__defaults__))
     return _made[function]
-
-
-def _value_on_device(value):
-    return on_device(value) if value is fused.fma or hasattr(value, "py_func") else value
 
 
 def _names(code):

@@ -26,28 +26,17 @@ def activation_named(name):
     return Activation(list(ACTIVATIONS).index(name))
 
 
-@compiled(inner=True, forceinline=True)
-def _unknown(activation, z):
-    return math.nan, math.nan
-
-
-def _first_of(kind, formula, others):
-    """value_and_slope that knows this kind, and leaves others to ``others``."""
-    @compiled(inner=True, forceinline=True)
-    def value_and_slope(activation, z):
-        if activation.kind == kind:
-            return formula(z)
-        return others(activation, z)
-
-    return value_and_slope
-
-
 def _choice_of_all():
-    choice = _unknown
-    for kind, entry in reversed(list(enumerate(ACTIVATIONS.values()))):
-        formula = _FASTER.get(entry.name) or compiled(entry.formula, inner=True, forceinline=True)
-        choice = _first_of(kind, formula, choice)
-    return choice
+    """value_and_slope as one function, ``if activation.kind == 0: return formula_0(z)`` and so on.
+
+    Its source is made from the table: a function a kind would take Numba several times as long.
+    """
+    formulas, lines = {"math": math}, ["def value_and_slope(activation, z):"]
+    for kind, entry in enumerate(ACTIVATIONS.values()):
+        formulas[f"formula_{kind}"] = _FASTER.get(entry.name) or compiled(entry.formula, inner=True, forceinline=True)
+        lines += [f"    if activation.kind == {kind}:", f"        return formula_{kind}(z)"]
+    exec("\n".join([*lines, "    return math.nan, math.nan"]), formulas)
+    return compiled(formulas["value_and_slope"], inner=True, forceinline=True)
 
 
 value_and_slope = _choice_of_all()  # (activation, z) -> g(z), g'(z); NaN for a kind that there is not

@@ -114,9 +114,6 @@ def with_activations(rule, activation, teacher_activation, batch):
     return Rule(activation, teacher_activation, rule.rates, rule.noise, rule.weight_decay, batch, rule.N)
 
 
-# -- a step ---------------------------------------------------------------------------------------
-
-
 @compiled(inner=True, forceinline=True)
 def open_step(rule, unit):
     """What holds during a step.
@@ -163,11 +160,26 @@ def sample(rule, now, small, label, coefficients, j):
     bool
         Whether the error is within bounds, which it is not where it is NaN; else nothing is learned.
     """
-    factors, work = small.factors, small.work
-    _, _, P = small.sizes
-    error = _forward(rule, small, label)
-    _backward(small, error)
-    _add_gradients(rule, small, error)
+    sizes, factors, work, gradients = small
+    K, _, P = sizes
+    rates = rule.rates
+    error = _forward(sizes, rule.activation, factors, work, label)
+    for p in range(P):  # a = Aᵀδ, δ = e v∘g'(λ)
+        total = 0.0
+        for k in range(K):
+            total = fma(factors.xi_out[k, p], work.gain[k], total)
+        work.back[p] = error * total
+    if rates.strengths != 0.0:
+        for p in range(P):
+            gradients.strengths[p] += work.u[p] * work.back[p]
+    if rates.xi_out != 0.0:
+        for k in range(K):
+            delta = error * work.gain[k]
+            for p in range(P):
+                gradients.xi_out[k, p] += delta * work.scaled_u[p]
+    if rates.readout != 0.0:
+        for k in range(K):
+            gradients.readout[k] += error * work.activity[k]
     for p in range(P):
         coefficients[j, p] = now.along_input * (factors.strengths[p] * work.back[p])
     return abs(error) < DIVERGENCE_LIMIT
@@ -206,20 +218,16 @@ def error_without_noise(rule, small):
     label = 0.0
     for m in range(M):
         label += teacher_unit(rule, small, m, small.work.nu[m])
-    return _forward(rule, small, label)
-
-
-# -- its pieces -----------------------------------------------------------------------------------
+    return _forward(small.sizes, rule.activation, small.factors, small.work, label)
 
 
 @compiled(inner=True, forceinline=True)
-def _forward(rule, small, label):
+def _forward(sizes, activation, factors, work, label):
     """Error e = f − y of the sample whose mode fields are ``work.u`` and whose label is y.
 
     Fills ``scaled_u``, ``field``, ``activity`` and ``gain``.
     """
-    K, _, P = small.sizes
-    factors, work = small.factors, small.work
+    K, _, P = sizes
     for p in range(P):
         work.scaled_u[p] = factors.strengths[p] * work.u[p]
     for k in range(K):
@@ -228,39 +236,9 @@ def _forward(rule, small, label):
             field = fma(factors.xi_out[k, p], work.scaled_u[p], field)
         work.field[k] = field
     for k in range(work.field.size):  # not K: where LLVM knows the length it unrolls, and does not vectorise
-        work.activity[k], slope = value_and_slope(rule.activation, work.field[k])
+        work.activity[k], slope = value_and_slope(activation, work.field[k])
         work.gain[k] = factors.readout[k] * slope
     output = 0.0
     for k in range(K):
         output += factors.readout[k] * work.activity[k]
     return output - label
-
-
-@compiled(inner=True, forceinline=True)
-def _backward(small, error):
-    """Fill ``work.back`` with a = Aᵀδ, δ = e v∘g'(λ)."""
-    K, _, P = small.sizes
-    factors, work = small.factors, small.work
-    for p in range(P):
-        total = 0.0
-        for k in range(K):
-            total = fma(factors.xi_out[k, p], work.gain[k], total)
-        work.back[p] = error * total
-
-
-@compiled(inner=True, forceinline=True)
-def _add_gradients(rule, small, error):
-    """Add this sample's gradients of those of s, A and v that have a learning rate."""
-    K, _, P = small.sizes
-    rates, work, gradients = rule.rates, small.work, small.gradients
-    if rates.strengths != 0.0:
-        for p in range(P):
-            gradients.strengths[p] += work.u[p] * work.back[p]
-    if rates.xi_out != 0.0:
-        for k in range(K):
-            delta = error * work.gain[k]
-            for p in range(P):
-                gradients.xi_out[k, p] += delta * work.scaled_u[p]
-    if rates.readout != 0.0:
-        for k in range(K):
-            gradients.readout[k] += error * work.activity[k]
