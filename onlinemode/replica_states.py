@@ -4,7 +4,9 @@ A checkpoint, the end of a run and the beginning of a run that goes on hold the 
 numbers need no state: the number of a step is the counter of its samples.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -36,25 +38,25 @@ class ReplicaState:
     alpha: float
     overlaps: OrderParameters
     steps: int
-    arrays: dict
+    arrays: dict[str, np.ndarray]
     teacher: np.ndarray | None = None
 
     @property
-    def K(self):
+    def K(self) -> int:
         """Number of hidden units of the student."""
         return self.overlaps.K
 
     @property
-    def M(self):
+    def M(self) -> int:
         """Number of hidden units of the teacher."""
         return self.overlaps.M
 
     @property
-    def P(self):
+    def P(self) -> int:
         """Number of modes."""
         return self.overlaps.P
 
-    def start(self):
+    def start(self) -> Weights | OrderParameters:
         """The same as a start of a new run: Weights where there are vectors, else OrderParameters."""
         if self.teacher is None:
             return self.overlaps
@@ -80,15 +82,15 @@ class ReplicaStates:
     """
 
     alpha: np.ndarray
-    overlaps: dict
+    overlaps: dict[str, np.ndarray]
     steps: np.ndarray
-    arrays: dict
+    arrays: dict[str, np.ndarray]
     teacher: np.ndarray | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.alpha)
 
-    def one(self, replica, initial):
+    def one(self, replica: int, initial: OrderParameters) -> ReplicaState:
         """The state of one replica; ``initial`` has the teacher's overlaps and readout.
 
         Returns
@@ -100,7 +102,7 @@ class ReplicaStates:
         return ReplicaState(float(self.alpha[replica]), overlaps, int(self.steps[replica]),
                             {name: values[replica] for name, values in self.arrays.items()}, self.teacher)
 
-    def to_arrays(self, prefix):
+    def to_arrays(self, prefix: str) -> dict[str, np.ndarray]:
         """The arrays of a file, names beginning with ``prefix``."""
         named = {"alpha": self.alpha, "steps": self.steps, **self.overlaps}
         named |= {f"state_{name}": values for name, values in self.arrays.items()}
@@ -109,7 +111,7 @@ class ReplicaStates:
         return {prefix + name: values for name, values in named.items()}
 
     @classmethod
-    def from_arrays(cls, prefix, arrays):
+    def from_arrays(cls, prefix: str, arrays: dict[str, np.ndarray]) -> Self | None:
         """The inverse of :meth:`to_arrays`; None where a file holds none."""
         if f"{prefix}alpha" not in arrays:
             return None
@@ -124,7 +126,7 @@ class ReplicaStates:
                    arrays.get(f"{prefix}teacher"))
 
     @classmethod
-    def together(cls, groups):
+    def together(cls, groups: Sequence[Self]) -> Self:
         """The states of several groups of replicas of one run, one after the other."""
         joined = lambda values: np.concatenate(list(values))  # noqa: E731
         first = groups[0]
@@ -133,7 +135,7 @@ class ReplicaStates:
                    joined(group.steps for group in groups),
                    {name: joined(group.arrays[name] for group in groups) for name in first.arrays}, first.teacher)
 
-    def nowhere(self, count):
+    def nowhere(self, count: int) -> "ReplicaStates":
         """States of so many replicas that were never begun: NaN."""
         empty = lambda values: np.full((count, *values.shape[1:]), np.nan, values.dtype)  # noqa: E731
         return ReplicaStates(np.full(count, np.nan), {name: empty(values) for name, values in self.overlaps.items()},
@@ -141,7 +143,7 @@ class ReplicaStates:
                              self.teacher)
 
     @classmethod
-    def of_rows(cls, alpha, steps, paths):
+    def of_rows(cls, alpha: np.ndarray, steps: Sequence[int], paths: dict[str, np.ndarray]) -> Self:
         """The states that the last finite saved times show: overlaps alone.
 
         Parameters
