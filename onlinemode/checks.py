@@ -65,7 +65,7 @@ def instance(name: str, value: Any, kind: type) -> Any:
     return value
 
 
-def choice(name: str, value: Any, allowed: Iterable[str]) -> Any:
+def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
     """One of the names in ``allowed``."""
     if not isinstance(value, str) or value not in allowed:
         raise ParameterError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")

@@ -19,6 +19,7 @@ final: om.OrderParameters = om.OrderParameters(run.G[0, -1], run.S[0, -1], run.T
 longer = om.join(run, om.go_on(run, 2.0, engine="ode"), om.go_on(run, 3.0, save_at=np.array([2.5, 3.0])))
 longer.save(Path("run.npz"))
 again: om.Trajectory = om.repeat(om.load("run.npz"))
+anew = om.simulate(problem, run.final, 1.0, "chain", seed=1)
 resumed = om.resume("checkpoint.npz", checkpoint_every=60.0)
 for plateau in run.plateaus(smoothing=0.2):
     print(plateau.start, run.ensemble.mean["Q"].shape, run.info.seed + 1, run.problem.rates.xi_in)
@@ -34,6 +35,7 @@ experiment: om.Experiment = om.presets.paper.replace(N=100, eta=0.5)
 swept = om.sweep(experiment, {"eta": [0.5, 1.0]}, folder="sweep", progress=False)
 compared = om.compare(experiment, engines=("micro", "chain"))
 compared.plot("comparison.png")
+by_hand = om.simulate(experiment.problem(), experiment.start(), progress=print, **experiment.call())
 om.plotting.save_figure(om.plotting.overview([run, several], title="two runs"), Path("runs.png"))
 
 data: om.deep.Dataset = om.deep.data.gaussian_mixture(40, 40)
@@ -41,6 +43,8 @@ network = om.deep.Network((2, 3, 1), modes=3, loss="mse")
 trained: om.deep.TrainingRun = om.deep.train(network, data, epochs=1)
 loss, accuracy = trained.network.evaluate(data.test_x, data.test_y)
 assert_type(loss, float)
+assert_type(network.sizes, tuple[int, ...])
+assert_type(noise.active.ndim, int)
 try:
     om.load("nothing.npz")
 except om.errors.FileError as problem_with_file:

@@ -63,6 +63,12 @@ class Network:
     C. Li and H. Huang, Phys. Rev. Research 5, L022011 (2023); dense start: K. He et al., ICCV 2015.
     """
 
+    sizes: tuple[int, ...]
+    variant: str
+    modes: tuple[int, ...] | None
+    layers: list[Any]
+    parameters: dict[str, np.ndarray]
+
     def __init__(self, sizes: Iterable[int] | int = (784, 100, 100, 10), variant: str = "1L2P",
                  modes: int | Sequence[int] = 30, seed: int = 0, precision: str = "float32",
                  loss: str = "cross-entropy", device: str = "cpu") -> None:

@@ -15,7 +15,7 @@ from onlinemode import checks, observables
 from onlinemode.display import Described
 from onlinemode.errors import ParameterError
 from onlinemode.theory.cost import fluctuations_bytes, too_large
-from onlinemode.theory.meanfield import MeanFieldDrift, signed_error, teacher_of
+from onlinemode.theory.meanfield import MeanFieldDrift, StateLayout, signed_error, teacher_of
 from onlinemode.theory.quadrature import NODE_SEED, normal_nodes
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ class Fluctuations(Described):
     active : int array (d,)
         Which entries of the full state move.
     """
+
+    layout: StateLayout
+    active: np.ndarray
 
     def __init__(self, alpha: np.ndarray, states: np.ndarray, covariance: np.ndarray, bias: np.ndarray,
                  drift: MeanFieldDrift, overlaps: "OrderParameters", problem: "Problem") -> None:
