@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from onlinemode import checks
+from onlinemode.blocks import OVERLAPS
 from onlinemode.engines import capabilities_of, get_engine
 from onlinemode.ensemble import PROBABILITIES, Ensemble
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.problem import Problem
-from onlinemode.replica_states import OVERLAPS, ReplicaStates
+from onlinemode.replica_states import ReplicaStates
 from onlinemode.runtime.checkpoint import EVERY
 from onlinemode.runtime.saved_times import later_times
 from onlinemode.runtime.starts import GoingOn

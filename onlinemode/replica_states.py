@@ -10,9 +10,8 @@ from typing import Self
 
 import numpy as np
 
+from onlinemode.blocks import OVERLAPS, joined, missing_like
 from onlinemode.state import OrderParameters, Weights
-
-OVERLAPS = ("G", "S", "strengths", "xi_out", "readout")
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,19 +127,16 @@ class ReplicaStates:
     @classmethod
     def together(cls, groups: Sequence[Self]) -> Self:
         """The states of several groups of replicas of one run, one after the other."""
-        joined = lambda values: np.concatenate(list(values))  # noqa: E731
         first = groups[0]
-        return cls(joined(group.alpha for group in groups),
-                   {name: joined(group.overlaps[name] for group in groups) for name in first.overlaps},
-                   joined(group.steps for group in groups),
-                   {name: joined(group.arrays[name] for group in groups) for name in first.arrays}, first.teacher)
+        times = joined({"alpha": group.alpha, "steps": group.steps} for group in groups)
+        return cls(times["alpha"], joined(group.overlaps for group in groups), times["steps"],
+                   joined(group.arrays for group in groups), first.teacher)
 
     def nowhere(self, count: int) -> "ReplicaStates":
-        """States of so many replicas that were never begun: NaN."""
-        empty = lambda values: np.full((count, *values.shape[1:]), np.nan, values.dtype)  # noqa: E731
-        return ReplicaStates(np.full(count, np.nan), {name: empty(values) for name, values in self.overlaps.items()},
-                             np.zeros(count, np.int64), {name: empty(values) for name, values in self.arrays.items()},
-                             self.teacher)
+        """States of so many replicas that were never begun."""
+        times = missing_like({"alpha": self.alpha, "steps": self.steps}, count)
+        return ReplicaStates(times["alpha"], missing_like(self.overlaps, count), times["steps"],
+                             missing_like(self.arrays, count), self.teacher)
 
     @classmethod
     def of_rows(cls, alpha: np.ndarray, steps: Sequence[int], paths: dict[str, np.ndarray]) -> Self:

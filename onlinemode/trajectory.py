@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onlinemode import checks, observables
+from onlinemode.blocks import OVERLAPS
 from onlinemode.display import Described
 from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, Ensemble, ensemble_of
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.problem import Problem
-from onlinemode.replica_states import OVERLAPS, ReplicaStates
+from onlinemode.replica_states import ReplicaStates
 from onlinemode.run_info import FORMAT, RunInfo
 from onlinemode.state import OrderParameters, Weights
 from onlinemode.storage import read_archive, replacing, write_archive
@@ -394,10 +395,12 @@ class Trajectory(Described):
     def _parameters(self):
         """Numbers and names that made the run, as columns of a table."""
         problem, rates = self.problem, self.problem.rates
+        other = problem.teacher_activation
         return {"engine": self.info.engine, "N": self.N, "seed": self.info.seed, "activation": problem.activation,
                 "noise": problem.noise, "weight_decay": problem.weight_decay, "batch": problem.batch,
                 "eta": rates.xi_in, "eta_strengths": rates.strengths, "eta_xi_out": rates.xi_out,
-                "eta_readout": rates.readout, "inputs": repr(problem.inputs)}
+                "eta_readout": rates.readout, "inputs": repr(problem.inputs),
+                **({} if other is None else {"teacher_activation": other})}
 
 
 def _column_names(name, shape):

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # Lowest first; names of one row may import each other, except where a test below says no.
 LAYERS = [
-    ["errors"], ["display"], ["checks"], ["progress"], ["observables"], ["activations"], ["kernels"], ["theory"],
+    ["errors"], ["display"], ["checks"], ["progress"], ["observables"], ["activations"], ["blocks"], ["kernels"],
+    ["theory"],
     ["dataset"], ["inputs"], ["problem"], ["state"], ["initial"], ["storage"], ["claims"], ["deep"], ["ensemble"],
     ["replica_states"], ["run_info"], ["trajectory"], ["runtime"], ["engines"], ["simulation"], ["continuing"],
     ["agreement", "summaries"], ["beside"], ["benchmark"], ["plotting"], ["experiment"], ["presets"], ["sweep_grid"],

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import onlinemode as om
+from onlinemode.blocks import OVERLAPS
 from onlinemode.errors import FileError
-from onlinemode.replica_states import OVERLAPS
 from onlinemode.run_info import FORMAT, RunInfo
 from onlinemode.storage import read_archive, write_archive
 

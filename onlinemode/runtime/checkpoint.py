@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.blocks import missing_rows
 from onlinemode.errors import FileError
 from onlinemode.storage import check_writable, is_there, read_archive, write_archive
 from onlinemode.trajectory import Status
@@ -117,11 +118,10 @@ class Checkpoint:
         arrays |= {f"finished_{name}": value for name, value in self._finished[1].items()}
         if finished:
             for name in finished[0].path_names:
-                shape = getattr(finished[0], name).shape
-                stacked = np.full((len(replicas), *shape), np.nan)
+                paths = missing_rows(getattr(finished[0], name)[np.newaxis], len(replicas))
                 for replica in finished:
-                    stacked[replica.number - self._first] = getattr(replica, name)
-                arrays[f"part_{name}"] = stacked
+                    paths[replica.number - self._first] = getattr(replica, name)
+                arrays[f"part_{name}"] = paths
         for replica in finished:
             arrays |= {f"ended_{replica.number}_{name}": value for name, value in (replica.end or {}).items()}
         for replica in replicas:

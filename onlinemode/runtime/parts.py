@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from onlinemode.blocks import OVERLAPS, blocks_of, joined, missing_like, missing_rows
 from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, ensemble_of
 from onlinemode.errors import ParameterError
-from onlinemode.replica_states import OVERLAPS, ReplicaStates
+from onlinemode.replica_states import ReplicaStates
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.replicas import NEVER_BEGUN, thread_count
 from onlinemode.runtime.saved_times import save_times
@@ -115,8 +116,7 @@ class _Finished:
         if self.run is None:
             return {}, {}
         run = self.run
-        arrays = {"alpha": run.alpha, **{name: getattr(run, name) for name in OVERLAPS}}
-        arrays |= {name: values for name, values in _errors(run) if values is not None}
+        arrays = {"alpha": run.alpha, **_paths(run)}
         if run.end is not None:
             arrays |= run.end.to_arrays("end_")
         begun = len(run.status)
@@ -137,7 +137,7 @@ class _Finished:
         for name in OBSERVABLES:
             if f"gathered_{name}" in arrays:
                 values = arrays[f"gathered_{name}"]
-                self._gathered[name] = np.full((self._replicas, *values.shape[1:]), np.nan)
+                self._gathered[name] = missing_rows(values, self._replicas)
                 self._gathered[name][:len(values)] = values
 
 
@@ -181,44 +181,38 @@ def _gather(gathered, part, first, replicas):
     for name in OBSERVABLES:
         values = getattr(part, name)
         if name not in gathered:
-            gathered[name] = np.full((replicas, *values.shape[1:]), np.nan)
+            gathered[name] = missing_rows(values, replicas)
         gathered[name][first:first + len(values)] = values
 
 
 def _first_draws(part, count):
     """The first replicas of a part alone; their status stays with the whole run."""
-    return Trajectory(
-        alpha=part.alpha, **{name: getattr(part, name)[:count].copy() for name in OVERLAPS}, problem=part.problem,
-        initial=part.initial, status=part.status, message=part.message, info=part.info, end=part.end,
-        **{name: None if values is None else values[:count].copy() for name, values in _errors(part)})
+    kept = {name: values[:count].copy() for name, values in _paths(part).items()}
+    return Trajectory(alpha=part.alpha, **kept, problem=part.problem, initial=part.initial, status=part.status,
+                      message=part.message, info=part.info, end=part.end)
 
 
 def _nothing(part, count, draws):
     """Replicas that were never begun, of which ``draws`` are kept one by one (None: all)."""
-    kept = count if draws is None else min(count, draws)
-    empty = lambda values: np.full((kept, *values.shape[1:]), np.nan)  # noqa: E731
-    return Trajectory(
-        alpha=part.alpha, **{name: empty(getattr(part, name)) for name in OVERLAPS}, problem=part.problem,
-        initial=part.initial, status=[Status.INTERRUPTED] * count, message=[NEVER_BEGUN] * count,
-        **{name: None if values is None else empty(values) for name, values in _errors(part)},
-        end=None if part.end is None else part.end.nowhere(count),
-        info=replace(part.info, steps=[0] * count, seconds_compile=0.0, seconds_run=0.0, seconds_device=None,
-                     evaluations=None))
+    info = replace(part.info, steps=[0] * count, seconds_compile=0.0, seconds_run=0.0, seconds_device=None,
+                   evaluations=None)
+    return Trajectory(alpha=part.alpha, **missing_like(_paths(part), count if draws is None else min(count, draws)),
+                      problem=part.problem, initial=part.initial, status=[Status.INTERRUPTED] * count,
+                      message=[NEVER_BEGUN] * count, end=None if part.end is None else part.end.nowhere(count),
+                      info=info)
 
 
 def _together(parts):
     first = parts[0]
     chained = lambda lists: [entry for entries in lists for entry in entries]  # noqa: E731
-    joined = lambda name: np.concatenate([getattr(part, name) for part in parts])  # noqa: E731
     info = replace(first.info, steps=chained(part.info.steps for part in parts))
     for name in ("seconds_compile", "seconds_run", "seconds_device", "evaluations"):
         if getattr(info, name) is not None:
             info = replace(info, **{name: sum(getattr(part.info, name) or 0 for part in parts)})
     return Trajectory(
-        alpha=first.alpha, **{name: joined(name) for name in OVERLAPS}, problem=first.problem, initial=first.initial,
+        alpha=first.alpha, **joined(_paths(part) for part in parts), problem=first.problem, initial=first.initial,
         status=chained(part.status for part in parts), message=chained(part.message for part in parts), info=info,
-        end=_ends_together(parts),
-        **{name: None if values is None else joined(name) for name, values in _errors(first)})
+        end=_ends_together(parts))
 
 
 def _ends_together(parts):
@@ -228,5 +222,6 @@ def _ends_together(parts):
     return ReplicaStates.together([known.nowhere(len(part.status)) if part.end is None else part.end for part in parts])
 
 
-def _errors(part):
-    return ("error", part.error), ("error_se", part.error_se)
+def _paths(part):
+    """What a part has along its saved times: the order parameters, and ε_g where the engine gave it."""
+    return blocks_of(part, (*OVERLAPS, *(name for name in ("error", "error_se") if getattr(part, name) is not None)))

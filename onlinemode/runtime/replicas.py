@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import numpy as np
 
 from onlinemode import checks
-from onlinemode.replica_states import OVERLAPS, ReplicaStates
+from onlinemode.blocks import OVERLAPS, blocks_of, missing_like, nothing, shapes_of, stacked
+from onlinemode.replica_states import ReplicaStates
 from onlinemode.runtime.progress import Progress
 from onlinemode.theory.meanfield import generalization_error
 from onlinemode.trajectory import Status
@@ -55,13 +56,9 @@ class Replica:
     path_names = OVERLAPS
 
     def __init__(self, number, overlaps, call, times, first_step=0):
-        K, M, P = overlaps.K, overlaps.M, overlaps.P
         self.number, self.overlaps, self.problem, self.N = number, overlaps, call.problem, call.N
-        self.G = np.full((times, P, P), np.nan)
-        self.S = np.full((times, P, M), np.nan)
-        self.strengths = np.full((times, P), np.nan)
-        self.xi_out = np.full((times, K, P), np.nan)
-        self.readout = np.full((times, K), np.nan)
+        for name, values in nothing(shapes_of(overlaps.K, overlaps.M, overlaps.P), times).items():
+            setattr(self, name, values)
         self.first_step = first_step
         self.counts = np.array([first_step, 0])
         self.end = None
@@ -159,8 +156,8 @@ def run_in_threads(replicas, threads, call, last_step):
 
 def collect(replicas, teacher=None):
     """The fields of a Trajectory that come from the replicas; ``teacher`` belongs to their ends."""
-    fields = {name: np.stack([getattr(replica, name) for replica in replicas]) for name in OVERLAPS}
-    return {**fields, "end": _ends(replicas, teacher), "status": [replica.status for replica in replicas],
+    return {**stacked(blocks_of(replica) for replica in replicas), "end": _ends(replicas, teacher),
+            "status": [replica.status for replica in replicas],
             "message": [replica.message for replica in replicas]}
 
 
@@ -169,9 +166,7 @@ def _ends(replicas, teacher):
     known = next((replica.end for replica in replicas if replica.end is not None), None)
     if known is None:
         return None
-    nothing = {name: np.full_like(value, np.nan if np.asarray(value).dtype.kind == "f" else 0)
-               for name, value in known.items()}
-    ends = [nothing if replica.end is None else replica.end for replica in replicas]
-    states = ReplicaStates.from_arrays("", {name: np.stack([end[name] for end in ends]) for name in known})
+    unknown = {name: values[0] for name, values in missing_like(stacked([known]), 1).items()}
+    states = ReplicaStates.from_arrays("", stacked(replica.end or unknown for replica in replicas))
     states.teacher = teacher
     return states

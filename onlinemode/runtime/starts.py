@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from onlinemode.blocks import blocks_of, stacked
 from onlinemode.errors import ParameterError
-from onlinemode.replica_states import OVERLAPS
 from onlinemode.state import OrderParameters, Weights, attainable
 
 
@@ -69,7 +69,7 @@ class Starts:
         if not self.differ:
             return None
         overlaps, _, _ = self._columns()
-        return {name: np.stack([getattr(each, name) for each in overlaps]) for name in OVERLAPS}
+        return stacked(blocks_of(each) for each in overlaps)
 
     def describe(self):
         """The entry ``start`` of a trajectory's meta, from which the run can be repeated."""

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks
 from onlinemode.activations import NAMES
+from onlinemode.blocks import StateLayout
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED, normal_nodes, teacher_factor
 
 CLOSED_FORM = ("erf", "linear")  # activations whose equations of motion need no nodes, where both networks have them
@@ -24,33 +25,6 @@ def teacher_of(T):
     from onlinemode.kernels.averages.fields import Teacher
 
     return Teacher(np.array(T), *teacher_factor(T))
-
-
-class StateLayout:
-    """Order of the entries of a full state vector: upper triangle of G, S, strengths, xi_out, readout."""
-
-    def __init__(self, K, M, P):
-        self.K, self.M, self.P = K, M, P
-        self.upper = np.triu_indices(P)
-        sizes = (len(self.upper[0]), P * M, P, K * P, K)
-        ends = np.cumsum(sizes)
-        self.G, self.S, self.strengths, self.xi_out, self.readout = (
-            slice(int(end - size), int(end)) for end, size in zip(ends, sizes))
-        self.size = int(ends[-1])
-        self.full_G = np.empty((P, P), np.intp)  # where each entry of the symmetric G stands
-        self.full_G[self.upper] = np.arange(sizes[0])
-        self.full_G.T[self.upper] = np.arange(sizes[0])
-
-    def pack(self, G, S, strengths, xi_out, readout):
-        """One full state vector."""
-        return np.concatenate([G[self.upper], S.ravel(), strengths, xi_out.ravel(), readout])
-
-    def unpack(self, states):
-        """G, S, strengths, xi_out and readout from states of shape (..., size)."""
-        lead = states.shape[:-1]
-        return (states[..., self.full_G], states[..., self.S].reshape(lead + (self.P, self.M)),
-                states[..., self.strengths], states[..., self.xi_out].reshape(lead + (self.K, self.P)),
-                states[..., self.readout])
 
 
 class MeanFieldDrift:

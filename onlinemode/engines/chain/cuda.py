@@ -4,9 +4,9 @@ import time
 
 import numpy as np
 
+from onlinemode.blocks import OVERLAPS, joined, missing_like
 from onlinemode.engines.chain import states
 from onlinemode.errors import DeviceError, EngineError
-from onlinemode.replica_states import OVERLAPS
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import NEVER_BEGUN, outcome
@@ -174,12 +174,8 @@ class _Group:
 def _together(groups, replicas):
     """The fields of all groups; replicas that were never begun are NaN."""
     missing = replicas - sum(len(group.starts) for group in groups)
-    fields = {}
-    for name in (*OVERLAPS, "error"):
-        arrays = [group.fields[name] for group in groups]
-        if missing:
-            arrays.append(np.full((missing, *arrays[0].shape[1:]), np.nan))
-        fields[name] = np.concatenate(arrays)
+    parts = [{name: group.fields[name] for name in (*OVERLAPS, "error")} for group in groups]
+    fields = joined([*parts, missing_like(parts[0], missing)])
     for name, rest in (("status", Status.INTERRUPTED), ("message", NEVER_BEGUN), ("steps", 0)):
         fields[name] = [value for group in groups for value in group.fields[name]] + [rest] * missing
     return fields

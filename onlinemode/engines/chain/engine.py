@@ -6,12 +6,13 @@ import time
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.blocks import OVERLAPS, nothing, shapes_of
 from onlinemode.engines.base import Engine
 from onlinemode.engines.chain import cuda, states
 from onlinemode.engines.chain.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError
 from onlinemode.inputs import Gaussian
-from onlinemode.replica_states import OVERLAPS, ReplicaState
+from onlinemode.replica_states import ReplicaState
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.device import choose, run_there
 from onlinemode.runtime.progress import Progress
@@ -196,8 +197,8 @@ class _ChainState:
 
         o = start.overlaps
         self.start, self.modes, self.factors = start, start.modes.copy(), start.factors.factors()
-        self.paths = tuple(np.full((len(steps),) + shape, np.nan)
-                           for shape in ((rows, o.P), (o.P,), (o.K, o.P), (o.K,)))
+        shapes = {"modes": (rows, o.P)} | {name: shapes_of(o.K, o.M, o.P)[name] for name in SMALL}
+        self.paths = tuple(nothing(shapes, len(steps)).values())
         self.saved = Saved(steps, *self.paths)
 
     def arrays(self):

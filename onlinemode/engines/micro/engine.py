@@ -6,13 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.blocks import OVERLAPS
 from onlinemode.engines.base import Engine
 from onlinemode.engines.micro import cuda
 from onlinemode.engines.micro.fresh_samples import FreshSamples
 from onlinemode.engines.micro.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError
 from onlinemode.inputs import Gaussian
-from onlinemode.replica_states import OVERLAPS, ReplicaState
+from onlinemode.replica_states import ReplicaState
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.device import choose, run_there
 from onlinemode.runtime.progress import Progress

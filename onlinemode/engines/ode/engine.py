@@ -5,11 +5,12 @@ import time
 
 import numpy as np
 
+from onlinemode.blocks import OVERLAPS
 from onlinemode.engines.base import Engine
 from onlinemode.engines.ode.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError, OnlineModeError
 from onlinemode.inputs import require_independent
-from onlinemode.replica_states import OVERLAPS, ReplicaState, ReplicaStates
+from onlinemode.replica_states import ReplicaState, ReplicaStates
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import NEVER_BEGUN, NOTHING_TRAINED

@@ -14,7 +14,7 @@ from onlinemode.kernels.averages.nodes import node_averages, tanh_averages
 from onlinemode.kernels.averages.records import make_averages
 from onlinemode.kernels.averages.relu import relu_averages
 from onlinemode.kernels.jit import compiled
-from onlinemode.kernels.rule.step import Factors, Rule, descended, open_step
+from onlinemode.kernels.rule.step import Factors, Rule, decay_rate, descended, open_step
 
 
 class System(NamedTuple):
@@ -57,7 +57,7 @@ def _assemble(system, overlaps, factors, averages):
     rule, G, S = system.rule, overlaps.G, overlaps.S
     K, M, P = system.sizes
     now = open_step(rule, 1.0)
-    along = rule.batch * now.along_input  # of all samples of a step
+    along, decay = rule.batch * now.along_input, decay_rate(rule)  # of all samples of a step
     out = np.empty(P * (P + 1) // 2 + P * M + P + K * P + K)
     back = np.empty((P, P + M))  # AᵀH
     for p in range(P):
@@ -75,11 +75,11 @@ def _assemble(system, overlaps, factors, averages):
                     random_walk += factors.xi_out[k, p] * averages.delta[k, l] * factors.xi_out[l, q]
             random_walk *= factors.strengths[p] * factors.strengths[q]
             out[position] = (along * (factors.strengths[p] * back[p, q] + factors.strengths[q] * back[q, p])
-                             + rule.batch * now.along_input**2 * random_walk - 2.0 * rule.weight_decay * G[p, q])
+                             + rule.batch * now.along_input**2 * random_walk - 2.0 * decay * G[p, q])
             position += 1
     for p in range(P):
         for m in range(M):
-            out[position] = along * factors.strengths[p] * back[p, P + m] - rule.weight_decay * S[p, m]
+            out[position] = along * factors.strengths[p] * back[p, P + m] - decay * S[p, m]
             position += 1
     for p in range(P):
         out[position] = descended(0.0, rule.rates.strengths, back[p, p])

@@ -4,7 +4,16 @@ import numpy as np
 
 from onlinemode.kernels.averages.fields import fields_at_node, student_factors
 from onlinemode.kernels.jit import compiled
-from onlinemode.kernels.rule.step import Factors, Small, close_step, make_small, open_step, sample, teacher_label
+from onlinemode.kernels.rule.step import (
+    Factors,
+    Small,
+    close_step,
+    decay_rate,
+    make_small,
+    open_step,
+    sample,
+    teacher_label,
+)
 
 
 @compiled
@@ -27,7 +36,7 @@ def increment_moments(rule, overlaps, factors, nodes, active, mean, covariance, 
     """
     K, P = factors.xi_out.shape
     M, r_B = overlaps.teacher.factor.shape
-    weight_decay = rule.weight_decay
+    decay = decay_rate(rule)
     along, across = student_factors(overlaps.G, overlaps.S, overlaps.teacher.inverse)
     now = open_step(rule, 1.0)
     small = make_small((K, M, P), factors)
@@ -55,7 +64,7 @@ def increment_moments(rule, overlaps, factors, nodes, active, mean, covariance, 
         position = 0
         for p in range(P):
             for q in range(P):
-                correction[p, q] += (c[p] * c[q] * (square - r_B - P) - weight_decay * (c[p] * work.u[q]
+                correction[p, q] += (c[p] * c[q] * (square - r_B - P) - decay * (c[p] * work.u[q]
                                      + c[q] * work.u[p])) / count
             for q in range(p, P):
                 full[position] = c[p] * work.u[q] + c[q] * work.u[p] + c[p] * c[q]
@@ -84,4 +93,4 @@ def increment_moments(rule, overlaps, factors, nodes, active, mean, covariance, 
             covariance[j, i] = covariance[i, j]
     for p in range(P):
         for q in range(P):
-            correction[p, q] += weight_decay * weight_decay * overlaps.G[p, q]
+            correction[p, q] += decay * decay * overlaps.G[p, q]

@@ -125,7 +125,13 @@ def open_step(rule, unit):
     components of X/√N, 1 for increments in units of 1/N.
     """
     return Step(-rule.rates.xi_in * unit / rule.batch, 1.0 / (rule.N * rule.batch), rule.noise,
-                1.0 - rule.weight_decay / rule.N)
+                1.0 - decay_rate(rule) / rule.N)
+
+
+@compiled(inner=True, forceinline=True)
+def decay_rate(rule):
+    """What the modes lose in a unit of α: κ."""
+    return rule.weight_decay
 
 
 @compiled(inner=True, forceinline=True)

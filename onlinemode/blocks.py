@@ -1,0 +1,73 @@
+"""The order parameters as named blocks: names, shapes, order in one vector, and what is done with all of them alike.
+
+Blocks are a dict of arrays by name, with any axes in front.  What is not known is NaN, and 0 in whole numbers.
+"""
+
+import numpy as np
+
+OVERLAPS = ("G", "S", "strengths", "xi_out", "readout")
+
+
+def shapes_of(K, M, P):
+    """Name to shape, of one state."""
+    return dict(zip(OVERLAPS, ((P, P), (P, M), (P,), (K, P), (K,))))
+
+
+def blocks_of(source, names=OVERLAPS):
+    """The attributes of these names."""
+    return {name: getattr(source, name) for name in names}
+
+
+def nothing(shapes, *lead):
+    """Blocks of which nothing is known yet, with these axes in front."""
+    return {name: np.full((*lead, *shape), np.nan) for name, shape in shapes.items()}
+
+
+def missing_like(blocks, count):
+    """So many rows of which nothing is known, in place of the first axis."""
+    return {name: missing_rows(values, count) for name, values in blocks.items()}
+
+
+def missing_rows(values, count):
+    """The same for one array."""
+    values = np.asarray(values)
+    return np.full((count, *values.shape[1:]), np.nan if values.dtype.kind == "f" else 0, values.dtype)
+
+
+def stacked(states):
+    """Blocks with a new axis in front, of several that have the same names."""
+    states = list(states)
+    return {name: np.stack([each[name] for each in states]) for name in states[0]}
+
+
+def joined(parts):
+    """Blocks along the first axis, one part after the other."""
+    parts = list(parts)
+    return {name: np.concatenate([each[name] for each in parts]) for name in parts[0]}
+
+
+class StateLayout:
+    """Order of the entries of a full state vector: upper triangle of G, S, strengths, xi_out, readout."""
+
+    def __init__(self, K, M, P):
+        self.K, self.M, self.P = K, M, P
+        self.upper = np.triu_indices(P)
+        sizes = [len(self.upper[0]), *(int(np.prod(shape)) for shape in list(shapes_of(K, M, P).values())[1:])]
+        ends = np.cumsum(sizes)
+        self.G, self.S, self.strengths, self.xi_out, self.readout = (
+            slice(int(end - size), int(end)) for end, size in zip(ends, sizes))
+        self.size = int(ends[-1])
+        self.full_G = np.empty((P, P), np.intp)  # where each entry of the symmetric G stands
+        self.full_G[self.upper] = np.arange(sizes[0])
+        self.full_G.T[self.upper] = np.arange(sizes[0])
+
+    def pack(self, G, S, strengths, xi_out, readout):
+        """One full state vector."""
+        return np.concatenate([G[self.upper], S.ravel(), strengths, xi_out.ravel(), readout])
+
+    def unpack(self, states):
+        """G, S, strengths, xi_out and readout from states of shape (..., size)."""
+        lead = states.shape[:-1]
+        return (states[..., self.full_G], states[..., self.S].reshape(lead + (self.P, self.M)),
+                states[..., self.strengths], states[..., self.xi_out].reshape(lead + (self.K, self.P)),
+                states[..., self.readout])

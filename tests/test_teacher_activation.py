@@ -1,0 +1,103 @@
+"""A student and a teacher with different activations, in every engine."""
+
+import math
+
+import numpy as np
+import pytest
+
+import onlinemode as om
+from onlinemode.errors import ParameterError
+from onlinemode.theory.meanfield import MeanFieldDrift, generalization_error
+
+FUNCTIONS = {"erf": (lambda z: np.vectorize(math.erf)(z / math.sqrt(2.0)),
+                     lambda z: math.sqrt(2.0 / math.pi) * np.exp(-z**2 / 2.0)),
+             "linear": (lambda z: z, np.ones_like), "tanh": (np.tanh, lambda z: 1.0 - np.tanh(z) ** 2),
+             "relu": (lambda z: np.maximum(z, 0.0), lambda z: (z > 0.0).astype(float))}
+PAIRS = [("erf", "tanh"), ("tanh", "relu"), ("relu", "erf"), ("linear", "erf")]
+RATES = om.LearningRates(xi_in=0.8, strengths=0.3, xi_out=0.2, readout=0.1)
+
+
+def samples_of(o, count, seed):
+    """Mode fields and teacher fields of Gaussian inputs."""
+    values, vectors = np.linalg.eigh(o.covariance)
+    draws = np.random.default_rng(seed).standard_normal((count, len(values)))
+    fields = draws @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    return fields[:, :o.P], fields[:, o.P:]
+
+
+@pytest.mark.parametrize("student, teacher", PAIRS)
+def test_drift_and_error_against_samples(random_overlaps, student, teacher):
+    """A million samples; within 5 standard errors and the quadrature's 0.5 %: 1e-5 false alarms a case."""
+    o = random_overlaps(3, 2, 2, seed=4)
+    u, nu = samples_of(o, 1_000_000, 3)
+    field = (u * o.strengths) @ o.xi_out.T
+    g, slope = FUNCTIONS[student]
+    error = g(field) @ o.readout - FUNCTIONS[teacher][0](nu) @ o.teacher_readout
+    problem = om.Problem(student, teacher_activation=teacher, rates=RATES)
+    drift = MeanFieldDrift(problem, o)
+    found = drift.at_start()
+    delta = error[:, None] * slope(field) * o.readout
+    back = delta @ o.xi_out
+    for value, each in ((found[2], -RATES.strengths * u * back), (found[4], -RATES.readout * error[:, None] * g(field)),
+                        (found[1].ravel(), -RATES.xi_in * ((o.strengths * back)[:, :, None] * nu[:, None]).reshape(
+                            len(u), -1))):
+        spread = each.std(0) / 1000.0
+        assert np.all(np.abs(value - each.mean(0)) < 5.0 * spread + 5e-3 * np.abs(value).max())
+    loss = 0.5 * error**2
+    exact = float(generalization_error(student, o.G, o.S, o.T, o.strengths, o.xi_out, o.readout, o.teacher_readout,
+                                       teacher))
+    assert abs(exact - loss.mean()) < 5.0 * loss.std() / 1000.0 + 5e-3 * exact
+    assert drift.last_error == pytest.approx(exact, rel=5e-3)
+    alone = float(generalization_error(student, o.G, o.S, o.T, o.strengths, o.xi_out, o.readout, o.teacher_readout))
+    assert abs(alone - exact) > 5e-3 * exact  # the teacher's activation matters
+
+
+@pytest.mark.parametrize("student, teacher", PAIRS[:2])
+def test_simulations_follow_the_theory(student, teacher):
+    """20 replicas at N = 2,000: means within 5 standard errors and a bias of 3/N, at every saved time."""
+    problem = om.Problem(student, teacher_activation=teacher, noise=0.1, rates=RATES)
+    start = om.initial.committee(2_000, K=2, seed=3, student_size=0.5)
+    theory = om.simulate(problem, start, 3.0, "ode", save_at=8)
+    for engine in ("micro", "chain"):
+        run = om.simulate(problem, start, 3.0, engine, save_at=theory.alpha, replicas=20, seed=5)
+        for name in ("Q", "R", "generalization_error"):
+            mean, expected = run.ensemble.mean[name], getattr(theory, name)[0]
+            error = run.ensemble.standard_error(name)
+            assert np.all(np.abs(mean - expected) < 5.0 * error + 3.0 / 2000 + 5e-3 * np.abs(expected).max()), name
+        assert np.abs(run.R[:, -1] - run.R[:, 0]).max() > 0.05
+
+
+def test_names_and_files(tmp_path):
+    problem = om.Problem("erf", teacher_activation="Tanh")
+    assert problem.teacher_activation == "tanh"
+    assert om.Problem("erf", teacher_activation="erf") == om.Problem("erf")
+    assert "teacher_activation" not in om.Problem("erf").to_dict()
+    assert om.Problem.from_dict(problem.to_dict()) == problem
+    with pytest.raises(ParameterError, match="teacher_activation must be one of erf, linear, relu, tanh; got 'gelu'"):
+        om.Problem(teacher_activation="gelu")
+    run = om.simulate(om.Problem("erf", teacher_activation="tanh", rates=RATES), om.initial.committee(20, K=2), 1.0,
+                      "chain", save_at=4)
+    run.save(tmp_path / "run.npz")
+    again = om.repeat(om.load(tmp_path / "run.npz"))
+    assert np.array_equal(again.G, run.G) and "erf, of the teacher tanh" in repr(again)
+    run.to_csv(tmp_path / "run.csv")
+    head, first = (tmp_path / "run.csv").read_text().splitlines()[:2]
+    assert dict(zip(head.split(","), first.split(",")))["teacher_activation"] == "tanh"
+
+
+def test_the_linear_noise_knows_the_teacher(random_overlaps):
+    """Its drift and its increments have the same mean."""
+    o = random_overlaps(2, 2, 2, seed=6)
+    problem = om.Problem("erf", teacher_activation="tanh", rates=RATES)
+    from onlinemode.theory.fluctuations import _Coefficients
+
+    drift = MeanFieldDrift(problem, o)
+    coefficients = _Coefficients(problem, o, drift, 2**16)
+    mean, covariance, correction = np.empty(drift.active.size), np.empty((drift.active.size,) * 2), np.empty((2, 2))
+    from onlinemode.kernels.averages.fields import Overlaps
+    from onlinemode.kernels.averages.increments import increment_moments
+
+    increment_moments(coefficients.rule, Overlaps(np.array(o.G), np.array(o.S), coefficients.teacher), o.factors(),
+                      coefficients.nodes, drift.active, mean, covariance, correction)
+    rate = drift(drift.full[drift.active])
+    assert np.abs(mean - rate).max() < 5e-3 * np.abs(rate).max()
