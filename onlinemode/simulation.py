@@ -1,7 +1,7 @@
 """The one entry point: run a problem from a start with an engine, and repeat a saved run."""
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
              keep: str = "all", save_at: int | ArrayLike = 200, progress: bool | Callable | None = None,
              store_weights: bool = False, store_final: bool = False,
              checkpoint: str | PathLike[str] | Checkpoint | None = None, checkpoint_every: float = EVERY,
-             quantiles: Sequence[float] = PROBABILITIES, **options: Any) -> Trajectory:
+             quantiles: ArrayLike = PROBABILITIES, **options: Any) -> Trajectory:
     """Let a student learn and return its trajectory.
 
     Parameters
