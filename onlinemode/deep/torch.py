@@ -17,6 +17,7 @@ import numpy as np
 
 from onlinemode import checks
 from onlinemode.deep import factors, importance
+from onlinemode.deep.factors import Factors
 from onlinemode.errors import EngineError, ParameterError
 
 try:
@@ -67,7 +68,7 @@ class _Modes(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def factors(self) -> factors.Factors:
+    def factors(self) -> Factors:
         """A copy of the factors as :class:`onlinemode.deep.factors.Factors`, NumPy arrays in float64."""
         return factors.checked(*(each.detach().to("cpu", torch.float64).numpy()
                                  for each in (self.xi_in, self.strengths, self.xi_out)))
@@ -376,7 +377,7 @@ def _convertible(layer):
     return layer.in_features > 1 and layer.out_features > 0
 
 
-def mode_layers(model: nn.Module) -> dict[str, factors.Factors]:
+def mode_layers(model: nn.Module) -> dict[str, Factors]:
     """Factors of every layer of modes of a model, name to :class:`onlinemode.deep.factors.Factors`."""
     return {name: layer.factors() for name, layer in model.named_modules() if isinstance(layer, _Modes)}
 
