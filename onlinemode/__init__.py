@@ -5,6 +5,34 @@ package imports neither Numba nor Matplotlib: names are loaded when they are fir
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what __getattr__ does, for type checkers, to which "as" says that a name is public
+    from onlinemode import agreement as agreement
+    from onlinemode import deep as deep
+    from onlinemode import errors as errors
+    from onlinemode import initial as initial
+    from onlinemode import inputs as inputs
+    from onlinemode import observables as observables
+    from onlinemode import plotting as plotting
+    from onlinemode import presets as presets
+    from onlinemode.comparison import compare as compare
+    from onlinemode.continuing import go_on as go_on
+    from onlinemode.continuing import join as join
+    from onlinemode.errors import OnlineModeError as OnlineModeError
+    from onlinemode.experiment import Experiment as Experiment
+    from onlinemode.problem import LearningRates as LearningRates
+    from onlinemode.problem import Problem as Problem
+    from onlinemode.simulation import repeat as repeat
+    from onlinemode.simulation import resume as resume
+    from onlinemode.simulation import simulate as simulate
+    from onlinemode.state import OrderParameters as OrderParameters
+    from onlinemode.state import Weights as Weights
+    from onlinemode.sweeps import sweep as sweep
+    from onlinemode.theory.fluctuations import fluctuations as fluctuations
+    from onlinemode.trajectory import Status as Status
+    from onlinemode.trajectory import Trajectory as Trajectory
+    from onlinemode.trajectory import load as load
 
 __version__ = "0.2.0.dev0"
 
@@ -33,13 +61,15 @@ _MODULES = ("presets", "initial", "inputs", "observables", "agreement", "plottin
 __all__ = [*_HOME, *_MODULES, "__version__"]
 
 
-def __getattr__(name):
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    if name in _MODULES:
-        return import_module(f"onlinemode.{name}")
-    raise AttributeError(f"module 'onlinemode' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would take any name for one of these
+
+    def __getattr__(name):
+        if name in _HOME:
+            return getattr(import_module(_HOME[name]), name)
+        if name in _MODULES:
+            return import_module(f"onlinemode.{name}")
+        raise AttributeError(f"module 'onlinemode' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

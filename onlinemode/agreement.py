@@ -1,8 +1,9 @@
 """How well runs agree with the theory and with each other, in standard deviations."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onlinemode import checks
 from onlinemode.ensemble import OBSERVABLES
@@ -22,7 +23,7 @@ class Prediction(NamedTuple):
     standard_deviation: np.ndarray
 
 
-def predicted(noise, N, name):
+def predicted(noise: Fluctuations, N: int, name: str) -> Prediction:
     """The linear-noise prediction for one observable: the mean-field value with its 1/N shift, and the spread.
 
     Parameters
@@ -39,7 +40,7 @@ def predicted(noise, N, name):
     return Prediction(noise.mean_field(name) + noise.mean_shift(name, N), noise.standard_deviation(name, N))
 
 
-def trusted(noise, N):
+def trusted(noise: Fluctuations, N: int) -> NDArray[np.bool_]:
     """Whether the linear-noise theory holds at each time, as far as it can tell by itself, bool (n,).
 
     False where the predicted spread or shift of ε_g exceeds 30 % of ε_g: typically where a run leaves a
@@ -52,7 +53,7 @@ def trusted(noise, N):
             & (np.abs(noise.mean_shift("generalization_error", N)) < limit) & (error > RESOLVED * error.max()))
 
 
-def z_scores(run, noise, name="generalization_error"):
+def z_scores(run: Trajectory, noise: Fluctuations, name: str = "generalization_error") -> NDArray[np.float64]:
     """Deviation of a run (of the mean over its replicas) from the linear-noise prediction, in standard errors.
 
     Parameters
@@ -79,7 +80,8 @@ def z_scores(run, noise, name="generalization_error"):
     return _ratio(run.ensemble.mean[name], expected, _squared_error(run, noise, name))
 
 
-def z_between(one, other, noise=None, name="generalization_error"):
+def z_between(one: Trajectory, other: Trajectory, noise: Fluctuations | None = None,
+              name: str = "generalization_error") -> NDArray[np.float64]:
     """Difference of the means of two runs, in standard errors of that difference.
 
     Parameters
@@ -107,7 +109,7 @@ def z_between(one, other, noise=None, name="generalization_error"):
     if one.starts is not None and other.starts is not None and np.array_equal(one.starts["G"], other.starts["G"]):
         raise ParameterError("the two runs share their different students, whose spread hides the difference; give "
                              "runs from one start")
-    squared = 0.0
+    squared: Any = 0.0
     for run in (one, other):
         if noise is not None:
             _check_start(run)
@@ -121,7 +123,7 @@ def z_between(one, other, noise=None, name="generalization_error"):
     return _ratio(one.ensemble.mean[name], other.ensemble.mean[name], squared)
 
 
-def rms_deviation(run, theory):
+def rms_deviation(run: Trajectory, theory: Trajectory) -> NDArray[np.float64]:
     """Deviation of (Q, R) from a theory, root mean square over all replicas and entries.
 
     Parameters
@@ -149,7 +151,7 @@ def rms_deviation(run, theory):
     return np.sqrt(_entries_mean(*squares))
 
 
-def expected_deviation(noise, N):
+def expected_deviation(noise: Fluctuations, N: int) -> NDArray[np.float64]:
     """What the linear-noise theory expects of :func:`rms_deviation` at this N.
 
     Returns
@@ -160,7 +162,7 @@ def expected_deviation(noise, N):
                                    for name in ("Q", "R"))))
 
 
-def deviation(run, theory):
+def deviation(run: Trajectory, theory: Trajectory) -> dict[str, float] | None:
     """How far a simulation is from the mean-field equations, plainly and in units of N^(−1/2).
 
     Parameters
@@ -186,7 +188,7 @@ def deviation(run, theory):
             "largest_error": float(np.nanmax(errors))}
 
 
-def z_summary(run, noise):
+def z_summary(run: Trajectory, noise: Fluctuations) -> dict[str, float] | None:
     """Root mean square and largest z-score of the entries of Q and R, up to where linear noise can be trusted.
 
     Parameters

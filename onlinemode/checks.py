@@ -5,22 +5,27 @@ NumPy is imported where arrays are checked: numbers and names are checked withou
 
 import math
 import numbers
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from onlinemode.errors import ParameterError, ShapeError
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def integer(name, value, minimum, maximum=None):
+
+def integer(name: str, value: Any, minimum: float, maximum: float | None = None) -> int:
     """A whole number of at least ``minimum`` (and at most ``maximum``)."""
     rule = f"{name} must be a whole number ≥ {minimum}" + ("" if maximum is None else f" and ≤ {maximum}")
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole and isinstance(value, numbers.Real) and not isinstance(value, bool) and _finite(value):
-        whole = value == int(value)  # 1e6 is a whole number to a physicist
+        whole = value == int(value)  # type: ignore[call-overload]  # 1e6 is a whole number to a physicist
     if not whole or value < minimum or (maximum is not None and value > maximum):
         raise ParameterError(f"{rule}; got {value!r}")
     return int(value)
 
 
-def power_of_two(name, value, minimum, maximum):
+def power_of_two(name: str, value: Any, minimum: int, maximum: int) -> int:
     """A power of 2, as Sobol nodes need it."""
     value = integer(name, value, minimum, maximum)
     if value & (value - 1):
@@ -28,7 +33,8 @@ def power_of_two(name, value, minimum, maximum):
     return value
 
 
-def number(name, value, minimum=None, *, above=None, maximum=None):
+def number(name: str, value: Any, minimum: float | None = None, *, above: float | None = None,
+           maximum: float | None = None) -> float:
     """A finite number, ``≥ minimum``, ``> above`` and ``≤ maximum`` where these are given."""
     rule = f"{name} must be a finite number"
     if minimum is not None:
@@ -52,28 +58,28 @@ def _finite(value):
         return False
 
 
-def instance(name, value, kind):
+def instance(name: str, value: Any, kind: type) -> Any:
     """An object of the class ``kind``."""
     if not isinstance(value, kind):
         raise ParameterError(f"{name} must be an onlinemode.{kind.__name__}; got {type(value).__name__}")
     return value
 
 
-def choice(name, value, allowed):
+def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
     """One of the names in ``allowed``."""
     if not isinstance(value, str) or value not in allowed:
         raise ParameterError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
     return value
 
 
-def spelled(value, allowed):
+def spelled(value: Any, allowed: Iterable[str]) -> Any:
     """The name in ``allowed`` that differs from ``value`` in capitals alone, else ``value`` itself."""
     if not isinstance(value, str):
         return value
     return {name.casefold(): name for name in allowed}.get(value.casefold(), value)
 
 
-def real(name, value):
+def real(name: str, value: Any) -> "np.ndarray":
     """An array of real numbers of the type that they have, where nothing of ``value`` is lost in it.
 
     Refused are imaginary parts, masked entries, words that look like numbers, and rows of different lengths.
@@ -118,7 +124,7 @@ def _one_line(value):
     return f"{' '.join(repr(value).split()):.80}"
 
 
-def array(name, value, shape=None, *, symbols=""):
+def array(name: str, value: Any, shape: tuple | None = None, *, symbols: str = "") -> "np.ndarray":
     """A finite, read-only float64 copy; ``shape`` may hold None for a free length.
 
     ``symbols`` names the shape in the message, for example ``"(K, P)"``.

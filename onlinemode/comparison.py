@@ -1,8 +1,10 @@
 """Engines from the same overlaps against the mean-field equations and the linear-noise theory."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +16,9 @@ from onlinemode.progress import shown
 from onlinemode.simulation import simulate
 from onlinemode.theory.fluctuations import Fluctuations
 from onlinemode.trajectory import Status, Trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHOWN = 5  # times in a printed comparison
 
@@ -64,7 +69,7 @@ class Comparison(Described):
         return {} if self.theory is None else {run.info.engine: agreement.deviation(run, self.theory)
                                                for run in self.runs}
 
-    def plot(self, path: str | Path | None = None, title: str | None = None):
+    def plot(self, path: str | PathLike[str] | None = None, title: str | None = None) -> "Figure":
         """The picture: ε_g, overlaps and deviation with their theory (:func:`onlinemode.plotting.comparison`).
 
         Parameters
@@ -127,7 +132,8 @@ def _shown(run):
     return np.unique(reached[np.abs(run.alpha[reached][:, None] / wanted - 1.0).argmin(0)])
 
 
-def compare(experiment: Experiment, engines=("micro",), progress=None) -> Comparison:
+def compare(experiment: Experiment, engines: str | Sequence[str] = ("micro",),
+            progress: bool | Callable | None = None) -> Comparison:
     """Run engines from the same overlaps, beside the mean-field equations and the linear-noise theory.
 
     Parameters
@@ -186,7 +192,7 @@ def _run_beside(beside, problem, start, call, progress):
         return simulate(problem, start, progress=report, **call)
 
 
-def names_of(engines) -> list[str]:
+def names_of(engines: str | Sequence[str]) -> list[str]:
     """The simulating engines that are meant, each once; ode may be named, too.
 
     Raises

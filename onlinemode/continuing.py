@@ -1,8 +1,12 @@
 """Going on: from the end of a run with its steps and its samples, and pieces put together."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from os import PathLike
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from onlinemode import checks
 from onlinemode.blocks import OVERLAPS
@@ -18,8 +22,10 @@ from onlinemode.simulation import simulate
 from onlinemode.trajectory import Trajectory
 
 
-def go_on(run, alpha, *, save_at=200, problem=None, engine=None, progress=None, store_weights=False, store_final=None,
-          checkpoint=None, checkpoint_every=EVERY, **options):
+def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, problem: Problem | None = None,
+          engine: str | None = None, progress: bool | Callable | None = None, store_weights: bool = False,
+          store_final: bool | None = None, checkpoint: str | PathLike[str] | None = None,
+          checkpoint_every: float = EVERY, **options: Any) -> Trajectory:
     """Go on with a run from where it ended, to a later time.
 
     Steps and random numbers go on, too: with the same problem and the same saved times, a run in
@@ -90,13 +96,14 @@ def go_on(run, alpha, *, save_at=200, problem=None, engine=None, progress=None, 
     times = later_times(save_at, float(states.alpha[0]), alpha, run.N, whole_steps=not theory)
     store_final = call.get("store_final", False) if store_final is None else store_final
     origin = run.info.start.get("origin") if run.info.start["kind"] == "states" else run.info.start
-    return simulate(problem, GoingOn(states, run.initial, run.N, origin, run.began_together), alpha, engine, N=run.N,
-                    seed=run.info.seed, replicas=run.replicas, keep=call["keep"], save_at=times, progress=progress,
-                    store_weights=store_weights, store_final=store_final, checkpoint=checkpoint,
-                    checkpoint_every=checkpoint_every, quantiles=call.get("quantiles", PROBABILITIES), **options)
+    start: Any = GoingOn(states, run.initial, run.N, origin, run.began_together)
+    return simulate(problem, start, alpha, engine, N=run.N, seed=run.info.seed, replicas=run.replicas,
+                    keep=call["keep"], save_at=times, progress=progress, store_weights=store_weights,
+                    store_final=store_final, checkpoint=checkpoint, checkpoint_every=checkpoint_every,
+                    quantiles=call.get("quantiles", PROBABILITIES), **options)
 
 
-def mean_field(run):
+def mean_field(run: Trajectory) -> Trajectory:
     """The mean-field equations from where a run, or a piece that goes on with one, began, at its saved times.
 
     Parameters
@@ -108,7 +115,8 @@ def mean_field(run):
     Trajectory
         Of engine ode; one replica a start.
     """
-    start, replicas = (run.initial, 1) if run.starts is None else (run.start_of, run.draws)
+    start: Any = run.initial if run.starts is None else run.start_of
+    replicas = 1 if run.starts is None else run.draws
     if run.info.start["kind"] == "states":
         rows = {name: getattr(run, name)[:, :1] for name in OVERLAPS}
         start = GoingOn(ReplicaStates.of_rows(run.alpha[:1], [0] * run.draws, rows), run.initial, run.N)
@@ -116,7 +124,7 @@ def mean_field(run):
     return simulate(run.problem, start, float(run.alpha[-1]), "ode", N=run.N, replicas=replicas, save_at=run.alpha)
 
 
-def end_of(run, engine=None):
+def end_of(run: Trajectory, engine: str | None = None) -> ReplicaStates:
     """Where a run goes on with an engine (by default its own), a ReplicaStates.
 
     Raises
@@ -154,7 +162,7 @@ def _checked_problem(run, problem):
     return problem
 
 
-def join(*pieces):
+def join(*pieces: Trajectory) -> Trajectory:
     """Put a run and the pieces that go on with it together, one after the other.
 
     Parameters

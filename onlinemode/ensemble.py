@@ -1,9 +1,13 @@
 """Statistics over the replicas of a run at its saved times: means, standard deviations, quantiles."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks
 from onlinemode.display import Described
@@ -14,7 +18,7 @@ OBSERVABLES = ("generalization_error", "specialization", "Q", "R", "rho", "stren
 PROBABILITIES = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
-def quantile_levels(values):
+def quantile_levels(values: ArrayLike) -> tuple[float, ...]:
     """Ascending, different probabilities as a tuple of floats.
 
     Raises
@@ -49,11 +53,11 @@ class Ensemble(Described):
     alpha: np.ndarray
     count: np.ndarray
     probabilities: np.ndarray
-    mean: dict
-    standard_deviation: dict
-    quantiles: dict
+    mean: dict[str, np.ndarray]
+    standard_deviation: dict[str, np.ndarray]
+    quantiles: dict[str, np.ndarray]
 
-    def bands(self):
+    def bands(self) -> list[tuple[float, int, int]]:
         """Pairs of quantiles about the median, the widest first: (their share of the replicas, index, index)."""
         levels = self.probabilities
         return [(levels[-1 - i] - levels[i], i, len(levels) - 1 - i) for i in range(len(levels) // 2)]
@@ -68,12 +72,12 @@ class Ensemble(Described):
             rows.append((label, " → ".join(f"{mean[i]:.4g} ± {error[i]:.1g}" for i in (0, -1))))
         return rows
 
-    def standard_error(self, name):
+    def standard_error(self, name: str) -> NDArray[np.float64]:
         """Standard error of the mean of an observable, (n, ...)."""
         deviation = self.standard_deviation[name]  # NaN for fewer than two replicas
         return deviation / np.sqrt(self.count.reshape((-1,) + (1,) * (deviation.ndim - 1)))
 
-    def to_csv(self, path):
+    def to_csv(self, path: str | PathLike[str]) -> None:
         """Write one row a saved time: α, count, then mean, sd and quantiles of every entry.
 
         Raises
@@ -95,7 +99,7 @@ class Ensemble(Described):
             writer.writerow(header)
             writer.writerows([repr(value) for value in row] for row in zip(*(column.tolist() for column in columns)))
 
-    def to_arrays(self):
+    def to_arrays(self) -> dict[str, np.ndarray]:
         """The arrays of a file, names beginning with ``ensemble_``."""
         arrays = {"ensemble_count": self.count, "ensemble_probabilities": self.probabilities}
         for name in OBSERVABLES:
@@ -105,7 +109,7 @@ class Ensemble(Described):
         return arrays
 
     @classmethod
-    def from_arrays(cls, alpha, arrays):
+    def from_arrays(cls, alpha: np.ndarray, arrays: dict[str, np.ndarray]) -> Self | None:
         """The inverse of :meth:`to_arrays`; None where the file holds no ensemble."""
         if "ensemble_count" not in arrays:
             return None
@@ -114,7 +118,8 @@ class Ensemble(Described):
                    of("quantiles"))
 
 
-def ensemble_of(alpha, observables, probabilities=PROBABILITIES):
+def ensemble_of(alpha: ArrayLike, observables: dict[str, np.ndarray],
+                probabilities: Sequence[float] = PROBABILITIES) -> Ensemble:
     """Statistics over the first axis.
 
     Parameters

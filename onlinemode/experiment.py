@@ -1,14 +1,17 @@
 """An experiment: everything that makes a run, by name and as plain values; its defaults stand here alone."""
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from onlinemode import activations, checks
 from onlinemode.engines import ENGINES, capabilities_of, options_of
 from onlinemode.errors import EngineError, ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from onlinemode.beside import Theory
     from onlinemode.problem import Problem
     from onlinemode.state import OrderParameters, Weights
@@ -106,8 +109,8 @@ class Experiment:
     inputs: str = "gaussian"
     replicas: int = 1
     keep: str = "all"
-    quantiles: tuple | None = None
-    save_at: int | tuple = 200
+    quantiles: tuple[float, ...] | None = None
+    save_at: int | tuple[float, ...] = 200
     precision: str = "float64"
     device: str = "cpu"
     threads: int | None = None
@@ -118,7 +121,7 @@ class Experiment:
     nodes: int | None = None
     node_seed: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
             if hasattr(value, "tolist"):  # of NumPy
@@ -133,11 +136,11 @@ class Experiment:
 
             checks.instance("overlaps", self.overlaps, OrderParameters)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         changed = (each.name for each in fields(self) if getattr(self, each.name) != each.default)
         return f"Experiment({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
 
-    def replace(self, **changes) -> "Experiment":
+    def replace(self, **changes: Any) -> "Experiment":
         """The same experiment with some values changed.
 
         Raises
@@ -169,7 +172,7 @@ class Experiment:
         return Problem(activation=self.activation, noise=self.noise, weight_decay=self.weight_decay, batch=self.batch,
                        rates=rates, inputs=parse(self.inputs))
 
-    def start(self, vectors: bool | None = None) -> "Weights | OrderParameters":
+    def start(self, vectors: bool | None = None) -> "Weights | OrderParameters | Callable":
         """What the run begins from; with ``fresh_students`` a function that draws it for one replica.
 
         Parameters
@@ -191,7 +194,8 @@ class Experiment:
 
         if self.overlaps is not None:
             return self.overlaps
-        draw, arguments = getattr(initial, self.init), {"M": self.M, "seed": self.seed, "readout": self.readout}
+        draw = getattr(initial, self.init)
+        arguments: dict[str, Any] = {"M": self.M, "seed": self.seed, "readout": self.readout}
         N, K = (checks.integer(name, getattr(self, name), 1) for name in ("N", "K"))
         if self.init in ("showcase", "paper"):
             arguments["P"] = self.P
@@ -236,7 +240,7 @@ class Experiment:
         quantiles = {} if self.quantiles is None else {"quantiles": self.quantiles}
         return {name: getattr(self, name) for name in names} | quantiles | self.options()
 
-    def check(self):
+    def check(self) -> None:
         """Raise an error for what can be known to be wrong before the run; overlaps alone are drawn for it.
 
         Raises
@@ -254,7 +258,7 @@ class Experiment:
         self.call()
         first_of(self.start(vectors=False))
 
-    def run(self, progress=None, **options) -> "Trajectory":
+    def run(self, progress: "Callable | bool | None" = None, **options: Any) -> "Trajectory":
         """Run it.
 
         Parameters
@@ -277,7 +281,7 @@ class Experiment:
         call = self.call()
         return simulate(self.problem(), self.start(), progress=progress, **call, **options)
 
-    def theory(self, with_noise: bool = False, start=None) -> "Theory":
+    def theory(self, with_noise: bool = False, start: "Weights | OrderParameters | Callable | None" = None) -> "Theory":
         """The mean-field equations beside this run: ``begin()`` them, run, and take their ``result()``.
 
         Parameters
@@ -304,7 +308,7 @@ class Experiment:
         start = self.start() if start is None else start
         return Theory(problem, start, self.call(), self.options("ode"), with_noise)
 
-    def describe(self, without=()) -> str:
+    def describe(self, without: Sequence[str] = ()) -> str:
         """One line: start, sizes, activation, rates, seed, but for the names in ``without``."""
         values = dict(vars(self))
         if self.overlaps is not None:
@@ -335,12 +339,12 @@ class Experiment:
         return cls().replace(**saved)
 
 
-def first_of(start):
+def first_of(start: "Weights | OrderParameters | Callable") -> "Weights | OrderParameters":
     """The start of replica 0, whose sizes are those of all."""
     return start(0) if callable(start) else start
 
 
-def describe(values, sizes, without=()) -> str:
+def describe(values: dict[str, Any], sizes: "Weights | OrderParameters", without: Sequence[str] = ()) -> str:
     """One line about a run, as titles of pictures have it.
 
     Parameters

@@ -12,6 +12,7 @@ is a start that :func:`onlinemode.simulate` calls once a replica.
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks
 from onlinemode.errors import ParameterError
@@ -22,14 +23,15 @@ TEACHERS = ("orthogonal", "random")
 MAX_N = 10**15
 
 
-def readout_vector(kind, units):
+def readout_vector(kind: str, units: int) -> NDArray[np.float64]:
     """The second layer of a committee: "mean" 1/K, "sum" 1, "sqrt" 1/√K for each of K units."""
     checks.choice("readout", kind, READOUTS)
     value = {"mean": 1.0 / units, "sum": 1.0, "sqrt": 1.0 / math.sqrt(units)}[kind]
     return np.full(units, value)
 
 
-def from_overlaps(Q, R, T, readout="mean", teacher_readout=None):
+def from_overlaps(Q: ArrayLike, R: ArrayLike, T: ArrayLike, readout: str | ArrayLike = "mean",
+                  teacher_readout: str | ArrayLike | None = None) -> OrderParameters:
     """Order parameters of ordinary SGD on W from the overlaps Q, R, T of a paper's table.
 
     Ordinary SGD is the special case P = K, A = I, s = 1, so G = Q and S = R.
@@ -67,10 +69,12 @@ def from_overlaps(Q, R, T, readout="mean", teacher_readout=None):
     v_star = readout_vector(teacher_readout, M) if isinstance(teacher_readout, str) else teacher_readout
     Q, T = symmetric("Q", Q), symmetric("T", T)
     check_covariance("[[Q, R], [Rᵀ, T]]", np.block([[Q, R], [R.T, T]]))
-    return OrderParameters(G=Q, S=R, T=T, strengths=np.ones(K), xi_out=np.eye(K), readout=v, teacher_readout=v_star)
+    return OrderParameters(G=Q, S=R, T=T, strengths=np.ones(K), xi_out=np.eye(K), readout=v,  # type: ignore[arg-type]
+                           teacher_readout=v_star)  # type: ignore[arg-type]
 
 
-def paper(N, K=8, M=None, P=None, seed=0, readout="mean", weights=True, student_seed=None):
+def paper(N: int, K: int = 8, M: int | None = None, P: int | None = None, seed: int = 0, readout: str = "mean",
+          weights: bool = True, student_seed: int | None = None) -> Weights | OrderParameters:
     """The setting of Li and Huang, figure 4: student and teacher share output modes and strengths.
 
     Every entry of A, s, X and X* is drawn from N(0, 1)/(ln N)^(1/6); B = A diag(s) X*.
@@ -115,8 +119,9 @@ def paper(N, K=8, M=None, P=None, seed=0, readout="mean", weights=True, student_
                  weights=weights, student_seed=student_seed, origin=origin)
 
 
-def committee(N, K=3, M=None, seed=0, teacher="orthogonal", student_size=0.1, readout="mean", weights=True,
-              student_seed=None):
+def committee(N: int, K: int = 3, M: int | None = None, seed: int = 0, teacher: str = "orthogonal",
+              student_size: float = 0.1, readout: str = "mean", weights: bool = True,
+              student_seed: int | None = None) -> Weights | OrderParameters:
     """An ordinary soft committee machine: W itself is trained (P = K, A = I, s = 1).
 
     Parameters
@@ -154,8 +159,9 @@ def committee(N, K=3, M=None, seed=0, teacher="orthogonal", student_size=0.1, re
                       origin)
 
 
-def graded(N, K=4, M=None, seed=0, teacher_norms=None, student_size=0.1, readout="mean", weights=True,
-           student_seed=None):
+def graded(N: int, K: int = 4, M: int | None = None, seed: int = 0, teacher_norms: ArrayLike | None = None,
+           student_size: float = 0.1, readout: str = "mean", weights: bool = True,
+           student_seed: int | None = None) -> Weights | OrderParameters:
     """A soft committee machine whose orthogonal teacher units differ in strength.
 
     Parameters
@@ -195,8 +201,9 @@ def graded(N, K=4, M=None, seed=0, teacher_norms=None, student_size=0.1, readout
     return _committee(N, K, M, seed, np.sqrt(norms), True, student_size, readout, weights, student_seed, origin)
 
 
-def showcase(N, K=3, M=None, P=None, seed=0, student_size=0.3, mixing=0.05, readout="mean", weights=True,
-             student_seed=None):
+def showcase(N: int, K: int = 3, M: int | None = None, P: int | None = None, seed: int = 0, student_size: float = 0.3,
+             mixing: float = 0.05, readout: str = "mean", weights: bool = True,
+             student_seed: int | None = None) -> Weights | OrderParameters:
     """A mode-decomposed student that specializes unit by unit: the default of the command line.
 
     As many modes as units; A is the identity plus Gaussian entries of size ``mixing`` and is shared

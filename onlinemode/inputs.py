@@ -5,13 +5,20 @@ All are scaled so that tr Ω/N = 1, with Ω = E[x xᵀ] (docs/theory.md, section
 """
 
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import FrozenInstanceError, asdict, dataclass, field
 from functools import lru_cache
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks, dataset
 from onlinemode.errors import EngineError, FileError, ParameterError
+
+if TYPE_CHECKING:
+    from onlinemode.kernels.micro.inputs import Source
 
 MANIFOLD_ACTIVATIONS = ("erf", "sign")
 DENSE_UP_TO = 4096  # inputs N up to which Ω of a manifold or a data set is kept as an N×N array
@@ -36,32 +43,32 @@ class Inputs:
         The only possible N, where there is one.
     """
 
-    kind = ""
-    independent = False
-    gaussian = False
-    columns = None
+    kind: str = ""
+    independent: bool = False
+    gaussian: bool = False
+    columns: int | None = None
 
-    def check(self, N):
+    def check(self, N: int) -> None:
         """Raise ParameterError unless N-dimensional inputs of this kind exist."""
         if self.columns is not None and N != self.columns:
             raise ParameterError(f"N must be {self.columns}, the number of columns of the inputs {self!r}; got {N}")
 
-    def covariance(self, N):
+    def covariance(self, N: int) -> Callable[[np.ndarray], np.ndarray]:
         """A function that takes row vectors (r, N) and returns them times Ω, in float64."""
         self.check(N)
         return _covariance(self, N)
 
-    def source(self, N):
+    def source(self, N: int) -> "Source":
         """Where the kernels take these inputs from, a :class:`onlinemode.kernels.micro.inputs.Source`."""
         self.check(N)
-        return self._source(N)
+        return self._source(N)  # type: ignore[attr-defined]
 
-    def available(self):
+    def available(self) -> None:
         """Raise FileError if data that the inputs need cannot be had."""
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The kind and its parameters, as they are saved."""
-        return {"kind": self.kind, **asdict(self)}
+        return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
 
     @classmethod
     def _restored(cls, fields):
@@ -110,10 +117,10 @@ class _Diagonal(Inputs):
 
     gaussian = True
 
-    def spectrum(self, N):
+    def spectrum(self, N: int) -> NDArray[np.float64]:
         """ω_i, with mean 1, (N,)."""
         self.check(N)
-        values = self._eigenvalues(N)
+        values = self._eigenvalues(N)  # type: ignore[attr-defined]
         return values / values.mean()
 
     def _products(self, N):
@@ -138,7 +145,7 @@ class PowerLaw(_Diagonal):
 
     kind = "power-law"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "exponent", checks.number("exponent of the power law", self.exponent, 0.0))
 
     def _eigenvalues(self, N):
@@ -155,11 +162,11 @@ class Spectrum(_Diagonal):
         ≥ 0, not all 0; divided by their mean.
     """
 
-    eigenvalues: tuple = field(repr=False)
+    eigenvalues: tuple[float, ...] = field(repr=False)
 
     kind = "spectrum"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         values = checks.array("eigenvalues", self.eigenvalues, (None,))
         if values.min() < 0.0 or values.max() == 0.0:
             raise ParameterError(f"eigenvalues of a covariance must be ≥ 0 and not all 0; got {values.min():g} to "
@@ -167,7 +174,7 @@ class Spectrum(_Diagonal):
         object.__setattr__(self, "eigenvalues", tuple(values.tolist()))
 
     @property
-    def columns(self):
+    def columns(self) -> int:  # type: ignore[override]
         return len(self.eigenvalues)
 
     def _eigenvalues(self, N):
@@ -196,12 +203,12 @@ class HiddenManifold(Inputs):
 
     kind = "manifold"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "D", checks.integer("D, the number of latent variables,", self.D, 1))
         checks.choice("activation of the hidden manifold", self.activation, MANIFOLD_ACTIVATIONS)
         object.__setattr__(self, "seed", checks.integer("seed of the hidden manifold", self.seed, 0, 2**64 - 1))
 
-    def projection(self, N):
+    def projection(self, N: int) -> NDArray[np.float64]:
         """F/√D, (N, D)."""
         return _projection(N, self.D, self.seed)
 
@@ -255,8 +262,13 @@ class Rows(Inputs):
     """
 
     kind = "rows"
+    path: str | None
+    standardise: bool
+    shape: tuple[int, int]
+    sha256: str
+    _opened: Any
 
-    def __init__(self, source, standardise=True):
+    def __init__(self, source: ArrayLike | str | PathLike[str], standardise: bool = True) -> None:
         if not isinstance(standardise, (bool, np.bool_)):
             raise ParameterError(f"standardise must be True or False; got {standardise!r}")
         path = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
@@ -267,23 +279,23 @@ class Rows(Inputs):
     def _set(self, **values):
         self.__dict__.update(values)
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Rows({self.path or f'array of shape {self.shape}'}{'' if self.standardise else ', standardise=False'})"
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Rows) and (self.sha256, self.standardise) == (other.sha256, other.standardise)
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash((self.sha256, self.standardise))
 
     @property
-    def columns(self):
+    def columns(self) -> int:  # type: ignore[override]
         return self.shape[1]
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "path": self.path, "standardise": self.standardise, "shape": list(self.shape),
                 "sha256": self.sha256}
 
@@ -294,7 +306,7 @@ class Rows(Inputs):
         rows._set(_opened=None, **{**fields, "shape": tuple(fields["shape"])})
         return rows
 
-    def available(self):
+    def available(self) -> None:
         if self._opened is not None:
             return
         if self.path is None:
@@ -306,12 +318,12 @@ class Rows(Inputs):
                             f"{self.sha256[:16]}...; put the old file there")
         self._set(_opened=there._opened)
 
-    def opened(self):
+    def opened(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The data set (n, N) as it is stored, and what is subtracted from and multiplied to its columns, (N,)."""
         self.available()
         return self._opened
 
-    def chunks(self):
+    def chunks(self) -> Iterator[np.ndarray]:
         """Consecutive rows as inputs x, float64 arrays (some, N)."""
         data, offset, scale = self.opened()
         for part in dataset.chunks(data):
@@ -349,13 +361,13 @@ class Rows(Inputs):
 _KINDS = {cls.kind: cls for cls in (Gaussian, Rademacher, Uniform, PowerLaw, Spectrum, HiddenManifold, Rows)}
 
 
-def from_dict(fields):
+def from_dict(fields: dict[str, Any]) -> Inputs:
     """The inverse of :meth:`Inputs.to_dict`."""
     fields = dict(fields)
     return _KINDS[fields.pop("kind")]._restored(fields)
 
 
-def parse(text):
+def parse(text: str) -> Inputs:
     """Inputs from the words of the command line.
 
     Parameters
@@ -381,7 +393,7 @@ def parse(text):
         if word == "power-law":
             return PowerLaw(float(rest))
         if word == "manifold":
-            arguments = {}
+            arguments: dict[str, Any] = {}
             for part in rest.split(","):
                 name, equals, value = part.partition("=")
                 if name in ("D", "seed") and equals:
@@ -400,7 +412,7 @@ def parse(text):
     raise ParameterError(f"inputs must be one of {WORDS}; got {text!r}")
 
 
-def require_independent(inputs, engine):
+def require_independent(inputs: Inputs, engine: str) -> None:
     """Raise EngineError unless the entries are independent, as the mean-field equations need."""
     if not inputs.independent:
         raise EngineError(f"engine {engine} needs inputs with independent entries of mean 0 and variance 1; got "

@@ -5,9 +5,10 @@ Arrays in, arrays out; leading axes (replicas, times) are kept.  docs/theory.md,
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks
 
@@ -15,7 +16,7 @@ FEW_ASSIGNMENTS = 24  # up to so many are all tried, beyond them the Hungarian m
 PARALLEL_TEACHER = 1e-6  # below this, 1 − mean |ρ^T| counts as zero and is replaced by 1
 
 
-def normalized_overlaps(Q, R, T):
+def normalized_overlaps(Q: ArrayLike, R: ArrayLike, T: ArrayLike) -> NDArray[np.float64]:
     """ρ_km = R_km / √(Q_kk T_mm), the cosine between student unit k and teacher unit m.
 
     Parameters
@@ -36,7 +37,7 @@ def normalized_overlaps(Q, R, T):
         return np.where(lengths == 0.0, 0.0, R / lengths)
 
 
-def match_units(rho, signed=True):
+def match_units(rho: ArrayLike, signed: bool = True) -> NDArray[np.intp]:
     """The assignment of student units to teacher units with the largest total ρ.
 
     Parameters
@@ -89,7 +90,7 @@ def _matched_mask(matching, M):
     return matching[..., :, None] == np.arange(M)
 
 
-def specialization(Q, R, T, signed=True):
+def specialization(Q: ArrayLike, R: ArrayLike, T: ArrayLike, signed: bool = True) -> NDArray[np.float64]:
     """How far each student unit has chosen one teacher unit: 0 unspecialized, 1 a perfect student.
 
     For K = M (mean matched ρ − mean unmatched |ρ|) / (1 − mean_{m≠m'} |ρ^T_mm'|), not clipped.  For
@@ -144,7 +145,7 @@ def _room(overlap):
     return np.where(1.0 - overlap >= PARALLEL_TEACHER, 1.0 - overlap, 1.0)
 
 
-def unit_margins(Q, R, T, signed=True):
+def unit_margins(Q: ArrayLike, R: ArrayLike, T: ArrayLike, signed: bool = True) -> NDArray[np.float64]:
     """Margin of each student unit: its matched ρ minus the largest other |ρ| of that unit.
 
     Returns
@@ -159,7 +160,9 @@ def unit_margins(Q, R, T, signed=True):
     return np.where(matched.any(-1), own - other, np.nan)
 
 
-def mode_residuals(G, S, T, strengths, xi_out, readout=None, teacher_readout=None, odd=False):
+def mode_residuals(G: ArrayLike, S: ArrayLike, T: ArrayLike, strengths: ArrayLike, xi_out: ArrayLike,
+                   readout: ArrayLike | None = None, teacher_readout: ArrayLike | None = None,
+                   odd: bool = False) -> NDArray[np.float64] | None:
     """r_p = |X_p − X*_p|² / |X*_p|², for a student that shares A and s with its teacher.
 
     X* are the modes of the teacher with its units renumbered, which is the same function, such that
@@ -284,7 +287,8 @@ def _smooth(curve, width):
     return np.convolve(padded, np.full(width, 1.0 / width), mode="valid")
 
 
-def find_plateaus(alpha, error, slope=0.3, prominence=0.1, smoothing=0.0, floor=0.0):
+def find_plateaus(alpha: ArrayLike, error: ArrayLike, slope: float = 0.3, prominence: float = 0.1,
+                  smoothing: float = 0.0, floor: float = 0.0) -> list[Plateau]:
     """Plateaus of ε_g: where it falls slowest, ln ε_g against ln α, between two falls.
 
     The steepness −d ln ε_g / d ln α has a local minimum there, and depth is how far the lower of the two
@@ -314,7 +318,7 @@ def find_plateaus(alpha, error, slope=0.3, prominence=0.1, smoothing=0.0, floor=
     from scipy.signal import find_peaks
 
     alpha, error = checks.real("alpha", alpha), checks.real("error", error)
-    reached = np.flatnonzero(error <= floor) if floor > 0.0 else []
+    reached: Any = np.flatnonzero(error <= floor) if floor > 0.0 else []
     if len(reached):
         alpha, error = alpha[:reached[0]], error[:reached[0]]
     prepared = _on_log_grid(alpha, error, logarithm=True)
@@ -343,11 +347,12 @@ def find_plateaus(alpha, error, slope=0.3, prominence=0.1, smoothing=0.0, floor=
         if stands_out >= prominence:
             taken[part] = True
             values = np.exp([centre - 0.5 * length, centre + 0.5 * length, level, grid[i]])
-            found.append(Plateau(*values.tolist(), float(stands_out)))
+            found.append(Plateau(*values.tolist(), float(stands_out)))  # type: ignore[call-arg]
     return sorted(found)
 
 
-def specialization_steps(alpha, values, smoothing=0.1, height=0.1):
+def specialization_steps(alpha: ArrayLike, values: ArrayLike, smoothing: float = 0.1,
+                         height: float = 0.1) -> NDArray[np.float64]:
     """The times at which the specialization rises fastest: local maxima of d(specialization)/d ln α.
 
     Parameters
@@ -377,7 +382,7 @@ def specialization_steps(alpha, values, smoothing=0.1, height=0.1):
     return np.exp(grid[peaks])
 
 
-def overlap_deviation(Q, R, Q_theory, R_theory):
+def overlap_deviation(Q: ArrayLike, R: ArrayLike, Q_theory: ArrayLike, R_theory: ArrayLike) -> NDArray[np.float64]:
     """Root mean square difference of the entries of (Q, R), along a run.
 
     Parameters

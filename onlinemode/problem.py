@@ -1,12 +1,16 @@
 """What is learned and how: the learning problem, without any size."""
 
 from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Self
 
 from onlinemode import checks
-from onlinemode.activations import ACTIVATIONS, NAMES
+from onlinemode.activations import ACTIVATIONS, NAMES, Activation
 from onlinemode.errors import ParameterError
 from onlinemode.inputs import Gaussian, Inputs
 from onlinemode.inputs import from_dict as inputs_from_dict
+
+if TYPE_CHECKING:
+    from onlinemode.kernels.rule.step import Rule
 
 MAX_BATCH = 10**9
 
@@ -42,7 +46,7 @@ class LearningRates:
     xi_out: float = 0.0
     readout: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("xi_in", "strengths", "xi_out", "readout"):
             object.__setattr__(self, name, checks.number(f"learning rate {name}", getattr(self, name), 0.0))
 
@@ -82,7 +86,7 @@ class Problem:
     inputs: Inputs = Gaussian()
     teacher_activation: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "activation", checks.spelled(self.activation, NAMES))
         checks.choice("activation", self.activation, NAMES)
         if self.teacher_activation is not None:
@@ -100,16 +104,16 @@ class Problem:
                                  f"{self.inputs!r:.80}")
 
     @property
-    def trains(self):
+    def trains(self) -> bool:
         """Whether a step changes anything: a learning rate or the weight decay is above 0."""
         return self.weight_decay > 0.0 or any(rate > 0.0 for rate in asdict(self.rates).values())
 
     @property
-    def activations(self):
+    def activations(self) -> tuple[Activation, Activation]:
         """The entries of :data:`onlinemode.activations.ACTIVATIONS` of student and teacher."""
         return ACTIVATIONS[self.activation], ACTIVATIONS[self.teacher_activation or self.activation]
 
-    def rule(self, N):
+    def rule(self, N: int) -> "Rule":
         """What the kernels need to know of this problem with N inputs (1: increments in units of 1/N).
 
         Returns
@@ -122,14 +126,14 @@ class Problem:
         student, teacher = (activation_named(each.name) for each in self.activations)
         return Rule(student, teacher, Rates(**asdict(self.rates)), self.noise, self.weight_decay, self.batch, float(N))
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """All fields that are not None as plain numbers and names, as they are saved."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {**{name: value for name, value in values.items() if value is not None}, "rates": asdict(self.rates),
                 "inputs": self.inputs.to_dict()}
 
     @classmethod
-    def from_dict(cls, saved):
+    def from_dict(cls, saved: dict[str, Any]) -> Self:
         """The inverse of :meth:`to_dict`; files of older versions hold no inputs, which were Gaussian."""
         inputs = inputs_from_dict(saved.get("inputs", {"kind": "gaussian"}))
         return cls(**{**saved, "rates": LearningRates(**saved["rates"]), "inputs": inputs})

@@ -4,7 +4,9 @@ A checkpoint, the end of a run and the beginning of a run that goes on hold the 
 numbers need no state: the number of a step is the counter of its samples.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -35,25 +37,25 @@ class ReplicaState:
     alpha: float
     overlaps: OrderParameters
     steps: int
-    arrays: dict
+    arrays: dict[str, np.ndarray]
     teacher: np.ndarray | None = None
 
     @property
-    def K(self):
+    def K(self) -> int:
         """Number of hidden units of the student."""
         return self.overlaps.K
 
     @property
-    def M(self):
+    def M(self) -> int:
         """Number of hidden units of the teacher."""
         return self.overlaps.M
 
     @property
-    def P(self):
+    def P(self) -> int:
         """Number of modes."""
         return self.overlaps.P
 
-    def start(self):
+    def start(self) -> Weights | OrderParameters:
         """The same as a start of a new run: Weights where there are vectors, else OrderParameters."""
         if self.teacher is None:
             return self.overlaps
@@ -79,15 +81,15 @@ class ReplicaStates:
     """
 
     alpha: np.ndarray
-    overlaps: dict
+    overlaps: dict[str, np.ndarray]
     steps: np.ndarray
-    arrays: dict
+    arrays: dict[str, np.ndarray]
     teacher: np.ndarray | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.alpha)
 
-    def one(self, replica, initial):
+    def one(self, replica: int, initial: OrderParameters) -> ReplicaState:
         """The state of one replica; ``initial`` has the teacher's overlaps and readout.
 
         Returns
@@ -99,7 +101,7 @@ class ReplicaStates:
         return ReplicaState(float(self.alpha[replica]), overlaps, int(self.steps[replica]),
                             {name: values[replica] for name, values in self.arrays.items()}, self.teacher)
 
-    def to_arrays(self, prefix):
+    def to_arrays(self, prefix: str) -> dict[str, np.ndarray]:
         """The arrays of a file, names beginning with ``prefix``."""
         named = {"alpha": self.alpha, "steps": self.steps, **self.overlaps}
         named |= {f"state_{name}": values for name, values in self.arrays.items()}
@@ -108,7 +110,7 @@ class ReplicaStates:
         return {prefix + name: values for name, values in named.items()}
 
     @classmethod
-    def from_arrays(cls, prefix, arrays):
+    def from_arrays(cls, prefix: str, arrays: dict[str, np.ndarray]) -> Self | None:
         """The inverse of :meth:`to_arrays`; None where a file holds none."""
         if f"{prefix}alpha" not in arrays:
             return None
@@ -123,21 +125,21 @@ class ReplicaStates:
                    arrays.get(f"{prefix}teacher"))
 
     @classmethod
-    def together(cls, groups):
+    def together(cls, groups: Sequence[Self]) -> Self:
         """The states of several groups of replicas of one run, one after the other."""
         first = groups[0]
         times = joined({"alpha": group.alpha, "steps": group.steps} for group in groups)
         return cls(times["alpha"], joined(group.overlaps for group in groups), times["steps"],
                    joined(group.arrays for group in groups), first.teacher)
 
-    def nowhere(self, count):
+    def nowhere(self, count: int) -> "ReplicaStates":
         """States of so many replicas that were never begun."""
         times = missing_like({"alpha": self.alpha, "steps": self.steps}, count)
         return ReplicaStates(times["alpha"], missing_like(self.overlaps, count), times["steps"],
                              missing_like(self.arrays, count), self.teacher)
 
     @classmethod
-    def of_rows(cls, alpha, steps, paths):
+    def of_rows(cls, alpha: np.ndarray, steps: Sequence[int], paths: dict[str, np.ndarray]) -> Self:
         """The states that the last finite saved times show: overlaps alone.
 
         Parameters

@@ -1,6 +1,7 @@
 """What made a run, beside problem and start: engine, sizes, seed, times, versions."""
 
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
 
 FORMAT = 2  # of a trajectory's file; 1 (version 0.1.0) does not say so, nor whether it is a theory
 
@@ -47,14 +48,14 @@ class RunInfo:
     seed: int = 0
     device: str = "cpu"
     precision: str = "float64"
-    steps: list = field(default_factory=list)
-    steps_before: list | None = None
+    steps: list[int] = field(default_factory=list)
+    steps_before: list[int] | None = None
     seconds_compile: float = 0.0
     seconds_run: float = 0.0
     seconds_device: float | None = None
-    call: dict = field(default_factory=dict)
-    start: dict = field(default_factory=dict)
-    versions: dict = field(default_factory=dict)
+    call: dict[str, Any] = field(default_factory=dict)
+    start: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
     date: str = ""
     method: str | None = None
     rtol: float | None = None
@@ -64,14 +65,14 @@ class RunInfo:
     node_seed: int | None = None
     test_samples: int | None = None
     device_name: str | None = None
-    launch: dict | None = None
+    launch: dict[str, Any] | None = None
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """All entries that are known, as they are saved; N always."""
         return {name: value for name, value in asdict(self).items() if value is not None or name == "N"}
 
     @classmethod
-    def from_dict(cls, saved):
+    def from_dict(cls, saved: dict[str, Any]) -> Self:
         """The inverse of :meth:`to_dict`; entries that there are no longer are left out."""
         names = {each.name for each in fields(cls)}
         saved = {"theory": saved["engine"] == "ode"} | {name: saved[name] for name in saved if name in names}

@@ -1,13 +1,17 @@
 """The one entry point: run a problem from a start with an engine, and repeat a saved run."""
 
 import platform
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
+from os import PathLike
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from onlinemode import checks, initial
 from onlinemode.engines import get_engine
@@ -21,15 +25,19 @@ from onlinemode.runtime.checkpoint import EVERY, Checkpoint, kernel_version, rea
 from onlinemode.runtime.parts import KEEP, run_in_parts
 from onlinemode.runtime.saved_times import count_or_times
 from onlinemode.runtime.starts import GoingOn, Starts
+from onlinemode.state import OrderParameters, Weights
 from onlinemode.trajectory import Trajectory, read_start, start_arrays
 
 MAX_SEED = 2**64 - 1
 SHORTEST_ALPHA = 1e-50  # the solvers of SciPy do not return from shorter times
 
 
-def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=1, keep="all", save_at=200,
-             progress=None, store_weights=False, store_final=False, checkpoint=None, checkpoint_every=EVERY,
-             quantiles=PROBABILITIES, **options):
+def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int], Weights | OrderParameters],
+             alpha: float, engine: str = "micro", *, N: int | None = None, seed: int = 0, replicas: int = 1,
+             keep: str = "all", save_at: int | ArrayLike = 200, progress: bool | Callable | None = None,
+             store_weights: bool = False, store_final: bool = False,
+             checkpoint: str | PathLike[str] | Checkpoint | None = None, checkpoint_every: float = EVERY,
+             quantiles: ArrayLike = PROBABILITIES, **options: Any) -> Trajectory:
     """Let a student learn and return its trajectory.
 
     Parameters
@@ -151,7 +159,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
     run.info = replace(run.info, seed=seed, call=call, start=starts.describe(), versions=_versions(),
                        date=datetime.now(UTC).isoformat(timespec="seconds"))
     if going_on:
-        run.info = replace(run.info, steps_before=[starts.steps] * len(starts.states))
+        run.info = replace(run.info, steps_before=[starts.steps] * len(starts.states))  # type: ignore[arg-type]
         if store_weights or not can.makes_vectors:
             run.begin = starts.states
     elif store_weights:
@@ -159,7 +167,7 @@ def simulate(problem, start, alpha, engine="micro", *, N=None, seed=0, replicas=
     return run
 
 
-def repeat(run, progress=None):
+def repeat(run: Trajectory, progress: bool | Callable | None = None) -> Trajectory:
     """Make a saved run again from what its file holds.
 
     Parameters
@@ -191,7 +199,8 @@ def repeat(run, progress=None):
     return simulate(run.problem, _rebuild_start(run), progress=progress, store_weights=stored, **call)
 
 
-def resume(path, progress=None, checkpoint=None, checkpoint_every=None):
+def resume(path: str | PathLike[str] | Checkpoint, progress: bool | Callable | None = None,
+           checkpoint: str | PathLike[str] | None = None, checkpoint_every: float | None = None) -> Trajectory:
     """Go on with a run from its checkpoint; the result is that of the run without a break, to the bit.
 
     Parameters

@@ -2,12 +2,18 @@
 
 import hashlib
 from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onlinemode import checks
 from onlinemode.display import Described
 from onlinemode.errors import OverlapError, ParameterError
+
+if TYPE_CHECKING:
+    from onlinemode.inputs import Inputs
+    from onlinemode.kernels.rule.step import Factors
 
 # Overlaps from a paper's table have about six digits; a covariance may miss positivity by as much.
 COVARIANCE_TOLERANCE = 1e-5
@@ -17,22 +23,27 @@ ROUNDING = 1e-12  # eigenvalues of double precision below this share of the larg
 class _Sizes(Described):
     """K, M and P, read from the arrays that both descriptions have."""
 
+    strengths: np.ndarray
+    xi_out: np.ndarray
+    readout: np.ndarray
+    teacher_readout: np.ndarray
+
     @property
-    def K(self):
+    def K(self) -> int:
         """Number of hidden units of the student."""
         return self.readout.size
 
     @property
-    def M(self):
+    def M(self) -> int:
         """Number of hidden units of the teacher."""
         return self.teacher_readout.size
 
     @property
-    def P(self):
+    def P(self) -> int:
         """Number of modes."""
         return self.strengths.size
 
-    def factors(self):
+    def factors(self) -> "Factors":
         """Fresh, writable copies of strengths, xi_out and both readouts, for the kernels."""
         from onlinemode.kernels.rule.step import Factors
 
@@ -88,9 +99,9 @@ class Weights(_Sizes):
     readout: np.ndarray
     teacher: np.ndarray
     teacher_readout: np.ndarray
-    origin: dict | None = field(default=None, repr=False)
+    origin: dict[str, Any] | None = field(default=None, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _, M, P = self._check_factors()
         object.__setattr__(self, "xi_in", checks.array("xi_in", self.xi_in, (P, None), symbols="(P, N)"))
         object.__setattr__(self, "teacher", checks.array("teacher", self.teacher, (M, self.N), symbols="(M, N)"))
@@ -104,11 +115,11 @@ class Weights(_Sizes):
         return [("Weights", f"N = {self.N:,}, {sizes}"), ("drawn by", drawn), *rows]
 
     @property
-    def N(self):
+    def N(self) -> int:
         """Number of inputs."""
         return self.xi_in.shape[1]
 
-    def order_parameters(self, inputs=None):
+    def order_parameters(self, inputs: "Inputs | None" = None) -> "OrderParameters":
         """The overlaps of these weights: G = XΩXᵀ/N, S = XΩBᵀ/N, T = BΩBᵀ/N, and the small factors.
 
         Parameters
@@ -127,7 +138,7 @@ class Weights(_Sizes):
             T=_row_products(self.teacher, teacher), strengths=self.strengths, xi_out=self.xi_out,
             readout=self.readout, teacher_readout=self.teacher_readout)
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """SHA-256 of all arrays, in hexadecimal."""
         digest = hashlib.sha256()
         for value in (self.xi_in, self.strengths, self.xi_out, self.readout, self.teacher, self.teacher_readout):
@@ -170,7 +181,7 @@ class OrderParameters(_Sizes):
     readout: np.ndarray
     teacher_readout: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _, M, P = self._check_factors()
         G = symmetric("G", checks.array("G", self.G, (P, P), symbols="(P, P)"))
         T = symmetric("T", checks.array("T", self.T, (M, M), symbols="(M, M)"))
@@ -179,7 +190,7 @@ class OrderParameters(_Sizes):
         object.__setattr__(self, "S", checks.array("S", self.S, (P, M), symbols="(P, M)"))
         check_covariance("[[G, S], [Sᵀ, T]]", self.covariance)
 
-    def is_close(self, other, rtol, atol):
+    def is_close(self, other: "OrderParameters", rtol: float, atol: float) -> bool:
         """Whether ``other`` has the same sizes and entries, to the tolerances of :func:`numpy.allclose`."""
         pairs = [(getattr(self, entry.name), getattr(other, entry.name)) for entry in fields(self)]
         return all(one.shape == two.shape and np.allclose(one, two, rtol=rtol, atol=atol) for one, two in pairs)
@@ -190,18 +201,18 @@ class OrderParameters(_Sizes):
                 ("teacher T_mm", _range(self.T.diagonal())), ("overlaps R_km", _range(self.R)), *rows]
 
     @property
-    def covariance(self):
+    def covariance(self) -> NDArray[np.float64]:
         """C = [[G, S], [Sᵀ, T]], the covariance of mode fields and teacher fields, (P+M)×(P+M)."""
         return np.block([[self.G, self.S], [self.S.T, self.T]])
 
     @property
-    def Q(self):
+    def Q(self) -> NDArray[np.float64]:
         """Overlaps of the student's hidden units, Q = A diag(s) G diag(s) Aᵀ, (K, K)."""
         scaled = self.xi_out * self.strengths
         return scaled @ self.G @ scaled.T
 
     @property
-    def R(self):
+    def R(self) -> NDArray[np.float64]:
         """Overlaps of student and teacher units, R = A diag(s) S, (K, M)."""
         return (self.xi_out * self.strengths) @ self.S
 
@@ -212,7 +223,7 @@ def _range(values):
     return low if low == high else f"{low} to {high}"
 
 
-def check_covariance(name, C):
+def check_covariance(name: str, C: NDArray[np.float64]) -> None:
     """Raise OverlapError unless the symmetric array ``C`` is positive semidefinite to the tolerance."""
     eigenvalues = np.linalg.eigvalsh(C)
     if eigenvalues[0] < -COVARIANCE_TOLERANCE * max(eigenvalues[-1], 0.0):
@@ -222,7 +233,7 @@ def check_covariance(name, C):
             f"the largest {eigenvalues[-1]:.6g}: check Q, R and T against each other")
 
 
-def attainable(overlaps, N):
+def attainable(overlaps: OrderParameters, N: int) -> OrderParameters:
     """The overlaps themselves if vectors in N dimensions have them, else the nearest that such vectors have.
 
     What was rounded, as a table or in float32, may have negative eigenvalues, or a rank above N.  These eigenvalues
@@ -283,7 +294,7 @@ def _lengths(C):
     return np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
 
 
-def symmetric(name, value):
+def symmetric(name: str, value: NDArray[np.float64]) -> NDArray[np.float64]:
     """``value`` made exactly symmetric; an asymmetry beyond rounding of a printed table is an error."""
     scale = np.abs(value).max()
     difference = np.abs(value - value.T)
@@ -301,7 +312,7 @@ def _row_products(a, b):
     return np.array([[np.sum(x * y) for y in b] for x in a]) / a.shape[1]
 
 
-def weights_from_overlaps(overlaps, N, seed):
+def weights_from_overlaps(overlaps: OrderParameters, N: int, seed: int) -> Weights:
     """N-dimensional weights that have the given overlaps, made :func:`attainable` (docs/theory.md, section 5.6).
 
     Parameters

@@ -1,10 +1,12 @@
 """Sweeps: the same experiment at every point of a grid of values."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from onlinemode.display import Described
 from onlinemode.errors import ParameterError
@@ -14,6 +16,9 @@ from onlinemode.storage import replacing
 from onlinemode.sweep_folder import SweepFolder, row_of
 from onlinemode.sweep_grid import Grid, told_of, words_of
 from onlinemode.trajectory import Status, Trajectory, load
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST_ROWS = 20  # that are printed
 
@@ -67,7 +72,7 @@ class Sweep(Described):
         """
         return [load(self.folder / row["file"]) for row in self.rows] if self._runs is None else self._runs
 
-    def to_csv(self, path):
+    def to_csv(self, path: str | PathLike[str]) -> None:
         """Write the table, one row a point.
 
         Raises
@@ -83,7 +88,7 @@ class Sweep(Described):
             writer.writeheader()
             writer.writerows(self.rows)
 
-    def plot(self, path: str | Path | None = None, title: str | None = None):
+    def plot(self, path: str | PathLike[str] | None = None, title: str | None = None) -> "Figure":
         """The picture of one swept value, curves and ends, or of two, maps.
 
         Parameters
@@ -127,18 +132,18 @@ class Sweep(Described):
 class Watch:
     """What a sweep tells on its way; this one is silent."""
 
-    def begin(self, experiments: list[Experiment]):
+    def begin(self, experiments: list[Experiment]) -> None:
         """These are the experiments that are to be made; the others are there already."""
 
     @contextmanager
-    def run(self):
+    def run(self) -> Iterator[Callable | None]:
         """Around one run; gives the ``progress`` of :func:`onlinemode.simulate`."""
         yield None
 
-    def made(self, run: Trajectory):
+    def made(self, run: Trajectory) -> None:
         """A run was made."""
 
-    def row(self, row: dict):
+    def row(self, row: dict) -> None:
         """Another point is done."""
 
 
@@ -160,8 +165,8 @@ class _Share(Watch):
         self._done, self._steps = self._done + 1, self._steps + sum(run.info.steps)
 
 
-def sweep(experiment: Experiment, over: dict[str, Sequence], folder=None, overwrite: bool = False,
-          progress=None) -> Sweep:
+def sweep(experiment: Experiment, over: dict[str, Sequence], folder: str | PathLike[str] | None = None,
+          overwrite: bool = False, progress: bool | Callable | None = None) -> Sweep:
     """Run an experiment at every point of a grid of values, one after the other.
 
     Parameters

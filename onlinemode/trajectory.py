@@ -1,11 +1,15 @@
 """The result of every engine: order parameters at the saved times, with all that made them."""
 
 import csv
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
+from os import PathLike
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onlinemode import checks, observables
 from onlinemode.blocks import OVERLAPS
@@ -88,44 +92,44 @@ class Trajectory(Described):
     readout: np.ndarray
     problem: Problem
     initial: OrderParameters
-    status: list
-    message: list
+    status: list[Status]
+    message: list[str]
     info: RunInfo
     weights: Weights | None = field(default=None, repr=False)
     error: np.ndarray | None = None
     error_se: np.ndarray | None = None
-    starts: dict | None = field(default=None, repr=False)
+    starts: dict[str, np.ndarray] | None = field(default=None, repr=False)
     summary: Ensemble | None = field(default=None, repr=False)
     begin: ReplicaStates | None = field(default=None, repr=False)
     end: ReplicaStates | None = field(default=None, repr=False)
 
     @property
-    def meta(self):
+    def meta(self) -> dict[str, Any]:
         """What ``info`` holds, as the file has it: a dict of plain values."""
         return self.info.to_dict()
 
     @property
-    def T(self):
+    def T(self) -> np.ndarray:
         """Teacher overlaps, (M, M), constant."""
         return self.initial.T
 
     @property
-    def teacher_readout(self):
+    def teacher_readout(self) -> np.ndarray:
         """v*, (M,), constant."""
         return self.initial.teacher_readout
 
     @property
-    def replicas(self):
+    def replicas(self) -> int:
         """Number of replicas that were run."""
         return len(self.status)
 
     @property
-    def draws(self):
+    def draws(self) -> int:
         """Number of replicas that are kept one by one."""
         return self.G.shape[0]
 
     @cached_property
-    def ensemble(self):
+    def ensemble(self) -> Ensemble:
         """Means, standard deviations and quantiles over all replicas, an :class:`onlinemode.ensemble.Ensemble`."""
         if self.summary is not None:
             return self.summary
@@ -164,7 +168,7 @@ class Trajectory(Described):
         kept = {name: getattr(self, name)[:1] for name in names}
         return replace(self, **kept, summary=None)
 
-    def start_of(self, replica):
+    def start_of(self, replica: int) -> OrderParameters:
         """The order parameters from which a replica began."""
         if self.starts is None:
             return self.initial
@@ -172,13 +176,13 @@ class Trajectory(Described):
                                **{name: values[replica] for name, values in self.starts.items()})
 
     @property
-    def began_together(self):
+    def began_together(self) -> bool:
         """Whether all replicas began from one start; those of a run that goes on may have."""
         recorded = self.info.start
         return recorded.get("together", False) if recorded["kind"] == "states" else self.starts is None
 
     @property
-    def final(self):
+    def final(self) -> Weights | OrderParameters | Callable[[int], Weights | OrderParameters]:
         """Where the run ended, as a start that :func:`onlinemode.simulate` takes.
 
         Weights where the vectors were kept (micro with ``store_final=True``), else OrderParameters; of
@@ -205,7 +209,7 @@ class Trajectory(Described):
 
         return final_of if self.replicas > 1 else final_of(0)
 
-    def states_at_end(self):
+    def states_at_end(self) -> ReplicaStates:
         """Where all replicas stand, a ReplicaStates; overlaps alone where no more is known.
 
         Raises
@@ -233,7 +237,7 @@ class Trajectory(Described):
         return f"replica {number} of this run" if self.replicas > 1 else "this run"
 
     @property
-    def N(self):
+    def N(self) -> int | None:
         """Number of inputs; None for a mean-field run from overlaps."""
         return self.info.N
 
@@ -242,18 +246,18 @@ class Trajectory(Described):
         return self.xi_out * self.strengths[..., None, :]
 
     @cached_property
-    def Q(self):
+    def Q(self) -> NDArray[np.float64]:
         """Overlaps of the student's units, Q = A diag(s) G diag(s) Aᵀ, (draws, n, K, K)."""
         with np.errstate(over="ignore", invalid="ignore"):
             return self._scaled @ self.G @ np.swapaxes(self._scaled, -1, -2)
 
     @cached_property
-    def R(self):
+    def R(self) -> NDArray[np.float64]:
         """Overlaps of student and teacher units, R = A diag(s) S, (draws, n, K, M)."""
         return self._scaled @ self.S
 
     @cached_property
-    def generalization_error(self):
+    def generalization_error(self) -> NDArray[np.float64]:
         """ε_g = ½ E[(f − y)²] without label noise, (draws, n)."""
         if self.error is not None:
             return self.error
@@ -261,27 +265,27 @@ class Trajectory(Described):
                                     self.readout, self.teacher_readout, self.problem.teacher_activation)
 
     @property
-    def signed(self):
+    def signed(self) -> bool:
         """Whether matching uses ρ itself; |ρ| where the signs of the readout are trained."""
         return self.problem.rates.readout == 0.0
 
     @cached_property
-    def rho(self):
+    def rho(self) -> NDArray[np.float64]:
         """Normalized overlaps ρ_km = R_km/√(Q_kk T_mm), (draws, n, K, M)."""
         return observables.normalized_overlaps(self.Q, self.R, self.T)
 
     @cached_property
-    def specialization(self):
+    def specialization(self) -> NDArray[np.float64]:
         """Normalized specialization (docs/theory.md, section 6.2), (draws, n)."""
         return observables.specialization(self.Q, self.R, self.T, self.signed)
 
     @cached_property
-    def unit_margins(self):
+    def unit_margins(self) -> NDArray[np.float64]:
         """Matched ρ minus the largest other |ρ| of each unit, (draws, n, K)."""
         return observables.unit_margins(self.Q, self.R, self.T, self.signed)
 
     @cached_property
-    def mode_residuals(self):
+    def mode_residuals(self) -> NDArray[np.float64] | None:
         """r_p = |X_p − X*_p|²/|X*_p|², (draws, n, P); None where not defined (section 6.3)."""
         rates, start, (activation, of_teacher) = self.problem.rates, self.initial, self.problem.activations
         trained = rates.readout > 0.0
@@ -295,7 +299,7 @@ class Trajectory(Described):
             self.G, self.S, self.T, start.strengths, start.xi_out, None if trained else self.readout[:, 0],
             self.teacher_readout, odd=activation.odd)
 
-    def plateaus(self, replica=0, **options):
+    def plateaus(self, replica: int = 0, **options: float) -> list[observables.Plateau]:
         """Plateaus of ε_g of one replica; options of :func:`onlinemode.observables.find_plateaus`.
 
         Simulated curves are smoothed over 0.3 decades of α, and the least prominence is 0.2, unless
@@ -306,11 +310,11 @@ class Trajectory(Described):
             options = {"smoothing": 0.3, "prominence": 0.2} | options
         return observables.find_plateaus(self.alpha, self.generalization_error[replica], **options)
 
-    def specialization_steps(self, replica=0, **options):
+    def specialization_steps(self, replica: int = 0, **options: float) -> NDArray[np.float64]:
         """Times at which the specialization of one replica rises fastest."""
         return observables.specialization_steps(self.alpha, self.specialization[replica], **options)
 
-    def save(self, path):
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the run to an .npz file (no pickle), whole or not at all.
 
         For readers in other languages it holds Q, R, generalization_error and specialization, too, where Q and R
@@ -335,7 +339,7 @@ class Trajectory(Described):
             arrays |= {name: getattr(self, name) for name in _DERIVED}
         write_archive(path, KIND, header, arrays)
 
-    def to_csv(self, path, theory=None):
+    def to_csv(self, path: str | PathLike[str], theory: "Trajectory | None" = None) -> None:
         """Write one row a replica and saved time, for readers that know no .npz.
 
         Columns: replica, alpha, generalization_error (with its standard error where it was measured), specialization,
@@ -435,7 +439,7 @@ def read_start(arrays, origin):
             "begin": ReplicaStates.from_arrays("begin_", arrays)}
 
 
-def load(path):
+def load(path: str | PathLike[str]) -> Trajectory:
     """Read a run that :meth:`Trajectory.save` wrote.
 
     Parameters

@@ -6,7 +6,9 @@ import os
 import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,9 +55,9 @@ class Dataset(Described):
     test_y: np.ndarray
     name: str
     classes: int
-    origin: dict = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.integer("classes", self.classes, 2)
         images = [checks.real(f"{self.name}: {part}_x", getattr(self, f"{part}_x")).dtype == np.uint8
                   for part in ("train", "test")]
@@ -81,22 +83,22 @@ class Dataset(Described):
                 ("training", f"{len(self.train_x):,} samples"), ("test", f"{len(self.test_x):,} samples")]
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         """Entries of one input."""
         return self.train_x.shape[1]
 
     @property
-    def is_mixture(self):
+    def is_mixture(self) -> bool:
         """Whether :func:`gaussian_mixture` has drawn it, whatever its name."""
         return self.origin.get("kind") == "gaussian_mixture"
 
     @cached_property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """A hash of all arrays, to tell whether two runs had the same data."""
         digest = hashlib.blake2b(digest_size=8)
         for array in (self.train_x, self.train_y, self.test_x, self.test_y):
             digest.update(f"{array.shape}{array.dtype.str}".encode())
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array))  # type: ignore[arg-type]
         return digest.hexdigest()
 
 
@@ -134,7 +136,7 @@ def _labels(name, values, classes):
     return y.astype(np.float32)
 
 
-def gaussian_mixture(train=100_000, test=10_000, seed=0):
+def gaussian_mixture(train: int = 100_000, test: int = 10_000, seed: int = 0) -> Dataset:
     """Four Gaussian clouds in the plane, labelled like XOR: the data of figure 1 of Li and Huang.
 
     Means ±(½, ½) have the label +1, ±(−½, ½) the label −1; the covariance is 0.05 times the identity, and each
@@ -168,7 +170,7 @@ def gaussian_mixture(train=100_000, test=10_000, seed=0):
                    origin={"kind": "gaussian_mixture", "train": int(train), "test": int(test), "seed": int(seed)})
 
 
-def idx(folder, name=None):
+def idx(folder: str | PathLike[str], name: str | None = None) -> Dataset:
     """MNIST or any data set in the four files of its format, gzip or not.
 
     Parameters
@@ -229,7 +231,7 @@ def _read_idx(folder, file, magic):
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
-def arrays(path):
+def arrays(path: str | PathLike[str]) -> Dataset:
     """A user's own data: an .npz with train_x, train_y, test_x and test_y.
 
     Parameters
@@ -276,7 +278,7 @@ def arrays(path):
     return Dataset(**found, name=path.stem, classes=classes, origin={"kind": "arrays", "path": str(path.resolve())})
 
 
-def find(name, folder=None):
+def find(name: str, folder: str | PathLike[str] | None = None) -> Dataset:
     """A data set by its name: ``"gaussian-mixture"``, ``"mnist"``, ``"fashion-mnist"``, or an .npz file.
 
     IDX folders are looked up in this order: ``folder``, the folder that the environment variable
@@ -319,14 +321,14 @@ def find(name, folder=None):
                     f"--data-dir or {ENVIRONMENT}{hint}")
 
 
-def cache_folder():
+def cache_folder() -> Path:
     """Where fetched data sets are kept: ONLINEMODE_DATA if set, else the user's cache folder."""
     if os.environ.get(ENVIRONMENT):
         return Path(os.environ[ENVIRONMENT])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onlinemode"
 
 
-def remake(origin):
+def remake(origin: dict[str, Any]) -> Dataset:
     """The data set again, from the ``origin`` of one.
 
     Raises
@@ -339,4 +341,4 @@ def remake(origin):
     kind = origin.pop("kind", None)
     if kind not in makers:
         raise FileError("the data set was made from arrays in memory and cannot be found again; give it as an argument")
-    return makers[kind](**origin)
+    return makers[kind](**origin)  # type: ignore[operator]

@@ -1,6 +1,8 @@
 """Downloads of MNIST and Fashion-MNIST, with pooch: cached, resumable file by file, checked by SHA-256."""
 
+from collections.abc import Callable
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 
 from onlinemode import checks
@@ -21,7 +23,8 @@ SOURCES = {  # where the archives are, and the SHA-256 of each
 }
 
 
-def fetch(name, folder=None, url=None, progress=None):
+def fetch(name: str, folder: str | PathLike[str] | None = None, url: str | None = None,
+          progress: Callable[[str], object] | None = None) -> Path:
     """Download the four files of a data set, those that are not there yet.
 
     Parameters

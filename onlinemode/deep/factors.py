@@ -4,14 +4,19 @@ W = ξ_out diag(Σ) ξ_in of shape (N_out, N_in).  A dense layer has no modes of
 singular value decomposition take their place, so that both kinds of network meet the same measures.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks
 from onlinemode.deep.arrays import to_numpy
 from onlinemode.display import short_repr
 from onlinemode.errors import ParameterError, ShapeError
+
+if TYPE_CHECKING:
+    from onlinemode.deep.network import Network
 
 
 class Factors(NamedTuple):
@@ -21,20 +26,21 @@ class Factors(NamedTuple):
     strengths: np.ndarray
     xi_out: np.ndarray
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
     @property
-    def modes(self):
+    def modes(self) -> int:
         """Number of modes P."""
         return len(self.strengths)
 
     @property
-    def matrix(self):
+    def matrix(self) -> NDArray[np.float64]:
         """W, (N_out, N_in)."""
         return (self.xi_out * self.strengths) @ self.xi_in
 
 
-def checked(xi_in, strengths, xi_out):
+def checked(xi_in: ArrayLike, strengths: ArrayLike, xi_out: ArrayLike) -> Factors:
     """Factors whose shapes agree and whose entries are finite.
 
     Raises
@@ -47,7 +53,7 @@ def checked(xi_in, strengths, xi_out):
                    checks.array("xi_out", xi_out, (None, P), symbols="(N_out, P)"))
 
 
-def truncated(W, modes=None):
+def truncated(W: ArrayLike, modes: int | None = None) -> Factors:
     """The leading modes of a matrix by its singular value decomposition: U, σ and Vᵀ cut to ``modes``.
 
     Parameters
@@ -75,7 +81,7 @@ def truncated(W, modes=None):
     return Factors(V[:modes], s[:modes], U[:, :modes])
 
 
-def orthogonal(factors):
+def orthogonal(factors: Factors) -> Factors:
     """The same matrix with orthonormal modes and descending strengths, without forming W.
 
     Its singular value decomposition from the QR decompositions of both sides, at the cost of P²(N_in + N_out).
@@ -95,7 +101,7 @@ def orthogonal(factors):
     return Factors(V @ Q_in.T, s, Q_out @ U)
 
 
-def of_network(network, modes=None):
+def of_network(network: "Network", modes: int | Sequence[int] | None = None) -> list[Factors]:
     """Factors of every layer of a network.
 
     Parameters
@@ -115,7 +121,8 @@ def of_network(network, modes=None):
         If a sequence does not name every layer.
     """
     out = []
-    wanted = [modes] * len(network.layers) if modes is None or np.ndim(modes) == 0 else list(modes)
+    single = modes is None or np.ndim(modes) == 0
+    wanted = [modes] * len(network.layers) if single else list(modes)  # type: ignore[arg-type]
     if len(wanted) != len(network.layers):
         raise ShapeError(f"modes must be one number, or one for each of the {len(network.layers)} layers; got "
                          f"{len(wanted)}")
@@ -129,7 +136,7 @@ def of_network(network, modes=None):
     return out
 
 
-def check_chain(layers, x=None):
+def check_chain(layers: Sequence[Factors], x: ArrayLike | None = None) -> None:
     """Raise ShapeError unless each layer takes what the one before gives, and the first one takes x."""
     if not layers:
         raise ShapeError("a network needs at least one layer; got none")
@@ -141,7 +148,7 @@ def check_chain(layers, x=None):
         raise ShapeError(f"x must have shape (samples, N_in) = (any, {layers[0].xi_in.shape[1]}); got {np.shape(x)}")
 
 
-def fields(layers, x):
+def fields(layers: Sequence[Factors], x: ArrayLike) -> list[np.ndarray]:
     """Pre-activations of every layer, W h with h the activity below: [(samples, N_1), …, (samples, N_L)].
 
     ReLU between the layers, none after the last, no biases.
@@ -164,7 +171,7 @@ def fields(layers, x):
     return out
 
 
-def accuracy(outputs, y):
+def accuracy(outputs: ArrayLike, y: ArrayLike) -> float:
     """Share of samples whose largest output is that of their class; with one output, whose sign is that of y.
 
     Parameters

@@ -7,12 +7,14 @@ layer, cut to as many modes, meets the same measures.
 Formulas and how they were checked: docs/theory.md, section 11.3.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks
-from onlinemode.deep.factors import fields, orthogonal
+from onlinemode.deep.factors import Factors, fields, orthogonal
 from onlinemode.display import short_repr
 from onlinemode.errors import ParameterError, ShapeError
 
@@ -42,10 +44,11 @@ class Geometry(NamedTuple):
     classes: np.ndarray
     classes_chance: np.ndarray
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
-def participation_dimension(samples):
+def participation_dimension(samples: ArrayLike) -> float:
     """D = (tr C)² / tr C² of the covariance C of the samples: n for n directions of equal variance.
 
     Parameters
@@ -70,7 +73,7 @@ def _participation(total, squares):
     return float(total**2 / squares) if squares > 0.0 else float("nan")
 
 
-def matrix_dimension(factors):
+def matrix_dimension(factors: Factors) -> float:
     """(Σ σ²)² / Σ σ⁴ of the singular values σ of W, from the factors alone.
 
     Parameters
@@ -86,7 +89,7 @@ def matrix_dimension(factors):
     return _participation(energy.sum(), (energy**2).sum())
 
 
-def principal_angles(A, B):
+def principal_angles(A: ArrayLike, B: ArrayLike) -> NDArray[np.float64]:
     """Angles between the spans of the columns of A and of B, ascending, in radians.
 
     Cosines are the singular values of Q_Aᵀ Q_B (Björck and Golub, Math. Comp. 27, 579 (1973)); below 45° the
@@ -113,7 +116,7 @@ def principal_angles(A, B):
     return np.where(cosines**2 > 0.5, np.arcsin(np.clip(sines, 0.0, 1.0)), np.arccos(np.clip(cosines, 0.0, 1.0)))
 
 
-def subspace_overlap(A, B):
+def subspace_overlap(A: ArrayLike, B: ArrayLike) -> float:
     """Mean squared cosine of the principal angles: 1 where one span lies in the other, 0 where they are orthogonal.
 
     Random spans of dimensions p and q in N dimensions have the mean max(p, q)/N.
@@ -129,7 +132,7 @@ def subspace_overlap(A, B):
     return float(np.mean(np.cos(principal_angles(A, B)) ** 2))
 
 
-def alignment(before, after):
+def alignment(before: Factors, after: Factors) -> tuple[float, float]:
     """Overlap of what a layer writes with what the next one reads, every direction by its weight.
 
     A = tr(C_out C_in) / √(tr C_out² tr C_in²), with C_out = W_l W_lᵀ and C_in = W_{l+1}ᵀ W_{l+1} in the space between
@@ -157,7 +160,7 @@ def alignment(before, after):
     return float(read @ cosines @ written / size), float(written.sum() * read.sum() / before.xi_out.shape[0] / size)
 
 
-def class_overlap(samples, labels, directions=CLASS_DIRECTIONS):
+def class_overlap(samples: ArrayLike, labels: ArrayLike, directions: int = CLASS_DIRECTIONS) -> tuple[float, float]:
     """How entangled classes are: overlap of their leading subspaces, mean over all pairs of classes.
 
     The subspace of a class is spanned by the leading ``directions`` principal components of its own samples
@@ -200,7 +203,8 @@ def class_overlap(samples, labels, directions=CLASS_DIRECTIONS):
     return float(squares[upper].mean() / directions), directions / samples.shape[1]
 
 
-def measure(layers, x, labels=None, modes=None, directions=CLASS_DIRECTIONS):
+def measure(layers: Sequence[Factors], x: ArrayLike, labels: ArrayLike | None = None, modes: int | None = None,
+            directions: int = CLASS_DIRECTIONS) -> Geometry:
     """All measures of one network.
 
     Parameters
@@ -225,7 +229,8 @@ def measure(layers, x, labels=None, modes=None, directions=CLASS_DIRECTIONS):
     if modes is not None:
         modes = checks.integer("modes", modes, 1)
         spans = [type(span)(span.xi_in[:modes], span.strengths[:modes], span.xi_out[:, :modes]) for span in spans]
-    overlaps, chances, aligned = [], [], []
+    overlaps, chances = [], []
+    aligned: Any = []
     for before, after in zip(spans, spans[1:]):
         A, B = _spanned(before).xi_out, _spanned(after).xi_in.T
         empty = min(A.shape[1], B.shape[1]) == 0

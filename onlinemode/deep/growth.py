@@ -4,9 +4,11 @@ Formulas and how they were checked: docs/theory.md, section 11.4.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
 from onlinemode import checks
@@ -28,13 +30,13 @@ class Growth(NamedTuple):
 
     name: str
     formula: str
-    parameters: dict
+    parameters: dict[str, float]
     residual: float
     aicc: float
 
-    def __call__(self, widths):
+    def __call__(self, widths: ArrayLike) -> NDArray[np.float64]:
         """P at these widths."""
-        return _FORMS[self.name][1](np.asarray(widths, np.float64), *self.parameters.values())
+        return _FORMS[self.name][1](np.asarray(widths, np.float64), *self.parameters.values())  # type: ignore[operator]
 
 
 def _log_then_constant(w, a, b, w1):
@@ -51,7 +53,7 @@ _FORMS = {
 }
 
 
-def compare_growth(widths, modes):
+def compare_growth(widths: ArrayLike, modes: ArrayLike) -> list[Growth]:
     """Fit five forms by least squares in ln P and order them by AICc, the best first.
 
     AICc = n ln(RSS/n) + 2k + 2k(k + 1)/(n − k − 1) with k counting the noise (Hurvich and Tsai, Biometrika 76, 297
@@ -94,7 +96,7 @@ def compare_growth(widths, modes):
     return sorted((_fit(name, w, P) for name in _FORMS), key=lambda growth: (growth.aicc, growth.residual))
 
 
-def undecided(growths):
+def undecided(growths: Sequence[Growth]) -> list[str]:
     """Names of the forms whose AICc is within 4 of the best one's, the best first."""
     return [growth.name for growth in growths if growth.aicc - growths[0].aicc < CLEAR or growth is growths[0]]
 

@@ -6,6 +6,7 @@ Formulas and how they were checked: docs/theory.md, section 11.1.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks
 from onlinemode.deep.factors import checked
@@ -28,10 +29,11 @@ class Ranked(NamedTuple):
     mean: np.ndarray
     standard_deviation: np.ndarray
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
-def importance(xi_in, strengths, xi_out, ranking="tau"):
+def importance(xi_in: ArrayLike, strengths: ArrayLike, xi_out: ArrayLike, ranking: str = "tau") -> NDArray[np.float64]:
     """Importance of each mode of a layer.
 
     Parameters
@@ -82,7 +84,7 @@ def _spread(vectors):
     return np.divide(cubes.sum(1) ** 2, squares, out=np.zeros(len(vectors)), where=squares > 0.0)
 
 
-def ranked(values):
+def ranked(values: ArrayLike) -> Ranked:
     """Importances of several networks, each in descending order, with mean and spread rank by rank.
 
     Parameters

@@ -1,8 +1,12 @@
 """Multilayer networks of mode-decomposed or dense layers: ReLU between the layers, no biases, linear outputs."""
 
 import math
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from onlinemode import checks
 from onlinemode.deep.arrays import PRECISIONS, array_module, flat_views, to_numpy
@@ -59,8 +63,15 @@ class Network:
     C. Li and H. Huang, Phys. Rev. Research 5, L022011 (2023); dense start: K. He et al., ICCV 2015.
     """
 
-    def __init__(self, sizes=(784, 100, 100, 10), variant="1L2P", modes=30, seed=0, precision="float32",
-                 loss="cross-entropy", device="cpu"):
+    sizes: tuple[int, ...]
+    variant: str
+    modes: tuple[int, ...] | None
+    layers: list[Any]
+    parameters: dict[str, np.ndarray]
+
+    def __init__(self, sizes: Iterable[int] | int = (784, 100, 100, 10), variant: str = "1L2P",
+                 modes: int | Sequence[int] = 30, seed: int = 0, precision: str = "float32",
+                 loss: str = "cross-entropy", device: str = "cpu") -> None:
         self.sizes = _sizes(sizes)
         self.variant = checks.choice("variant", variant, VARIANTS)
         self.modes = _modes(modes, self.sizes, variant)
@@ -80,9 +91,9 @@ class Network:
                         if variant == "two-factor"}
         self.layers = [self._layer(l) for l in range(len(self.sizes) - 1)]
         self._draw()
-        self._work = {}
+        self._work: dict[int, _Workspace] = {}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         modes = f", modes={list(self.modes)}" if self.modes else ""
         return f"Network(sizes={self.sizes}, variant={self.variant!r}{modes}, loss={self.loss_name!r})"
 
@@ -130,22 +141,22 @@ class Network:
                 values = (N_in * math.log(N_in)) ** (-1.0 / 6.0) * rng.standard_normal(array.shape)
             array[...] = self.xp.asarray(values.astype(self.precision))
 
-    def count_parameters(self):
+    def count_parameters(self) -> int:
         """Number of trained parameters."""
         return sum(array.size for array in self.parameters.values())
 
-    def multiplications(self):
+    def multiplications(self) -> int:
         """Of the forward pass of one sample, all layers together."""
         return sum(layer.multiplications for layer in self.layers)
 
-    def specification(self):
+    def specification(self) -> dict[str, Any]:
         """The arguments that make a network of this shape again, as plain types."""
         return {"sizes": list(self.sizes), "variant": self.variant, "modes": list(self.modes) if self.modes else None,
                 "seed": self.seed, "precision": self.precision, "loss": self.loss_name}
 
     # -- what it computes ---------------------------------------------------------------------
 
-    def workspace(self, rows):
+    def workspace(self, rows: int) -> "_Workspace":
         """The buffers for batches of this many samples."""
         if rows not in self._work:
             if len(self._work) > 3:  # odd sizes come and go
@@ -153,7 +164,7 @@ class Network:
             self._work[rows] = _Workspace(self, rows)
         return self._work[rows]
 
-    def forward(self, x):
+    def forward(self, x: ArrayLike) -> np.ndarray:
         """Outputs, (samples, n_out): the fields of the last layer, before the softmax.
 
         Parameters
@@ -166,19 +177,19 @@ class Network:
         """
         return self._blockwise(x, lambda work: [work.outputs[-1]])[0]
 
-    def activities(self, x):
+    def activities(self, x: ArrayLike) -> list[np.ndarray]:
         """Activities relu(z) of the hidden layers, a list of arrays (samples, width), the first layer's first."""
         return self._blockwise(x, lambda work: work.outputs[:-1])
 
-    def loss(self, x, y):
+    def loss(self, x: ArrayLike, y: ArrayLike) -> float:
         """Mean loss of the samples x, (samples, n_in), with targets y."""
         return self.evaluate(x, y)[0]
 
-    def accuracy(self, x, y):
+    def accuracy(self, x: ArrayLike, y: ArrayLike) -> float:
         """Share of the samples whose class is right; for one output, whose sign agrees with that of y."""
         return self.evaluate(x, y)[1]
 
-    def evaluate(self, x, y):
+    def evaluate(self, x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
         """Mean loss and accuracy of samples and targets.
 
         Parameters
@@ -200,7 +211,7 @@ class Network:
             self._loss.gradient(self.xp, z, targets[block], losses[block], hits[block])
         return float(losses.mean(dtype=np.float64)), float(hits.mean(dtype=np.float64))
 
-    def gradients(self, x, y):
+    def gradients(self, x: ArrayLike, y: ArrayLike) -> dict[str, np.ndarray]:
         """Gradients of the mean loss, name to array, for samples that are one batch.
 
         The penalties of ``"SVD"`` are not among them: they do not go through Adam's moments.
@@ -210,7 +221,7 @@ class Network:
         self.backward(x, self._targets(y, len(x)), losses, hits)
         return {name: gradient.copy() for name, gradient in self._gradients.items()}
 
-    def backward(self, x, targets, losses, hits):
+    def backward(self, x: np.ndarray, targets: np.ndarray, losses: np.ndarray, hits: np.ndarray) -> None:
         """Forward and backward pass of one batch; leaves the gradients in ``flat_gradient``.
 
         Parameters
@@ -250,7 +261,7 @@ class Network:
                  for begin in range(0, len(x), ROWS)]
         return [self.xp.concatenate(arrays) for arrays in zip(*parts)]
 
-    def _inputs(self, x):
+    def _inputs(self, x) -> np.ndarray:
         if not hasattr(x, "get"):  # not of the graphics card, which has arrays of numbers alone
             x = checks.real("inputs", x)
         x = self.xp.asarray(x, dtype=self.precision)
@@ -264,23 +275,23 @@ class Network:
             raise ShapeError(f"inputs and targets must be equally many; got {samples} and {len(targets)}")
         return targets
 
-    def prepared_targets(self, y):
+    def prepared_targets(self, y: ArrayLike) -> np.ndarray:
         """Targets as the loss takes them, on the network's device."""
         return self.xp.asarray(self._loss.targets(y.get() if hasattr(y, "get") else y, self.sizes[-1], self.precision))
 
     # -- copies and files ---------------------------------------------------------------------
 
-    def copy(self):
+    def copy(self) -> "Network":
         """A network of its own with the same values."""
         other = Network(**self.specification(), device=self.device)
         other.flat[:] = self.flat
         return other
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray]:
         """The trained arrays in the processor's memory, name to array."""
         return {name: to_numpy(array).copy() for name, array in self.parameters.items()}
 
-    def set_state(self, arrays):
+    def set_state(self, arrays: dict[str, Any]) -> None:
         """Take the values that :meth:`state` gave.
 
         Raises
@@ -290,10 +301,11 @@ class Network:
         """
         for name, array in self.parameters.items():
             if name not in arrays or np.shape(arrays[name]) != array.shape:
-                raise ShapeError(f"{name} must have shape {array.shape}; got {np.shape(arrays.get(name))}")
+                found: Any = arrays.get(name)
+                raise ShapeError(f"{name} must have shape {array.shape}; got {np.shape(found)}")
             array[...] = self.xp.asarray(checks.real(name, arrays[name]))
 
-    def save(self, path):
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the network to an .npz file (no pickle), whole or not at all.
 
         Raises
@@ -315,7 +327,8 @@ class _Workspace:
         self.layers = [layer.workspace(rows) for layer in network.layers]
 
 
-def network_from(header, arrays, path, device="cpu"):
+def network_from(header: dict[str, Any], arrays: dict[str, Any], path: str | PathLike[str],
+                 device: str = "cpu") -> Network:
     """The network of an archive, from its specification and arrays.
 
     Raises
@@ -334,7 +347,7 @@ def network_from(header, arrays, path, device="cpu"):
     return network
 
 
-def load(path, device="cpu"):
+def load(path: str | PathLike[str], device: str = "cpu") -> Network:
     """Read a network: one that :meth:`Network.save` wrote, or the trained one of a saved training run.
 
     Parameters

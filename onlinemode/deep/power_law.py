@@ -7,9 +7,11 @@ Formulas and how they were checked: docs/theory.md, section 11.1.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from onlinemode import checks
@@ -49,7 +51,7 @@ class Segments(NamedTuple):
     at_edge : bool, whether only three ranks, the fewest allowed, lie on one side of the breakpoint.
     """
 
-    slopes: tuple
+    slopes: tuple[Estimate, Estimate]
     breakpoint: Estimate
     height: float
     at_edge: bool
@@ -59,7 +61,7 @@ class WithoutTail(NamedTuple):
     """The two power laws that the first ``ranks`` ranks alone give, without intervals: two slopes, a rank."""
 
     ranks: int
-    slopes: tuple
+    slopes: tuple[float, ...]
     breakpoint: float
     at_edge: bool
 
@@ -104,16 +106,17 @@ class PowerLaw(NamedTuple):
     confidence: float
     segments: Segments
     without_tail: WithoutTail
-    windows: tuple
-    models: tuple
+    windows: tuple[Window, ...]
+    models: tuple[Model, ...]
     correlation: float
     effective_ranks: float
     bend: float
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
     @property
-    def supported(self):
+    def supported(self) -> tuple[str, ...]:
         """Names of the forms whose BIC is less than 4 above the lowest, the lowest first: undecided if several.
 
         One power law is left out where ``bend`` < 0.05, before the lowest is sought; where ``bend`` is larger it is
@@ -125,25 +128,26 @@ class PowerLaw(NamedTuple):
                      or (model.name == ONE and self.bent == "no bend shown"))
 
     @property
-    def bent(self):
+    def bent(self) -> str:
         """What ``bend`` says at 5 %: "bent", "no bend shown" or "undefined"."""
         if np.isnan(self.bend):
             return "undefined"
         return "bent" if self.bend < SIGNIFICANT else "no bend shown"
 
     @property
-    def verdict(self):
+    def verdict(self) -> str:
         """``supported`` in words."""
         return ("undecided: " if len(self.supported) > 1 else "") + ", ".join(self.supported)
 
-    def curve(self, ranks):
+    def curve(self, ranks: ArrayLike) -> NDArray[np.float64]:
         """Importance by the two segments at these ranks."""
         (one, two), at = self.segments.slopes, self.segments.breakpoint.value
         ratio = np.asarray(ranks, np.float64) / at
         return self.segments.height * np.where(ratio < 1.0, ratio**one.value, ratio**two.value)
 
 
-def fit_power_law(values, windows=WINDOWS, confidence=0.95, seed=0):
+def fit_power_law(values: ArrayLike, windows: Sequence[tuple[int, int]] = WINDOWS, confidence: float = 0.95,
+                  seed: int = 0) -> PowerLaw:
     """Two power laws with a fitted breakpoint, the paper's fixed windows, and a comparison of four forms.
 
     The breakpoint is exact: the best pair of lines that meet, over all real ln rank that leave three ranks on

@@ -1,5 +1,11 @@
 """Hyperparameters of the experiments, and their reduced setting."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onlinemode.deep.data import Dataset
+    from onlinemode.deep.network import Network
+
 # Hyperparameters of Li and Huang's experiments; those of dense are this project's.
 PRESETS = {
     "dense": {"epochs": 200, "batch": 100, "rate": 1e-3, "halve_every": 50, "decay": 1e-4},
@@ -12,7 +18,7 @@ PRESETS = {
 REDUCED = 10  # the reduced setting has a tenth of the epochs, and a rate that is halved ten times as often
 
 
-def preset(network, dataset=None, reduced=False):
+def preset(network: "Network", dataset: "Dataset | None" = None, reduced: bool = False) -> dict[str, Any]:
     """Hyperparameters for a network: those of its variant, or of figure 1 for the Gaussian mixture.
 
     Parameters

@@ -3,12 +3,14 @@
 Formulas and how they were checked: docs/theory.md, section 11.2.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from onlinemode import checks
-from onlinemode.deep.factors import accuracy, check_chain, fields
+from onlinemode.deep.factors import Factors, accuracy, check_chain, fields
 from onlinemode.deep.importance import importance
 from onlinemode.deep.streams import Stream, generator
 from onlinemode.display import short_repr
@@ -34,10 +36,13 @@ class Removal(NamedTuple):
     descending: np.ndarray
     random: np.ndarray
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
-def removal(layers, x, y, which, shares=SHARES, ranking="tau", draws=RANDOM_DRAWS, seed=0):
+def removal(layers: Sequence[Factors], x: ArrayLike, y: ArrayLike, which: int | Sequence[int],
+            shares: ArrayLike = SHARES, ranking: str = "tau", draws: int = RANDOM_DRAWS,
+            seed: int = 0) -> Removal:
     """Accuracy against the share of modes removed, in three orders.
 
     A mode is removed by setting its strength to 0 in a copy; nothing is trained again.  The number removed of P is

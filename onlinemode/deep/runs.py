@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from os import PathLike
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,7 +66,7 @@ class TrainingRun(Described):
     network: Network
     status: Status
     message: str
-    meta: dict
+    meta: dict[str, Any]
 
     TESTED = ("epoch", "test_accuracy", "test_loss")  # E + 1 of each
     HISTORY = (*TESTED, "loss", "train_accuracy", "rate", "seconds")
@@ -80,11 +81,11 @@ class TrainingRun(Described):
                 ("training loss", ends(self.loss))]
 
     @property
-    def epochs(self):
+    def epochs(self) -> int:
         """Number of finished epochs."""
         return len(self.loss)
 
-    def save(self, path):
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the run with its network to an .npz file (no pickle), whole or not at all.
 
         Raises
@@ -98,7 +99,7 @@ class TrainingRun(Described):
                                    "message": self.message, "meta": self.meta}, arrays)
 
 
-def load_run(path, device="cpu"):
+def load_run(path: str | PathLike[str], device: str = "cpu") -> TrainingRun:
     """Read a run that :meth:`TrainingRun.save` wrote.
 
     Parameters

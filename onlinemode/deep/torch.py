@@ -9,11 +9,15 @@ A layer is W = ξ_out diag(Σ) ξ_in in factor form, so that its cost is P(N_in 
 import copy
 import math
 from collections import deque
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from types import MethodType
+from typing import Any
+
+import numpy as np
 
 from onlinemode import checks
 from onlinemode.deep import factors, importance
+from onlinemode.deep.factors import Factors
 from onlinemode.errors import EngineError, ParameterError
 
 try:
@@ -41,7 +45,8 @@ class _Modes(nn.Module):
     factor, and a bias of 0; ``torch.manual_seed`` selects them.
     """
 
-    def __init__(self, N_in, N_out, modes, bias, device, dtype):
+    def __init__(self, N_in: int, N_out: int, modes: int, bias: bool, device: torch.device | str | None,
+                 dtype: torch.dtype | None) -> None:
         super().__init__()
         self.N_in = checks.integer("N_in (the initial values need ln N_in > 0)", N_in, 2)
         self.N_out = checks.integer("N_out", N_out, 1)
@@ -55,7 +60,7 @@ class _Modes(nn.Module):
         self.bias = nn.Parameter(torch.empty(self.N_out, **options)) if bias else None
         self.reset_parameters()
 
-    def reset_parameters(self):
+    def reset_parameters(self) -> None:
         """Draw new factors."""
         size = (self.N_in * math.log(self.N_in)) ** (-1.0 / 6.0)
         for parameter in (self.xi_in, self.strengths, self.xi_out):
@@ -63,18 +68,18 @@ class _Modes(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def factors(self):
+    def factors(self) -> Factors:
         """A copy of the factors as :class:`onlinemode.deep.factors.Factors`, NumPy arrays in float64."""
         return factors.checked(*(each.detach().to("cpu", torch.float64).numpy()
                                  for each in (self.xi_in, self.strengths, self.xi_out)))
 
     @property
-    def matrix(self):
+    def matrix(self) -> torch.Tensor:
         """W formed, (N_out, N_in), with its gradient."""
         return (self.xi_out * self.strengths) @ self.xi_in
 
     @property
-    def weight(self):
+    def weight(self) -> torch.Tensor:
         """W formed in the shape of the dense layer's, with its gradient, for code that reads it; no parameter."""
         return self.matrix
 
@@ -118,15 +123,16 @@ class ModeLinear(_Modes):
     ParameterError
     """
 
-    def __init__(self, in_features, out_features, modes, bias=False, device=None, dtype=None):
+    def __init__(self, in_features: int, out_features: int, modes: int, bias: bool = False,
+                 device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None:
         super().__init__(in_features, out_features, modes, bias, device, dtype)
         self.in_features, self.out_features = self.N_in, self.N_out
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., N_in) to (..., N_out)."""
         return functional.linear(functional.linear(x, self.xi_in) * self.strengths, self.xi_out, self.bias)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (f"in_features={self.in_features}, out_features={self.out_features}, modes={self.modes}, "
                 f"bias={self.bias is not None}")
 
@@ -158,8 +164,10 @@ class ModeConv2d(_Modes):
     ParameterError
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size, modes, stride=1, padding=0, dilation=1, bias=False,
-                 device=None, dtype=None):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, int], modes: int,
+                 stride: int | tuple[int, int] = 1, padding: int | tuple[int, int] | str = 0,
+                 dilation: int | tuple[int, int] = 1, bias: bool = False, device: torch.device | str | None = None,
+                 dtype: torch.dtype | None = None) -> None:
         kernel = (kernel_size, kernel_size) if not isinstance(kernel_size, tuple | list) else tuple(kernel_size)
         if len(kernel) != 2:
             raise ParameterError(f"kernel_size must be one or two whole numbers; got {kernel_size!r}")
@@ -169,23 +177,23 @@ class ModeConv2d(_Modes):
         self.in_channels, self.out_channels, self.kernel_size = in_channels, self.N_out, kernel
         self.stride, self.padding, self.dilation = stride, padding, dilation
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """([samples,] C_in, height, width) to ([samples,] C_out, height, width)."""
         filters = self.xi_in.reshape(self.modes, self.in_channels, *self.kernel_size)
         fields = functional.conv2d(x, filters, None, self.stride, self.padding, self.dilation)
         return functional.conv2d(fields * self.strengths[:, None, None], self.xi_out[:, :, None, None], self.bias)
 
     @property
-    def weight(self):
+    def weight(self) -> torch.Tensor:
         """The filters formed, (C_out, C_in, k_h, k_w), with their gradient, for code that reads them; no parameter."""
         return self.matrix.reshape(self.out_channels, self.in_channels, *self.kernel_size)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, modes={self.modes}, "
                 f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, bias={self.bias is not None}")
 
 
-def from_dense(layer, modes):
+def from_dense(layer: nn.Linear | nn.Conv2d, modes: int) -> ModeLinear | ModeConv2d:
     """The best approximation of a trained dense layer by modes: its truncated singular value decomposition.
 
     Parameters
@@ -247,7 +255,7 @@ def _check_parameter_hooks(module, name):
                                  "anew on what is converted")
 
 
-def convert(model, modes, skip=()):
+def convert(model: nn.Module, modes: int, skip: Collection[str] = ()) -> nn.Module:
     """A copy of a model whose dense layers are made of modes by :func:`from_dense`.
 
     Replaced is every ``nn.Linear`` and every ``nn.Conv2d`` with one group and zero padding, of exactly these
@@ -299,7 +307,8 @@ def convert(model, modes, skip=()):
     kept = {id(layer) for name, layer in names.items() if any(f"{name}.".startswith(f"{each}.") for each in skip)}
     chosen = {id(layer): name for name, layer in names.items() if id(layer) not in kept and _convertible(layer)}
     _check_references(names, chosen)
-    made, of_weight = {}, {}
+    made: dict[int, Any] = {}
+    of_weight: dict[tuple[int, type], Any] = {}
     for key, name in chosen.items():
         layer = names[name]
         _check_ties(layer, name, names, chosen)
@@ -368,12 +377,12 @@ def _convertible(layer):
     return layer.in_features > 1 and layer.out_features > 0
 
 
-def mode_layers(model):
+def mode_layers(model: nn.Module) -> dict[str, Factors]:
     """Factors of every layer of modes of a model, name to :class:`onlinemode.deep.factors.Factors`."""
     return {name: layer.factors() for name, layer in model.named_modules() if isinstance(layer, _Modes)}
 
 
-def importances(model, ranking="tau"):
+def importances(model: nn.Module, ranking: str = "tau") -> dict[str, np.ndarray]:
     """Importance of the modes of every layer of modes, name to array (P,).
 
     Parameters

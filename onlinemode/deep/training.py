@@ -4,7 +4,10 @@ import math
 import platform
 import time
 import warnings
+from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,8 +30,10 @@ SHUFFLED_WHOLE = 32 * 2**20  # bytes of inputs up to which an epoch is put in or
 DIVERGED_ABOVE = 1e6  # times the first test loss, if that is above 1: a mean loss that no run comes back from
 
 
-def train(network, dataset, epochs=None, batch=None, rate=None, halve_every=None, decay=None, seed=0, progress=None,
-          checkpoint=None, checkpoint_every=EVERY, note=None):
+def train(network: Network, dataset: Dataset, epochs: int | None = None, batch: int | None = None,
+          rate: float | None = None, halve_every: int | None = None, decay: float | None = None, seed: int = 0,
+          progress: Callable[[Progress], object] | None = None, checkpoint: str | PathLike[str] | None = None,
+          checkpoint_every: float = EVERY, note: Any = None) -> TrainingRun:
     """Train a copy of a network with Adam on seeded minibatches.
 
     Parameters
@@ -81,7 +86,9 @@ def train(network, dataset, epochs=None, batch=None, rate=None, halve_every=None
     return trainer.run(progress, checkpoint, checkpoint_every)
 
 
-def resume(path, dataset=None, progress=None, checkpoint=None, checkpoint_every=EVERY, device="cpu"):
+def resume(path: str | PathLike[str], dataset: Dataset | None = None,
+           progress: Callable[[Progress], object] | None = None, checkpoint: str | PathLike[str] | None = None,
+           checkpoint_every: float = EVERY, device: str = "cpu") -> TrainingRun:
     """Go on with an interrupted run from its checkpoint.
 
     Parameters

@@ -10,8 +10,10 @@ Formulas and how they were checked: docs/theory.md, section 11.4.
 import hashlib
 import json
 import math
+from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +24,9 @@ from onlinemode.deep.training import train
 from onlinemode.display import short_repr
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.storage import replacing
+
+if TYPE_CHECKING:
+    from onlinemode.deep.data import Dataset
 
 WIDTHS = (20, 32, 50, 80, 140, 240, 400, 640)
 GRID = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64)
@@ -51,10 +56,12 @@ class Crossing(NamedTuple):
     accuracy: np.ndarray
     dense: np.ndarray
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
-def least_modes(accuracy_of, width, share=SHARE, grid=GRID, seeds=SEEDS):
+def least_modes(accuracy_of: Callable[[int, int | None, int], float], width: int, share: float = SHARE,
+                grid: Sequence[int] = GRID, seeds: int = SEEDS) -> Crossing:
     """Climb the grid at one width.
 
     Parameters
@@ -90,11 +97,11 @@ def least_modes(accuracy_of, width, share=SHARE, grid=GRID, seeds=SEEDS):
             break
     accuracy = np.array(rows)
     reached = "never" if accuracy[-1].mean() < target else "always" if len(tried) == 1 else "crossed"
-    modes, error = float("nan"), float("nan")
+    modes, error = float("nan"), float("nan")  # type: ignore[assignment]
     if reached == "crossed":
         low, high = accuracy[-2].mean(), accuracy[-1].mean()
         fraction, step = (target - low) / (high - low), math.log(tried[-1] / tried[-2])
-        modes = tried[-2] * math.exp(fraction * step)
+        modes = tried[-2] * math.exp(fraction * step)  # type: ignore[assignment]
         if seeds > 1:
             variances = [each.var(ddof=1) / seeds for each in (dense, accuracy[-2], accuracy[-1])]
             weights = [share, 1.0 - fraction, fraction]
@@ -102,7 +109,9 @@ def least_modes(accuracy_of, width, share=SHARE, grid=GRID, seeds=SEEDS):
     return Crossing(width, float(target), float(modes), error, reached, np.array(tried), accuracy, dense)
 
 
-def sweep(accuracy_of, widths=WIDTHS, share=SHARE, grid=GRID, seeds=SEEDS, report=None):
+def sweep(accuracy_of: Callable[[int, int | None, int], float], widths: Sequence[int] = WIDTHS, share: float = SHARE,
+          grid: Sequence[int] = GRID, seeds: int = SEEDS,
+          report: Callable[[Crossing], object] | None = None) -> list[Crossing]:
     """:func:`least_modes` at every width.
 
     Parameters
@@ -127,7 +136,7 @@ def sweep(accuracy_of, widths=WIDTHS, share=SHARE, grid=GRID, seeds=SEEDS, repor
     return out
 
 
-def check_sweep(widths, share, grid, seeds):
+def check_sweep(widths: Sequence[int], share: float, grid: Sequence[int], seeds: int) -> None:
     """Raise ParameterError for arguments of :func:`sweep` that cannot be."""
     widths = [_checked(width, share, grid, seeds)[0] for width in widths]
     if not widths or len(set(widths)) < len(widths):
@@ -142,8 +151,9 @@ def _checked(width, share, grid, seeds):
     return checks.integer("width", width, 1), share, grid, checks.integer("seeds", seeds, 1)
 
 
-def make_training(dataset, depth=2, variant="1L2P", reduced=True, values=None, precision="float32", device="cpu",
-                  progress=None):
+def make_training(dataset: "Dataset", depth: int = 2, variant: str = "1L2P", reduced: bool = True,
+                  values: dict[str, Any] | None = None, precision: str = "float32", device: str = "cpu",
+                  progress: Callable | None = None) -> tuple[Callable[..., dict[str, Any]], dict[str, Any]]:
     """What :func:`cached` needs for networks with ``depth`` hidden layers of the same width.
 
     Parameters
@@ -203,7 +213,8 @@ def make_training(dataset, depth=2, variant="1L2P", reduced=True, values=None, p
                        "precision": precision, "hyperparameters": both}
 
 
-def cached(train, folder, settings):
+def cached(train: Callable[[int, int | None, int], dict[str, Any]], folder: str | PathLike[str],
+           settings: dict[str, Any]) -> Any:
     """An ``accuracy_of`` that keeps each result in a file of its own, written whole or not at all.
 
     Parameters
@@ -245,7 +256,7 @@ def cached(train, folder, settings):
             json.dump({**which, "result": result}, file, indent=1)
         return float(result["accuracy"])
 
-    accuracy_of.trained = 0
+    accuracy_of.trained = 0  # type: ignore[attr-defined]
     return accuracy_of
 
 

@@ -6,12 +6,13 @@ when it is first asked for; and one line here.
 
 from importlib import import_module
 
+from onlinemode.engines.base import Capabilities, Engine, Options
 from onlinemode.errors import EngineError
 
 ENGINES = ("micro", "chain", "ode")
 
 
-def get_engine(name):
+def get_engine(name: str) -> Engine:
     """The :class:`onlinemode.engines.base.Engine` of this name.
 
     Raises
@@ -22,12 +23,12 @@ def get_engine(name):
     return import_module(f"onlinemode.engines.{_known(name)}.engine").ENGINE
 
 
-def options_of(name):
+def options_of(name: str) -> type[Options]:
     """The options of an engine, a subclass of :class:`onlinemode.engines.base.Options`; imports nothing heavy."""
     return import_module(f"onlinemode.engines.{_known(name)}.options").Options
 
 
-def capabilities_of(name):
+def capabilities_of(name: str) -> Capabilities:
     """What an engine can do; imports nothing heavy."""
     return import_module(f"onlinemode.engines.{_known(name)}.options").CAPABILITIES
 

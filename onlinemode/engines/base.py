@@ -16,7 +16,7 @@ class Choice:
 
     names: tuple[str, ...]
 
-    def checked(self, name, value):
+    def checked(self, name: str, value: Any) -> Any:
         from onlinemode import checks
 
         return checks.choice(name, value, self.names)
@@ -28,7 +28,7 @@ class Device(Choice):
 
     names: tuple[str, ...] = DEVICES
 
-    def checked(self, name, value):
+    def checked(self, name: str, value: Any) -> Any:
         from onlinemode.errors import EngineError
 
         if value not in self.names:
@@ -42,7 +42,7 @@ class Whole:
 
     minimum: int
 
-    def checked(self, name, value):
+    def checked(self, name: str, value: Any) -> int:
         from onlinemode import checks
 
         return checks.integer(name, value, self.minimum)
@@ -55,7 +55,7 @@ class PowerOfTwo:
     minimum: int
     maximum: int
 
-    def checked(self, name, value):
+    def checked(self, name: str, value: Any) -> int:
         from onlinemode import checks
 
         return checks.power_of_two(name, value, self.minimum, self.maximum)
@@ -67,13 +67,13 @@ class Positive:
 
     maximum: float | None = None
 
-    def checked(self, name, value):
+    def checked(self, name: str, value: Any) -> float:
         from onlinemode import checks
 
         return checks.number(name, value, above=0.0, maximum=self.maximum)
 
 
-def option(kind, default, help, usual=None):
+def option(kind: Choice | Whole | PowerOfTwo | Positive, default: Any, help: str, usual: str | None = None) -> Any:
     """A field of an engine's options.
 
     Parameters
@@ -94,7 +94,7 @@ def option(kind, default, help, usual=None):
 class Options:
     """The options that one engine has; each is checked where it is given."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
             if value is not None:
@@ -158,7 +158,7 @@ class Call:
     stop: Any
     checkpoint: Any = None
     store_final: bool = False
-    starts: list = field(default_factory=list)
+    starts: list[Any] = field(default_factory=list)
     first_replica: int = 0
 
 
@@ -180,7 +180,7 @@ class Engine:
     """
 
     name: str
-    Options: type
+    Options: type[Any]
     capabilities: Capabilities
     run: Callable
     at_the_end: Callable = lambda states, N: states

@@ -6,6 +6,8 @@ bands lie between its quantiles, 50 % and 95 %.  Dotted lines are the linear-noi
 a run at that N.
 """
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
@@ -19,7 +21,7 @@ BANDS_FROM = 20  # replicas: fewer have no 2.5 % quantile to speak of
 DECADES_SHOWN = 4.5
 
 
-def listed(runs):
+def listed(runs: Trajectory | Iterable[Trajectory]) -> list[Trajectory]:
     """A list of runs, also of one alone."""
     runs = [runs] if isinstance(runs, Trajectory) else list(runs)
     if not runs:
@@ -27,12 +29,12 @@ def listed(runs):
     return runs
 
 
-def is_theory(run):
+def is_theory(run: Trajectory) -> bool:
     """Whether a run is drawn as lines."""
     return run.info.theory
 
 
-def name_of(run, runs=()):
+def name_of(run: Trajectory, runs: Sequence[Trajectory] = ()) -> str:
     """A short name for legends: engine and N, and what tells it from ``runs`` where some would have the same name."""
     plain = [_plain_name(other) for other in runs]
     if len(set(plain)) == len(plain):
@@ -74,17 +76,17 @@ def _draws_shown(run):
     return f", {run.replicas} draws" if run.replicas <= shown else f", {shown} of ${thousands(run.replicas)}$ draws"
 
 
-def has_bands(run):
+def has_bands(run: Trajectory) -> bool:
     """Whether quantile bands are drawn for a run."""
     return run.replicas >= BANDS_FROM and not is_theory(run) and bool(run.ensemble.bands())
 
 
-def has_mean(run):
+def has_mean(run: Trajectory) -> bool:
     """Whether the mean over replicas is drawn: of several simulations that began from one start."""
     return run.replicas > 1 and run.began_together and not is_theory(run)
 
 
-def is_marked(run):
+def is_marked(run: Trajectory) -> bool:
     """Whether a run is drawn as markers."""
     return run.replicas == 1 and not is_theory(run)
 

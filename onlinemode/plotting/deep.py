@@ -1,11 +1,21 @@
 """Pictures of deep networks."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from onlinemode.plotting.style import COLOURS, new_figure
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def plot_training_loss(ax, runs):
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from onlinemode.deep.runs import TrainingRun
+
+
+def plot_training_loss(ax: "Axes", runs: "Sequence[TrainingRun]") -> "Axes":
     """Training and test loss against the epoch, one colour a run.
 
     Parameters
@@ -29,7 +39,7 @@ def plot_training_loss(ax, runs):
     return ax
 
 
-def plot_training_accuracy(ax, runs):
+def plot_training_accuracy(ax: "Axes", runs: "Sequence[TrainingRun]") -> "Axes":
     """Training and test accuracy against the epoch, one colour a run.
 
     Parameters
@@ -52,7 +62,7 @@ def plot_training_accuracy(ax, runs):
     return ax
 
 
-def training_figure(runs, title=None):
+def training_figure(runs: "Sequence[TrainingRun]", title: str | None = None) -> "Figure":
     """Loss and accuracy of one or several training runs of the same setting.
 
     Parameters

@@ -1,11 +1,28 @@
 """Pictures of the modes of deep networks: importance, removal, geometry, least number against the width."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from onlinemode.plotting.style import COLOURS, GREY, MARKERS, new_figure
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def plot_importance(ax, ranked, fit=None, colour=COLOURS[0], label=None):
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from onlinemode.deep.geometry import Geometry
+    from onlinemode.deep.growth import Growth
+    from onlinemode.deep.importance import Ranked
+    from onlinemode.deep.power_law import PowerLaw
+    from onlinemode.deep.pruning import Removal
+    from onlinemode.deep.width import Crossing
+
+
+def plot_importance(ax: "Axes", ranked: "Ranked", fit: "PowerLaw | None" = None, colour: str = COLOURS[0],
+                    label: str | None = None) -> "Axes":
     """Sorted importance against the rank, log-log: mean ± sd over networks, the two segments and the fixed windows.
 
     The legend gives the break with and without the last 10 % of the ranks.
@@ -57,7 +74,7 @@ def _interval(estimate):
     return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
-def plot_removal(ax, removals):
+def plot_removal(ax: "Axes", removals: "Sequence[Removal]") -> "Axes":
     """Accuracy against the share of modes removed: least important first, most important first, at random.
 
     Parameters
@@ -87,7 +104,8 @@ def plot_removal(ax, removals):
     return ax
 
 
-def plot_by_layer(ax, groups, name, places, chance=None):
+def plot_by_layer(ax: "Axes", groups: "Mapping[str, Sequence[Geometry]]", name: str, places: Sequence[str],
+                  chance: str | None = None) -> "Axes":
     """One measure of :class:`onlinemode.deep.geometry.Geometry` by layer, mean ± sd over the networks of each group.
 
     Parameters
@@ -121,7 +139,7 @@ def plot_by_layer(ax, groups, name, places, chance=None):
     return ax
 
 
-def plot_width(ax, crossings, growths=()):
+def plot_width(ax: "Axes", crossings: "Sequence[Crossing]", growths: "Sequence[Growth]" = ()) -> "Axes":
     """Least number of modes against the width, with all forms of growth that were fitted.
 
     Parameters
@@ -162,7 +180,7 @@ def plot_width(ax, crossings, growths=()):
     return ax
 
 
-def plot_width_curves(ax, crossings):
+def plot_width_curves(ax: "Axes", crossings: "Sequence[Crossing]") -> "Axes":
     """Test accuracy against the number of modes, one colour a width; dashed the target at this width.
 
     Parameters
@@ -187,7 +205,7 @@ def plot_width_curves(ax, crossings):
     return ax
 
 
-def modes_figure(layers, title=None):
+def modes_figure(layers: "Sequence[tuple[Ranked, PowerLaw | None]]", title: str | None = None) -> "Figure":
     """Importance of the modes of every layer; ``layers`` is a list of (Ranked, PowerLaw or None)."""
     figure = new_figure(4.2 * len(layers), 3.9, title)
     for l, (ax, (ranked, fit)) in enumerate(zip(np.atleast_1d(figure.subplots(1, len(layers))), layers), start=1):
@@ -195,7 +213,7 @@ def modes_figure(layers, title=None):
     return figure
 
 
-def removal_figure(removals, title=None):
+def removal_figure(removals: "Mapping[str, Sequence[Removal]]", title: str | None = None) -> "Figure":
     """Removal curves; ``removals`` maps the title of a panel to its list of Removal."""
     figure = new_figure(4.0 * len(removals), 3.7, title)
     for ax, (name, found) in zip(np.atleast_1d(figure.subplots(1, len(removals))), removals.items()):
@@ -203,7 +221,7 @@ def removal_figure(removals, title=None):
     return figure
 
 
-def geometry_figure(groups, title=None):
+def geometry_figure(groups: "Mapping[str, Sequence[Geometry]]", title: str | None = None) -> "Figure":
     """All measures by layer; ``groups`` maps a name to a list of Geometry."""
     layers = len(next(iter(groups.values()))[0].latent)
     units = ["input", *(f"hidden {l}" for l in range(1, layers)), "output"]
@@ -231,7 +249,8 @@ def geometry_figure(groups, title=None):
     return figure
 
 
-def width_figure(crossings, growths=(), title=None):
+def width_figure(crossings: "Sequence[Crossing]", growths: "Sequence[Growth]" = (),
+                 title: str | None = None) -> "Figure":
     """Accuracy against modes, and the least number of modes against the width."""
     figure = new_figure(10.0, 4.4, title)
     left, right = figure.subplots(1, 2)

@@ -1,6 +1,9 @@
 """Whole figures of trajectories."""
 
+from collections.abc import Iterable
+
 import numpy as np
+from matplotlib.figure import Figure
 
 from onlinemode.plotting.curves import is_theory, listed
 from onlinemode.plotting.panels import (
@@ -14,9 +17,11 @@ from onlinemode.plotting.panels import (
     saved_index,
 )
 from onlinemode.plotting.style import new_figure
+from onlinemode.theory.fluctuations import Fluctuations
+from onlinemode.trajectory import Trajectory
 
 
-def overview(runs, title=None):
+def overview(runs: Trajectory | Iterable[Trajectory], title: str | None = None) -> Figure:
     """The whole picture of one or several runs of the same problem.
 
     ε_g, specialization, matched overlaps and Q, R against α; below, mode residuals where the first run has them,
@@ -67,11 +72,12 @@ def overview(runs, title=None):
     return figure
 
 
-def map_times(run):
+def map_times(run: Trajectory) -> list[float]:
     """Four telling times: start, middle of the plateau (geometric), fastest rise, end."""
     reached = run.alpha[np.isfinite(run.generalization_error[0])]
     last = reached[-1] if len(reached) else run.alpha[-1]
-    plateaus, steps = run.plateaus(), run.specialization_steps() if is_theory(run) else []
+    plateaus = run.plateaus()
+    steps = run.specialization_steps() if is_theory(run) else ()
     early = max(last * 0.03, np.sqrt(run.alpha[0] * last))
     middle = np.sqrt(plateaus[0].start * plateaus[0].stop) if plateaus else early
     later = [step for step in steps if step > 1.2 * middle]
@@ -79,7 +85,8 @@ def map_times(run):
     return [run.alpha[0], middle, rise, last]
 
 
-def comparison(runs, theory, title=None, noise=None):
+def comparison(runs: Trajectory | Iterable[Trajectory], theory: Trajectory, title: str | None = None,
+               noise: Fluctuations | None = None) -> Figure:
     """Simulations with their theory, and their deviation in units of N^(−1/2).
 
     Parameters

@@ -3,7 +3,10 @@
 What a legend names is in the Axes: a curve drawn into it later joins the others at the next ``ax.legend()``.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
+from matplotlib.axes import Axes
 
 from onlinemode import agreement
 from onlinemode.errors import ParameterError
@@ -23,9 +26,11 @@ from onlinemode.plotting.curves import (
     time_axis,
 )
 from onlinemode.plotting.style import COLOURS, GREY, MARKERS, colours_of, in_legend, number_ticks, short, thousands
+from onlinemode.theory.fluctuations import Fluctuations
+from onlinemode.trajectory import Trajectory
 
 
-def plot_error(ax, runs, noise=None):
+def plot_error(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctuations | None = None) -> Axes:
     """ε_g against α, log-log; plateaus of the first theory (else of the first run) are shaded.
 
     Parameters
@@ -55,7 +60,7 @@ def plot_error(ax, runs, noise=None):
     return ax
 
 
-def plot_overlaps(ax, runs, noise=None):
+def plot_overlaps(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctuations | None = None) -> Axes:
     """Q_kk and the matched R_kπ(k) against α, one colour a student unit.
 
     Parameters
@@ -84,7 +89,7 @@ def plot_overlaps(ax, runs, noise=None):
     marked = [(number, run) for number, run in enumerate(runs) if is_marked(run)]
     lines = len(marked) < len(runs)
     for column, (line, label) in enumerate((("-", r"$R_{k\pi(k)}$"), ("--", r"$Q_{kk}$"))):
-        for number, run in marked or [(0, None)]:
+        for number, run in marked or [(0, None)]:  # type: ignore[list-item]
             marker = MARKERS[(2 * number + column) % len(MARKERS)] if marked else ""
             _name_in_legend(ax, label + (f", {name_of(run, runs)}" if len(marked) > 1 else ""), GREY, marker,
                             line if lines else "")
@@ -92,7 +97,7 @@ def plot_overlaps(ax, runs, noise=None):
     return ax
 
 
-def plot_matched(ax, runs, noise=None):
+def plot_matched(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctuations | None = None) -> Axes:
     """Matched ρ_kπ(k) against α, one colour a student unit; partners in the legend are the first run's.
 
     Parameters
@@ -125,7 +130,7 @@ def plot_matched(ax, runs, noise=None):
     return ax
 
 
-def plot_specialization(ax, runs, noise=None):
+def plot_specialization(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctuations | None = None) -> Axes:
     """Normalised specialization against α, with the plateau shaded and its steps marked.
 
     Parameters
@@ -140,7 +145,7 @@ def plot_specialization(ax, runs, noise=None):
     """
     runs = listed(runs)
     for run in runs:
-        draw(ax, run, "specialization", (), *look(run, runs), mean=True)
+        draw(ax, run, "specialization", (), *look(run, runs), mean=True)  # type: ignore[misc]
     draw_noise(ax, runs, noise, "specialization", (), "black")
     reference = next((run for run in runs if is_theory(run)), runs[0])
     shade_plateaus(ax, reference)
@@ -155,7 +160,7 @@ def plot_specialization(ax, runs, noise=None):
     return ax
 
 
-def plot_residuals(ax, runs):
+def plot_residuals(ax: Axes, runs: Trajectory | Iterable[Trajectory]) -> Axes:
     """Mode residuals r_p against α, one colour a mode: 1 unlearned, 0 found (docs/theory.md, section 6.3).
 
     Parameters
@@ -183,7 +188,7 @@ def plot_residuals(ax, runs):
     return ax
 
 
-def plot_overlap_map(ax, run, alpha, replica=0):
+def plot_overlap_map(ax: Axes, run: Trajectory, alpha: float, replica: int = 0) -> Axes:
     """Heat map of ρ_km = R_km/√(Q_kk T_mm), −1 to 1 for strong and weak units, at the saved time nearest to ``alpha``.
 
     Parameters
@@ -215,13 +220,14 @@ def plot_overlap_map(ax, run, alpha, replica=0):
     return ax
 
 
-def saved_index(run, alpha, replica=0):
+def saved_index(run: Trajectory, alpha: float, replica: int = 0) -> int:
     """Index of the saved time nearest to ``alpha`` that a replica reached."""
     usable = np.isfinite(run.rho[replica]).all((-2, -1))
     return int(np.where(usable, np.abs(run.alpha - alpha), np.inf).argmin())
 
 
-def plot_deviation(ax, runs, theory, noise=None):
+def plot_deviation(ax: Axes, runs: Trajectory | Iterable[Trajectory], theory: Trajectory,
+                   noise: Fluctuations | None = None) -> Axes:
     """√N times the root mean square deviation of (Q, R) from the mean-field equations, against α.
 
     Parameters

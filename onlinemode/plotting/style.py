@@ -1,6 +1,7 @@
 """What all pictures share: colours (Okabe and Ito's, which stay apart for colour-blind readers), numbers, files."""
 
 import warnings
+from os import PathLike
 
 import matplotlib
 import numpy as np
@@ -36,12 +37,12 @@ def number_ticks(axis, count):
     axis.set_ticks([number - 1 for number in numbers], numbers)
 
 
-def use_defaults():
+def use_defaults() -> None:
     """From here on draw as Matplotlib does without a user's settings."""
     matplotlib.rcdefaults()
 
 
-def new_figure(width, height, title=None):
+def new_figure(width: float, height: float, title: str | None = None) -> Figure:
     """An empty figure of a size in inches, with its title, which may hold any file name and no formulas."""
     figure = Figure(figsize=(width, height), layout="constrained")
     if title:
@@ -49,7 +50,7 @@ def new_figure(width, height, title=None):
     return figure
 
 
-def save_figure(figure, path):
+def save_figure(figure: Figure, path: str | PathLike[str]) -> None:
     """Write a figure as PNG, whole or not at all.
 
     Raises

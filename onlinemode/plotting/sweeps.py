@@ -1,13 +1,18 @@
 """The picture of ``onlinemode sweep``: curves and ends along one axis, maps over two."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from onlinemode.plotting.curves import time_axis
 from onlinemode.plotting.style import COLOURS, GREY, MARKERS, new_figure
+from onlinemode.trajectory import Trajectory
 
 MOST_LABELS = 10  # curves that are named one by one
 MOST_NUMBERS = 64  # cells of a map whose values are written into them
@@ -16,7 +21,8 @@ SYMBOLS = {"eta": r"$\eta$", "eta_strengths": r"$\eta_s$", "eta_xi_out": r"$\eta
            **{name: f"${name}$" for name in "NKMP"}}  # of options; the others keep their names
 
 
-def sweep_figure(axes, rows, runs, title=None):
+def sweep_figure(axes: Mapping[str, Sequence], rows: Sequence[Mapping[str, Any]], runs: Sequence[Trajectory],
+                 title: str | None = None) -> Figure:
     """Curves and final values of one swept option; of two, maps of the final ε_g and specialization.
 
     Runs that diverged or failed have no final values: they are crosses, or empty cells.

@@ -1,9 +1,18 @@
 """The picture of `onlinemode benchmark`."""
 
+from typing import TYPE_CHECKING
+
 from onlinemode.plotting.style import COLOURS, GREY, MARKERS, new_figure
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def benchmark_figure(timings, title=None):
+    from matplotlib.figure import Figure
+
+    from onlinemode.benchmark import Timing
+
+
+def benchmark_figure(timings: "Sequence[Timing]", title: str | None = None) -> "Figure":
     """Time of a step against N, and the share of the machine's limits that micro reaches.
 
     Parameters
@@ -24,8 +33,8 @@ def benchmark_figure(timings, title=None):
         left.plot([timing.N for timing in own], [timing.seconds * 1e6 for timing in own], label=engine, **look)
         limited = [timing for timing in own if timing.roofline is not None]
         if limited:
-            right.plot([timing.N for timing in limited], [timing.roofline["share"] for timing in limited], label=engine,
-                       **look)
+            right.plot([timing.N for timing in limited], [timing.roofline["share"] for timing in limited],  # type: ignore[index]
+                       label=engine, **look)
     left.set_yscale("log")
     left.set_ylabel("µs a step")
     right.set_ylim(0.0, 1.05)

@@ -4,17 +4,23 @@ The order parameters of a run at finite N are θ = θ̄(α) + N^(−1/2) ψ + m/
 Gaussian ψ of covariance Λ and the bias m.  Equations and derivation: docs/theory.md, section 8.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks, observables
 from onlinemode.display import Described
 from onlinemode.errors import ParameterError
 from onlinemode.theory.cost import fluctuations_bytes, too_large
-from onlinemode.theory.meanfield import MeanFieldDrift, signed_error, teacher_of
+from onlinemode.theory.meanfield import MeanFieldDrift, StateLayout, signed_error, teacher_of
 from onlinemode.theory.quadrature import NODE_SEED, normal_nodes
+
+if TYPE_CHECKING:
+    from onlinemode.problem import Problem
+    from onlinemode.state import OrderParameters, Weights
 
 FLUCTUATION_NODES = 2**14
 STEP = 1e-4  # of central differences, relative to the size of the state
@@ -40,7 +46,11 @@ class Fluctuations(Described):
         Which entries of the full state move.
     """
 
-    def __init__(self, alpha, states, covariance, bias, drift, overlaps, problem):
+    layout: StateLayout
+    active: np.ndarray
+
+    def __init__(self, alpha: np.ndarray, states: np.ndarray, covariance: np.ndarray, bias: np.ndarray,
+                 drift: MeanFieldDrift, overlaps: "OrderParameters", problem: "Problem") -> None:
         self.alpha, self.states, self.covariance, self.bias = alpha, states, covariance, bias
         self.layout, self.active = drift.layout, drift.active
         self._overlaps, self._problem = overlaps, problem
@@ -50,7 +60,7 @@ class Fluctuations(Described):
                                  f"{self.alpha[0]:.4g} to {self.alpha[-1]:.4g}"),
                 ("activation", self._problem.activation)]
 
-    def standard_deviation(self, observable, N):
+    def standard_deviation(self, observable: str | Callable[..., np.ndarray], N: int) -> NDArray[np.float64]:
         """Standard deviation of an observable over runs at finite N, to leading order.
 
         Parameters
@@ -68,7 +78,7 @@ class Fluctuations(Described):
         variance = np.einsum("nd...,nde,ne...->n...", gradient, self.covariance, gradient)
         return np.sqrt(np.maximum(variance, 0.0) / N)
 
-    def mean_shift(self, observable, N):
+    def mean_shift(self, observable: str | Callable[..., np.ndarray], N: int) -> NDArray[np.float64]:
         """Mean over runs at finite N minus the mean-field value of an observable, to order 1/N.
 
         The bias of the order parameters and the curvature of the observable both enter.
@@ -86,11 +96,12 @@ class Fluctuations(Described):
         weights = values / self._step()[:, None] ** 2
         return (shift + 0.5 * np.einsum("nd...,nd->n...", second, weights)) / N
 
-    def mean_field(self, observable):
+    def mean_field(self, observable: str | Callable[..., np.ndarray]) -> NDArray[np.float64]:
         """The mean-field value of an observable, N → ∞, (n, ...)."""
         return self._evaluate(self._function(observable), self.states)
 
-    def band(self, observable, N, width=2.0):
+    def band(self, observable: str | Callable[..., np.ndarray], N: int,
+             width: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
         """Predicted mean over runs minus and plus ``width`` standard deviations of a run.
 
         Returns
@@ -150,7 +161,8 @@ class Report(NamedTuple):
     fraction: float
 
 
-def fluctuations(problem, overlaps, alpha, nodes=FLUCTUATION_NODES, progress=None):
+def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alpha: ArrayLike,
+                 nodes: int = FLUCTUATION_NODES, progress: Callable[[Report], object] | None = None) -> Fluctuations:
     """Integrate the linear-noise equations from fixed initial overlaps.
 
     Parameters

@@ -4,6 +4,7 @@ Equations and derivations: docs/theory.md, sections 2.2 to 2.5.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks
 from onlinemode.activations import NAMES
@@ -105,7 +106,9 @@ class MeanFieldDrift:
         return self.layout.unpack(derivative)
 
 
-def generalization_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout, teacher_activation=None):
+def generalization_error(activation: str, G: ArrayLike, S: ArrayLike, T: ArrayLike, strengths: ArrayLike,
+                         xi_out: ArrayLike, readout: ArrayLike, teacher_readout: ArrayLike,
+                         teacher_activation: str | None = None) -> NDArray[np.float64]:
     """ε_g = ½ E[(f − y)²] without label noise, for a row of states.
 
     Parameters
@@ -140,8 +143,8 @@ def generalization_error(activation, G, S, T, strengths, xi_out, readout, teache
     """
     arrays = {"G": G, "S": S, "T": T, "strengths": strengths, "xi_out": xi_out, "readout": readout,
               "teacher_readout": teacher_readout}
-    error = signed_error(activation, *(checks.real(name, value) for name, value in arrays.items()),
-                         teacher_activation)
+    checked = [checks.real(name, value) for name, value in arrays.items()]
+    error = signed_error(activation, *checked, teacher_activation)  # type: ignore[call-arg]
     return np.where(error < 0.0, 0.0, error)
 
 
