@@ -7,6 +7,7 @@ from onlinemode.cli.options import ODE, OUTPUT, OVERLAPS_ALONE, PROBLEM, SIMULAT
 from onlinemode.cli.running import chosen, experiment_of
 from onlinemode.cli.simulate import check_engine, finish, is_interrupted, run_simulation
 from onlinemode.cli.starts import beginning, with_overlaps
+from onlinemode.engines import capabilities_of
 from onlinemode.errors import EngineError
 from onlinemode.experiment import SIMULATED
 
@@ -35,7 +36,7 @@ def command(engines, **given):
         check_engine(settings, name)
     claim = claim_runs(settings, "compare", [f"_{name}" for name in (*simulated, "ode")])
     require_independent(parse(settings["inputs"]), "ode")
-    problem, start, title = beginning(settings, vectors="micro" in simulated)
+    problem, start, title = beginning(settings, vectors=any(capabilities_of(name).makes_vectors for name in simulated))
     mean_field = Theory(problem, start, experiment_of(settings).call(), chosen(settings, ODE), with_noise=True)
     if mean_field.too_much(memory_alone=True):
         raise EngineError(f"{mean_field.too_much(memory_alone=True)}: take fewer units, or onlinemode simulate")

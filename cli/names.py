@@ -70,7 +70,7 @@ def default_name(settings, command):
 
 def unusual(settings, usual=DEFAULTS):
     """A word for each of engine, activation, inputs and readout that is not the usual one."""
-    return [_one_word(settings[name]) for name in ("engine", "activation", "inputs", "readout")
+    return [_one_word(settings[name]) for name in ("engine", "activation", "teacher_activation", "inputs", "readout")
             if settings.get(name) not in (None, usual[name])]
 
 

@@ -14,7 +14,7 @@ import click
 from onlinemode import checks, presets
 from onlinemode.engines import ENGINES, base, options_of
 from onlinemode.errors import ConfigError, FileError
-from onlinemode.experiment import CHOICES, OPTIONS_OF
+from onlinemode.experiment import CHOICES, OPTIONS_OF, SIMULATED
 
 PRESETS = {name: {"plot": True, **getattr(presets, name).to_dict()} for name in presets.names}
 for _values in PRESETS.values():
@@ -129,6 +129,8 @@ OPTIONS = {
     "eta_xi_out": option("eta_xi_out", NOT_NEGATIVE, "Learning rate of the output modes."),
     "eta_readout": option("eta_readout", NOT_NEGATIVE, "Learning rate of the second layer."),
     "activation": option("activation", OneOf(CHOICES["activation"]), "Of student and teacher."),
+    "teacher_activation": option("teacher_activation", OneOf(CHOICES["teacher_activation"]), "Of the teacher alone.",
+                                 "--activation"),
     "noise": option("noise", NOT_NEGATIVE, "Standard deviation of the label noise."),
     "weight_decay": option("weight_decay", NOT_NEGATIVE, "Decay of the input modes."),
     "batch": option("batch", FROM_1, "Samples a step."),
@@ -160,11 +162,12 @@ OPTIONS = {
     "json": flag("json", "Print the summary as JSON, for scripts."),
     "quiet": click.option("--quiet", "-q", is_flag=True, default=None, help="No progress bar, no table."),
 }
-PROBLEM = ("activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weight_decay", "batch",
-           "inputs")
+PROBLEM = ("activation", "teacher_activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise",
+           "weight_decay", "batch", "inputs")
 START = ("start", "init", "N", "K", "M", "P", "readout", "student_size", "seed")
 OUTPUT = ("save_at", "store_weights", "store_final", "out", "overwrite", "csv", "plot", "json", "quiet")
-SIMULATION = ("replicas", "fresh_students", "keep", "quantiles", "precision", "device", "threads", "test_samples")
+SIMULATION = ("replicas", "fresh_students", "keep", "quantiles",
+              *dict.fromkeys(name for engine in SIMULATED for name in OPTIONS_OF[engine]))
 ODE = OPTIONS_OF["ode"]
 
 OVERLAPS_ALONE = option("start", click.Path(), "What to begin from in place of --init: OVERLAPS.toml "

@@ -116,7 +116,8 @@ def describe_run(run):
     from onlinemode.inputs import Gaussian
 
     problem, o = run.problem, run.initial
-    settings = {"init": "", "N": run.N, "activation": problem.activation, "eta": problem.rates.xi_in,
+    settings = {"init": "", "N": run.N, "activation": problem.activation,
+                "teacher_activation": problem.teacher_activation, "eta": problem.rates.xi_in,
                 "eta_strengths": problem.rates.strengths, "eta_xi_out": problem.rates.xi_out,
                 "eta_readout": problem.rates.readout, "noise": problem.noise, "weight_decay": problem.weight_decay,
                 "batch": problem.batch, "seed": run.info.seed, "fresh_students": not run.began_together}

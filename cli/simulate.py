@@ -10,6 +10,7 @@ from onlinemode.cli.options import DEFAULTS, ODE, OUTPUT, PROBLEM, SIMULATION, S
 from onlinemode.cli.running import ProgressBar, Waiting, announce, chosen, count, experiment_of
 from onlinemode.cli.signals import INTERRUPTED
 from onlinemode.cli.starts import beginning, how_to_go_on, is_run, settings_and_run
+from onlinemode.engines import capabilities_of
 from onlinemode.errors import EngineError
 from onlinemode.experiment import OPTIONS_OF, SIMULATED
 
@@ -41,7 +42,7 @@ def command(theory, checkpoint, every, resume, **given):
     claim = claim_runs(settings, "simulate",
                        replaceable=None if resume is None else lambda path: is_part_of_run(path, resume))
     settings["name"] = str(claim.base)
-    problem, start, title = beginning(settings, before, resume, vectors=engine == "micro")
+    problem, start, title = beginning(settings, before, resume, vectors=capabilities_of(engine).makes_vectors)
     if theory and not problem.inputs.independent:
         theory = False
         announce(settings, f"no theory: the mean-field equations need inputs with independent entries; got "
@@ -66,7 +67,7 @@ def command(theory, checkpoint, every, resume, **given):
 
 def check_engine(settings, engine):
     """Raise UsageError for an engine that does not simulate, or an option that it does not have."""
-    if engine == "ode" and is_run(settings.get("start")):
+    if capabilities_of(engine).theory and is_run(settings.get("start")):
         raise click.UsageError(f"simulate goes on with runs of micro and chain; {settings['start']} is one of ode: go "
                                f"on with onlinemode ode --start {settings['start']}")
     if engine not in SIMULATED:

@@ -13,8 +13,8 @@ from onlinemode.cli.running import from_settings
 from onlinemode.errors import OnlineModeError
 from onlinemode.experiment import DRAWN, describe, first_of
 
-CHANGEABLE = ("start", "alpha", "activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise",
-              "weight_decay", *ODE, *FREE)
+CHANGEABLE = ("start", "alpha", "activation", "teacher_activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout",
+              "noise", "weight_decay", *ODE, *FREE)
 
 
 def settings_and_run(given):
@@ -128,7 +128,8 @@ def settings_of(run, given):
         "init": recipe["name"], "N": run.N, "K": run.initial.K, "M": run.initial.M, "P": run.initial.P,
         "readout": arguments.get("readout", DEFAULTS["readout"]), "student_size": arguments.get("student_size"),
         "fresh_students": True if "origins" in began else None, "seed": run.info.seed, "alpha": call["alpha"],
-        "activation": problem.activation, "noise": problem.noise, "weight_decay": problem.weight_decay,
+        "activation": problem.activation,
+        "teacher_activation": problem.teacher_activation, "noise": problem.noise, "weight_decay": problem.weight_decay,
         "batch": problem.batch, "inputs": inputs, "eta": rates.xi_in, "eta_strengths": rates.strengths,
         "eta_xi_out": rates.xi_out, "eta_readout": rates.readout, "engine": run.info.engine,
         "replicas": run.replicas, "keep": call["keep"], "quantiles": call.get("quantiles"),
@@ -143,7 +144,8 @@ def changed_problem(run, settings):
 
     rates = LearningRates(xi_in=settings["eta"], strengths=settings["eta_strengths"], xi_out=settings["eta_xi_out"],
                           readout=settings["eta_readout"])
-    return replace(run.problem, activation=settings["activation"], noise=settings["noise"],
+    return replace(run.problem, activation=settings["activation"],
+                   teacher_activation=settings["teacher_activation"], noise=settings["noise"],
                    weight_decay=settings["weight_decay"], rates=rates)
 
 

@@ -25,6 +25,7 @@ from onlinemode.cli.running import WORTH_SAYING, ProgressBar, announce, from_set
 from onlinemode.cli.signals import INTERRUPTED
 from onlinemode.cli.simulate import check_engine
 from onlinemode.cli.starts import with_overlaps
+from onlinemode.engines import capabilities_of
 from onlinemode.experiment import CHOICES, describe, first_of
 from onlinemode.progress import about
 
@@ -81,9 +82,10 @@ def command(over, **given):
 def _check_options(settings):
     """Raise UsageError for an option that the engine does not have."""
     engine = settings["engine"]
-    if engine != "ode":
+    theory = capabilities_of(engine).theory
+    if not theory:
         check_engine(settings, engine)
-    foreign = [name for name in (SIMULATION if engine == "ode" else ODE)
+    foreign = [name for name in (SIMULATION if theory else ODE)
                if settings[name] is not None and settings[name] != DEFAULTS.get(name) and name != "threads"]
     if foreign:
         raise click.UsageError(f"engine {engine} has no option --{foreign[0].replace('_', '-')}; leave it out")
@@ -118,7 +120,7 @@ class _Watch:
         self._runs += 1
         first, *others = self._missing
         left = run.info.seconds_run * sum(_work(each) for each in others) / _work(first)
-        if self._runs == 1 and first.engine != "ode" and left > WORTH_SAYING:
+        if self._runs == 1 and not capabilities_of(first.engine).theory and left > WORTH_SAYING:
             announce(self._settings, f"{about(left)} for the other {len(others)} points, by the first")
 
     def row(self, row):
@@ -136,7 +138,7 @@ class _Watch:
 
 
 def _work(experiment):
-    vectors = experiment.N if experiment.engine == "micro" else 1
+    vectors = experiment.N if capabilities_of(experiment.engine).makes_vectors else 1
     return experiment.alpha * experiment.N * experiment.batch * experiment.replicas * vectors
 
 

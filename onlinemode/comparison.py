@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onlinemode import agreement
+from onlinemode import agreement, checks
 from onlinemode.display import Described
+from onlinemode.engines import ENGINES, capabilities_of
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.experiment import SIMULATED, Experiment
 from onlinemode.progress import shown
@@ -156,19 +157,25 @@ def compare(experiment: Experiment, engines: str | Sequence[str] = ("micro",),
         If an engine is none of those, or the theory does not hold for these inputs, cannot be made or needs more memory
         than there is.
     """
+    checks.instance("experiment", experiment, Experiment)
     names = names_of(engines)
     each = {name: experiment.replace(engine=name) for name in names}
     calls = {name: each[name].call() for name in names}
-    problem, start = experiment.problem(), each["micro" if "micro" in names else "chain"].start()
+    problem = experiment.problem()
+    start = experiment.start(any(capabilities_of(name).makes_vectors for name in names) or None)
     beside = each[names[0]].theory(with_noise=True, start=start)
     if reason := beside.too_much(memory_alone=True):
         raise EngineError(f"{reason}: take fewer units, or simulate without theory")
     runs = []
-    for name in names:
-        runs.append(_run_beside(beside, problem, start, calls[name], progress))
-        if Status.INTERRUPTED in runs[-1].status:
-            beside.stop()
-            break
+    try:
+        for name in names:
+            runs.append(_run_beside(beside, problem, start, calls[name], progress))
+            if Status.INTERRUPTED in runs[-1].status:
+                beside.stop()
+                break
+    except BaseException:
+        beside.stop()
+        raise
     try:
         theory = beside.result()
     except (EngineError, KeyboardInterrupt):
@@ -199,8 +206,10 @@ def names_of(engines: str | Sequence[str]) -> list[str]:
     ------
     ParameterError
     """
-    names = engines.split(",") if isinstance(engines, str) else list(engines)
-    simulated = [name for name in names if name != "ode"]
+    names = engines.split(",") if isinstance(engines, str) else engines
+    if not isinstance(names, Sequence):
+        raise ParameterError(f"engines must be at least one of {', '.join(SIMULATED)}, each once; got {engines!r}")
+    simulated = [name for name in names if name not in ENGINES or not capabilities_of(name).theory]
     if not simulated or set(simulated) - set(SIMULATED) or len(set(names)) < len(names):
         raise ParameterError(f"engines must be at least one of {', '.join(SIMULATED)}, each once; got {engines!r}")
     return simulated

@@ -21,7 +21,7 @@ OPTIONS_OF = {name: options_of(name).names() for name in ENGINES}
 SIMULATED = tuple(name for name in ENGINES if not capabilities_of(name).theory)  # the engines at finite N
 DRAWN = ("init", "K", "M", "P", "readout", "student_size", "fresh_students")  # how student and teacher are drawn
 CHOICES = {"engine": ENGINES, "init": ("showcase", "paper", "committee", "graded"), "readout": ("mean", "sum", "sqrt"),
-           "activation": activations.NAMES, "keep": ("all", "summary"),
+           "activation": activations.NAMES, "teacher_activation": activations.NAMES, "keep": ("all", "summary"),
            **{name: kind.names for each in ENGINES for name, kind in options_of(each).kinds().items()
               if hasattr(kind, "names")}}
 VECTORS_UP_TO = 10**8  # entries of all weight vectors; beyond, ode and chain draw the overlaps alone
@@ -60,6 +60,8 @@ class Experiment:
     seed : int, default 0
         Of the initial weights and of the samples.
     activation : {"erf", "linear", "relu", "tanh"}, default "erf"
+    teacher_activation : str, optional
+        By default that of the student.
     eta, eta_strengths, eta_xi_out, eta_readout : float, default 3, 0, 0, 0
         Learning rates of the input modes, the strengths, the output modes and the second layer.
     noise, weight_decay : float, default 0
@@ -99,6 +101,7 @@ class Experiment:
     overlaps: "OrderParameters | None" = None
     seed: int = 0
     activation: str = "erf"
+    teacher_activation: str | None = None
     eta: float = 3.0
     eta_strengths: float = 0.0
     eta_xi_out: float = 0.0
@@ -131,6 +134,11 @@ class Experiment:
             if each.name in CHOICES and value is not each.default:
                 value = checks.choice(each.name, checks.spelled(value, CHOICES[each.name]), CHOICES[each.name])
             object.__setattr__(self, each.name, value)
+        if not isinstance(self.inputs, str):
+            raise ParameterError("inputs must be words, such as 'rademacher' or 'images.npy'; got "
+                                 f"{self.inputs!r:.80}: for an object of onlinemode.inputs call onlinemode.simulate")
+        if not isinstance(self.fresh_students, bool):
+            raise ParameterError(f"fresh_students must be True or False; got {self.fresh_students!r:.80}")
         if self.overlaps is not None:
             from onlinemode.state import OrderParameters
 
@@ -170,7 +178,7 @@ class Experiment:
         rates = LearningRates(xi_in=self.eta, strengths=self.eta_strengths, xi_out=self.eta_xi_out,
                               readout=self.eta_readout)
         return Problem(activation=self.activation, noise=self.noise, weight_decay=self.weight_decay, batch=self.batch,
-                       rates=rates, inputs=parse(self.inputs))
+                       rates=rates, inputs=parse(self.inputs), teacher_activation=self.teacher_activation)
 
     def start(self, vectors: bool | None = None) -> "Weights | OrderParameters | Callable":
         """What the run begins from; with ``fresh_students`` a function that draws it for one replica.
@@ -207,7 +215,7 @@ class Experiment:
                                      f"{self.student_size}: leave it out")
             arguments["student_size"] = self.student_size
         if vectors is None:
-            vectors = self.engine == "micro" or 4 * N * K <= VECTORS_UP_TO
+            vectors = capabilities_of(self.engine).makes_vectors or 4 * N * K <= VECTORS_UP_TO
         arguments |= {"N": N, "K": K, "weights": vectors}
         if self.fresh_students:
             return lambda replica: draw(**arguments, student_seed=replica)
@@ -254,8 +262,11 @@ class Experiment:
             checks.integer("N", self.N, 1, MAX_N)
         checks.integer("seed", self.seed, 0, MAX_SEED)
         checks.number("alpha", self.alpha, above=0.0)
+        checks.integer("replicas", self.replicas, 1)
         self.problem()
         self.call()
+        for name in (self.engine, *(each for each in ENGINES if capabilities_of(each).theory)):
+            options_of(name)(**self.options(name))
         first_of(self.start(vectors=False))
 
     def run(self, progress: "Callable | bool | None" = None, **options: Any) -> "Trajectory":
@@ -358,6 +369,8 @@ def describe(values: dict[str, Any], sizes: "Weights | OrderParameters", without
     """
     words = {"init": values["init"] + ":", "N": "no N" if values["N"] is None else f"N = {values['N']:,}",
              **{name: f"{name} = {getattr(sizes, name)}" for name in "KMP"}, "activation": values["activation"]}
+    if values.get("teacher_activation") not in (None, values["activation"]):
+        words["activation"] += f", of the teacher {values['teacher_activation']}"
     for symbol, name in (("η", "eta"), ("η_s", "eta_strengths"), ("η_A", "eta_xi_out"), ("η_v", "eta_readout"),
                          ("σ", "noise"), ("κ", "weight_decay")):
         if values[name] or name == "eta":

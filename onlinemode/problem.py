@@ -113,6 +113,12 @@ class Problem:
         """The entries of :data:`onlinemode.activations.ACTIVATIONS` of student and teacher."""
         return ACTIVATIONS[self.activation], ACTIVATIONS[self.teacher_activation or self.activation]
 
+    @property
+    def activation_words(self) -> str:
+        """The activation, and that of the teacher where it is another one."""
+        other = self.teacher_activation
+        return self.activation if other is None else f"{self.activation}, of the teacher {other}"
+
     def rule(self, N: int) -> "Rule":
         """What the kernels need to know of this problem with N inputs (1: increments in units of 1/N).
 

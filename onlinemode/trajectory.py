@@ -147,8 +147,8 @@ class Trajectory(Described):
         whose = "" if self.replicas == 1 else " (replica 0)"
         rows = [("Trajectory", f"engine {self.info.engine}, {sizes}"),
                 ("replicas", counts if self.draws == self.replicas else f"{counts}; {self.draws} kept one by one"),
-                ("problem", f"{_activations(problem)}, noise {problem.noise:g}, weight decay {problem.weight_decay:g}, "
-                            f"batch {problem.batch}, inputs {problem.inputs!r}"),
+                ("problem", f"{problem.activation_words}, noise {problem.noise:g}, "
+                            f"weight decay {problem.weight_decay:g}, batch {problem.batch}, inputs {problem.inputs!r}"),
                 ("learning rates", ", ".join(f"{name} {rate:g}" for name, rate in trained) or "none")]
         if len(self.alpha) and self.draws:
             first = self._first()
@@ -405,11 +405,6 @@ class Trajectory(Described):
 
 def _column_names(name, shape):
     return ["_".join([name, *(str(i) for i in index)]) for index in np.ndindex(*shape)]
-
-
-def _activations(problem):
-    other = problem.teacher_activation
-    return problem.activation if other is None else f"{problem.activation}, of the teacher {other}"
 
 
 def _first_to_last(values):

@@ -1,6 +1,8 @@
 """``onlinemode compare``: what it prints and writes, and when it has nothing to say."""
 
 import json
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -137,7 +139,21 @@ def test_an_interrupted_comparison_has_what_there_is():
             compared.plot()
 
 
-@pytest.mark.parametrize("engines", ["ode", "micro,micro", "micro,sgd", [], ["chain", "ode", "ode"]])
+def test_the_theory_ends_with_a_run_that_fails():
+    """Its thread would integrate on, for ever where α is large."""
+    def fail(report):
+        if report.steps:
+            raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        om.compare(EXPERIMENT.replace(N=2000, alpha=500.0, activation="tanh", nodes=2**18), ["chain"], fail)
+    deadline = time.monotonic() + 20.0
+    while any(thread.name.endswith("(_run)") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("engines", ["ode", "micro,micro", "micro,sgd", [], ["chain", "ode", "ode"], None, 3])
 def test_bad_engines_in_python(engines):
     with pytest.raises(ParameterError, match="engines must be at least one of micro, chain, each once; got "):
         om.compare(EXPERIMENT, engines)

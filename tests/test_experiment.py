@@ -143,3 +143,41 @@ def test_experiments_travel():
         assert copy.replace(overlaps=None) == SMALL
     with pytest.raises(ParameterError, match="has no 'colour'"):
         Experiment.from_dict({"colour": 3})
+
+
+def test_another_activation_for_the_teacher(onlinemode):
+    experiment = SMALL.replace(activation="erf", teacher_activation="TANH", engine="chain")
+    run = experiment.run()
+    assert run.problem == om.Problem("erf", teacher_activation="tanh", rates=om.LearningRates(xi_in=3.0))
+    assert "erf, of the teacher tanh, η = 3" in experiment.describe()
+    command = ["simulate", "--engine", "chain", "--N", 40, "--alpha", 2, "--save-at", 8, "--out", "x"]
+    code, _, err = onlinemode(*command, "--teacher-activation", "tanh")
+    assert code == 0 and "of the teacher tanh" in err
+    assert np.array_equal(om.load("x.npz").G, run.G)
+    code, _, err = onlinemode("simulate", "--start", "x.npz", "--alpha", 3, "--out", "y", "--no-plot")
+    assert code == 0 and om.load("y.npz").problem == run.problem
+
+
+@pytest.mark.parametrize("values, message", [
+    ({"inputs": 3}, "inputs must be words, such as 'rademacher' or 'images.npy'; got 3"),
+    ({"inputs": om.inputs.Rademacher()}, r"inputs must be words, .*; got Rademacher\(\)"),
+    ({"fresh_students": "no"}, "fresh_students must be True or False; got 'no'")])
+def test_values_of_other_kinds(values, message):
+    with pytest.raises(ParameterError, match=message):
+        SMALL.replace(**values)
+
+
+@pytest.mark.parametrize("values, message", [
+    ({"engine": "ode", "activation": "tanh", "nodes": 100}, "nodes must be a power of 2"), ({"threads": 0}, "threads"),
+    ({"replicas": 0}, "replicas"), ({"engine": "chain", "rtol": 5.0}, "rtol")])
+def test_what_can_be_known_before_the_run(values, message):
+    with pytest.raises(ParameterError, match=message):
+        SMALL.replace(**values).check()
+
+
+@pytest.mark.parametrize("engine, option", [("micro", "device"), ("micro", "precision"), ("chain", "device"),
+                                            ("ode", "method"), ("ode", "nodes"), ("ode", "node_seed")])
+def test_options_with_a_default_are_not_none(engine, option):
+    start = om.initial.committee(20, K=2)
+    with pytest.raises(om.OnlineModeError, match=f"^{option} must be .*; got None"):
+        om.simulate(om.Problem(), start, 1.0, engine, **{option: None})

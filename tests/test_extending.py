@@ -67,8 +67,15 @@ def test_a_new_activation_in_one_file(extended):
 
 @pytest.mark.slow
 def test_on_a_device_too(extended):
+    """To the numbers of the CPU."""
     found = json.loads(python(extended, "-c", RUN, "cuda", NUMBA_ENABLE_CUDASIM="1"))
-    assert all(value == value for engine in found.values() for value in engine)
+    small = RUN.replace('if device == "cuda" else 2000', 'if True else 0').replace(
+        'if device == "cuda" else 3.0', 'if True else 0').replace('if device == "cpu":', "if False:")
+    assert small.count("if True else 0") == 2 and small.count("if False:") == 1
+    expected = json.loads(python(extended, "-c", small, "cpu"))
+    assert set(found) == set(expected) == {"micro", "chain"}
+    for engine, values in expected.items():
+        assert found[engine] == pytest.approx(values, rel=1e-9)
 
 
 def test_the_command_line_knows_it(extended):

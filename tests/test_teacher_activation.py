@@ -101,3 +101,15 @@ def test_the_linear_noise_knows_the_teacher(random_overlaps):
                       coefficients.nodes, drift.active, mean, covariance, correction)
     rate = drift(drift.full[drift.active])
     assert np.abs(mean - rate).max() < 5e-3 * np.abs(rate).max()
+
+
+def test_a_linear_student_of_another_teacher_is_measured():
+    """Fields that are not Gaussian: ε_g follows from the overlaps only where both networks are linear."""
+    problem = om.Problem("linear", teacher_activation="tanh", inputs=om.inputs.Rademacher(), rates=RATES)
+    start = om.initial.committee(3, K=1, seed=1)
+    run = om.simulate(problem, start, 1.0, save_at=[0.0, 1.0])
+    exact = om.simulate(problem, start, 1.0, save_at=[0.0, 1.0], test_samples=200_000)
+    assert run.info.test_samples == 10_000
+    assert np.all(np.abs(run.error - exact.error) < 6.0 * run.error_se)
+    both = om.Problem("linear", inputs=om.inputs.Rademacher(), rates=RATES)
+    assert om.simulate(both, start, 1.0, save_at=[0.0, 1.0]).info.test_samples is None

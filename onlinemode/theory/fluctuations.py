@@ -58,7 +58,7 @@ class Fluctuations(Described):
     def _described(self):
         return [("Fluctuations", f"{self.active.size} order parameters at {len(self.alpha)} times, α = "
                                  f"{self.alpha[0]:.4g} to {self.alpha[-1]:.4g}"),
-                ("activation", self._problem.activation)]
+                ("activation", self._problem.activation_words)]
 
     def standard_deviation(self, observable: str | Callable[..., np.ndarray], N: int) -> NDArray[np.float64]:
         """Standard deviation of an observable over runs at finite N, to leading order.

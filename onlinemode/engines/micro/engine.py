@@ -72,7 +72,8 @@ def run(call, options):
         if made is not None:
             return made
     test_samples = options.test_samples
-    if test_samples is None and device == "cpu" and not (problem.inputs.gaussian or problem.activations[0].linear):
+    second_moment = all(each.linear for each in problem.activations)
+    if test_samples is None and device == "cpu" and not (problem.inputs.gaussian or second_moment):
         test_samples = TEST_SAMPLES
     vectors = each_once(lambda start: _VectorStart(start, call, options), call.starts)
     alphas, steps = save_times(call.save_at, call.alpha, N)

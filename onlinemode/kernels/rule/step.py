@@ -37,7 +37,7 @@ class Rates(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What a kernel needs to know of a problem; ``onlinemode.theory.rule.compile_rule`` makes it."""
+    """What a kernel needs to know of a problem; ``onlinemode.problem.Problem.rule`` makes it."""
 
     activation: Activation  # of the student
     teacher_activation: Activation
@@ -141,11 +141,16 @@ def teacher_unit(rule, small, m, nu):
 @compiled(inner=True, forceinline=True)
 def teacher_label(rule, now, small, zeta):
     """The label y at the teacher fields ``small.work.nu``, with the normal ``zeta`` as its noise."""
+    return _clean_label(rule, small) + now.noise * zeta
+
+
+@compiled(inner=True, forceinline=True)
+def _clean_label(rule, small):
     _, M, _ = small.sizes
     label = 0.0
     for m in range(M):
         label += teacher_unit(rule, small, m, small.work.nu[m])
-    return label + now.noise * zeta
+    return label
 
 
 @compiled(inner=True, forceinline=True)
@@ -214,11 +219,7 @@ def descended(value, rate, gradient):
 @compiled(inner=True, forceinline=True)
 def error_without_noise(rule, small):
     """Error e = f − y at the fields in ``small.work``; fills ``scaled_u``, ``field``, ``activity`` and ``gain``."""
-    _, M, _ = small.sizes
-    label = 0.0
-    for m in range(M):
-        label += teacher_unit(rule, small, m, small.work.nu[m])
-    return _forward(small.sizes, rule.activation, small.factors, small.work, label)
+    return _forward(small.sizes, rule.activation, small.factors, small.work, _clean_label(rule, small))
 
 
 @compiled(inner=True, forceinline=True)
