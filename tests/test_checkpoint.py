@@ -117,7 +117,7 @@ def test_killed_and_resumed(engine, tmp_path):
 
 
 def assert_same_except_threads(run, reference):
-    run.meta["call"].pop("threads", None)
+    run.info.call.pop("threads", None)
     assert_same(run, reference)
 
 
