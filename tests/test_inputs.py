@@ -262,7 +262,7 @@ def test_repeat_on_another_kind_of_machine(tmp_path):
     """A recipe whose weights differ in the last bits is recognised by its overlaps, which are those of the inputs."""
     problem = om.Problem(rates=om.LearningRates(xi_in=1.0), inputs=PowerLaw(1.0))
     run = om.simulate(problem, om.initial.committee(N, K=2, seed=4), 1.0, save_at=3)
-    run.meta["start"]["fingerprint"] = 64 * "0"
+    run.info.start["fingerprint"] = 64 * "0"
     assert np.array_equal(om.repeat(run).G, run.G)
 
 
