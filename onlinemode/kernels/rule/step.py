@@ -174,7 +174,6 @@ def sample(rule, now, small, label, coefficients, j):
         for k in range(K):
             total = fma(factors.xi_out[k, p], work.gain[k], total)
         work.back[p] = error * total
-        coefficients[j, p] = now.along_input * (factors.strengths[p] * work.back[p])
     if rates.strengths != 0.0:
         for p in range(P):
             gradients.strengths[p] += work.u[p] * work.back[p]
@@ -186,6 +185,8 @@ def sample(rule, now, small, label, coefficients, j):
     if rates.readout != 0.0:
         for k in range(K):
             gradients.readout[k] += error * work.activity[k]
+    for p in range(P):
+        coefficients[j, p] = now.along_input * (factors.strengths[p] * work.back[p])
     return abs(error) < DIVERGENCE_LIMIT
 
 
