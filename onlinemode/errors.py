@@ -40,3 +40,7 @@ class ConfigError(OnlineModeError, ValueError):
 
 class RepeatError(OnlineModeError):
     """A saved run cannot be repeated from its file."""
+
+
+class MissingPackageError(OnlineModeError, ImportError):
+    """An optional package is needed that is not installed."""
