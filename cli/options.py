@@ -212,7 +212,7 @@ def resolve(given):
 
 def typed_values(given, options=OPTIONS):
     """The options that the user gave, in the file or on the command line, which beats the file."""
-    file = _read_config(given["config"], options) if given.get("config") else {}
+    file = options_of_toml(given["config"], read_toml(given["config"]), options) if given.get("config") else {}
     return {**file, **{name: value for name, value in given.items() if value is not None and name != "config"}}
 
 
@@ -238,10 +238,14 @@ def read_toml(path):
         raise ConfigError(f"{path} is not valid TOML: {problem}") from None
 
 
-def _read_config(path, options):
-    """All settings of a file; a key that is an option of another command is allowed, and not used."""
+def options_of_toml(path, values, options):
+    """All settings of a file; a key that is an option of another command is allowed, and not used.
+
+    Raises
+    ------
+    ConfigError
+    """
     known = list(options)
-    values = read_toml(path)
     for name, value in values.items():
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
@@ -249,24 +253,6 @@ def _read_config(path, options):
             raise ConfigError(f"{path}: unknown key {name!r}; {hint}")
         values[name] = _from_toml(path, name, value, options)
     return values
-
-
-def option_type(name):
-    """The click type of an option's value."""
-    return _parameter(OPTIONS[name]).type
-
-
-def convert(name, value):
-    """A value through the conversion that the command line applies to an option.
-
-    Raises
-    ------
-    click.UsageError
-    """
-    try:
-        return option_type(name).convert(value, _parameter(OPTIONS[name]), None)
-    except click.BadParameter as problem:
-        raise click.UsageError(f"--{name.replace('_', '-')}: {problem.message}") from None
 
 
 def _from_toml(path, name, value, options):

@@ -1,14 +1,14 @@
 """``onlinemode sweep``: the same run at every point of a grid of options."""
 
+import math
 import sys
-from contextlib import contextmanager
 
 import click
 
-from onlinemode.cli import grid
 from onlinemode.cli.names import until_the_end, unusual
 from onlinemode.cli.options import (
     DEFAULTS,
+    FROM_1,
     ODE,
     OUTPUT,
     OVERLAPS_ALONE,
@@ -16,67 +16,113 @@ from onlinemode.cli.options import (
     SIMULATION,
     START,
     OneOf,
+    flag,
     option,
     resolve,
     shared_options,
     typed_values,
 )
-from onlinemode.cli.running import WORTH_SAYING, ProgressBar, announce, from_settings
+from onlinemode.cli.running import announce, from_settings
 from onlinemode.cli.signals import INTERRUPTED
 from onlinemode.cli.simulate import check_engine
 from onlinemode.cli.starts import with_overlaps
+from onlinemode.cli.sweep_file import EXAMPLE, parse_over, read_sweep
 from onlinemode.engines import capabilities_of
-from onlinemode.experiment import CHOICES, describe, first_of
+from onlinemode.experiment import CHOICES
 from onlinemode.progress import about
 
 _OUTPUT = tuple(name for name in OUTPUT if name not in ("store_weights", "store_final", "csv"))
-SHOWN = {"error": "ε_g", "error_se": "± s.e.", "specialization": "special.", "specialized_at": "α of 1/2"}
+_PLACES = ("processes", "workers", "scheduler")
 
 
 @click.command("sweep", short_help="The same run over a grid of options.")
-@click.option("--over", "over", multiple=True, required=True, metavar="NAME=VALUES",
-              help="An option to sweep and its values: eta=1,2,5, noise=0:1:11 (from, to, how many) or "
-              "N=1e2:1e6:5:log. Several --over make a grid.")
+@click.argument("file", required=False, type=click.Path())
+@click.option("--over", "over", multiple=True, metavar="NAME=VALUES",
+              help="What is swept: eta=1,2,5, noise=0:1:11 (from, to, how many), N=1e2:1e6:5:log, several together "
+              "(K,M=2,2;3,2) or points.csv. Several --over make a grid.")
+@click.option("--seeds", type=str, help="So many seeds, 0, 1, ..., or which (0,5,7): the last axis.  [one, --seed]")
+@click.option("--observables", metavar="LIST", help="What is kept at the saved times: names such as specialization "
+              "and Q, or none.  [generalization_error,specialization]")
+@flag("runs", "Keep whole trajectories, too, one .npz a point.")
+@click.option("--processes", type=FROM_1, metavar="N", help="Make points in N processes.  [in this one]")
+@click.option("--workers", type=FROM_1, metavar="N", help="Start a local Dask cluster of N workers.")
+@click.option("--scheduler", metavar="ADDRESS", help="Give the points to the Dask scheduler at this address.")
+@flag("retry", "Make points anew that failed.")
+@flag("dry_run", "Say how many points there are and about how long they take; run none.")
 @shared_options(*START, "alpha", *PROBLEM, "engine", *SIMULATION, *ODE, *_OUTPUT, replaced={
     "start": OVERLAPS_ALONE,
     "engine": option("engine", OneOf(CHOICES["engine"]), "chain (exact overlaps), micro (N-vectors) or ode.", "chain"),
+    "threads": option("threads", FROM_1, "Of a run, where all are made in this process.", "the cores"),
     "out": option("out", click.Path(), "Folder of the results.", "a new name in this folder")})
-def command(over, **given):
-    """Run the same simulation at every point of a grid of options, and compare how the runs end.
+def command(file, over, seeds, observables, runs, processes, workers, scheduler, retry, dry_run, **given):
+    """Run the same simulation at every point of a grid of options, as --over or FILE.toml say.
 
-    The engine is the exact chain unless --engine says micro or ode; all points have the same seed.
-    Writes a folder (--out) with one .npz a point, table.csv and, for one or two options, picture.png. The
-    table has means over replicas at the end of the runs, with standard errors from two replicas on, and the
-    first time α at which the specialization reaches 1/2.
-    The same command again goes on where a sweep stopped, and other values add points to its folder: table.csv has
-    all of them, picture.png those of the last call. A file that does not hold the run of its point is kept
-    under another name. --overwrite makes all points anew.
+    The engine is the exact chain unless --engine says micro or ode. Writes a folder (--out) with the labelled
+    array results.zarr (onlinemode.open_sweep reads it), table.csv and, for up to three swept names, picture.png.
+    A point that cannot be run, diverges or fails is recorded, and stops nothing. The same command again goes on
+    where a sweep stopped. FILE.toml holds options as --config does, a table [over] of names and values, and seeds,
+    observables, runs, and make = "FILE.py:NAME", a function that makes the experiment of a point.
     """
-    from onlinemode.sweep_folder import SweepFolder
-    from onlinemode.sweep_grid import Grid
-    from onlinemode.sweeps import run_grid
+    options, own = ({}, {}) if file is None else read_sweep(file)
+    over = own.get("over", {}) | parse_over(over)
+    seeds = _seeds(seeds) if seeds is not None else own.get("seeds")
+    if not over and seeds is None:
+        raise click.UsageError(f"nothing is swept: give --over NAME=VALUES, such as {EXAMPLE}, or a FILE.toml with a "
+                               "table [over]")
+    places = {name: value for name, value in zip(_PLACES, (processes, workers, scheduler)) if value is not None}
+    if len(places) > 1:
+        raise click.UsageError("give one of --processes, --workers and --scheduler; got "
+                               + " and ".join(f"--{name}" for name in places))
+    given = {**options, **{name: value for name, value in given.items() if value is not None or name not in options}}
+    settings, make = _settings(given, over, seeds), own.get("make")
+    if make is not None:
+        _check_no_experiment(given, make)
+    keep = _kept(observables, own, runs)
+    from onlinemode.sweeps.plan import plan_of
 
-    axes = grid.parse(over)
-    for name in axes:
-        if given[name] is not None:
-            raise click.UsageError(f"--{name.replace('_', '-')} is swept by --over; leave it out")
+    plan = plan_of(from_settings(settings) if make is None else make, over, seeds, keep=keep)
+    if dry_run:
+        return _tell_cost(plan, processes or workers or 1)
+    return _run(plan, settings, make, places, retry)
+
+
+def _seeds(text):
+    """A count or a list."""
+    return text if "," in text else int(text) if text.strip().isdigit() else text
+
+
+def _kept(observables, own, runs):
+    from onlinemode.sweeps import kept
+
+    if observables is not None:
+        names = [] if observables.strip() == "none" else [part.strip() for part in observables.split(",")]
+    else:
+        names = list(own.get("observables", kept.DEFAULT))
+    return [*names, *[kept.RUNS] * bool(runs or own.get("runs"))]
+
+
+def _settings(given, over, seeds):
+    """The settings of the runs, what is swept at its default."""
+    names = [name for key in over for name in (key.split(",") if isinstance(key, str) else key)]
+    if seeds is not None:
+        names.append("seed")
+    for name in names:
+        if given.get(name) is not None:
+            raise click.UsageError(f"--{name.replace('_', '-')} is swept; leave it out")
     typed = typed_values(given)
-    fixed = {**given, **typed, "engine": typed.get("engine", "chain"), "config": None}
-    settings = with_overlaps(resolve(fixed), {**given, **dict.fromkeys(axes, True)})
-    _check_options(settings)
-    swept = Grid(from_settings(settings), axes)
-    swept.check()
-    drawn = [] if "init" in axes else [settings["init"]]
-    fixed = {name: value for name, value in settings.items() if name not in axes}
-    usual = unusual(fixed, DEFAULTS | {"engine": "chain"})
-    folder = until_the_end(SweepFolder(
-        swept, settings["out"], "_".join(["sweep", *drawn, *usual, *axes]), bool(settings["overwrite"]),
-        lambda line: print(f"onlinemode: {line}", file=sys.stderr)))
-    result = run_grid(swept, folder, _Watch(settings, swept, folder), settings["plot"] and len(axes) == 1)
-    if result.interrupted:
-        announce(settings, f"stopped by the user after {len(result.rows)} of {len(swept.points)} points; the same "
-                           "command goes on")
-    return _finish(settings, result)
+    settings = with_overlaps(resolve({**given, **typed, "engine": typed.get("engine", "chain"), "config": None}),
+                             {**given, **dict.fromkeys(names, None)})
+    if "engine" not in names:
+        _check_options(settings)
+    return settings
+
+
+def _check_no_experiment(given, make):
+    """Raise UsageError for an option of runs beside a function that makes them."""
+    for name in (*START, "alpha", *PROBLEM, "engine", *SIMULATION, *ODE, "save_at"):
+        if given.get(name) is not None:
+            raise click.UsageError(f"--{name.replace('_', '-')} belongs to the experiments that {make} makes; leave it "
+                                   "out")
 
 
 def _check_options(settings):
@@ -91,75 +137,130 @@ def _check_options(settings):
         raise click.UsageError(f"engine {engine} has no option --{foreign[0].replace('_', '-')}; leave it out")
 
 
-class _Watch:
-    """Announces, draws bars, and prints the rows of the table as they come; see ``onlinemode.sweeps.Watch``."""
+def _shape(grid):
+    return " × ".join(f"{axis.dim} {len(axis.rows):,}" for axis in grid.axes)
 
-    def __init__(self, settings, swept, folder):
-        self._settings, self._grid, self._folder = settings, swept, folder
-        self._quiet = settings["quiet"] or settings["json"]
-        self._missing, self._runs, self._rows = [], 0, 0
 
-    def begin(self, experiments):
-        self._missing = experiments
-        points = len(self._grid.points)
-        text = f"{points} points of {self._settings['engine']} in {self._folder.path}"
-        if there := points - len(experiments):
-            text += f", {there} of them there already"
-        announce(self._settings, text)
+def _tell_cost(plan, workers):
+    from onlinemode.sweeps.batches import SHARES, sampled
+    from onlinemode.sweeps.places import Processes
 
-    @contextmanager
-    def run(self):
-        bar = ProgressBar(self._quiet)
+    points, each = plan.grid.size, sampled(plan)
+    batches = min(points, max(math.ceil(points * each / Processes.seconds), SHARES * workers))
+    print(f"{points:,} points ({_shape(plan.grid)}), about {batches:,} batches, {about(points * each / workers)} on "
+          f"{workers} {'worker' if workers == 1 else 'workers'} (to a factor of some, by a model)")
+    return 0
+
+
+def _run(plan, settings, make, places, retry):
+    from onlinemode.sweeps.store import Store
+
+    store = until_the_end(_Closing(_store(Store, plan, settings, make, retry)))
+    there = int(store.done.sum())
+    announce(settings, f"{plan.grid.size:,} points ({_shape(plan.grid)}) in {store.path}"
+             + (f", {there:,} of them there already" if there else ""))
+    finished = _make_points(plan, store, settings, places)
+    return _finish(plan, store, settings, finished)
+
+
+class _Closing:
+    """A store that is closed when the command ends."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def __enter__(self):
+        return self._store
+
+    def __exit__(self, *_):
+        self._store.close()
+
+
+def _store(Store, plan, settings, make, retry):
+    """The folder: --out, or a new name, or that of the same sweep."""
+    import itertools
+
+    from onlinemode.claims import numbered
+    from onlinemode.sweeps.store import OtherSweep
+
+    overwrite = bool(settings["overwrite"])
+    if settings["out"] is not None:
+        return Store(plan, settings["out"], overwrite, retry)
+    swept = plan.grid.names
+    drawn = [] if make is not None or "init" in swept else [settings["init"]]
+    usual = [] if make is not None else unusual({name: value for name, value in settings.items() if name not in swept},
+                                                DEFAULTS | {"engine": "chain"})
+    for number in itertools.count(1):
+        path = numbered("_".join(["sweep", *drawn, *usual, *swept]), number)
         try:
-            yield bar
-        finally:
+            return Store(plan, path, overwrite, retry)
+        except OtherSweep:
+            if overwrite:
+                raise
+
+
+def _make_points(plan, store, settings, places):
+    """Make what is missing, with a bar; returns whether all is made."""
+    from onlinemode.progress import PointsBar
+    from onlinemode.sweeps.api import run_plan
+
+    quiet = settings["quiet"] or settings["json"]
+    executor, workers = None, None
+    if "processes" in places:
+        executor, workers = "processes", places["processes"]
+    elif "workers" in places:
+        executor, workers = "dask", places["workers"]
+    elif "scheduler" in places:
+        executor = places["scheduler"]
+        if "://" not in executor:
+            executor = f"tcp://{executor}"
+    bar = PointsBar(leave=False) if not quiet and sys.stderr.isatty() else None
+
+    def opened(place):
+        if getattr(place, "dashboard", None):
+            announce(settings, f"{place.workers} {'worker' if place.workers == 1 else 'workers'}, dashboard at "
+                               f"{place.dashboard}")
+
+    if store.done.all():
+        return True
+    try:
+        return run_plan(plan, store, executor, workers, bar if bar is not None else _TimeLeft(quiet), opened)
+    finally:
+        if bar is not None:
             bar.close()
 
-    def made(self, run):
-        """After the first run say how long the others take."""
-        self._runs += 1
-        first, *others = self._missing
-        left = run.info.seconds_run * sum(_work(each) for each in others) / _work(first)
-        if self._runs == 1 and not capabilities_of(first.engine).theory and left > WORTH_SAYING:
-            announce(self._settings, f"{about(left)} for the other {len(others)} points, by the first")
 
-    def row(self, row):
-        """The last row of the table, and its head before the first."""
-        self._rows += 1
-        if self._quiet:
-            return
-        axes = self._grid.over
-        if self._rows == 1:
-            print("  ".join([f"{name:>12}" for name in axes] + [f"{title:>14}" for title in SHOWN.values()])
-                  + "  status")
-        cells = [f"{row[name]:>12,}" if isinstance(row[name], int) else f"{row[name]:>12}" for name in axes]
-        cells += [f"{row[name]:14.4g}" if row[name] == row[name] else f"{'-':>14}" for name in SHOWN]
-        print("  ".join(cells) + f"  {row['status']}", flush=True)
+class _TimeLeft:
+    """Where there is no terminal: one line says how long the rest takes, once that can be told."""
+
+    WORTH_SAYING = 5.0
+
+    def __init__(self, quiet):
+        self._said, self._first = quiet, None
+
+    def __call__(self, report):
+        self._first = report.done if self._first is None else self._first
+        if not self._said and report.seconds_left is not None and report.done - self._first > 1:
+            self._said = True
+            if report.seconds_left > self.WORTH_SAYING:
+                print(f"{about(report.seconds_left)} left", file=sys.stderr, flush=True)
 
 
-def _work(experiment):
-    vectors = experiment.N if capabilities_of(experiment.engine).makes_vectors else 1
-    return experiment.alpha * experiment.N * experiment.batch * experiment.replicas * vectors
+def _finish(plan, store, settings, finished):
+    """Write the table, draw and print; returns the exit code."""
+    from onlinemode.cli import sweep_report
+    from onlinemode.sweeps.store import RESULTS, TABLE
 
-
-def _finish(settings, result):
-    """Draw and print; returns the exit code."""
-    from onlinemode.cli import report
-    from onlinemode.sweep_folder import TABLE
-
-    axes, folder = result.over, result.folder
-    files = {"folder": folder, "table": folder / TABLE} if result.rows else {}
-    if settings["plot"] and not result.interrupted and len(axes) <= 2:
-        from onlinemode.cli.pictures import plotting
-
-        files["picture"] = folder / "picture.png"
-        sizes = first_of(result.experiment.start(vectors=False))
-        title = f"{settings['engine']}, {describe(settings, sizes, tuple(axes))}"
-        figure = plotting.sweep_figure(axes, result.rows, result.runs if len(axes) == 1 else [], title)
-        plotting.save_figure(figure, files["picture"])
-    if settings["json"]:
-        report.print_json({"command": "sweep", "engine": settings["engine"], "over": axes, "points": result.rows,
-                           "files": {name: str(path) for name, path in files.items()}})
-    elif not settings["quiet"]:
-        report.print_files(files)
-    return INTERRUPTED if result.interrupted else 0
+    store.flush()
+    made = int(store.done.sum())
+    files = {"folder": store.path}
+    dataset = store.dataset()
+    if made:
+        files |= {"results": store.path / RESULTS, "table": store.path / TABLE}
+        sweep_report.write_table(plan, dataset, store.path / TABLE)
+        if settings["plot"] and finished:
+            sweep_report.draw(dataset, store.path / "picture.png", files)
+    if not finished:
+        announce(settings, f"stopped by the user after {made:,} of {plan.grid.size:,} points; the same command goes on")
+    sweep_report.say(plan, dataset, store.statuses(), settings, files)
+    return 0 if finished else INTERRUPTED

@@ -28,7 +28,8 @@ if TYPE_CHECKING:  # what __getattr__ does, for type checkers, to which "as" say
     from onlinemode.simulation import simulate as simulate
     from onlinemode.state import OrderParameters as OrderParameters
     from onlinemode.state import Weights as Weights
-    from onlinemode.sweeps import sweep as sweep
+    from onlinemode.sweeps.api import open_sweep as open_sweep
+    from onlinemode.sweeps.api import sweep as sweep
     from onlinemode.theory.fluctuations import fluctuations as fluctuations
     from onlinemode.trajectory import Status as Status
     from onlinemode.trajectory import Trajectory as Trajectory
@@ -51,7 +52,8 @@ _HOME = {
     "load": "onlinemode.trajectory",
     "fluctuations": "onlinemode.theory.fluctuations",
     "Experiment": "onlinemode.experiment",
-    "sweep": "onlinemode.sweeps",
+    "sweep": "onlinemode.sweeps.api",
+    "open_sweep": "onlinemode.sweeps.api",
     "compare": "onlinemode.comparison",
     "OnlineModeError": "onlinemode.errors",
 }

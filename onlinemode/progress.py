@@ -55,18 +55,22 @@ class Bar:
         self._bar.update(share - self._bar.n)
 
     def _begin(self, share):
-        from tqdm.auto import tqdm
-
-        class Unwatched(tqdm):
-            monitor_interval = 0  # no thread that looks after bars: this one is drawn by the clock anyway
-
-        return Unwatched(total=1.0, initial=share, miniters=0, mininterval=self.SECONDS,
-                         bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}", **self._options)
+        return _unwatched()(total=1.0, initial=share, miniters=0, mininterval=self.SECONDS,
+                            bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}", **self._options)
 
     def close(self):
         """It is not drawn again."""
         if self._bar is not None:
             self._bar.close()
+
+
+def _unwatched():
+    from tqdm.auto import tqdm
+
+    class Unwatched(tqdm):
+        monitor_interval = 0  # no thread that looks after bars: this one is drawn by the clock anyway
+
+    return Unwatched
 
 
 @contextmanager
@@ -101,3 +105,47 @@ def shown(progress, title: str = ""):
         yield progress
     else:
         raise ParameterError(f"progress must be True, False or a function that is given reports; got {progress!r}")
+
+
+class PointsBar:
+    """A bar of tqdm over the points of a sweep, that takes its reports.
+
+    Parameters
+    ----------
+    **options
+        Of ``tqdm.tqdm``, such as ``leave``.
+    """
+
+    def __init__(self, **options):
+        self._options, self._bar, self._first = options, None, 0
+
+    def __call__(self, report):
+        """Show points done, failed, and the time left, of a ``SweepProgress``."""
+        if self._bar is None:
+            self._bar = _unwatched()(total=report.total, initial=report.done, miniters=0, mininterval=Bar.SECONDS,
+                                     bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} points {elapsed}{postfix}",
+                                     **self._options)
+        words = [f"{report.failed:,} failed"] if report.failed else []
+        if report.seconds_left:
+            words.append(f"{clock(report.seconds_left)} left")
+        self._bar.set_postfix_str(", ".join(words), refresh=False)
+        self._bar.update(report.done - self._bar.n)
+
+    def close(self):
+        """It is not drawn again."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+@contextmanager
+def points_shown(progress):
+    """As :func:`shown`, of the points of a sweep."""
+    if progress is True:
+        bar = PointsBar()
+        try:
+            yield bar
+        finally:
+            bar.close()
+    else:
+        with shown(progress) as given:
+            yield given

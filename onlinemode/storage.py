@@ -50,6 +50,12 @@ def cannot_write(path, problem):
     return f"cannot write {_printable(path)}: {reason}; give another place with --out or another path"
 
 
+def cannot_read(path, problem):
+    """The same on the way from ``path``."""
+    reason = getattr(problem, "strerror", None) or problem
+    return f"cannot read {_printable(path)}: {reason}"
+
+
 def _printable(path):
     """A path on one line of some length: a name that is too long is not worth repeating."""
     text = str(path).replace("\0", "\\0")

@@ -28,15 +28,14 @@ def summary_of(run):
         than half get there), ``plateau_start``, ``plateau_stop`` and ``plateau_level`` (longest plateau, in
         decades, of the first replica; NaN without one).
     """
-    ensemble, last = run.ensemble, _last(run)
+    last = _last(run)
     names = [status.value for status in run.status]
     kinds = {name: names.count(name) for name in dict.fromkeys(names)}
     status = names[0] if len(kinds) == 1 else ", ".join(f"{count} {name}" for name, count in kinds.items())
     complete = set(names) <= {"completed", "converged"}
     row = {"status": status, "complete": complete, "alpha": float(run.alpha[last])}
     for short, name in (("error", "generalization_error"), ("specialization", "specialization")):
-        row[short] = float(ensemble.mean[name][last])
-        row[f"{short}_se"] = float(ensemble.standard_error(name)[last])
+        row[short], row[f"{short}_se"] = _mean_and_error(run, name, last)
     row["specialized_at"] = float(np.median([_first_time(run, values) for values in run.specialization]))
     row["specialized_at"] = row["specialized_at"] if np.isfinite(row["specialized_at"]) else float("nan")
     longest = max(run.plateaus(), key=lambda plateau: plateau.stop / plateau.start, default=None)
@@ -124,7 +123,22 @@ def _same_overlaps(run, overlaps, replica):
 
 def _last(run):
     """Index of the last saved time that as many replicas reached as the first one."""
-    return int(np.flatnonzero(run.ensemble.count == run.ensemble.count[0])[-1])
+    if run.draws < run.replicas:
+        count = run.ensemble.count
+    else:
+        count = np.isfinite(run.generalization_error).sum(0)
+    return int(np.flatnonzero(count == count[0])[-1])
+
+
+def _mean_and_error(run, name, last):
+    """Mean over replicas and its standard error at one time; statistics of all times are made where they are kept."""
+    if run.draws < run.replicas:
+        return float(run.ensemble.mean[name][last]), float(run.ensemble.standard_error(name)[last])
+    values = getattr(run, name)[:, last]
+    values = values[np.isfinite(run.generalization_error[:, last])]
+    if not values.size:
+        return np.nan, np.nan
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else np.nan
 
 
 def _first_time(run, specialization):

@@ -16,8 +16,8 @@ LAYERS = [
     ["dataset"], ["inputs"], ["problem"], ["state"], ["initial"], ["storage"], ["claims"], ["deep"], ["ensemble"],
     ["replica_states"], ["run_info"], ["labelled"], ["trajectory"], ["runtime"], ["engines"], ["simulation"],
     ["continuing"],
-    ["agreement", "summaries"], ["beside"], ["benchmark"], ["plotting"], ["experiment"], ["presets"], ["sweep_grid"],
-    ["sweep_folder"], ["sweeps"], ["comparison"], ["cli"],
+    ["agreement", "summaries"], ["beside"], ["benchmark"], ["plotting"], ["experiment"], ["presets"], ["sweeps"],
+    ["comparison"], ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
@@ -73,7 +73,7 @@ def test_modules_are_found():
     assert known <= set(MODULES)
     assert {layer(name) for name in MODULES} - {"", "__main__"} == set(RANK)
     assert "onlinemode.kernels.rule.step" in imports("onlinemode.engines.ode.engine")
-    assert "matplotlib.figure" not in imports("onlinemode.sweeps")  # for annotations alone
+    assert "matplotlib.figure" not in imports("onlinemode.plotting")  # for annotations alone
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
@@ -83,7 +83,7 @@ def test_imports_go_downward(name):
         return
     for other in own(name):
         if other == "onlinemode":  # the lazy package itself: its version, or its public names
-            assert layer(name) in ("simulation", "plotting", "sweep_folder", "cli")
+            assert layer(name) in ("simulation", "plotting", "sweeps", "cli")
             continue
         assert other in MODULES, f"{name} imports {other}, which does not exist"
         assert RANK[layer(other)] <= RANK[layer(name)], f"{name} imports {other}"

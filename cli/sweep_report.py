@@ -1,0 +1,115 @@
+"""What ``onlinemode sweep`` says when it is done: a table, counts, what went wrong, files."""
+
+import csv
+import sys
+
+import numpy as np
+
+from onlinemode.cli import report
+from onlinemode.errors import ParameterError
+from onlinemode.storage import replacing
+from onlinemode.sweeps.kept import FINISHED, NUMBERS, STATUS
+
+MOST_ROWS = 40  # that are printed
+MOST_MESSAGES = 3
+POINTS_AT_ONCE = 2**16  # in memory, for the table
+SHOWN = {"final_error": "ε_g", "final_error_se": "± s.e.", "final_specialization": "special.",
+         "specialized_at": "α of 1/2"}
+
+
+def rows_of(plan, dataset):
+    """A dict a point that is made, in the order of the grid: its values, how it ended, seconds; a slab at a time."""
+    grid, columns = plan.grid, ("message", *NUMBERS, "seconds")
+    first, rest = grid.dims[0], grid.size // grid.shape[0]
+    step = max(POINTS_AT_ONCE // rest, 1)
+    for begin in range(0, grid.shape[0], step):
+        slab = dataset[["status", *columns]].isel({first: slice(begin, begin + step)}).load()
+        points = slab.sizes[first] * rest
+        statuses = slab["status"].values.reshape(points, -1)
+        values = {name: slab[name].values.reshape(points).tolist() for name in columns}
+        for i in np.flatnonzero((statuses != "missing").any(1)).tolist():
+            row = grid.point(begin * rest + i) | {
+                "status": status_words(statuses[i]), "complete": bool(np.isin(statuses[i], FINISHED).all())}
+            yield row | {name: values[name][i] for name in (*NUMBERS, "seconds", "message")}
+
+
+def status_words(replicas):
+    """One status for all replicas, or how many there are of each."""
+    kinds, counts = np.unique(replicas, return_counts=True)
+    return str(kinds[0]) if len(kinds) == 1 else ", ".join(f"{n} {kind}" for kind, n in zip(kinds, counts))
+
+
+def write_table(plan, dataset, path):
+    """All points that are made, one row each."""
+    rows = rows_of(plan, dataset)
+    first = next(rows)
+    with replacing(path, "w") as file:
+        writer = csv.DictWriter(file, first)
+        writer.writeheader()
+        writer.writerow(first)
+        writer.writerows(rows)
+
+
+def draw(dataset, path, files):
+    """The picture, where a sweep has one."""
+    from onlinemode.cli.pictures import plotting
+
+    try:
+        figure = plotting.sweep_figure(dataset)
+    except ParameterError as problem:
+        print(f"onlinemode: no picture: {problem}", file=sys.stderr)
+        return
+    plotting.save_figure(figure, path)
+    files["picture"] = path
+
+
+def say(plan, dataset, statuses, settings, files):
+    """The table of a small sweep, how points ended, and where everything is."""
+    counts = count(statuses)
+    if settings["json"]:
+        report.print_json({"command": "sweep", "over": [axis.to_list() for axis in plan.grid.axes],
+                           "points": list(rows_of(plan, dataset)), "counts": counts,
+                           "files": {name: str(path) for name, path in files.items()}})
+        return
+    _say_what_failed(plan, dataset, counts)
+    if settings["quiet"]:
+        return
+    if plan.grid.size <= MOST_ROWS:
+        print_rows(plan, dataset)
+    print(f"{plan.grid.size:,} points: " + ", ".join(f"{n:,} {name}" for name, n in counts.items()))
+    report.print_files(files)
+
+
+def count(statuses):
+    """How many points ended how; a point whose replicas ended in different ways counts as the worst of them."""
+    order = np.array([STATUS.index(name) for name in (*FINISHED, "missing", "diverged", "failed", "invalid", "error",
+                                                       "lost")])
+    rank = np.empty(len(STATUS), int)
+    rank[order] = np.arange(len(order))
+    worst = rank[statuses].max(1)
+    return {STATUS[order[i]]: int(n) for i, n in enumerate(np.bincount(worst, minlength=len(order))) if n}
+
+
+def print_rows(plan, dataset):
+    """A line a point."""
+    print("  ".join([f"{name:>12}" for name in plan.grid.names] + [f"{title:>14}" for title in SHOWN.values()])
+          + "  status")
+    for row in rows_of(plan, dataset):
+        cells = [f"{row[name]:>12,}" if type(row[name]) is int else f"{row[name]!s:>12}" for name in plan.grid.names]
+        cells += [f"{row[name]:14.4g}" if row[name] == row[name] else f"{'-':>14}" for name in SHOWN]
+        print("  ".join(cells) + f"  {row['status']}")
+
+
+def _say_what_failed(plan, dataset, counts):
+    """The first messages of points that could not be run, failed or were lost, each with the first of its points."""
+    bad = [name for name in counts if name in ("failed", "invalid", "error", "lost")]
+    found = {}
+    for row in rows_of(plan, dataset) if bad else ():
+        if any(name in row["status"] for name in bad):
+            found.setdefault((row["status"], row["message"]), []).append(row)
+    for (status, message), rows in list(found.items())[:MOST_MESSAGES]:
+        where = ", ".join(f"{name} = {rows[0][name]}" for name in plan.grid.names)
+        print(f"onlinemode: {status}: {len(rows):,} {'point' if len(rows) == 1 else 'points'}, the first at {where}: "
+              f"{message}", file=sys.stderr)
+    if len(found) > MOST_MESSAGES:
+        print(f"onlinemode: and {len(found) - MOST_MESSAGES:,} other messages, which table.csv has", file=sys.stderr)

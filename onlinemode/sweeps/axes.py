@@ -1,0 +1,251 @@
+"""What is swept: single names over values, or several names together over a list of points."""
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from onlinemode import checks
+from onlinemode.errors import FileError, ParameterError
+from onlinemode.storage import cannot_read
+
+MOST_POINTS = 10**8
+CSV = "csv"  # the key of ``over`` whose value is a file of points
+EXAMPLE = "{'eta': [1, 2, 5], 'N': '1e2:1e6:5:log', ('K', 'M'): [(2, 2), (3, 2)]}"
+DIMENSIONS = {"alpha": "last_alpha"}  # alpha itself is the dimension of the saved times
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One dimension of a sweep.
+
+    Attributes
+    ----------
+    names : tuple of str
+        What varies along it; several vary together.
+    rows : tuple of tuple
+        A value for each name at each place.
+    """
+
+    names: tuple[str, ...]
+    rows: tuple[tuple, ...]
+
+    @property
+    def dim(self) -> str:
+        """Name of the dimension."""
+        return "_".join(DIMENSIONS.get(name, name) for name in self.names)
+
+    def column(self, name: str) -> list:
+        """The values of one name."""
+        i = self.names.index(name)
+        return [row[i] for row in self.rows]
+
+    def to_list(self) -> list:
+        """As JSON knows it: names and rows."""
+        return [list(self.names), [list(row) for row in self.rows]]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All points of a sweep, numbered with the last axis running fastest."""
+
+    axes: tuple[Axis, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(len(axis.rows) for axis in self.axes)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that is swept."""
+        return tuple(name for axis in self.axes for name in axis.names)
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        return tuple(axis.dim for axis in self.axes)
+
+    def values(self, number: int) -> tuple:
+        """The values of :attr:`names` at a point."""
+        places = np.unravel_index(number, self.shape)
+        return tuple(value for axis, place in zip(self.axes, places) for value in axis.rows[place])
+
+    def point(self, number: int) -> dict[str, Any]:
+        """The same as a dict."""
+        return dict(zip(self.names, self.values(number)))
+
+
+def words_of(point: dict) -> str:
+    """A point in words."""
+    return ", ".join(f"{name} = {value}" for name, value in point.items())
+
+
+def grid_of(over: dict, seeds: int | Sequence[int] | None, recipe: Any) -> Grid:
+    """The grid that a call of :func:`onlinemode.sweep` describes.
+
+    Parameters
+    ----------
+    over : dict
+        Name, or tuple of names, to values.  Values are a sequence, an array, or words: ``"1,2,5"``, ``"0:1:11"`` (from,
+        to, how many) or ``"1e2:1e6:5:log"``; for several names a row of values a point.  The key "csv" stands for a
+        file of points whose first line has their names.
+    seeds : int or sequence of int, optional
+        So many seeds, 0, 1, ..., or these: the last axis.
+    recipe : ExperimentRecipe or FunctionRecipe
+        Knows what a name can be.
+
+    Raises
+    ------
+    ParameterError, FileError
+    """
+    if not isinstance(over, dict) or not (over or seeds is not None):
+        raise ParameterError(f"over must name what is swept and its values, such as {EXAMPLE}; got {over!r:.80}")
+    axes = [_axis(key, values, recipe) for key, values in over.items()]
+    if seeds is not None:
+        axes.append(_axis("seed", _seeds(seeds), recipe))
+    names = [name for axis in axes for name in axis.names]
+    for name in names:
+        if names.count(name) > 1:
+            raise ParameterError(f"{name} is swept twice: give all its values in one place"
+                                 + (", either in over or as seeds" if name == "seed" else ""))
+    grid = Grid(tuple(axes))
+    if grid.size > MOST_POINTS:
+        raise ParameterError(f"a sweep has at most {MOST_POINTS:,} points; got {grid.size:,}")
+    return grid
+
+
+def _seeds(seeds):
+    if isinstance(seeds, (str, Sequence, np.ndarray)):
+        return seeds
+    return range(checks.integer("seeds", seeds, 1))
+
+
+def _axis(key, values, recipe):
+    if key == CSV:
+        names, rows = _read_csv(values)
+    elif isinstance(key, tuple) or (isinstance(key, str) and "," in key):
+        names = tuple(name.strip() for name in (key.split(",") if isinstance(key, str) else key))
+        rows = _rows(names, values)
+    else:
+        names = (key,)
+        rows = None
+    if not names or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
+        raise ParameterError(f"what is swept has a name, or a tuple of different names; got {key!r:.80}")
+    kinds = [recipe.kind(name) for name in names]
+    if rows is None:
+        rows = [(value,) for value in _sequence(key, values, kinds[0])]
+    checked = tuple(tuple(recipe.spelled(name, _converted(name, value, kind))
+                          for name, value, kind in zip(names, row, kinds)) for row in rows)
+    if not checked or len(set(checked)) < len(checked):
+        raise ParameterError(f"the values of {', '.join(names)} must differ, and be at least one; got "
+                             f"{[row[0] if len(row) == 1 else row for row in checked[:8]]}")
+    return Axis(names, checked)
+
+
+def _converted(name, value, kind):
+    """A value in its final type: 1 as 1.0 where it is a rate, words read, scalars of NumPy as those of Python."""
+    value = value.item() if isinstance(value, np.generic) else value
+    lowest = 0 if kind is int else -math.inf
+    if kind is None:
+        kind = type(value) if not isinstance(value, str) else _kind_of_word(value)
+        if kind not in (bool, int, float, str):
+            raise ParameterError(f"the values of {name} must be numbers, words, or True and False; got {value!r:.80}")
+    if kind is bool:
+        value = {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+        if not isinstance(value, bool):
+            raise ParameterError(f"{name} must be true or false; got {value!r:.80}")
+        return value
+    if kind is str:
+        if not isinstance(value, str):
+            raise ParameterError(f"{name} must be a word; got {value!r:.80}")
+        return value
+    number = value
+    if isinstance(value, str):
+        try:
+            number = int(value) if kind is int and value.strip().lstrip("+-").isdigit() else float(value)
+        except ValueError:
+            pass
+    return checks.integer(name, number, lowest) if kind is int else checks.number(name, number)
+
+
+def _kind_of_word(word):
+    if word.lower() in ("true", "false"):
+        return bool
+    for kind in (int, float):
+        try:
+            kind(word)
+            return kind
+        except ValueError:
+            pass
+    return str
+
+
+def _sequence(name, values, kind):
+    """The values of one name; words are read."""
+    if isinstance(values, str):
+        return _range(name, values, kind) if _is_range(values) else [part.strip() for part in values.split(",")]
+    if not hasattr(values, "__iter__") or isinstance(values, (bytes, dict)):
+        raise ParameterError(f"the values of {name} must be a sequence, such as a list, or words such as '0:1:11'; got "
+                             f"{values!r:.80}")
+    return list(values)
+
+
+def _is_range(text):
+    return ":" in text and not text.partition(":")[0].strip()[:1].isalpha()  # "power-law:1.0" is a value
+
+
+def _range(name, text, kind):
+    begin, end, number, *rest = [*text.split(":"), "", ""]
+    if [part for part in rest if part] not in ([], ["log"]) or text.count(":") > 3:
+        raise ParameterError(f"a range is FROM:TO:COUNT or FROM:TO:COUNT:log; got {text!r} for {name}")
+    try:
+        low, high, points = float(begin), float(end), int(number)
+    except ValueError:
+        raise ParameterError(f"a range is FROM:TO:COUNT or FROM:TO:COUNT:log; got {text!r} for {name}") from None
+    if points > MOST_POINTS:
+        raise ParameterError(f"a sweep has at most {MOST_POINTS:,} points; got {points:,} for {name}")
+    if points < 2 or not np.isfinite([low, high]).all() or ("log" in rest and min(low, high) <= 0.0):
+        raise ParameterError(f"a range has at least 2 points, finite ends, and positive ones with log; got {text!r} "
+                             f"for {name}")
+    values = np.geomspace(low, high, points) if "log" in rest else np.linspace(low, high, points)
+    if kind is int:  # some may fall together
+        return [int(value) for value in dict.fromkeys(np.rint(values))]
+    return [float(f"{value:.12g}") for value in values]
+
+
+def _rows(names, values):
+    """Points of several names, from rows, an array, or words such as "2,2;3,2"."""
+    if isinstance(values, str):
+        values = [part.split(",") for part in values.split(";")]
+    values = values.tolist() if hasattr(values, "tolist") else values
+    if not isinstance(values, (list, tuple)) or not all(isinstance(row, (list, tuple)) for row in values):
+        raise ParameterError(f"the values of {', '.join(names)} must be rows, such as [(2, 2), (3, 2)]; got "
+                             f"{values!r:.80}")
+    for number, row in enumerate(values, 1):
+        if len(row) != len(names):
+            raise ParameterError(f"every point of {', '.join(names)} has {len(names)} values; point {number} has "
+                                 f"{len(row)}: {row!r:.80}")
+    return [tuple(value.strip() if isinstance(value, str) else value for value in row) for row in values]
+
+
+def _read_csv(path):
+    """Names and points of a file; values are words."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            lines = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+    except (OSError, TypeError, ValueError, csv.Error) as problem:
+        raise FileError(cannot_read(path, problem)) from None
+    if len(lines) < 2:
+        raise FileError(f"{path} must have a line of names and then a line a point; it has {len(lines)} lines")
+    names = tuple(name.strip() for name in lines[0])
+    for number, row in enumerate(lines[1:], 2):
+        if len(row) != len(names):
+            raise FileError(f"{path}: every line has {len(names)} values, as the first one; line {number} has "
+                            f"{len(row)}")
+    return names, [tuple(cell.strip() for cell in row) for row in lines[1:]]

@@ -1,0 +1,48 @@
+"""About how long a point takes, before it is run: enough to make batches of equal length, and to tell a user."""
+
+from typing import Any
+
+from onlinemode.engines import capabilities_of
+from onlinemode.theory.cost import integration_seconds
+from onlinemode.theory.defaults import DEFAULT_NODES
+
+A_RUN = 2e-3  # seconds beside its steps
+A_STEP = {"chain": 3e-8, "micro": 1e-7}  # of the smallest problem
+A_FIELD = {"chain": 2e-9, "micro": 6e-11}  # times the square of all vectors; times N and the vectors that are touched
+
+
+class _Sizes:
+    """What the cost of a drift depends on."""
+
+    def __init__(self, values):
+        from onlinemode.problem import LearningRates, Problem
+
+        self.problem = Problem(values["activation"], rates=LearningRates(
+            values["eta"], values["eta_strengths"], values["eta_xi_out"], values["eta_readout"]),
+            teacher_activation=values["teacher_activation"])
+        self.nodes = values["nodes"] or DEFAULT_NODES
+
+
+def seconds_of(values: dict[str, Any]) -> float:
+    """Seconds of a run on one core, to a factor of some.
+
+    Parameters
+    ----------
+    values : dict
+        By the names of an Experiment.
+    """
+    try:
+        K = values["K"]
+        M, P = values["M"] or K, values["P"] or K
+        if values["overlaps"] is not None:
+            K, M, P = (getattr(values["overlaps"], name) for name in "KMP")
+        replicas = values["replicas"]
+        if capabilities_of(values["engine"]).theory:
+            sizes = _Sizes(values)
+            return A_RUN + replicas * integration_seconds(sizes.problem, K, M, P, sizes.nodes)
+        steps, vectors = values["alpha"] * values["N"] * values["batch"] * replicas, K + M + P
+        engine = values["engine"]
+        work = values["N"] * (3 * P + M) if engine == "micro" else vectors**2
+        return A_RUN + steps * (A_STEP.get(engine, 1e-7) + A_FIELD.get(engine, 1e-10) * work)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):  # of values that cannot be run
+        return A_RUN

@@ -1,0 +1,83 @@
+"""The result of a sweep as a labelled array: coordinates, attributes, and words for numbers."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from onlinemode.labelled import OBSERVABLES, need
+from onlinemode.sweeps.axes import DIMENSIONS, Axis
+from onlinemode.sweeps.kept import NUMBERS, STATUS
+
+if TYPE_CHECKING:
+    import xarray
+
+LONG_NAMES = {
+    "alpha": ("time α = steps/N", "steps/N"), "last_alpha": ("last time", "steps/N"), "seed": ("seed", "1"),
+    "N": ("number of inputs", "1"), "K": ("student units", "1"), "M": ("teacher units", "1"), "P": ("modes", "1"),
+    "eta": ("learning rate η", "1"), "noise": ("label noise σ", "1"), "weight_decay": ("weight decay κ", "1"),
+    "batch": ("samples a step", "1"), "replica": ("replica", "1"),
+}
+
+
+def coordinates(axes: tuple[Axis, ...], times: tuple[float, ...], replicas: int, sizes: dict[str, int]) -> dict:
+    """All coordinates of a sweep, as ``xarray.Dataset`` takes them."""
+    found = {}
+    for axis in axes:
+        for name in axis.names:
+            column = np.array(axis.column(name))
+            label = DIMENSIONS.get(name, name)
+            found[label] = ((axis.dim,), column, _attrs(label, column))
+    if replicas > 1:
+        found["replica"] = (("replica",), np.arange(replicas), _attrs("replica", np.arange(1)))
+    found["alpha"] = (("alpha",), np.array(times), _attrs("alpha", np.zeros(1)))
+    for dim, size in sizes.items():
+        found[dim] = ((dim,), np.arange(size), {"long_name": dim.removesuffix("_2").replace("_", " ")})
+    return found
+
+
+def _attrs(name, column):
+    long_name, unit = LONG_NAMES.get(name, (name.replace("_", " "), "1"))
+    return {"long_name": long_name, "units": unit} if column.dtype.kind in "if" else {"long_name": long_name}
+
+
+def attributes(description: dict[str, Any], title: str) -> dict[str, str]:
+    """The provenance of a sweep, as text."""
+    made = description.get("experiment") or description.get("function")
+    return {"title": title, "made_with": f"onlinemode {description['version']}", "kernels": description["kernels"],
+            "make": json.dumps(made), "over": json.dumps(description["over"]),
+            "date": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def in_memory(plan: Any, arrays: dict[str, np.ndarray]) -> "xarray.Dataset":
+    """A Dataset from arrays of the shape of the grid."""
+    xarray = need("xarray")
+    variables = {name: (plan.grid.dims + variable.dims, arrays[name], variable.attrs)
+                 for name, variable in plan.variables.items()}
+    return readable(xarray.Dataset(variables, coords_of(plan), attributes(plan.describe(), plan.title)))
+
+
+def coords_of(plan: Any) -> dict:
+    """The coordinates of a plan."""
+    kept = plan.kept
+    used = {dim for variable in plan.variables.values() for dim in variable.dims}
+    return coordinates(plan.grid.axes, kept.times, kept.replicas,
+                       {dim: size for dim, size in kept.sizes.items() if dim in used})
+
+
+def readable(dataset: "xarray.Dataset") -> "xarray.Dataset":
+    """In the usual order, with words for the numbers of the status, which files hold."""
+    status, message, words = dataset["status"], dataset["message"], np.array(STATUS)
+    observables = [name for each in OBSERVABLES for name in (each, f"{each}_mean", f"{each}_sd") if name in dataset]
+    order = ["status", "message", *NUMBERS, *observables, "seconds"]
+    return dataset.assign(
+        status=(status.dims, _changed(status.data, lambda codes: words[codes], words.dtype),
+                {"long_name": status.attrs["long_name"]}),
+        message=message.copy(data=_changed(message.data, lambda text: text.astype(object), object)),
+    )[order]
+
+
+def _changed(data, function, dtype):
+    """A function of an array, or of the chunks of an array of dask."""
+    return data.map_blocks(function, dtype=dtype) if hasattr(data, "map_blocks") else function(np.asarray(data))

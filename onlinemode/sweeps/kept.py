@@ -1,0 +1,180 @@
+"""What is kept of a point: how its run ended, in numbers, and observables at the saved times of the sweep."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from onlinemode.ensemble import OBSERVABLES as OF_ENSEMBLES
+from onlinemode.errors import ParameterError
+from onlinemode.labelled import OBSERVABLES
+from onlinemode.summaries import summary_of
+from onlinemode.trajectory import Status, Trajectory
+
+STATUS = ("missing", "completed", "converged", "diverged", "failed", "invalid", "error", "lost")
+"""How a replica of a point ended, by the number that stands in a file: as those of :class:`onlinemode.Status`, and
+
+missing: not made yet; invalid: the point cannot be run; error: it failed in another way; lost: each process that tried
+it died."""
+FINISHED = ("completed", "converged")
+DEFAULT = ("generalization_error", "specialization")
+RUNS = "runs"  # in ``keep``: the whole trajectories, one file each
+
+
+class Number(NamedTuple):
+    """A number that tells how a point ended."""
+
+    summary: str  # its name in a summary of a run
+    long_name: str
+    symbol: str
+
+
+NUMBERS = {
+    "final_alpha": Number("alpha", "last time that all replicas reached", r"$\alpha$ at the end"),
+    "final_error": Number("error", "generalization error at the end", r"$\epsilon_g$ at the end"),
+    "final_error_se": Number("error_se", "standard error of the generalization error at the end",
+                             r"s.e. of $\epsilon_g$"),
+    "final_specialization": Number("specialization", "specialization at the end", "specialization at the end"),
+    "final_specialization_se": Number("specialization_se", "standard error of the specialization at the end",
+                                      "s.e. of the specialization"),
+    "specialized_at": Number("specialized_at", "time at which the specialization reaches 1/2",
+                             r"$\alpha$ of specialization 1/2"),
+    "plateau_start": Number("plateau_start", "begin of the longest plateau", r"$\alpha$ where the plateau begins"),
+    "plateau_stop": Number("plateau_stop", "end of the longest plateau", r"$\alpha$ where the plateau ends"),
+    "plateau_level": Number("plateau_level", "generalization error on the longest plateau",
+                            r"$\epsilon_g$ on the plateau"),
+}
+TIMES = ("final_alpha", "specialized_at", "plateau_start", "plateau_stop")  # in steps/N; the others have no unit
+
+
+class Variable(NamedTuple):
+    """An array of a sweep: its dimensions after those of the points, their sizes, type, and attributes."""
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: Any
+    fill: Any
+    attrs: dict[str, str]
+
+
+class Kept(NamedTuple):
+    """What is kept of every point.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of :data:`onlinemode.labelled.OBSERVABLES`.
+    runs : bool
+        Whether whole trajectories are, too.
+    times : tuple of float
+        The saved times of the sweep.
+    replicas : int
+        Of a point.
+    statistics : bool
+        Means and standard deviations over replicas, in place of each replica's observables.
+    sizes : dict
+        Largest number of student units, teacher units and modes, by dimension.
+    """
+
+    names: tuple[str, ...]
+    runs: bool
+    times: tuple[float, ...]
+    replicas: int
+    statistics: bool
+    sizes: dict[str, int]
+
+    @property
+    def needs_sizes(self) -> bool:
+        """Whether an observable has entries for units or modes."""
+        return any(OBSERVABLES[name].dims for name in self.names)
+
+    def variables(self) -> dict[str, Variable]:
+        """All arrays of the sweep; the status last, by which a point counts as made."""
+        replica = (("replica",), (self.replicas,)) if self.replicas > 1 else ((), ())
+        found = {name: Variable((), (), np.float64, math.nan, _attrs(
+            number.long_name, number.symbol, "steps/N" if name in TIMES else "1")) for name, number in NUMBERS.items()}
+        for name in self.names:
+            observable = OBSERVABLES[name]
+            dims = ("alpha", *observable.dims)
+            shape = (len(self.times), *(self.sizes[dim] for dim in observable.dims))
+            attrs = _attrs(observable.long_name, observable.symbol, "1")
+            if self.statistics:
+                found |= {f"{name}_{short}": Variable(dims, shape, np.float64, math.nan, attrs | {
+                    "long_name": f"{observable.long_name}, {words} over replicas"})
+                    for short, words in (("mean", "mean"), ("sd", "standard deviation"))}
+            else:
+                found[name] = Variable(replica[0] + dims, replica[1] + shape, np.float64, math.nan, attrs)
+        found["seconds"] = Variable((), (), np.float64, math.nan, _attrs("seconds that the point took", "seconds", "s"))
+        found["message"] = Variable((), (), str, "", {"long_name": "what a point that did not end well says"})
+        found["status"] = Variable(*replica, np.int8, 0, {
+            "long_name": "how a replica ended", "flag_values": list(range(len(STATUS))),
+            "flag_meanings": " ".join(STATUS)})
+        return found
+
+
+def _attrs(long_name, symbol, units):
+    return {"long_name": long_name, "units": units, "symbol": symbol}
+
+
+def checked(keep: Any, statistics: bool) -> tuple[tuple[str, ...], bool]:
+    """The observables of an argument ``keep``, and whether whole runs are kept.
+
+    Raises
+    ------
+    ParameterError
+        If one is not known, or no statistics over replicas are made of it.
+    """
+    names = (keep,) if isinstance(keep, str) else tuple(keep)
+    known = OF_ENSEMBLES if statistics else tuple(OBSERVABLES)
+    for name in names:
+        if name not in known and name != RUNS:
+            rule = "of a sweep whose replicas are summarised (keep = 'summary') " if statistics else ""
+            raise ParameterError(f"what is kept of a point {rule}can be {', '.join(known)}, and {RUNS} (whole "
+                                 f"trajectories); got {name!r:.80}")
+    return tuple(dict.fromkeys(name for name in names if name != RUNS)), RUNS in names
+
+
+def nothing(variables: dict[str, Variable], *lead: int) -> dict[str, np.ndarray]:
+    """Arrays of which nothing is known yet, with these axes in front."""
+    return {name: np.full((*lead, *variable.shape), variable.fill, object if variable.dtype is str else variable.dtype)
+            for name, variable in variables.items()}
+
+
+def put(rows: dict[str, np.ndarray], place: int, run: Trajectory, kept: Kept) -> None:
+    """Write what is kept of a finished run into a row of the arrays, all but ``seconds``."""
+    out, ends = {name: values[place:place + 1] for name, values in rows.items()}, summary_of(run)
+    for name, number in NUMBERS.items():
+        out[name][0] = ends[number.summary]
+    codes = np.array([STATUS.index(status.value) for status in run.status], np.int8)
+    out["status"].reshape(-1)[:len(codes)] = codes
+    if not ends["complete"]:
+        out["message"][0] = next(message for status, message in zip(run.status, run.message)
+                                 if status not in (Status.COMPLETED, Status.CONVERGED))
+    places, there = _places(run, kept.times)
+    for name in kept.names:
+        if kept.statistics:
+            for short, values in (("mean", run.ensemble.mean), ("sd", run.ensemble.standard_deviation)):
+                _put(out[f"{name}_{short}"][0], values[name], places, there)
+            continue
+        values = getattr(run, name)
+        if values is not None:
+            targets = out[name][0] if kept.replicas > 1 else out[name]
+            for number in range(run.draws):
+                _put(targets[number], values[number], places, there)
+
+
+def _places(run, times):
+    """Where the saved times of the sweep stand among those of the run, and which of them it has."""
+    times, step = np.asarray(times), 0.0 if run.info.theory or run.N is None else 0.5 / run.N
+    right = np.clip(np.searchsorted(run.alpha, times), 1, max(len(run.alpha) - 1, 1))
+    left = right - 1
+    if len(run.alpha) == 1:
+        right = left
+    places = np.where(times - run.alpha[left] <= run.alpha[right] - times, left, right)
+    return places, times <= run.alpha[-1] * (1.0 + 1e-12) + step
+
+
+def _put(target, values, places, there):
+    """Values at all saved times of a run into the corner of an array that may have room for more units."""
+    corner = tuple(slice(size) for size in values.shape[1:])
+    target[(there, *corner)] = values[places[there]]

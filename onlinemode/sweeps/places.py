@@ -1,0 +1,285 @@
+"""Where batches are made: in this process, in a pool of concurrent.futures, or on a Dask cluster.
+
+A place takes batches (:meth:`submit`) and gives futures of concurrent.futures.  No scheduler of our own: what runs
+when is the pool's affair.
+"""
+
+import concurrent.futures
+import multiprocessing
+import os
+import sys
+import time
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import suppress
+from typing import Any
+
+from onlinemode import checks
+from onlinemode.errors import EngineError, ParameterError
+from onlinemode.labelled import need
+from onlinemode.sweeps.work import STOPPED, Job, Packed, make, make_points, prepare_process
+
+QUEUED = 3  # batches a worker, so that it never waits for the client
+CONNECT_SECONDS = 10.0
+RECONNECT_SECONDS = 60.0  # that a scheduler may take to restart
+RULE = ('executor must be None (this process), "threads", "processes", "dask", the address of a Dask scheduler, a '
+        "dask.distributed Client, or anything with submit() as in concurrent.futures")
+
+
+class Here:
+    """This process: a batch is made when it is submitted."""
+
+    workers, queued = 1, 1
+    seconds = 0.5  # of a batch, so that Ctrl-C and the bar do not wait for long
+
+    def __init__(self, job: Job, progress: Any = None):
+        self._job, self._progress = job, progress
+
+    def submit(self, numbers, values):
+        """A future that is done."""
+        future: Future = Future()
+        future.set_result(make_points(self._job, numbers, values, self._progress))
+        return future
+
+    def close(self, interrupted=False):
+        """Nothing to do."""
+
+
+class Threads:
+    """Threads of this process."""
+
+    seconds = 0.5
+
+    def __init__(self, job: Job, workers: int):
+        self._job, self.workers, self.queued = job, workers, QUEUED * workers
+        self._pool = concurrent.futures.ThreadPoolExecutor(workers)
+
+    def submit(self, numbers, values):
+        return self._pool.submit(make_points, self._job, numbers, values)
+
+    def close(self, interrupted=False):
+        """Let runs end soon after an interrupt."""
+        if interrupted:
+            STOPPED.set()
+        try:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        finally:
+            STOPPED.clear()
+
+
+class Processes:
+    """Processes of our own, which are started again where one has died."""
+
+    seconds = 1.0
+
+    def __init__(self, job: Job, workers: int):
+        self.workers, self.queued, self._packed = workers, QUEUED * workers, Packed.of(job)
+        self._pool = self._begin()
+
+    def _begin(self):
+        return concurrent.futures.ProcessPoolExecutor(
+            self.workers, multiprocessing.get_context("spawn"), initializer=prepare_process, initargs=(self._packed,))
+
+    def submit(self, numbers, values):
+        try:
+            return self._pool.submit(make, self._packed.without_content, numbers, values)
+        except BrokenExecutor:
+            self.recover()
+            return self._pool.submit(make, self._packed.without_content, numbers, values)
+
+    def recover(self):
+        """Another pool.
+
+        Raises
+        ------
+        EngineError
+            If the processes end by themselves: they would again.
+        """
+        processes = self._processes()
+        wait_until = time.monotonic() + 1.0
+        while time.monotonic() < wait_until and all(each.exitcode is None for each in processes):
+            time.sleep(0.01)
+        if any((each.exitcode or 0) > 0 for each in processes):
+            raise EngineError("the processes cannot begin (they say why above); a script must make its calls under "
+                              'if __name__ == "__main__":')
+        self._end()
+        self._pool = self._begin()
+
+    def _processes(self):
+        return list((getattr(self._pool, "_processes", None) or {}).values())
+
+    def _end(self):
+        processes = self._processes()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
+
+    def close(self, interrupted=False):
+        """End the processes, in the middle of a point after an interrupt."""
+        if interrupted:
+            self._end()
+        else:
+            self._pool.shutdown()
+
+
+class Foreign:
+    """A pool that the user gave, and that stays open."""
+
+    seconds = 1.0
+
+    def __init__(self, job: Job, pool: Any):
+        self._pool, self._packed = pool, Packed.of(job)
+        self.workers = getattr(pool, "_max_workers", None) or os.cpu_count() or 1
+        self.queued = QUEUED * self.workers
+
+    def submit(self, numbers, values):
+        try:
+            return self._pool.submit(make, self._packed, numbers, values)
+        except (BrokenExecutor, RuntimeError) as problem:
+            raise EngineError(f"the executor takes no more work ({problem}); what is made is kept: give another one "
+                              "and the same call goes on") from None
+
+    def recover(self):
+        """It is the user's to make anew."""
+        raise EngineError("a worker of the executor died, and with it the executor; what is made is kept: give another "
+                          'one and the same call goes on (executor="processes" starts its own again)')
+
+    def close(self, interrupted=False):
+        """Leave it as it is."""
+
+
+class Cluster:
+    """A Dask cluster: the job is scattered once, and Dask gives the batches of a dead worker to another one."""
+
+    seconds = 1.0
+
+    def __init__(self, job: Job, client: Any, owned: bool = False, cluster: Any = None):
+        self._packed, self._owned, self._cluster = Packed.of(job), owned, cluster
+        self._address = client.scheduler.address
+        self._use(client)
+
+    def _use(self, client):
+        self._client = client
+        self._shared = client.scatter(self._packed, broadcast=True, hash=False)
+        self._pool = client.get_executor(pure=False)
+
+    @property
+    def workers(self) -> int:
+        """Threads of all workers that there are now."""
+        return max(sum(self._client.nthreads().values()), 1)
+
+    @property
+    def queued(self) -> int:
+        return QUEUED * self.workers
+
+    @property
+    def dashboard(self) -> str:
+        """Its address."""
+        return self._client.dashboard_link
+
+    def submit(self, numbers, values):
+        return self._pool.submit(make, self._shared, numbers, values)
+
+    def recover(self):
+        """Connect to the scheduler again."""
+        client, began = None, time.monotonic()
+        while client is None and time.monotonic() - began < RECONNECT_SECONDS:
+            client = _connected(self._address)
+        if client is None:
+            raise EngineError(f"the scheduler at {self._address} has gone, and did not come back within "
+                              f"{RECONNECT_SECONDS:.0f} s; what is made is kept: the same call goes on")
+        with suppress(Exception):
+            self._client.close(timeout=1)
+        self._owned = True  # this client is ours, whosever the first one was
+        self._use(client)
+
+    def close(self, interrupted=False):
+        """Forget the batches that are not made, and end what was begun here."""
+        with suppress(Exception):
+            self._pool.shutdown(wait=False)
+        with suppress(Exception):
+            if self._owned:
+                self._client.close(timeout=5)
+            else:
+                self._shared.release()
+        if self._cluster is not None:
+            with suppress(Exception):
+                self._cluster.close(timeout=10)
+
+
+def _connected(address):
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError, ValueError):
+        time.sleep(0.5)
+        return None
+
+
+def local_cluster(workers: int) -> Any:
+    """A local Dask cluster of processes with one thread each, and its client.
+
+    Raises
+    ------
+    MissingPackageError
+    """
+    distributed = need("distributed")
+    cluster = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, processes=True,
+                                       dashboard_address=":0", silence_logs=50)
+    return cluster, distributed.Client(cluster, set_as_default=False)
+
+
+def client_of(address: str) -> Any:
+    """A client of the scheduler at an address.
+
+    Raises
+    ------
+    MissingPackageError, EngineError
+    """
+    distributed = need("distributed")
+    try:
+        return distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as problem:
+        reason = (str(problem).splitlines() or [type(problem).__name__])[0]
+        raise EngineError(f"no Dask scheduler answers at {address} ({reason}): start one with dask scheduler, and give "
+                          "the address that it prints") from None
+
+
+def place_of(executor: Any, job: Job, workers: int | None = None, progress: Any = None) -> Any:
+    """Where the batches of a job are made.
+
+    Parameters
+    ----------
+    executor
+        As in :func:`onlinemode.sweep`; "dask" for a local cluster.
+    job : Job
+    workers : int, optional
+        Of threads, processes or a local cluster; by default the number of cores.
+    progress : callable, optional
+        Of single runs in this process.
+
+    Raises
+    ------
+    ParameterError, EngineError, MissingPackageError
+    """
+    count = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) \
+        if workers is None else checks.integer("workers", workers, 1)
+    if executor is None:
+        return Here(job, progress)
+    if executor == "threads":
+        return Threads(job, count)
+    if executor == "processes":
+        return Processes(job, count)
+    if executor == "dask":
+        cluster, client = local_cluster(count)
+        return Cluster(job, client, owned=True, cluster=cluster)
+    if isinstance(executor, str) and "://" in executor:
+        return Cluster(job, client_of(executor), owned=True)
+    client = executor if hasattr(executor, "get_executor") else getattr(executor, "_client", None)
+    if client is not None and "distributed" in sys.modules and isinstance(client, sys.modules["distributed"].Client):
+        return Cluster(job, client)
+    if isinstance(executor, Executor) or callable(getattr(executor, "submit", None)):
+        return Foreign(job, executor)
+    raise ParameterError(f"{RULE}; got {executor!r:.80}")

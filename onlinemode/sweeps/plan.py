@@ -1,0 +1,161 @@
+"""A sweep before it is run: what makes its points, what is kept of them, and how a folder describes it."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from onlinemode import __version__, checks
+from onlinemode.engines import capabilities_of
+from onlinemode.errors import OnlineModeError, ParameterError
+from onlinemode.experiment import DRAWN, Experiment, first_of
+from onlinemode.labelled import dimensions
+from onlinemode.runtime.checkpoint import kernel_version
+from onlinemode.runtime.saved_times import count_or_times, save_times
+from onlinemode.sweeps.axes import Axis, Grid, grid_of, words_of
+from onlinemode.sweeps.kept import Kept, Variable, checked
+from onlinemode.sweeps.recipe import ExperimentRecipe, FunctionRecipe, recipe_of
+
+FORMAT = 1  # of sweep.json
+TRIED = 64  # points, spread over the sweep, one of which must be possible
+MOST_RUNS = 10_000  # files of whole trajectories
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep.
+
+    Attributes
+    ----------
+    recipe : ExperimentRecipe or FunctionRecipe
+    grid : Grid
+    kept : Kept
+    first : Experiment
+        That of one of the points that can be run.
+    """
+
+    recipe: ExperimentRecipe | FunctionRecipe
+    grid: Grid
+    kept: Kept
+    first: Experiment
+
+    @cached_property
+    def variables(self) -> dict[str, Variable]:
+        """All arrays, see :meth:`onlinemode.sweeps.kept.Kept.variables`."""
+        return self.kept.variables()
+
+    def describe(self) -> dict[str, Any]:
+        """What ``sweep.json`` holds: enough to make the sweep again, and to see whether another one is the same."""
+        return json.loads(json.dumps({
+            "format": FORMAT, "version": __version__, "kernels": kernel_version(), **self.recipe.to_dict(),
+            "over": [axis.to_list() for axis in self.grid.axes], "replicas": self.kept.replicas,
+            "keep": [*self.kept.names, *["runs"] * self.kept.runs], "times": list(self.kept.times),
+            "sizes": self.kept.sizes}))
+
+    @property
+    def title(self) -> str:
+        """One line about what all points share."""
+        swept = set(self.grid.names)
+        swept |= {"M", "P"} if swept & {"K", "M", "P", "init"} or self.first.init == "paper" else set()
+        words = self.first.describe(tuple(swept))
+        return words if "engine" in swept else f"{self.first.engine}, {words}"
+
+
+def plan_of(make: Any, over: dict, seeds: Any = None, replicas: int | None = None, keep: Any = ()) -> Plan:
+    """The plan of a call of :func:`onlinemode.sweep`.
+
+    Raises
+    ------
+    ParameterError, EngineError, FileError
+        If something cannot be swept or kept, or if none of some points that are tried can be run: with the reason of
+        the first one.
+    """
+    recipe = recipe_of(make)
+    if replicas is not None:
+        if not isinstance(recipe, ExperimentRecipe):
+            raise ParameterError(f"replicas are those of the experiments that {recipe.name} makes; leave replicas out")
+        recipe = ExperimentRecipe(recipe.experiment.replace(replicas=checks.integer("replicas", replicas, 1)))
+    grid = grid_of(over, seeds, recipe)
+    first = _one_possible(recipe, grid)
+    names, runs = checked(keep, first.keep == "summary")
+    if runs and grid.size > MOST_RUNS:
+        raise ParameterError(f"whole trajectories are kept of at most {MOST_RUNS:,} points; got {grid.size:,}: keep "
+                             "observables")
+    kept = Kept(names, runs, _times(first, grid, recipe), first.replicas, first.keep == "summary", {})
+    if kept.needs_sizes:
+        kept = kept._replace(sizes=_sizes(recipe, grid))
+    return Plan(recipe, grid, kept, first)
+
+
+def _one_possible(recipe, grid):
+    """The experiment of a point that can be run."""
+    problem, tried = None, np.unique(np.linspace(0, grid.size - 1, TRIED).astype(int))
+    for number in tried:
+        point = grid.point(number)
+        try:
+            experiment = prepared(recipe, point)
+            experiment.check()
+            return experiment
+        except OnlineModeError as found:
+            if problem is None:
+                problem = type(found)(f"{words_of(point)}: {found}")
+    raise problem
+
+
+def prepared(recipe: ExperimentRecipe | FunctionRecipe, point: dict[str, Any], threads: int | None = 1) -> Experiment:
+    """The experiment of a point with so many threads, and with one replica where the engine has no more.
+
+    Raises
+    ------
+    ParameterError
+    """
+    experiment = recipe.at(point)
+    changes: dict[str, Any] = {}
+    if capabilities_of(experiment.engine).theory:
+        if not experiment.fresh_students:
+            changes["replicas"] = 1
+    elif threads is not None:
+        changes["threads"] = threads
+    return experiment.replace(**changes) if changes else experiment
+
+
+def _times(first, grid, recipe):
+    """The saved times of the whole sweep; a count is spread up to its last time, from the shortest step on."""
+    given = count_or_times(first.save_at)
+    if given.ndim:
+        return tuple(checks.array("save_at", first.save_at, (None,)).tolist())
+    of_all = {name: [getattr(first, name)] for name in ("alpha", "N")}
+    for axis in grid.axes:
+        for name in set(axis.names) & set(of_all) if isinstance(recipe, ExperimentRecipe) else ():
+            of_all[name] = axis.column(name)
+    alpha, N = (max((value for value in of_all[name] if value is not None), default=None) for name in ("alpha", "N"))
+    return tuple(save_times(first.save_at, alpha, N, whole_steps=len(of_all["N"]) == 1 and N is not None
+                            and not capabilities_of(first.engine).theory)[0].tolist())
+
+
+def times_of(experiment: Experiment, times: tuple[float, ...]) -> tuple[float, ...]:
+    """Those of the sweep's saved times that a point reaches, and its last one."""
+    there = [each for each in times if each <= experiment.alpha]
+    return tuple(there) if there and there[-1] == experiment.alpha else (*there, experiment.alpha)
+
+
+def _sizes(recipe, grid):
+    """The largest of each size over all points that can be run."""
+    if isinstance(recipe, ExperimentRecipe):  # of the other names one value will do
+        grid = Grid(tuple(axis if set(axis.names) & {"N", *DRAWN} else Axis(axis.names, axis.rows[:1])
+                          for axis in grid.axes))
+    found, seen = dimensions(1, 1, 1), set()
+    for number in range(grid.size):
+        try:
+            experiment = recipe.at(grid.point(number))
+            key = tuple(getattr(experiment, name) for name in ("N", "overlaps", *DRAWN))
+            if key not in seen:
+                seen.add(key)
+                start = first_of(experiment.start(vectors=False))
+                found = {name: max(size, found[name])
+                         for name, size in dimensions(start.K, start.M, start.P).items()}
+        except OnlineModeError:  # no point that can be run
+            continue
+    return found

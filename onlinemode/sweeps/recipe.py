@@ -1,0 +1,208 @@
+"""What makes the experiment of a point: an Experiment in which values are changed, or a function of the values.
+
+Both are recipes that other processes, and a later call, can follow: no closures.
+"""
+
+import hashlib
+import importlib
+import inspect
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_args
+
+from onlinemode.errors import FileError, ParameterError
+from onlinemode.experiment import DRAWN, Experiment
+from onlinemode.storage import cannot_read
+
+FIXED = ("overlaps", "replicas", "keep", "quantiles", "save_at", "threads")  # the same for all points of a sweep
+KINDS = {each.name: next(kind for kind in (get_args(each.type) or (each.type,)) if kind is not type(None))
+         for each in fields(Experiment) if each.name not in FIXED}
+"""What can be swept of an Experiment, and the type of its values."""
+
+
+@dataclass(frozen=True)
+class ExperimentRecipe:
+    """An experiment in which values are changed.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    """
+
+    experiment: Experiment
+
+    def kind(self, name: str) -> type:
+        """The type of the values of a name.
+
+        Raises
+        ------
+        ParameterError
+            If it cannot be swept.
+        """
+        if name not in KINDS:
+            raise ParameterError(f"a sweep can be over {', '.join(KINDS)}; got {name!r}")
+        if self.experiment.overlaps is not None and name in DRAWN:
+            raise ParameterError(f"{name} cannot be swept: the student and its teacher are those of the overlaps of "
+                                 "the experiment")
+        return KINDS[name]
+
+    def spelled(self, name: str, value: Any) -> Any:
+        """The value as an experiment has it: names in their own capitals."""
+        return getattr(Experiment(**{name: value}), name) if KINDS[name] is str else value
+
+    def at(self, point: dict[str, Any]) -> Experiment:
+        """The experiment of a point."""
+        return self.experiment.replace(**point)
+
+    def values(self, point: dict[str, Any]) -> dict[str, Any]:
+        """The same as a dict of values, in a hundredth of the time."""
+        return vars(self.experiment) | point
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``sweep.json`` holds it."""
+        return {"experiment": {name: value for name, value in self.experiment.to_dict().items() if name != "threads"}}
+
+
+@dataclass(frozen=True)
+class FunctionRecipe:
+    """A function of the values of a point that returns its Experiment.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module, or a :class:`FunctionOfFile`; called with the values by their names.
+    """
+
+    function: Callable[..., Experiment]
+
+    def __post_init__(self) -> None:
+        name = getattr(self.function, "__qualname__", "")
+        try:
+            if "<" in name:
+                raise pickle.PicklingError
+            pickle.dumps(self.function)
+        except Exception:
+            raise ParameterError("make must be an Experiment, or a function that other processes can import, at the "
+                                 f"top level of a module or FILE.py:NAME; got {name or self.function!r:.80}") from None
+
+    def kind(self, name: str) -> None:
+        """Any type.
+
+        Raises
+        ------
+        ParameterError
+            If the function has no such argument.
+        """
+        parameters = inspect.signature(self.function).parameters
+        if name not in parameters and not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+            raise ParameterError(f"{self.name} has no argument {name!r}; it has {', '.join(parameters) or 'none'}")
+
+    def spelled(self, name: str, value: Any) -> Any:
+        """The value."""
+        return value
+
+    @property
+    def name(self) -> str:
+        """Module and name."""
+        return f"{self.function.__module__}:{self.function.__qualname__}"
+
+    def at(self, point: dict[str, Any]) -> Experiment:
+        """The experiment of a point.
+
+        Raises
+        ------
+        ParameterError
+            If the function returns something else.
+        """
+        made = self.function(**point)
+        if not isinstance(made, Experiment):
+            raise ParameterError(f"{self.name} must return an onlinemode.Experiment; got {type(made).__name__}")
+        return made
+
+    def values(self, point: dict[str, Any]) -> dict[str, Any]:
+        """The values of the experiment."""
+        return vars(self.at(point))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name and hash of the source, by which a change is noticed."""
+        source = getattr(self.function, "source", None)
+        try:
+            source = inspect.getsource(self.function) if source is None else source
+        except (OSError, TypeError):
+            source = ""
+        return {"function": self.name, "source": hashlib.sha256(source.encode()).hexdigest()}
+
+
+class FunctionOfFile:
+    """A function of a Python file; it carries the text of the file to other processes, which need not have it.
+
+    Parameters
+    ----------
+    path : path
+    name : str
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read or run, or has no such function.
+    """
+
+    def __init__(self, path, name: str):
+        try:
+            self.source = Path(path).read_text(encoding="utf-8")
+        except (OSError, ValueError) as problem:
+            raise FileError(cannot_read(path, problem)) from None
+        self.__module__, self.__qualname__ = str(path), name
+        self._function = None
+        try:
+            function = self.function
+        except Exception as problem:
+            raise FileError(f"cannot run {path}: {type(problem).__name__}: {problem}") from None
+        if not callable(function):
+            raise FileError(f"{path} has no function {name}")
+
+    @property
+    def function(self):
+        """The function, made from the text when it is first needed in a process."""
+        if self._function is None:
+            names = {"__name__": Path(self.__module__).stem, "__file__": self.__module__}
+            exec(compile(self.source, self.__module__, "exec"), names)
+            self._function = names.get(self.__qualname__)
+        return self._function
+
+    @property
+    def __signature__(self):
+        return inspect.signature(self.function)
+
+    def __getstate__(self):
+        return vars(self) | {"_function": None}
+
+    def __call__(self, **values):
+        return self.function(**values)
+
+
+def recipe_of(make: Any) -> ExperimentRecipe | FunctionRecipe:
+    """The recipe of an Experiment, a function, or words such as "experiments.py:make" or "package.module:make".
+
+    Raises
+    ------
+    ParameterError, FileError
+    """
+    if isinstance(make, Experiment):
+        return ExperimentRecipe(make)
+    if isinstance(make, str):
+        module, colon, name = make.rpartition(":")
+        if not colon or not name.isidentifier():
+            raise ParameterError(f"make must be FILE.py:NAME or MODULE:NAME; got {make!r}")
+        if module.endswith(".py"):
+            return FunctionRecipe(FunctionOfFile(module, name))
+        try:
+            return FunctionRecipe(getattr(importlib.import_module(module), name))
+        except (ImportError, AttributeError, ValueError) as problem:
+            raise ParameterError(f"make = {make!r} cannot be imported: {problem}") from None
+    if not callable(make):
+        raise ParameterError("make must be an onlinemode.Experiment, a function that returns one, or its name; got "
+                             f"{type(make).__name__}")
+    return FunctionRecipe(make)

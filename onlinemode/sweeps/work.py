@@ -1,0 +1,179 @@
+"""What a worker does: some points of a sweep, one after the other, each in one thread."""
+
+import hashlib
+import pickle
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from onlinemode.errors import EngineError, OnlineModeError
+from onlinemode.runtime.checkpoint import kernel_version
+from onlinemode.sweeps.kept import STATUS, Kept, nothing, put
+from onlinemode.sweeps.plan import prepared, times_of
+from onlinemode.trajectory import Status, Trajectory
+
+STOPPED = threading.Event()  # set by a client whose threads should come to an end
+LONGEST_MESSAGE = 1000
+
+
+class Job(NamedTuple):
+    """What all batches of a sweep have in common.
+
+    Attributes
+    ----------
+    recipe : ExperimentRecipe or FunctionRecipe
+    names : tuple of str
+        What is swept.
+    kept : Kept
+    inputs : dict
+        Data sets by their words: an Inputs for workers that may not have the file, None where it is there.
+    kernels : str
+        Hash of the client's kernels; a worker must have the same.
+    threads : int, optional
+        Of a run; None for what the experiment says.
+    """
+
+    recipe: Any
+    names: tuple[str, ...]
+    kept: Kept
+    inputs: dict[str, Any]
+    kernels: str
+    threads: int | None = 1
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A pickled Job, which a process unpacks once."""
+
+    key: str
+    content: bytes | None
+
+    @classmethod
+    def of(cls, job: Job) -> "Packed":
+        content = pickle.dumps(job)
+        return cls(hashlib.sha256(content).hexdigest(), content)
+
+    @property
+    def without_content(self) -> "Packed":
+        """For processes that have it."""
+        return Packed(self.key, None)
+
+
+class Batch(NamedTuple):
+    """What a worker sends back.
+
+    Attributes
+    ----------
+    numbers : list of int
+        Of the points that were made.
+    rows : dict of arrays (points, ...)
+        By name of the variable.
+    runs : list of Trajectory
+        Whole trajectories where they are kept; None for points that have none.
+    """
+
+    numbers: list[int]
+    rows: dict[str, np.ndarray]
+    runs: list[Trajectory | None]
+
+
+_UNPACKED: dict[str, Job] = {}
+
+
+def prepare_process(packed: Packed) -> None:
+    """Begin a process of a pool: unpack the job, and leave Ctrl-C to the client."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _unpack(packed)
+
+
+def _unpack(packed):
+    if packed.key not in _UNPACKED:
+        job = pickle.loads(packed.content)
+        if job.kernels != kernel_version():
+            raise EngineError("a worker has other kernels than the client, so the bits would differ: install the same "
+                              "version of onlinemode everywhere")
+        provide(job.inputs)
+        _UNPACKED.clear()
+        _UNPACKED[packed.key] = job
+    return _UNPACKED[packed.key]
+
+
+def provide(data: dict[str, Any]) -> None:
+    """Open the data sets of a Job once in this process."""
+    from onlinemode import inputs
+
+    for words, given in data.items():
+        try:
+            inputs.provide(words, inputs.parse(words) if given is None else given)
+        except OnlineModeError:  # the points that need it will say so
+            pass
+
+
+def make(packed: Packed, numbers: list[int], values: list[tuple]) -> Batch:
+    """Some points.
+
+    Parameters
+    ----------
+    packed : Packed
+    numbers : list of int
+        Their numbers in the grid.
+    values : list of tuple
+        Of what is swept, at each.
+
+    Returns
+    -------
+    Batch
+        Without the points after an interrupt.
+    """
+    return make_points(_unpack(packed), numbers, values)
+
+
+def make_points(job: Job, numbers: list[int], values: list[tuple], progress: Any = None) -> Batch:
+    """The same from a Job; ``progress`` is that of :func:`onlinemode.simulate`."""
+    rows, runs = nothing(job.kept.variables(), len(numbers)), []
+    for place, entries in enumerate(values):
+        if STOPPED.is_set():
+            break
+        run, began = None, time.perf_counter()
+        try:
+            run = _run(job, dict(zip(job.names, entries)), progress)
+            if Status.INTERRUPTED in run.status:
+                break
+            put(rows, place, run, job.kept)
+        except OnlineModeError as problem:
+            run = _fail(rows, place, "invalid", str(problem))
+        except MemoryError as problem:
+            run = _fail(rows, place, "error", f"not enough memory ({problem})")
+        except Exception as problem:  # one point that fails must not stop the others
+            run = _fail(rows, place, "error", f"{type(problem).__name__}: {problem}")
+        rows["seconds"][place] = time.perf_counter() - began
+        runs.append(run if job.kept.runs else None)
+    made = len(runs)
+    return Batch(numbers[:made], {name: entries[:made] for name, entries in rows.items()}, runs)
+
+
+def _run(job, point, progress):
+    experiment = prepared(job.recipe, point, job.threads)
+    return experiment.replace(save_at=times_of(experiment, job.kept.times)).run(
+        _until_stopped if progress is None else progress)
+
+
+def _until_stopped(report):
+    if STOPPED.is_set():
+        raise KeyboardInterrupt
+
+
+def _fail(rows, place, status, message):
+    rows["status"][place] = STATUS.index(status)
+    rows["message"][place] = " ".join(message.split())[:LONGEST_MESSAGE]
+
+
+def lost(kept: Kept, number: int, message: str) -> Batch:
+    """The row of a point whose processes died."""
+    rows = nothing(kept.variables(), 1)
+    _fail(rows, 0, "lost", message)
+    return Batch([number], rows, [None])
