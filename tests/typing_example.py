@@ -24,6 +24,10 @@ resumed = om.resume("checkpoint.npz", checkpoint_every=60.0)
 for plateau in run.plateaus(smoothing=0.2):
     print(plateau.start, run.ensemble.mean["Q"].shape, run.info.seed + 1, run.problem.rates.xi_in)
 
+labelled = run.to_xarray(observables=["R", "generalization_error"])
+labelled.generalization_error.mean("alpha").to_netcdf("run.nc")
+mean_error = several.to_dataframe(("R",)).groupby("alpha").mean()
+
 overlaps = om.initial.from_overlaps([[1.0]], [[0.1]], np.eye(1), readout=[1.0], teacher_readout="mean")
 assert_type(overlaps.Q, NDArray[np.float64])
 noise = om.fluctuations(problem, overlaps, [0.0, 1.0])
