@@ -1,13 +1,16 @@
 """Runs as labelled arrays of xarray and as tables of pandas: the values of the run, under the right names."""
 
 import json
+import re
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas
 import pytest
 import xarray
+from matplotlib import pyplot
 
 import onlinemode as om
 from onlinemode import ensemble, labelled
@@ -15,6 +18,7 @@ from onlinemode.errors import MissingPackageError, ParameterError
 
 PROBLEM = om.Problem(noise=0.1, rates=om.LearningRates(xi_in=1.0))
 TIMES = [0.0, 0.5, 1.0, 3.0]
+PAGE = (Path(__file__).parents[1] / "docs" / "labelled.md").read_text("utf-8")
 INDICES = {"student_unit", "student_unit_2", "teacher_unit", "teacher_unit_2", "mode", "mode_2"}
 
 
@@ -345,3 +349,25 @@ def test_without_the_package(several, method, package, monkeypatch):
     assert text.startswith(f"labelled results need {package}, which is not installed")
     assert 'pip install "onlinemode[sweep]"' in text and "\n" not in text
     assert isinstance(caught.value, ImportError)
+
+
+def test_the_page(several, tmp_path, monkeypatch):
+    """Its code runs, and its table has every dimension beside the variables that have it."""
+    pyplot.switch_backend("Agg")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+    for block in blocks:
+        exec(compile(block, "labelled.md", "exec"), names)
+    assert len(pyplot.get_fignums()) >= 3
+    pyplot.close("all")
+    assert len(blocks) == 4 and names["data"].sizes["replica"] == 4 and names["bands"].sizes["quantile"] == 5
+    assert {path.name for path in tmp_path.iterdir()} == {"run.nc", "run.zarr"}
+    assert list(names["entries"].columns[:4]) == ["replica", "alpha", "R_0_0", "R_0_1"]
+    rows = re.findall(r"^\| (`[^|]*`) \|[^|]*\| ([^|]*) \|$", PAGE, re.M)
+    dims = {name for row, _ in rows for name in re.findall(r"`(\w+)`", row)}
+    assert dims == {"replica", "alpha", "quantile"} | INDICES
+    for name, variable in simulated(start=om.initial.paper(20, K=3, P=2)).to_xarray().data_vars.items():
+        for row, where in rows[2:5]:
+            first = re.findall(r"`(\w+)`", row)[0]
+            assert (first in variable.dims) == (f"`{name}`" in where), (name, first)
