@@ -44,9 +44,9 @@ def summary():
 
 @pytest.fixture(scope="module")
 def diverged():
-    """Two replicas, at different times."""
-    return simulated("micro", om.initial.committee(20, K=2, M=3, seed=1), save_at=6, alpha=20.0, replicas=2,
-                     problem=om.Problem(activation="relu", rates=om.LearningRates(xi_in=30.0)))
+    """The first of two replicas."""
+    return simulated("micro", om.initial.committee(20, K=2, M=3, seed=1), alpha=4.0, save_at=[0.0, 2.0, 3.5, 4.0],
+                     replicas=2, problem=om.Problem(activation="relu", rates=om.LearningRates(xi_in=30.0)))
 
 
 @pytest.fixture(scope="module")
@@ -178,12 +178,12 @@ def test_mode_residuals_where_they_are_defined_alone(method):
 
 def test_runs_that_diverged(diverged):
     data = diverged.to_xarray()
-    assert data["status"].values.tolist() == ["diverged", "diverged"]
-    assert data["message"].values[1].startswith("diverged at α = ")
-    assert data["message"].values[0] != data["message"].values[1]
-    assert np.isnan(data.generalization_error).sum("alpha").values.tolist() == [2, 1]
+    assert data["status"].values.tolist() == ["diverged", "completed"]
+    assert data["message"].values.tolist() == diverged.message
+    assert data["message"].values[0].startswith("diverged at α = ")
+    assert np.isnan(data.generalization_error).sum("alpha").values.tolist() == [2, 0]
     assert np.array_equal(data.G, diverged.G, equal_nan=True)
-    assert np.isnan(diverged.to_dataframe().generalization_error).sum() == 3
+    assert np.isnan(diverged.to_dataframe().generalization_error).sum() == 2
 
 
 def test_measured_errors(measured, several):
@@ -198,7 +198,7 @@ def test_measured_errors(measured, several):
 
 def test_statistics_over_all_replicas(summary, several):
     data = summary.to_xarray()
-    assert summary.draws == 5 and data.sizes["replica"] == 5
+    assert summary.draws == 5 and data.sizes["replica"] == 5 and data.attrs["replicas"] == 8
     assert data["status"].sizes == {"replica": 5}
     assert data["count"].dims == ("alpha",) and data["count"].values.tolist() == [8] * 4
     assert data["quantile"].values.tolist() == [0.1, 0.5, 0.75]
@@ -250,7 +250,7 @@ def test_provenance_of_other_runs(random_overlaps, measured):
     assert (longer["steps"], longer["steps_before"]) == (80, 60)
 
 
-@pytest.mark.parametrize("seed, attribute", [(2**31 - 1, 2**31 - 1), (2**40, 2.0**40), (2**63 - 1, str(2**63 - 1))])
+@pytest.mark.parametrize("seed, attribute", [(2**31 - 1, 2**31 - 1), (2**31, 2.0**31), (2**63 - 1, str(2**63 - 1))])
 def test_numbers_beyond_32_bits(seed, attribute):
     """netCDF-3 has no longer integers."""
     given = simulated(seed=seed).to_xarray("specialization").attrs["seed"]
