@@ -4,6 +4,7 @@ import json
 import re
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,7 @@ def test_changing_the_arrays_leaves_the_run(several):
         for name in ("T", "teacher_readout"):
             given[name].values[:] = 0.0
         assert all(np.array_equal(getattr(run, name), values) for name, values in before.items())
+        assert not np.shares_memory(given["alpha"].values, run.alpha)
 
 
 def test_some_observables(several):
@@ -236,6 +238,9 @@ def test_provenance(several):
     assert json.loads(attrs["call"]) == info.call
     assert json.loads(attrs["versions"]) == info.versions
     assert json.loads(attrs["start"]) == info.start
+
+    unknown = replace(several, info=replace(info, steps=[], versions={}))  # as a file of an older version may be
+    assert {"steps", "onlinemode"}.isdisjoint(unknown.to_xarray().attrs)
 
 
 def test_provenance_of_other_runs(random_overlaps, measured):
