@@ -3,9 +3,21 @@
 Arrays of runs have the dimensions replica (where there are several) and alpha, then those of the table below.
 """
 
-from typing import Any, NamedTuple
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from onlinemode.errors import MissingPackageError
+import numpy as np
+
+from onlinemode import checks, ensemble
+from onlinemode.errors import MissingPackageError, ParameterError
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+
+    from onlinemode.trajectory import Trajectory
 
 INSTALL = 'pip install "onlinemode[sweep]"'
 
@@ -34,10 +46,23 @@ OBSERVABLES = {
 }
 """All dimensionless."""
 
+LONG_NAMES = {
+    "alpha": "time α = steps/N", "replica": "replica", "student_unit": "student unit",
+    "student_unit_2": "other student unit", "teacher_unit": "teacher unit", "teacher_unit_2": "other teacher unit",
+    "mode": "mode", "mode_2": "other mode", "quantile": "probability of a quantile",
+}
+"""Of the coordinates."""
+
+_WHY_ABSENT = {
+    "mode_residuals": "strengths or output modes are trained or differ between replicas, the teacher has another "
+                      "activation, or many students are perfect (docs/theory.md, section 6.3)",
+}
+_INT32 = 2**31
+
 
 def dimensions(K: int, M: int, P: int) -> dict[str, int]:
     """Sizes of the dimensions that number units and modes."""
-    return {"student_unit": K, "student_unit_2": K, "teacher_unit": M, "mode": P, "mode_2": P}
+    return {"student_unit": K, "student_unit_2": K, "teacher_unit": M, "teacher_unit_2": M, "mode": P, "mode_2": P}
 
 
 def need(package: str) -> Any:
@@ -55,3 +80,160 @@ def need(package: str) -> Any:
     except ImportError as problem:
         raise MissingPackageError(f"labelled results need {package.partition('.')[0]}, which is not installed "
                                   f"({problem}): {INSTALL}") from None
+
+
+def dataset(run: "Trajectory", observables: Iterable[str] | None = None) -> "xarray.Dataset":
+    """What :meth:`onlinemode.Trajectory.to_xarray` returns.
+
+    Parameters
+    ----------
+    run : Trajectory
+    observables : names of OBSERVABLES, optional
+        Default: all that the run has.
+
+    Returns
+    -------
+    xarray.Dataset
+
+    Raises
+    ------
+    MissingPackageError, ParameterError
+    """
+    xarray = need("xarray")
+    values = _values(run, observables)
+    variables = {name: (_of_replicas(run, *OBSERVABLES[name].dims), _kept(run, each),
+                        _attributes(OBSERVABLES[name].long_name)) for name, each in values.items()}
+    if run.error_se is not None and "generalization_error" in values:
+        variables["generalization_error_se"] = (_of_replicas(run), _kept(run, run.error_se),
+                                                _attributes("standard error of the measured generalization error"))
+    variables |= _statistics(run, values)
+    variables |= {
+        "T": (("teacher_unit", "teacher_unit_2"), np.array(run.T), _attributes("overlap of teacher units")),
+        "teacher_readout": (("teacher_unit",), np.array(run.teacher_readout),
+                            _attributes("second layer of the teacher")),
+        "status": _words(run, [status.value for status in run.status], "how a replica ended"),
+        "message": _words(run, run.message, "how a replica ended, in words"),
+    }
+    used = {name for dims, _, _ in variables.values() for name in dims}
+    return xarray.Dataset(variables, {name: each for name, each in _coordinates(run).items() if name in used},
+                          provenance(run))
+
+
+def _of_replicas(run, *dims):
+    """Dimensions of an array of the kept replicas."""
+    return ("alpha", *dims) if run.draws == 1 else ("replica", "alpha", *dims)
+
+
+def _kept(run, values):
+    """A copy, without the axis of a single replica: who changes a Dataset does not change the run."""
+    return np.array(values[0] if run.draws == 1 else values)
+
+
+def _words(run, values, long_name):
+    """Objects, not the strings of fixed length that zarr has no specification for."""
+    words = np.array(values[:run.draws], dtype=object)
+    dims = () if run.draws == 1 else ("replica",)
+    return dims, words.reshape(()) if run.draws == 1 else words, _attributes(long_name)
+
+
+def _attributes(long_name):
+    return {"long_name": long_name, "units": "1"}
+
+
+def _values(run, observables):
+    """Array (draws, n, ...) of each observable that is asked for."""
+    if observables is None:
+        found = {name: getattr(run, name) for name in OBSERVABLES}
+        return {name: each for name, each in found.items() if each is not None}
+    if not isinstance(observables, Iterable):
+        raise ParameterError(f"observables must be names, such as ('R', 'Q'); got {observables!r:.80}")
+    found = {}
+    for name in [observables] if isinstance(observables, str) else observables:
+        found[name] = getattr(run, checks.choice("each of observables", name, OBSERVABLES))
+        if found[name] is None:
+            raise ParameterError(f"this run has no {name}, which are not defined where {_WHY_ABSENT[name]}: leave "
+                                 "them out")
+    return found
+
+
+def _statistics(run, names):
+    """Variables of the statistics over all replicas, where not all are kept."""
+    if run.summary is None:
+        return {}
+    found = {"count": (("alpha",), np.array(run.summary.count), _attributes("replicas that reached a time"))}
+    for name in ensemble.OBSERVABLES:
+        if name in names:
+            dims, long_name = ("alpha", *OBSERVABLES[name].dims), OBSERVABLES[name].long_name
+            for suffix, of_each, dims_of_each, words in (
+                    ("mean", run.summary.mean, dims, "mean"),
+                    ("sd", run.summary.standard_deviation, dims, "standard deviation"),
+                    ("quantile", run.summary.quantiles, ("quantile", *dims), "quantile")):
+                found[f"{name}_{suffix}"] = (dims_of_each, np.array(of_each[name]),
+                                             _attributes(f"{long_name}, {words} over replicas"))
+    return found
+
+
+def _coordinates(run):
+    start = run.initial
+    numbers = {"replica": run.draws, **dimensions(start.K, start.M, start.P)}
+    found = {name: (name, np.arange(size), {"long_name": LONG_NAMES[name]}) for name, size in numbers.items()}
+    found["alpha"] = ("alpha", np.array(run.alpha), {"long_name": LONG_NAMES["alpha"], "units": "steps/N"})
+    if run.summary is not None:
+        found["quantile"] = ("quantile", np.array(run.summary.probabilities), _attributes(LONG_NAMES["quantile"]))
+    return found
+
+
+def provenance(run: "Trajectory") -> dict[str, str | int | float]:
+    """What made a run, as plain text and numbers, which every file format takes.
+
+    ``problem``, ``call``, ``start``, ``versions`` and ``launch`` are JSON; ``steps`` is the largest number of steps
+    that a replica made.  What is not known, such as N of a mean-field run from overlaps, is left out.
+    """
+    info = run.info.to_dict()
+    known = {"onlinemode": run.info.versions.get("onlinemode"), **info, "replicas": run.replicas,
+             "problem": run.problem.to_dict(),
+             "start": {name: value for name, value in run.info.start.items() if not isinstance(value, list)}}
+    known |= {name: max(info[name]) for name in ("steps", "steps_before") if info.get(name)}
+    return {name: _plain(value) for name, value in known.items() if value is not None and not isinstance(value, list)}
+
+
+def _plain(value):
+    """Whole numbers that netCDF-3 lacks become floats where these are exact, else their digits."""
+    if isinstance(value, dict):
+        return json.dumps(value)
+    if isinstance(value, int) and abs(value) >= _INT32:
+        return float(value) if float(value) == value else str(value)
+    return int(value) if isinstance(value, bool) else value
+
+
+def dataframe(run: "Trajectory", observables: Iterable[str] | None = None) -> "pandas.DataFrame":
+    """What :meth:`onlinemode.Trajectory.to_dataframe` returns.
+
+    Parameters
+    ----------
+    run : Trajectory
+    observables : names of OBSERVABLES, optional
+        Default: generalization_error and specialization.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    MissingPackageError, ParameterError
+    """
+    pandas = need("pandas")
+    values = _values(run, ("generalization_error", "specialization") if observables is None else observables)
+    times = len(run.alpha)
+    columns = {} if run.draws == 1 else {"replica": np.repeat(np.arange(run.draws), times)}
+    columns["alpha"] = np.tile(run.alpha, run.draws)
+    for name, each in values.items():
+        rows = each.reshape(run.draws * times, math.prod(each.shape[2:]))
+        columns |= dict(zip(column_names(name, each.shape[2:]), rows.T))
+    return pandas.DataFrame(columns)
+
+
+def column_names(name: str, shape: Sequence[int]) -> list[str]:
+    """A name for every entry of an array: R_0_0, R_0_1, ..."""
+    return ["_".join([name, *(str(i) for i in index)]) for index in np.ndindex(*shape)]

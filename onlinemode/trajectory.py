@@ -1,17 +1,17 @@
 """The result of every engine: order parameters at the saved times, with all that made them."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onlinemode import checks, observables
+from onlinemode import checks, labelled, observables
 from onlinemode.blocks import OVERLAPS
 from onlinemode.display import Described
 from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, Ensemble, ensemble_of
@@ -22,6 +22,10 @@ from onlinemode.run_info import FORMAT, RunInfo
 from onlinemode.state import OrderParameters, Weights
 from onlinemode.storage import read_archive, replacing, write_archive
 from onlinemode.theory.meanfield import generalization_error
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
 
 KIND = "trajectory"
 LEAST_ERROR = 1e-12  # ε_g below which order parameters are rounding, or factors still approach the teacher
@@ -375,16 +379,66 @@ class Trajectory(Described):
                         for name in ("generalization_error", "specialization", "Q", "R")}
         constants = {"T": self.T, "teacher_readout": self.teacher_readout}
         fixed = [(name, repr(float(value))) for each, values in constants.items()
-                 for name, value in zip(_column_names(each, values.shape), values.flat)]
+                 for name, value in zip(labelled.column_names(each, values.shape), values.flat)]
         fixed += [(name, "" if value is None else value) for name, value in self._parameters().items()]
         with replacing(path, "w") as file:
             writer = csv.writer(file)
-            names = [name for each, values in columns.items() for name in _column_names(each, values.shape[2:])]
+            names = [name for each, values in columns.items() for name in labelled.column_names(each, values.shape[2:])]
             writer.writerow(["replica", "alpha", *names, *(name for name, _ in fixed)])
             for r in range(self.draws):
                 for i, alpha in enumerate(self.alpha):
                     values = (alpha, *(entry for column in columns.values() for entry in column[r, i].flat))
                     writer.writerow([r, *(repr(float(value)) for value in values), *(value for _, value in fixed)])
+
+    def to_xarray(self, observables: Iterable[str] | None = None) -> "xarray.Dataset":
+        """The run as labelled arrays, copies of its own (docs/labelled.md).
+
+        Dimensions are replica, only where several are kept, then alpha, then those of units and modes.  T,
+        teacher_readout, status and message are always there; with ``keep="summary"`` so are ``count`` and, of each
+        observable, ``_mean``, ``_sd`` and ``_quantile`` over all replicas.  What made the run is in ``attrs``.
+
+        Parameters
+        ----------
+        observables : sequence of str, optional
+            Some of generalization_error (with its standard error where it was measured), specialization,
+            unit_margins, mode_residuals, Q, R, rho, G, S, strengths, xi_out, readout.  Default: all that the run has.
+
+        Returns
+        -------
+        xarray.Dataset
+
+        Raises
+        ------
+        MissingPackageError
+            If xarray is not installed.
+        ParameterError
+            If there is no such observable, or this run does not have it.
+        """
+        return labelled.dataset(self, observables)
+
+    def to_dataframe(self, observables: Iterable[str] | None = None) -> "pandas.DataFrame":
+        """The run as a table, one row a replica and saved time.
+
+        Columns: replica, only where several are kept, alpha, then one for every entry: R_0_1 is that of student
+        unit 0 and teacher unit 1.
+
+        Parameters
+        ----------
+        observables : sequence of str, optional
+            Those of :meth:`to_xarray`.  Default: generalization_error and specialization.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        MissingPackageError
+            If pandas is not installed.
+        ParameterError
+            If there is no such observable, or this run does not have it.
+        """
+        return labelled.dataframe(self, observables)
 
     def _check_theory(self, theory):
         same = theory.alpha.shape == self.alpha.shape and np.allclose(theory.alpha, self.alpha, rtol=1e-9)
@@ -401,10 +455,6 @@ class Trajectory(Described):
                 "eta": rates.xi_in, "eta_strengths": rates.strengths, "eta_xi_out": rates.xi_out,
                 "eta_readout": rates.readout, "inputs": repr(problem.inputs),
                 **({} if other is None else {"teacher_activation": other})}
-
-
-def _column_names(name, shape):
-    return ["_".join([name, *(str(i) for i in index)]) for index in np.ndindex(*shape)]
 
 
 def _first_to_last(values):

@@ -43,6 +43,11 @@ def executed(tree):
             yield from executed(node)
 
 
+def called(node):
+    """The last part of the name that a call calls."""
+    return getattr(node.func, "id", getattr(node.func, "attr", ""))
+
+
 def imports(name):
     """All dotted names that a module imports anywhere, in functions too; own modules in full."""
     found = set()
@@ -54,7 +59,7 @@ def imports(name):
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
                 found.add(full if full in MODULES else node.module)
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("import_module", "__import__"):
+        elif isinstance(node, ast.Call) and called(node) in ("import_module", "__import__", "need"):
             if node.args and isinstance(node.args[0], ast.Constant):
                 found.add(node.args[0].value)
     return found
@@ -73,7 +78,8 @@ def test_modules_are_found():
     assert known <= set(MODULES)
     assert {layer(name) for name in MODULES} - {"", "__main__"} == set(RANK)
     assert "onlinemode.kernels.rule.step" in imports("onlinemode.engines.ode.engine")
-    assert "matplotlib.figure" not in imports("onlinemode.plotting")  # for annotations alone
+    assert {"xarray", "pandas"} <= imports("onlinemode.labelled")  # through need()
+    assert "xarray" not in imports("onlinemode.trajectory")
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
@@ -128,7 +134,9 @@ def test_deep_needs_nothing_of_the_simulator(name):
 
 @pytest.mark.parametrize("package, homes", [
     ("numba", {"kernels"}), ("llvmlite", {"kernels"}), ("torch", {"benchmark", "deep"}), ("matplotlib", {"plotting"}),
-    ("click", {"cli"}), ("tqdm", {"progress"}), ("cupy", {"deep"}), ("pooch", {"deep"})])
+    ("click", {"cli"}), ("tqdm", {"progress"}), ("cupy", {"deep"}), ("pooch", {"deep"}),
+    ("xarray", {"labelled", "sweeps"}), ("pandas", {"labelled", "sweeps"}),
+    ("zarr", {"sweeps"}), ("dask", {"sweeps"}), ("distributed", {"sweeps"})])
 def test_heavy_packages_stay_in_their_places(package, homes):
     users = {name for name in MODULES if any(other.split(".")[0] == package for other in imports(name))}
     assert {name for name in users if layer(name) not in homes} == set()

@@ -24,6 +24,10 @@ resumed = om.resume("checkpoint.npz", checkpoint_every=60.0)
 for plateau in run.plateaus(smoothing=0.2):
     print(plateau.start, run.ensemble.mean["Q"].shape, run.info.seed + 1, run.problem.rates.xi_in)
 
+labelled = run.to_xarray(observables=["R", "generalization_error"])
+labelled.generalization_error.mean("alpha").to_netcdf("run.nc")
+mean_error = several.to_dataframe(("R",)).groupby("alpha").mean()
+
 overlaps = om.initial.from_overlaps([[1.0]], [[0.1]], np.eye(1), readout=[1.0], teacher_readout="mean")
 assert_type(overlaps.Q, NDArray[np.float64])
 noise = om.fluctuations(problem, overlaps, [0.0, 1.0])
@@ -32,7 +36,7 @@ z: NDArray[np.float64] = om.agreement.z_scores(run, noise)
 rho = om.observables.normalized_overlaps(run.Q, run.R, run.T)
 
 experiment: om.Experiment = om.presets.paper.replace(N=100, eta=0.5)
-swept = om.sweep(experiment, {"eta": [0.5, 1.0]}, folder="sweep", progress=False)
+swept = om.sweep(experiment, {"eta": [0.5, 1.0]}, seeds=2, store="sweep", progress=False)
 compared = om.compare(experiment, engines=("micro", "chain"))
 compared.plot("comparison.png")
 by_hand = om.simulate(experiment.problem(), experiment.start(), progress=print, **experiment.call())

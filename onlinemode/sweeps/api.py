@@ -66,8 +66,8 @@ def sweep(make: Experiment | Callable[..., Experiment] | str, over: dict[Any, An
     xarray.Dataset
         Dimensions: the swept names, then ``replica`` where there are several, ``alpha``, and units or modes.
         ``status`` tells how each point ended; those that cannot be run, fail or diverge are told there and in
-        ``message``, and stop nothing.  After an interrupt (Ctrl-C) points that are missing have the status "missing".  Results of more than
-        256 MiB in a folder are read when they are used (dask).
+        ``message``, and stop nothing.  After an interrupt (Ctrl-C) points that are missing have the status "missing".
+        Results of more than 256 MiB in a folder are read when they are used (dask).
 
     Raises
     ------

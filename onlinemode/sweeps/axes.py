@@ -201,19 +201,20 @@ def _is_range(text):
 
 
 def _range(name, text, kind):
-    begin, end, number, *rest = [*text.split(":"), "", ""]
-    if [part for part in rest if part] not in ([], ["log"]) or text.count(":") > 3:
-        raise ParameterError(f"a range is FROM:TO:COUNT or FROM:TO:COUNT:log; got {text!r} for {name}")
+    parts = [part.strip() for part in text.split(":")]
     try:
-        low, high, points = float(begin), float(end), int(number)
+        if len(parts) not in (3, 4) or parts[3:] not in ([], ["log"]):
+            raise ValueError
+        low, high, points = float(parts[0]), float(parts[1]), int(parts[2])
     except ValueError:
         raise ParameterError(f"a range is FROM:TO:COUNT or FROM:TO:COUNT:log; got {text!r} for {name}") from None
+    logarithmic = len(parts) == 4
     if points > MOST_POINTS:
         raise ParameterError(f"a sweep has at most {MOST_POINTS:,} points; got {points:,} for {name}")
-    if points < 2 or not np.isfinite([low, high]).all() or ("log" in rest and min(low, high) <= 0.0):
+    if points < 2 or not np.isfinite([low, high]).all() or (logarithmic and min(low, high) <= 0.0):
         raise ParameterError(f"a range has at least 2 points, finite ends, and positive ones with log; got {text!r} "
                              f"for {name}")
-    values = np.geomspace(low, high, points) if "log" in rest else np.linspace(low, high, points)
+    values = np.geomspace(low, high, points) if logarithmic else np.linspace(low, high, points)
     if kind is int:  # some may fall together
         return [int(value) for value in dict.fromkeys(np.rint(values))]
     return [float(f"{value:.12g}") for value in values]

@@ -54,7 +54,7 @@ class Variable(NamedTuple):
     shape: tuple[int, ...]
     dtype: Any
     fill: Any
-    attrs: dict[str, str]
+    attrs: dict[str, Any]
 
 
 class Kept(NamedTuple):
@@ -90,7 +90,9 @@ class Kept(NamedTuple):
 
     def variables(self) -> dict[str, Variable]:
         """All arrays of the sweep; the status last, by which a point counts as made."""
-        replica = (("replica",), (self.replicas,)) if self.replicas > 1 else ((), ())
+        several = self.replicas > 1
+        replica = ("replica",) if several else ()
+        count = (self.replicas,) if several else ()
         found = {name: Variable((), (), np.float64, math.nan, _attrs(
             number.long_name, number.symbol, "steps/N" if name in TIMES else "1")) for name, number in NUMBERS.items()}
         for name in self.names:
@@ -103,16 +105,16 @@ class Kept(NamedTuple):
                     "long_name": f"{observable.long_name}, {words} over replicas"})
                     for short, words in (("mean", "mean"), ("sd", "standard deviation"))}
             else:
-                found[name] = Variable(replica[0] + dims, replica[1] + shape, np.float64, math.nan, attrs)
+                found[name] = Variable(replica + dims, count + shape, np.float64, math.nan, attrs)
         found["seconds"] = Variable((), (), np.float64, math.nan, _attrs("seconds that the point took", "seconds", "s"))
         found["message"] = Variable((), (), str, "", {"long_name": "what a point that did not end well says"})
-        found["status"] = Variable(*replica, np.int8, 0, {
+        found["status"] = Variable(replica, count, np.int8, 0, {
             "long_name": "how a replica ended", "flag_values": list(range(len(STATUS))),
             "flag_meanings": " ".join(STATUS)})
         return found
 
 
-def _attrs(long_name, symbol, units):
+def _attrs(long_name: str, symbol: str, units: str) -> dict[str, Any]:
     return {"long_name": long_name, "units": units, "symbol": symbol}
 
 
@@ -143,8 +145,8 @@ def nothing(variables: dict[str, Variable], *lead: int) -> dict[str, np.ndarray]
 def put(rows: dict[str, np.ndarray], place: int, run: Trajectory, kept: Kept) -> None:
     """Write what is kept of a finished run into a row of the arrays, all but ``seconds``."""
     out, ends = {name: values[place:place + 1] for name, values in rows.items()}, summary_of(run)
-    for name, number in NUMBERS.items():
-        out[name][0] = ends[number.summary]
+    for name, entry in NUMBERS.items():
+        out[name][0] = ends[entry.summary]
     codes = np.array([STATUS.index(status.value) for status in run.status], np.int8)
     out["status"].reshape(-1)[:len(codes)] = codes
     if not ends["complete"]:

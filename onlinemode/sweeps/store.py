@@ -270,7 +270,7 @@ def _point_bytes(plan):
 
 
 def _create(plan, path, tiles, description):
-    """An empty store: coordinates by xarray, whose conventions it follows, arrays by zarr, of which no chunk is written."""
+    """An empty store: coordinates by xarray, whose conventions it follows, arrays by zarr, without a chunk."""
     xarray, zarr = need("xarray"), need("zarr")
     attrs = attributes(description, plan.title)
     xarray.Dataset(coords=coords_of(plan), attrs=attrs).to_zarr(path, mode="w-", zarr_format=3, consolidated=False)
