@@ -156,11 +156,13 @@ def _run(plan, settings, make, places, retry):
     from onlinemode.sweeps.store import Store
 
     store = until_the_end(_Closing(_store(Store, plan, settings, make, retry)))
-    there = int(store.done.sum())
+    there = int((store.made & store.wanted).sum())
+    others = int((store.made & ~store.wanted).sum())
     announce(settings, f"{plan.grid.size:,} points ({_shape(plan.grid)}) in {store.path}"
-             + (f", {there:,} of them there already" if there else ""))
-    finished = _make_points(plan, store, settings, places)
-    return _finish(plan, store, settings, finished)
+             + (f", {there:,} of them there already" if there else "")
+             + (f", beside {others:,} others" if others else ""))
+    finished = _make_points(store, settings, places)
+    return _finish(store.plan, store, settings, finished)
 
 
 class _Closing:
@@ -199,10 +201,10 @@ def _store(Store, plan, settings, make, retry):
                 raise
 
 
-def _make_points(plan, store, settings, places):
+def _make_points(store, settings, places):
     """Make what is missing, with a bar; returns whether all is made."""
     from onlinemode.progress import PointsBar
-    from onlinemode.sweeps.api import run_plan
+    from onlinemode.sweeps.api import make_points
 
     quiet = settings["quiet"] or settings["json"]
     executor, workers = None, None
@@ -221,10 +223,10 @@ def _make_points(plan, store, settings, places):
             announce(settings, f"{place.workers} {'worker' if place.workers == 1 else 'workers'}, dashboard at "
                                f"{place.dashboard}")
 
-    if store.done.all():
+    if store.made[store.wanted].all():
         return True
     try:
-        return run_plan(plan, store, executor, workers, bar if bar is not None else _TimeLeft(quiet), opened)
+        return make_points(store, executor, workers, bar if bar is not None else _TimeLeft(quiet), opened)
     finally:
         if bar is not None:
             bar.close()
@@ -252,7 +254,7 @@ def _finish(plan, store, settings, finished):
     from onlinemode.sweeps.store import RESULTS, TABLE
 
     store.flush()
-    made = int(store.done.sum())
+    made = int(store.made.sum())
     files = {"folder": store.path}
     dataset = store.dataset()
     if made:
@@ -261,6 +263,8 @@ def _finish(plan, store, settings, finished):
         if settings["plot"] and finished:
             sweep_report.draw(dataset, store.path / "picture.png", files)
     if not finished:
-        announce(settings, f"stopped by the user after {made:,} of {plan.grid.size:,} points; the same command goes on")
+        there = int((store.made & store.wanted).sum())
+        announce(settings, f"stopped by the user after {there:,} of {int(store.wanted.sum()):,} points; the same command "
+                           "goes on")
     sweep_report.say(plan, dataset, store.statuses(), settings, files)
     return 0 if finished else INTERRUPTED

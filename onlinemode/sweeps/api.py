@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from onlinemode import inputs
 from onlinemode.errors import ParameterError
 from onlinemode.experiment import Experiment
 from onlinemode.labelled import need
@@ -11,7 +12,7 @@ from onlinemode.progress import points_shown
 from onlinemode.runtime.checkpoint import kernel_version
 from onlinemode.sweeps import kept, running
 from onlinemode.sweeps.places import place_of
-from onlinemode.sweeps.plan import Plan, plan_of
+from onlinemode.sweeps.plan import plan_of
 from onlinemode.sweeps.store import Memory, Store, open_folder
 from onlinemode.sweeps.work import Job, provide
 
@@ -86,20 +87,19 @@ def sweep(make: Experiment | Callable[..., Experiment] | str, over: dict[Any, An
     results = Memory(plan) if store is None else Store(plan, store, overwrite, retry)
     try:
         with points_shown(progress) as report:
-            run_plan(plan, results, executor, workers, report)
+            make_points(results, executor, workers, report)
         results.flush()
         return results.dataset()
     finally:
         results.close()
 
 
-def run_plan(plan: Plan, results: Memory | Store, executor: Any = None, workers: int | None = None,
-             report: Callable | None = None, opened: Callable | None = None) -> bool:
+def make_points(results: Memory | Store, executor: Any = None, workers: int | None = None,
+                report: Callable | None = None, opened: Callable | None = None) -> bool:
     """Make the points that are missing.
 
     Parameters
     ----------
-    plan : Plan
     results : Memory or Store
     executor, workers
         As in :func:`sweep`.
@@ -113,10 +113,8 @@ def run_plan(plan: Plan, results: Memory | Store, executor: Any = None, workers:
     bool
         False after an interrupt.
     """
-    from onlinemode import inputs
-
-    elsewhere = executor not in (None, "threads", "processes")
-    data = data_sets(plan, elsewhere)
+    plan = results.plan
+    data = dict.fromkeys(plan.data) if executor == "processes" else plan.data  # which read the files themselves
     job = Job(plan.recipe, plan.grid.names, plan.kept, data, kernel_version(), threads=None if executor is None else 1)
     if executor in (None, "threads"):
         provide(data)
@@ -124,21 +122,10 @@ def run_plan(plan: Plan, results: Memory | Store, executor: Any = None, workers:
         place = place_of(executor, job, workers)
         if opened is not None:
             opened(place)
-        return running.run(plan, results, place, (lambda _: None) if report is None else report)
+        return running.run(results, place, (lambda _: None) if report is None else report)
     finally:
         for words in data:
             inputs.withdraw(words)
-
-
-def data_sets(plan: Plan, to_send: bool) -> dict[str, Any]:
-    """The data sets that the points draw inputs from, by their words: read where they are sent along, else None."""
-    from onlinemode import inputs
-
-    words = {plan.first.inputs}
-    for axis in plan.grid.axes:
-        words |= set(axis.column("inputs")) if "inputs" in axis.names else set()
-    return {each: inputs.parse(each) if to_send else None for each in sorted(words)
-            if each.removesuffix(":raw").endswith(".npy")}
 
 
 def open_sweep(path: str | PathLike[str]) -> "xarray.Dataset":

@@ -1,16 +1,17 @@
 """A sweep before it is run: what makes its points, what is kept of them, and how a folder describes it."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from onlinemode import __version__, checks
+from onlinemode import __version__, checks, inputs
 from onlinemode.engines import capabilities_of
-from onlinemode.errors import OnlineModeError, ParameterError
-from onlinemode.experiment import DRAWN, Experiment, first_of
+from onlinemode.errors import EngineError, OnlineModeError, ParameterError
+from onlinemode.experiment import DRAWN, OPTIONS_OF, Experiment, first_of
 from onlinemode.labelled import dimensions
 from onlinemode.runtime.checkpoint import kernel_version
 from onlinemode.runtime.saved_times import count_or_times, save_times
@@ -34,12 +35,15 @@ class Plan:
     kept : Kept
     first : Experiment
         That of one of the points that can be run.
+    data : dict
+        The data sets from which points draw their inputs, by their words.
     """
 
     recipe: ExperimentRecipe | FunctionRecipe
     grid: Grid
     kept: Kept
     first: Experiment
+    data: dict[str, Any]
 
     @cached_property
     def variables(self) -> dict[str, Variable]:
@@ -50,6 +54,7 @@ class Plan:
         """What ``sweep.json`` holds: enough to make the sweep again, and to see whether another one is the same."""
         return json.loads(json.dumps({
             "format": FORMAT, "version": __version__, "kernels": kernel_version(), **self.recipe.to_dict(),
+            "data": {words: given.sha256 for words, given in self.data.items()},
             "over": [axis.to_list() for axis in self.grid.axes], "replicas": self.kept.replicas,
             "keep": [*self.kept.names, *["runs"] * self.kept.runs], "times": list(self.kept.times),
             "sizes": self.kept.sizes}))
@@ -78,6 +83,7 @@ def plan_of(make: Any, over: dict, seeds: Any = None, replicas: int | None = Non
             raise ParameterError(f"replicas are those of the experiments that {recipe.name} makes; leave replicas out")
         recipe = ExperimentRecipe(recipe.experiment.replace(replicas=checks.integer("replicas", replicas, 1)))
     grid = grid_of(over, seeds, recipe)
+    _check_options(recipe, grid)
     first = _one_possible(recipe, grid)
     names, runs = checked(keep, first.keep == "summary")
     if runs and grid.size > MOST_RUNS:
@@ -86,7 +92,32 @@ def plan_of(make: Any, over: dict, seeds: Any = None, replicas: int | None = Non
     kept = Kept(names, runs, _times(first, grid, recipe), first.replicas, first.keep == "summary", {})
     if kept.needs_sizes:
         kept = kept._replace(sizes=_sizes(recipe, grid))
-    return Plan(recipe, grid, kept, first)
+    return Plan(recipe, grid, kept, first, _data_sets(first, grid))
+
+
+def _check_options(recipe, grid):
+    """Raise EngineError for an axis that none of the engines has."""
+    if not isinstance(recipe, ExperimentRecipe):
+        return
+    engines = [recipe.experiment.engine]
+    for axis in grid.axes:
+        engines = axis.column("engine") if "engine" in axis.names else engines
+    known = {name for engine in engines for name in OPTIONS_OF[engine]}
+    for name in grid.names:
+        if name not in known and any(name in options for options in OPTIONS_OF.values()):
+            raise EngineError(f"engine {' and '.join(engines)} has no option {name!r} to sweep")
+
+
+def _data_sets(first, grid):
+    """Data sets by their words, opened; those that cannot be are left to the points that need them."""
+    words, found = {first.inputs}, {}
+    for axis in grid.axes:
+        words |= set(axis.column("inputs")) if "inputs" in axis.names else set()
+    for each in sorted(words):
+        if each.removesuffix(":raw").endswith(".npy"):
+            with suppress(OnlineModeError):
+                found[each] = inputs.parse(each)
+    return found
 
 
 def _one_possible(recipe, grid):

@@ -46,12 +46,11 @@ class _Flying:
         return self.breaks >= BREAKS_TOGETHER
 
 
-def run(plan: Any, store: Any, place: Any, report: Callable[[SweepProgress], None]) -> bool:
+def run(store: Any, place: Any, report: Callable[[SweepProgress], None]) -> bool:
     """Make all points that a store lacks.
 
     Parameters
     ----------
-    plan : Plan
     store : Memory or Store
     place : Here, Threads, Processes, Foreign or Cluster
     report : callable
@@ -67,7 +66,7 @@ def run(plan: Any, store: Any, place: Any, report: Callable[[SweepProgress], Non
     EngineError
         If a pool or a scheduler is gone for good.
     """
-    loop = _Loop(plan, store, place, report)
+    loop = _Loop(store, place, report)
     try:
         loop.run()
         interrupted = False
@@ -84,14 +83,16 @@ def run(plan: Any, store: Any, place: Any, report: Callable[[SweepProgress], Non
 
 
 class _Loop:
-    def __init__(self, plan, store, place, report):
+    def __init__(self, store, place, report):
+        plan = store.plan
         self._plan, self._store, self._place, self._report = plan, store, place, report
-        self._grid, missing = plan.grid, int((~store.done).sum())
+        self._grid, self._total = plan.grid, int(store.wanted.sum())
+        missing = int((store.wanted & ~store.made).sum())
         self._batches = Batches(plan, self._missing_tiles(), missing, place.seconds)
         self._flying: dict[Any, _Flying] = {}
         self._again: deque[_Flying] = deque()
         self._breaks, self._has_made = 0, False
-        self._done = plan.grid.size - missing
+        self._done = self._total - missing
         self._failed = self._count_failed()
         self._written, self._writing = time.perf_counter(), 0.0
 
@@ -99,12 +100,12 @@ class _Loop:
         tiles = self._store.tiles
         for place in tiles.all():
             numbers = tiles.numbers(place).ravel()
-            missing = numbers[~self._store.done[numbers]]
+            missing = numbers[self._store.wanted[numbers] & ~self._store.made[numbers]]
             if missing.size:
                 yield missing.tolist()
 
     def _count_failed(self):
-        return int((~_well(self._store.statuses()[self._store.done])).sum())
+        return int((~_well(self._store.statuses()[self._store.wanted & self._store.made])).sum())
 
     def run(self):
         self._tell()
@@ -212,7 +213,7 @@ class _Loop:
 
     def _tell(self):
         flying = sum(len(each.numbers) for each in self._flying.values())
-        self._report(SweepProgress(self._done, self._failed, self._grid.size,
+        self._report(SweepProgress(self._done, self._failed, self._total,
                                    self._batches.seconds_left(flying, self._place.workers)))
 
 

@@ -7,6 +7,7 @@ ends, what has a status is there.
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from onlinemode.labelled import need
 from onlinemode.storage import cannot_read, cannot_write, replacing, temporary_name
 from onlinemode.sweeps.axes import words_of
 from onlinemode.sweeps.dataset import attributes, coords_of, in_memory, readable
+from onlinemode.sweeps.growing import grid_of_list, merged, moved, numbers_in
 from onlinemode.sweeps.kept import STATUS, nothing
 from onlinemode.sweeps.tiles import Tiles
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 DESCRIPTION = "sweep.json"
 RESULTS = "results.zarr"
 RUNS = "runs"
+BEFORE = ".onlinemode-before.zarr"  # the results while larger ones take their place
 TABLE = "table.csv"
 LOADED_BYTES = 2**28  # of results up to which a Dataset is read into memory
 TO_BE_MADE_AGAIN = ("failed", "invalid", "error", "lost")
@@ -40,29 +43,30 @@ class Memory:
     """Results that stay in memory."""
 
     def __init__(self, plan: Any):
-        self._plan = plan
+        self.plan = plan
         self._flat = nothing(plan.variables, plan.grid.size)
         self.tiles = Tiles(plan.grid.shape)
-        self.done = np.zeros(plan.grid.size, bool)
+        self.made = np.zeros(plan.grid.size, bool)
+        self.wanted = ~self.made
 
     def add(self, batch: Any) -> None:
         """Take the rows of a batch."""
         for name, rows in batch.rows.items():
             self._flat[name][batch.numbers] = rows
-        self.done[batch.numbers] = True
+        self.made[batch.numbers] = True
 
     def flush(self) -> None:
         """Nothing to write."""
 
     def dataset(self) -> "xarray.Dataset":
         """All results."""
-        shape = self._plan.grid.shape
-        return in_memory(self._plan, {name: values.reshape(*shape, *values.shape[1:])
+        shape = self.plan.grid.shape
+        return in_memory(self.plan, {name: values.reshape(*shape, *values.shape[1:])
                                       for name, values in self._flat.items()})
 
     def statuses(self) -> np.ndarray:
         """Codes of all points, (points, replicas)."""
-        return self._flat["status"].reshape(self._plan.grid.size, -1)
+        return self._flat["status"].reshape(self.plan.grid.size, -1)
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -88,11 +92,11 @@ class Store:
 
     def __init__(self, plan: Any, path: Any, overwrite: bool = False, retry: bool = False):
         need("zarr")
-        self.path, self._plan = Path(path), plan
+        asked = plan.grid
+        self.path, self.plan = Path(path), plan
         self._buffers: dict[tuple, dict[str, np.ndarray]] = {}
         self._changed: set[tuple] = set()
-        self.tiles = Tiles(plan.grid.shape, _point_bytes(plan))
-        made = self._make_folder()
+        self._new = self._make_folder()
         try:
             self._lock = Lock(self.path / DESCRIPTION)
         except Held:
@@ -100,16 +104,17 @@ class Store:
                              "folder") from None
         try:
             self._take(overwrite)
-            self._statuses = np.array(self._arrays["status"][...]).reshape(plan.grid.size, -1)
+            self._statuses = np.array(self._arrays["status"][...]).reshape(self.plan.grid.size, -1)
         except BaseException:
             self._lock.release()
-            if made:
-                self._leave_nothing()
+            self._leave_nothing()
             raise
         if retry:
             failed = np.isin(self._statuses, [STATUS.index(name) for name in TO_BE_MADE_AGAIN]).any(1)
             self._statuses[failed] = 0
-        self.done = (self._statuses != 0).any(1)
+        self.made = (self._statuses != 0).any(1)
+        self.wanted = np.zeros(self.plan.grid.size, bool)
+        self.wanted[numbers_in(self.plan.grid, asked)] = True
 
     # -- the folder ---------------------------------------------------------------------------
 
@@ -126,22 +131,24 @@ class Store:
 
     def _leave_nothing(self):
         """Remove a folder that was made in vain."""
-        try:
-            self.path.rmdir()
-        except OSError:
-            pass
+        if self._new:
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def _take(self, overwrite):
         """Go on with the same sweep, or begin."""
         known = _known(self.path)
         if known is None and _contents(self.path):
             raise OtherSweep(f"{self.path} is not the folder of a sweep: give another folder")
-        description = self._plan.describe()
+        description = self.plan.describe()
         if known is not None and not overwrite and (why := difference(known, description)):
             raise OtherSweep(f"{self.path} {why}: give another folder, or overwrite it")
-        if known is None or overwrite or not (self.path / RESULTS).is_dir():
+        there = None if known is None or overwrite else _open(self.path)
+        if there is None:
             self._begin(description)
+        else:
+            self._grow(there)
         self._arrays = _open(self.path)
+        self.tiles = Tiles(self.plan.grid.shape, _point_bytes(self.plan))
 
     def _begin(self, description):
         """The description, then empty results, under their name when they are whole."""
@@ -149,22 +156,47 @@ class Store:
         try:
             for name in (RESULTS, RUNS, TABLE):
                 _remove(self.path / name)
-            with replacing(self.path / DESCRIPTION, "w") as file:
-                entries = (f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
-                           for name, value in description.items())
-                file.write("{\n " + ",\n ".join(entries) + "\n}\n")
-            _create(self._plan, temporary, self.tiles, description)
+            _write_description(self.path, description)
+            _create(self.plan, temporary, description)
             os.replace(temporary, self.path / RESULTS)
         except OSError as problem:
             raise FileError(cannot_write(self.path, problem)) from None
         finally:
             _remove(temporary)
 
+    def _grow(self, there):
+        """Make room for values that the results do not have yet; they are replaced when the new ones are whole."""
+        before = grid_of_list(json.loads(there.attrs["over"]))
+        after = merged(before, self.plan.grid)
+        self.plan = replace(self.plan, grid=after)
+        if after == before:
+            return
+        if not (_point_bytes(self.plan) * after.size <= LOADED_BYTES):
+            raise OtherSweep(f"{self.path} holds a sweep that is too large to take more values: give another folder")
+        arrays = {name: np.array(there[name][...]) for name in self.plan.variables}
+        arrays = moved(arrays, before, after, nothing(self.plan.variables, *after.shape))
+        temporary = temporary_name(self.path / RESULTS)
+        try:
+            _create(self.plan, temporary, self.plan.describe())
+            group = _zarr_group(temporary)
+            for name, values in arrays.items():
+                group[name][...] = values
+            os.replace(self.path / RESULTS, self.path / BEFORE)
+            os.replace(temporary, self.path / RESULTS)
+            _write_description(self.path, self.plan.describe())
+        except OSError as problem:
+            raise FileError(cannot_write(self.path, problem)) from None
+        finally:
+            _remove(temporary)
+            _remove(self.path / BEFORE)
+
     def close(self) -> None:
         """Write what is not written, and let others have the folder."""
         try:
             self.flush()
         finally:
+            if not self.made.any():
+                self._leave_nothing()
             self._lock.release()
 
     # -- its points ---------------------------------------------------------------------------
@@ -183,26 +215,26 @@ class Store:
                 values[inside] = batch.rows[name][row]
             self._changed.add(place)
         self._statuses[batch.numbers] = batch.rows["status"].reshape(len(batch.numbers), -1)
-        self.done[batch.numbers] = True
+        self.made[batch.numbers] = True
 
     def _read(self, place):
         """The arrays of a tile as they are in the files; those that hold nothing are not looked for."""
         region = self.tiles.region(place)
         shape = tuple(each.stop - each.start for each in region)
-        if not self.done[self.tiles.numbers(place)].any():
-            return nothing(self._plan.variables, *shape)
+        if not self.made[self.tiles.numbers(place)].any():
+            return nothing(self.plan.variables, *shape)
         return {name: np.array(self._arrays[name][region], object if variable.dtype is str else variable.dtype)
-                for name, variable in self._plan.variables.items()}
+                for name, variable in self.plan.variables.items()}
 
     def flush(self) -> None:
         """Write all tiles that have changed."""
         try:
             for place in sorted(self._changed):
                 arrays, region = self._buffers[place], self.tiles.region(place)
-                for name in self._plan.variables:  # the status is the last one
+                for name in self.plan.variables:  # the status is the last one
                     self._arrays[name][region] = arrays[name]
                 self._changed.discard(place)
-                if self.done[self.tiles.numbers(place)].all():
+                if self.made[self.tiles.numbers(place)].all():
                     del self._buffers[place]
         except OSError as problem:
             raise FileError(cannot_write(self.path, problem)) from None
@@ -210,7 +242,7 @@ class Store:
     def _save_run(self, run, number):
         folder = self.path / RUNS
         folder.mkdir(exist_ok=True)
-        run.save(folder / run_name(self._plan.grid.point(number)))
+        run.save(folder / run_name(self.plan.grid.point(number)))
 
     def dataset(self) -> "xarray.Dataset":
         """All results."""
@@ -225,6 +257,13 @@ def run_name(point: dict) -> str:
     """Name of the file of a point's whole trajectory."""
     text = words_of(point).replace(" = ", "=").replace(", ", ",")
     return "".join(letter if letter not in '/\\:*?"<>|' else "-" for letter in text)[:200] + ".npz"
+
+
+def _write_description(path, description):
+    with replacing(path / DESCRIPTION, "w") as file:
+        entries = (f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
+                   for name, value in description.items())
+        file.write("{\n " + ",\n ".join(entries) + "\n}\n")
 
 
 def _known(path):
@@ -249,16 +288,22 @@ def _remove(path):
 
 
 def difference(known: dict[str, Any], asked: dict[str, Any]) -> str:
-    """What makes a folder that of another sweep, in words; "" where nothing does."""
+    """What makes a folder that of another sweep, in words; "" where it has other values of the same names at most."""
     if known.get("kernels") != asked["kernels"]:
         return (f"was begun by other kernels (onlinemode {known.get('version')}) than those installed (onlinemode "
                 f"{asked['version']}), so the bits would differ")
-    flat = {**known, **(known.get("experiment") or {})}, {**asked, **(asked.get("experiment") or {})}
+    if not _same_names(known.get("over"), asked["over"]):
+        return "holds another sweep, over other names"
+    flat = {**(known.get("experiment") or {}), **known}, {**(asked.get("experiment") or {}), **asked}
     for name in dict.fromkeys([*flat[1], *flat[0]]):
-        if name not in ("version", "experiment") and flat[0].get(name) != flat[1].get(name):
+        if name not in ("version", "experiment", "over") and flat[0].get(name) != flat[1].get(name):
             return (f"holds another sweep, whose {name} is {json.dumps(flat[0].get(name), ensure_ascii=False):.80} and "
                     f"not {json.dumps(flat[1].get(name), ensure_ascii=False):.80}")
     return ""
+
+
+def _same_names(known, asked):
+    return isinstance(known, list) and [entry[0] for entry in known] == [entry[0] for entry in asked]
 
 
 # -- zarr -----------------------------------------------------------------------------------
@@ -269,12 +314,13 @@ def _point_bytes(plan):
                for variable in plan.variables.values())
 
 
-def _create(plan, path, tiles, description):
+def _create(plan, path, description):
     """An empty store: coordinates by xarray, whose conventions it follows, arrays by zarr, without a chunk."""
-    xarray, zarr = need("xarray"), need("zarr")
+    xarray = need("xarray")
     attrs = attributes(description, plan.title)
     xarray.Dataset(coords=coords_of(plan), attrs=attrs).to_zarr(path, mode="w-", zarr_format=3, consolidated=False)
-    group = zarr.open_group(str(path), mode="r+", zarr_format=3)
+    tiles = Tiles(plan.grid.shape, _point_bytes(plan))
+    group = _zarr_group(path)
     for name, variable in plan.variables.items():
         group.create_array(
             name, shape=plan.grid.shape + variable.shape, chunks=tiles.lengths + variable.shape,
@@ -282,9 +328,16 @@ def _create(plan, path, tiles, description):
             dimension_names=plan.grid.dims + variable.dims, attributes=dict(variable.attrs))
 
 
+def _zarr_group(path):
+    return need("zarr").open_group(str(path), mode="r+", zarr_format=3)
+
+
 def _open(path):
-    zarr = need("zarr")
-    return zarr.open_group(str(Path(path) / RESULTS), mode="r+", zarr_format=3)
+    """The arrays of a folder; None where there are none yet."""
+    if (path / BEFORE).is_dir() and not (path / RESULTS).is_dir():  # the process ended while the sweep grew
+        os.replace(path / BEFORE, path / RESULTS)
+    _remove(path / BEFORE)
+    return _zarr_group(path / RESULTS) if (path / RESULTS).is_dir() else None
 
 
 def open_folder(path: Any) -> "xarray.Dataset":
