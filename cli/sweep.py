@@ -264,7 +264,7 @@ def _finish(plan, store, settings, finished):
             sweep_report.draw(dataset, store.path / "picture.png", files)
     if not finished:
         there = int((store.made & store.wanted).sum())
-        announce(settings, f"stopped by the user after {there:,} of {int(store.wanted.sum()):,} points; the same command "
-                           "goes on")
+        announce(settings, f"stopped by the user after {there:,} of {int(store.wanted.sum()):,} points; the same "
+                           "command goes on")
     sweep_report.say(plan, dataset, store.statuses(), settings, files)
     return 0 if finished else INTERRUPTED
