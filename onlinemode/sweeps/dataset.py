@@ -26,7 +26,8 @@ def coordinates(axes: tuple[Axis, ...], times: tuple[float, ...], replicas: int,
     found = {}
     for axis in axes:
         for name in axis.names:
-            column = np.array(axis.column(name))
+            values = axis.column(name)
+            column = np.array(values, object if isinstance(values[0], str) else None)  # as zarr and netCDF take words
             label = DIMENSIONS.get(name, name)
             found[label] = ((axis.dim,), column, _attrs(label, column))
     if replicas > 1:
@@ -71,10 +72,12 @@ def readable(dataset: "xarray.Dataset") -> "xarray.Dataset":
     status, message, words = dataset["status"], dataset["message"], np.array(STATUS)
     observables = [name for each in OBSERVABLES for name in (each, f"{each}_mean", f"{each}_sd") if name in dataset]
     order = ["status", "message", *NUMBERS, *observables, "seconds"]
-    return dataset.assign(
+    texts = {name: (coord.dims, coord.values.astype(object), coord.attrs)
+             for name, coord in dataset.coords.items() if coord.values.dtype.kind == "T"}
+    return dataset.assign_coords(texts).assign(
         status=(status.dims, _changed(status.data, lambda codes: words[codes], words.dtype),
                 {"long_name": status.attrs["long_name"]}),
-        message=message.copy(data=_changed(message.data, lambda text: text.astype(object), object)),
+        message=(message.dims, _changed(message.data, lambda text: text.astype(object), object), message.attrs),
     )[order]
 
 

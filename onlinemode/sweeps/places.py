@@ -5,6 +5,7 @@ when is the pool's affair.
 """
 
 import concurrent.futures
+import math
 import multiprocessing
 import os
 import sys
@@ -20,6 +21,7 @@ from onlinemode.sweeps.work import STOPPED, Job, Packed, make, make_points, prep
 
 QUEUED = 3  # batches a worker, so that it never waits for the client
 CONNECT_SECONDS = 10.0
+ASK_SECONDS = 1.0  # between two looks at the workers of a cluster
 RECONNECT_SECONDS = 60.0  # that a scheduler may take to restart
 RULE = ('executor must be None (this process), "threads", "processes", "dask", the address of a Dask scheduler, a '
         "dask.distributed Client, or anything with submit() as in concurrent.futures")
@@ -156,7 +158,7 @@ class Cluster:
 
     def __init__(self, job: Job, client: Any, owned: bool = False, cluster: Any = None):
         self._packed, self._owned, self._cluster = Packed.of(job), owned, cluster
-        self._address = client.scheduler.address
+        self._address, self._workers, self._asked = client.scheduler.address, 1, -math.inf
         self._use(client)
 
     def _use(self, client):
@@ -166,8 +168,13 @@ class Cluster:
 
     @property
     def workers(self) -> int:
-        """Threads of all workers that there are now."""
-        return max(sum(self._client.nthreads().values()), 1)
+        """Threads of all workers that there are, as the scheduler said a moment ago."""
+        now = time.monotonic()
+        if now - self._asked > ASK_SECONDS:
+            with suppress(OSError, TimeoutError):  # gone: its futures will tell
+                self._workers = max(sum(self._client.nthreads().values()), 1)
+            self._asked = now
+        return self._workers
 
     @property
     def queued(self) -> int:
@@ -218,7 +225,7 @@ def _connected(address):
         return None
 
 
-def local_cluster(workers: int) -> Any:
+def local_cluster(workers: int) -> tuple[Any, Any]:
     """A local Dask cluster of processes with one thread each, and its client.
 
     Raises
@@ -228,7 +235,21 @@ def local_cluster(workers: int) -> Any:
     distributed = need("distributed")
     cluster = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, processes=True,
                                        dashboard_address=":0", silence_logs=50)
-    return cluster, distributed.Client(cluster, set_as_default=False)
+    client = distributed.Client(cluster, set_as_default=False)
+    client.register_plugin(_leaving_interrupts(distributed))
+    return cluster, client
+
+
+def _leaving_interrupts(distributed):
+    """A plugin of workers that leaves Ctrl-C in a terminal, which all processes get, to the client."""
+
+    class LeaveInterrupts(distributed.WorkerPlugin):
+        def setup(self, worker):
+            import signal
+
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    return LeaveInterrupts()
 
 
 def client_of(address: str) -> Any:

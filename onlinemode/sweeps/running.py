@@ -71,6 +71,7 @@ def run(store: Any, place: Any, report: Callable[[SweepProgress], None]) -> bool
         loop.run()
         interrupted = False
     except KeyboardInterrupt:
+        loop.cancel()
         interrupted = True
     except BaseException:
         loop.give_up()
@@ -197,6 +198,11 @@ class _Loop:
             self._written = time.perf_counter()
             self._writing = self._written - now
 
+    def cancel(self):
+        """Let no pool begin another batch."""
+        for future in self._flying:
+            future.cancel()
+
     def collect(self):
         """After an interrupt: what has come meanwhile."""
         for future, flying in self._flying.items():
@@ -206,6 +212,7 @@ class _Loop:
 
     def give_up(self):
         """After an error: keep what is made."""
+        self.cancel()
         try:
             self._place.close(interrupted=True)
         finally:

@@ -1,0 +1,159 @@
+"""Where points are made changes nothing: this process, threads, processes, pools of the user, a Dask cluster."""
+
+import os
+import pickle
+import sys
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from small_sweeps import OVER, SMALL, identical, local_cluster
+
+import onlinemode as om
+from onlinemode.errors import EngineError, MissingPackageError, ParameterError
+from onlinemode.sweeps import places, work
+from onlinemode.sweeps.plan import plan_of
+
+distributed = pytest.importorskip("distributed")
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A local scheduler with two workers in processes of their own."""
+    with local_cluster() as cluster, distributed.Client(cluster, set_as_default=False) as client:
+        yield client
+
+
+class Backwards:
+    """An executor that does what it was given last first, and only once somebody asks."""
+
+    def __init__(self):
+        self.given, self.sizes = [], []
+
+    def submit(self, function, *arguments):
+        future = Future()
+        self.given.append((future, function, pickle.dumps(arguments)))
+        self.sizes.append(len(arguments[1]))
+        if len(self.given) == 4:
+            self.run()
+        return future
+
+    def run(self):
+        while self.given:
+            future, function, arguments = self.given.pop()
+            future.set_result(pickle.loads(pickle.dumps(function(*pickle.loads(arguments)))))
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_threads_and_processes(executor, serial, tmp_path):
+    assert identical(om.sweep(SMALL, OVER, executor=executor, workers=2), serial)
+    assert identical(om.sweep(SMALL, OVER, executor=executor, workers=2, store=tmp_path / "s"), serial)
+
+
+def test_pools_of_the_user(serial):
+    with ThreadPoolExecutor(3) as pool:
+        assert identical(om.sweep(SMALL, OVER, executor=pool), serial)
+        assert pool.submit(int, "3").result() == 3  # it stays open
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        assert identical(om.sweep(SMALL, OVER, executor=pool), serial)
+
+
+def test_a_dask_cluster(client, serial, tmp_path):
+    assert identical(om.sweep(SMALL, OVER, executor=client, store=tmp_path / "a"), serial)
+    assert identical(om.sweep(SMALL, OVER, executor=client.get_executor()), serial)
+    assert identical(om.sweep(SMALL, OVER, executor=client.scheduler.address, store=tmp_path / "b"), serial)
+    assert client.submit(int, "3").result() == 3  # it stays open
+
+
+def test_a_cluster_of_its_own(serial):
+    assert identical(om.sweep(SMALL, OVER, executor="dask", workers=2), serial)
+
+
+def test_results_come_in_any_order(tmp_path, monkeypatch):
+    """With batches of one to three points, last first."""
+    over = {"eta": np.linspace(0.5, 2.0, 8).tolist(), "seed": [0, 1, 2]}
+    whole, pool = om.sweep(SMALL, over, replicas=1), Backwards()
+    monkeypatch.setattr(places.Foreign, "seconds", 1e-9)
+    monkeypatch.setattr(places.os, "cpu_count", lambda: 2)
+    pool._max_workers = 2
+    monkeypatch.setattr("onlinemode.sweeps.running.wait", lambda futures, *_: (pool.run(), (
+        [each for each in futures if each.done()], None))[1])
+    assert identical(om.sweep(SMALL, over, executor=pool, store=tmp_path / "s"), whole)
+    assert sum(pool.sizes) == 24 and len(pool.sizes) > 6
+
+
+@pytest.mark.parametrize("engine", ["chain", "micro"])
+def test_replicas_of_simulations(engine, client):
+    base = SMALL.replace(engine=engine, replicas=3)
+    one = om.sweep(base, {"eta": [0.5, 1.0]}, seeds=2)
+    assert one.generalization_error.dims == ("eta", "seed", "replica", "alpha")
+    assert identical(om.sweep(base, {"eta": [0.5, 1.0]}, seeds=2, executor=client), one)
+
+
+def test_a_data_set_is_sent_once_and_read_nowhere_else(client, tmp_path, monkeypatch):
+    """Workers of a cluster need no such file."""
+    monkeypatch.chdir(tmp_path)
+    np.save("rows.npy", np.random.default_rng(0).normal(size=(30, 12)))
+    base = om.Experiment(engine="micro", init="committee", N=12, K=1, alpha=2.0, save_at=4, inputs="rows.npy")
+    one = om.sweep(base, {"eta": [0.5, 1.0]})
+    client.run(os.chdir, "/")
+    assert (one.status == "completed").all()
+    assert identical(om.sweep(base, {"eta": [0.5, 1.0]}, executor=client), one)
+    assert identical(om.sweep(base, {"eta": [0.5, 1.0]}, executor="processes", workers=1), one)
+    before = om.inputs.parse("rows.npy")
+    np.save("rows.npy", np.random.default_rng(1).normal(size=(30, 12)))
+    assert om.inputs.parse("rows.npy") != before  # after a sweep the name means the file again
+
+
+def test_a_job_is_unpacked_once(monkeypatch):
+    plan = plan_of(SMALL, OVER)
+    packed = work.Packed.of(work.Job(plan.recipe, plan.grid.names, plan.kept, {}, work.kernel_version()))
+    loaded, real = [], pickle.loads
+    monkeypatch.setattr(work.pickle, "loads", lambda content: loaded.append(1) or real(content))
+    work._UNPACKED.clear()
+    for _ in range(3):
+        assert work.make(packed, [0], [(0.5, 0.0)]).rows["status"].tolist() == [1]
+    assert loaded == [1]
+    assert work.make(packed.without_content, [0], [(0.5, 0.0)]).numbers == [0]  # of a process that has it
+
+
+def test_a_worker_with_other_kernels_is_refused(monkeypatch):
+    monkeypatch.setattr("onlinemode.sweeps.api.kernel_version", lambda: "others")
+    with ThreadPoolExecutor(1) as pool, pytest.raises(EngineError, match="a worker has other kernels than the client"):
+        om.sweep(SMALL, OVER, executor=pool)
+
+
+@pytest.mark.parametrize("executor", ["frob", 3, object()])
+def test_what_is_no_executor(executor):
+    with pytest.raises(ParameterError, match='executor must be None .*"processes".* anything with submit'):
+        om.sweep(SMALL, OVER, executor=executor)
+
+
+def test_no_scheduler(monkeypatch):
+    monkeypatch.setattr(places, "CONNECT_SECONDS", 0.5)
+    with pytest.raises(EngineError, match="no Dask scheduler answers at tcp://127.0.0.1:9 .*: start one with d"):
+        om.sweep(SMALL, OVER, executor="tcp://127.0.0.1:9")
+    with pytest.raises(EngineError, match="no Dask scheduler answers at frob://x"):
+        om.sweep(SMALL, OVER, executor="frob://x")
+
+
+@pytest.mark.parametrize("package, call", [
+    ("xarray", lambda path: om.sweep(SMALL, OVER)), ("zarr", lambda path: om.sweep(SMALL, OVER, store=path / "s")),
+    ("xarray", lambda path: om.open_sweep(path)), ("distributed", lambda path: om.sweep(SMALL, OVER, executor="dask"))])
+def test_packages_that_are_missing(package, call, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingPackageError, match=f'{package}.*pip install "onlinemode\\[sweep\\]"'):
+        call(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_in_this_process_may_have_several_threads(monkeypatch):
+    """Elsewhere each has one."""
+    seen, real = [], om.Experiment.run
+    monkeypatch.setattr(om.Experiment, "run",
+                        lambda self, *arguments: seen.append(self.threads) or real(self, *arguments))
+    base = SMALL.replace(engine="micro", threads=2)
+    om.sweep(base, {"eta": [1]})
+    om.sweep(base, {"eta": [1]}, executor="threads")
+    assert seen == [2, 1]
