@@ -1,74 +1,29 @@
-"""The pictures of sweeps: curves, maps and small multiples of a Dataset, and ``onlinemode plot`` of a folder."""
+"""The pictures of sweeps: curves, maps and small multiples of a Dataset."""
 
-import itertools
+import warnings
 
 import dask.array
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, Normalize
+from sweep_datasets import GRID, cells_of, contours_of, draw, legend_of, power_law, simulated, swept, texts_of
 
-import onlinemode as om
 from onlinemode import plotting
 from onlinemode.errors import ParameterError
 from onlinemode.plotting import maps
 from onlinemode.plotting.swept_axes import SweptAxis
 from onlinemode.summaries import summary_of
 
-pytestmark = [pytest.mark.filterwarnings("error::RuntimeWarning"), pytest.mark.filterwarnings("error::UserWarning")]
-TIMES = (0.0, 0.1, 0.5, 1.0, 2.0)
-ENDS = {"final_error": "error", "final_error_se": "error_se", "final_specialization": "specialization",
-        "final_specialization_se": "specialization_se"}
 
-
-def swept(axes, title="chain, committee: N = 500, K = 2", **variables):
-    """A sweep in which all points are completed; by default both final values are there."""
-    shape = tuple(len(values) for values in axes.values())
-    fields = {"status": np.full(shape, "completed", "U12"), "message": np.full(shape, ""),
-              "final_error": np.geomspace(1.0, 1e-3, int(np.prod(shape))).reshape(shape),
-              "final_specialization": np.linspace(0.0, 1.0, int(np.prod(shape))).reshape(shape)} | variables
-    return xr.Dataset({name: (tuple(axes), field) for name, field in fields.items()}, axes, {"title": title})
-
-
-def simulated(over, **settings):
-    """The runs of a small grid, one at a time, as a sweep has them."""
-    base = om.Experiment(N=30, K=2, init="committee", alpha=2.0, engine="chain", save_at=TIMES, **settings)
-    shape = tuple(len(values) for values in over.values())
-    runs = [base.replace(**dict(zip(over, point))).run() for point in itertools.product(*over.values())]
-    several = ("replica",) if base.replicas > 1 else ()
-    fields = {name: (tuple(over), np.reshape([summary_of(run)[short] for run in runs], shape))
-              for name, short in ENDS.items()}
-    status = np.array([[each.value for each in run.status] for run in runs])
-    fields["status"] = (*over, *several), status.reshape(*shape, *status.shape[1:][:len(several)])
-    for name in ("generalization_error", "specialization"):
-        paths = np.array([getattr(run, name) for run in runs])
-        fields[name] = (*over, *several, "alpha"), paths.reshape(*shape, *paths.shape[1 + (not several):])
-    return xr.Dataset(fields, {**over, "alpha": list(TIMES)}), runs
-
-
-def texts_of(ticks):
-    return [tick.get_text() for tick in ticks]
-
-
-def legend_of(figure):
-    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-
-
-def cells_of(ax, kind):
-    """Centres of the cells that are hatched, or grey, in this way."""
-    return {tuple(np.round(path.vertices[:4].mean(0), 6)) for collection in ax.collections
-            if collection.get_gid() == kind for path in collection.get_paths()}
-
-
-def contours_of(ax):
-    """The sets of contour lines: of the map, and of theory."""
-    return [each for each in ax.collections if hasattr(each, "levels")]
-
-
-def draw(figure):
-    FigureCanvasAgg(figure).draw()
-    return figure
+@pytest.fixture(autouse=True)
+def no_warnings():
+    """Warnings are errors, but for deprecations of what Matplotlib uses itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 # -- curves ---------------------------------------------------------------------------------------
@@ -115,7 +70,7 @@ def test_bands_over_seeds_are_quantiles():
 def test_a_value_counts_by_its_worst_seed_and_replica():
     """A diverged one makes it a cross, since the others are the tame ones; a missing seed is left out."""
     status = np.full((4, 3, 2), "completed", "U12")
-    status[1, 0, 1], status[2, 1] = "diverged", "missing"
+    status[1, 0, 1], status[2, 2] = "diverged", "missing"
     status[3, 2, 0] = "failed"
     errors = np.arange(1.0, 13.0).reshape(4, 3)
     paths = np.ones((4, 3, 2, 2)) * errors[..., None, None]
@@ -124,11 +79,11 @@ def test_a_value_counts_by_its_worst_seed_and_replica():
                           "generalization_error": (dims, paths)},
                          {"eta": [1.0, 2.0, 3.0, 4.0], "seed": [0, 1, 2], "alpha": [1.0, 2.0]})
     curves, ends = draw(plotting.sweep_figure(dataset)).axes
-    assert np.array_equal(ends.lines[0].get_ydata(), [2.0, np.nan, 8.0, np.nan], equal_nan=True)
+    assert np.array_equal(ends.lines[0].get_ydata(), [2.0, np.nan, 7.5, np.nan], equal_nan=True)
     crosses = {line.get_label(): line.get_xdata().tolist() for line in ends.lines[1:]
                if not line.get_label().startswith("_")}
     assert crosses == {"diverged": [2.0], "failed": [4.0]}
-    assert [line.get_ydata().tolist() for line in curves.lines] == [[2.0, 2.0], [], [8.0, 8.0], []]
+    assert [line.get_ydata().tolist() for line in curves.lines] == [[2.0, 2.0], [], [7.5, 7.5], []]
     assert [line.get_label().partition(": ")[2] for line in curves.lines] == ["", "diverged", "", "failed"]
 
 
@@ -229,14 +184,14 @@ def test_edges_of_cells(values, scale, edges):
 
 
 def test_colours_are_for_most_cells():
-    """One column far from the others takes no colours but an arrow; a quarter of the map is no outlier."""
+    """One column far from the others takes no colours but an arrow; a sixth of the map is no outlier."""
     values = np.linspace(0.2, 0.3, 4)[:, None] + 0.01 * np.arange(13)
     values[:, 5] = 1e6
     dataset = swept({"N": [10, 20, 40, 10**6], "noise": np.arange(13) / 12}, final_error=values)
     ax = plotting.sweep_figure(dataset).axes[0]
     assert ax.collections[0].norm.vmax == values[values < 1.0].max() and ax.collections[0].colorbar.extend == "max"
     assert len(texts_of(ax.get_xticklabels())) <= 10
-    norm, extend = maps.norm_of("final_error", np.where(np.arange(100) < 25, 1e-6, np.linspace(0.1, 0.11, 100)))
+    norm, extend = maps.norm_of("final_error", np.where(np.arange(96) < 16, 1e-6, np.linspace(0.1, 0.11, 96)))
     assert (norm.vmin, norm.vmax, extend) == (1e-6, 0.11, "neither") and type(norm) is LogNorm
 
 
@@ -277,6 +232,15 @@ def test_plateaus_are_shown_where_a_tenth_of_the_points_has_one():
     assert len([ax for ax in plotting.sweep_figure(dataset).axes if ax.get_xlabel()]) == 2
 
 
+def test_a_seed_that_never_specializes_leaves_no_mean_time():
+    """That of the others would be too early; such cells are grey."""
+    times = np.array([[[2.0, 4.0], [3.0, np.nan]], [[1.0, 1.0], [5.0, 6.0]]])
+    figure = draw(plotting.sweep_figure(swept({"eta": [1.0, 2.0], "noise": [0.0, 1.0], "seed": [0, 1]},
+                                              specialized_at=times), "specialized_at"))
+    assert figure.axes[0].collections[0].get_array().filled(-1.0).tolist() == [[3.0, -1.0], [1.0, 5.5]]
+    assert cells_of(figure.axes[0], "none") == {(1.0, 1.0)} and legend_of(figure) == ["never specialized"]
+
+
 def test_names_and_parameters_that_were_swept_together():
     dataset = swept({"K_M": [0, 1, 2], "inputs": [f"manifold:D={1000 + i}" for i in range(4)]}).drop_vars("K_M")
     ax = draw(plotting.sweep_figure(dataset.assign_coords(K=("K_M", [2, 2, 3]), M=("K_M", [2, 3, 3])))).axes[0]
@@ -286,15 +250,6 @@ def test_names_and_parameters_that_were_swept_together():
 
 
 # -- contours -------------------------------------------------------------------------------------
-
-GRID = {"N": np.geomspace(10, 1e4, 10).round().astype(int).tolist(), "eta": np.geomspace(0.1, 10.0, 9).tolist()}
-
-
-def power_law(prefactor=1.0, **changes):
-    """ε_g = prefactor √(η/N): straight lines on the page."""
-    N, eta = np.meshgrid(*GRID.values(), indexing="ij")
-    return swept(GRID, final_error=prefactor * np.sqrt(eta / N), **changes)
-
 
 def test_contour_lines_run_where_the_level_is():
     """Also where a decade lies between two cells; at round numbers within the colours, with labels."""
@@ -386,6 +341,8 @@ def test_axes_of_one_value_are_named_in_the_title():
     (lambda: plotting.sweep_figure(power_law(), contours=power_law().drop_vars("final_specialization")),
      "contours has no final_specialization; it has final_error"),
     (lambda: plotting.sweep_figure(swept({"N": [1, 2]}), contours=swept({"K": [1, 2]})), "over N; got one over K"),
+    (lambda: plotting.sweep_figure(swept({name: [1, 2] for name in "NKM"}), contours=swept(
+        {"N": [1, 2], "K": [1, 2], "M": [3, 4]})), "contours has none of the panels: M = 1, 2"),
     (lambda: plotting.sweep_figure(xr.Dataset({"x": 1.0})), "the Dataset of a sweep, with status or final_error; got")])
 def test_what_cannot_be_drawn(call, words):
     with pytest.raises(ParameterError, match=words):
@@ -399,45 +356,3 @@ def test_only_what_is_drawn_is_loaded():
     dataset = swept({"N": [1, 2], "K": [1, 2]})
     lazy = dask.array.zeros((2, 2, 9), chunks=1).map_blocks(never, dtype=float, meta=np.empty((0, 0, 0)))
     draw(plotting.sweep_figure(dataset.assign(generalization_error=(("N", "K", "alpha"), lazy)).chunk()))
-
-
-# -- the command ----------------------------------------------------------------------------------
-
-@pytest.fixture
-def folders(tmp_path, monkeypatch):
-    """Folders of two sweeps and a run; opening a folder gives its Dataset."""
-    datasets = {"etas": power_law(), "theory": power_law(0.5, title="ode")}
-    for name in datasets:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "sweep.json").write_text("{}")
-    (tmp_path / "empty").mkdir()
-    monkeypatch.setattr(om, "open_sweep", lambda path: datasets[path.name], raising=False)
-    om.simulate(om.Problem(), om.initial.committee(20, K=2), 1.0, "chain", N=20, save_at=3).save(tmp_path / "run.npz")
-
-
-def test_the_command_draws_the_folder_of_a_sweep(onlinemode, folders, tmp_path, monkeypatch):
-    calls, real = [], plotting.sweep_figure
-    monkeypatch.setattr(plotting, "sweep_figure", lambda *arguments, **options: calls.append((arguments, options))
-                        or real(*arguments, **options))
-    code, out, err = onlinemode("plot", "etas/")
-    assert code == 0 and out.strip().endswith("etas_plot.png") and (tmp_path / "etas" / "etas_plot.png").is_file(), err
-    assert onlinemode("plot", "etas")[0] == 0 and (tmp_path / "etas" / "etas_plot_2.png").is_file()
-    assert onlinemode("plot", "etas", "--variable", "final_error", "--variable", "final_specialization", "--contours",
-                      "theory", "--out", "x")[0] == 0
-    assert (tmp_path / "x.png").is_file()
-    assert [each[0][1] for each in calls] == [None, None, ("final_error", "final_specialization")]
-    assert [each[1]["contours"] is None for each in calls] == [True, True, False]
-
-
-@pytest.mark.parametrize("arguments, words", [
-    (("etas", "--csv"), "--csv is for runs, and etas is the folder of a sweep; leave it out"),
-    (("etas", "--no-theory"), "--theory/--no-theory is for runs"), (("etas", "theory"), "one sweep and nothing else"),
-    (("run.npz", "etas"), "one sweep and nothing else"),
-    (("run.npz", "--variable", "x"), "--variable is for the folder of a sweep, and run.npz is none; leave it out"),
-    (("run.npz", "--contours", "etas"), "--contours is for the folder of a sweep"),
-    (("etas", "--contours", "run.npz"), "--contours must be the folder of a sweep, with sweep.json; got run.npz"),
-    (("etas", "--variable", "x"), "no variable 'x' to draw"), (("empty",), "empty")])
-def test_options_that_make_no_sense_together(arguments, words, onlinemode, folders, tmp_path):
-    code, out, err = onlinemode("plot", *arguments)
-    assert code == 2 and out == "" and words in err and err.count("\n") == 1
-    assert not list(tmp_path.rglob("*.png"))

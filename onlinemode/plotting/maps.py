@@ -65,7 +65,8 @@ def plot_map(ax: Axes, data: SweptData, x: SweptAxis, y: SweptAxis, values: np.n
 
 
 def _fill(ax, x, y, where, **look):
-    corners = [[(x.edges[j + right], y.edges[i + up]) for right, up in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    across, upward = x.edges, y.edges
+    corners = [[(across[j + right], upward[i + up]) for right, up in ((0, 0), (1, 0), (1, 1), (0, 1))]
                for i, j in np.argwhere(where)]
     if corners:
         ax.add_collection(PolyCollection(corners, linewidth=0.0, **look), autolim=False)
@@ -207,6 +208,8 @@ def maps_figure(data: SweptData, names: Sequence[str], title: str | None, theory
         values = np.moveaxis(data.ends(names[0]), place, 0)
         panels = [_Panel(ax, names[0], x, y, part, outcome, _ends_of(theory, names[0], (y, x), {across.name: value}))
                   for ax, value, part, outcome in zip(grid, across.values, values, np.moveaxis(data.outcome, place, 0))]
+        if theory is not None and all(panel.theory is None for panel in panels):
+            raise ParameterError(f"contours has none of the panels: {across.name} = {', '.join(across.texts)}")
         for ax in grid[count:]:
             ax.remove()
         for ax, text in zip(grid, across.texts):
