@@ -1,5 +1,6 @@
-"""``onlinemode plot``: draw saved runs, one or several on top of each other."""
+"""``onlinemode plot``: draw saved runs, one or several on top of each other, or a sweep."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,17 +10,66 @@ from onlinemode.cli.names import CURVES, PICTURE, claim_file
 from onlinemode.cli.simulate import is_interrupted
 
 MOST_FILES = 3  # that are named in the title
+DESCRIPTION = "sweep.json"  # makes a folder that of a sweep
+OF_SWEEPS = {"variables": "--variable", "contours": "--contours"}
+OF_RUNS = {"csv": "--csv", "theory": "--theory/--no-theory"}
 
 
-@click.command("plot", short_help="Draw saved runs, overlaid.")
+@click.command("plot", short_help="Draw saved runs, overlaid, or a sweep.")
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option("--out", type=click.Path(), help="Picture (.png).  [the first file's name with _plot]")
 @click.option("--overwrite", is_flag=True, help="Replace files of this name.  [refuse, or take a new name]")
 @click.option("--theory/--no-theory", default=True,
               help="Draw the mean-field equations through the first simulation, where no ode run is given.  [theory]")
 @click.option("--csv", is_flag=True, help="Write the curves of every run as .csv beside its file, too.")
-def command(files, out, overwrite, theory, csv):
-    """Draw one saved run, or several on top of each other, of any engine."""
+@click.option("--variable", "variables", multiple=True, metavar="NAME",
+              help="Of a sweep: what is drawn, such as final_error or plateau_length; several --variable are several "
+              "panels.  [error, plateaus and specialization]")
+@click.option("--contours", type=click.Path(), metavar="SWEEP",
+              help="Of a sweep: another one over the same axes, such as theory, as dashed contour lines.")
+def command(files, out, overwrite, theory, csv, variables, contours):
+    """Draw one saved run, or several on top of each other, of any engine; or the sweep in a folder.
+
+    The picture of a sweep is beside its results. It has curves over one swept option, maps over two, and a map for
+    each value of a third one.
+    """
+    if any(map(_is_sweep, files)):
+        if len(files) > 1:
+            raise click.UsageError(f"a picture has one sweep and nothing else; got {len(files)} names: --contours "
+                                   "SWEEP draws the contour lines of another one")
+        _refuse(OF_RUNS, f"is for runs, and {files[0]} is the folder of a sweep")
+        _plot_sweep(Path(os.path.abspath(files[0])), out, overwrite, variables, contours)
+    else:
+        _refuse(OF_SWEEPS, f"is for the folder of a sweep, and {files[0]} is none")
+        _plot_runs(files, out, overwrite, theory, csv)
+
+
+def _is_sweep(name):
+    return os.path.isfile(os.path.join(name, DESCRIPTION))
+
+
+def _refuse(options, why):
+    """Raise UsageError for the first of these options that was typed."""
+    context = click.get_current_context()
+    for name, words in options.items():
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{words} {why}; leave it out")
+
+
+def _plot_sweep(folder, out, overwrite, variables, contours):
+    from onlinemode import open_sweep
+    from onlinemode.cli.pictures import plotting
+
+    if contours is not None and not _is_sweep(contours):
+        raise click.UsageError(f"--contours must be the folder of a sweep, with {DESCRIPTION}; got {contours}")
+    swept = open_sweep(folder)
+    theory = None if contours is None else open_sweep(Path(contours))
+    picture = claim_file(out, folder / f"{folder.name}_plot", PICTURE, overwrite)
+    figure = plotting.sweep_figure(swept, variables or None, contours=theory)
+    print(f"picture: {picture.write(PICTURE, lambda path: plotting.save_figure(figure, path))}")
+
+
+def _plot_runs(files, out, overwrite, theory, csv):
     from onlinemode import load
     from onlinemode.cli.pictures import plotting
     from onlinemode.cli.running import describe_run

@@ -167,7 +167,11 @@ def look(run, runs):
 
 
 def time_axis(ax, runs):
-    positive = np.concatenate([run.alpha[run.alpha > 0.0] for run in runs])
+    scale_times(ax, np.concatenate([run.alpha[run.alpha > 0.0] for run in runs]))
+
+
+def scale_times(ax, positive):
+    """Label and logarithmic scale of the axis of these times, all positive."""
     if positive.size:
         ax.set_xscale("log")
         first, last = max(positive.min(), positive.max() * 10.0**-DECADES_SHOWN), positive.max()

@@ -1,5 +1,6 @@
 """What all pictures share: colours (Okabe and Ito's, which stay apart for colour-blind readers), numbers, files."""
 
+import textwrap
 import warnings
 from os import PathLike
 
@@ -48,6 +49,11 @@ def new_figure(width: float, height: float, title: str | None = None) -> Figure:
     if title:
         figure.suptitle(title.encode("utf-8", "backslashreplace").decode(), fontsize="medium", parse_math=False)
     return figure
+
+
+def wrapped(title: str | None, width: float) -> str | None:
+    """A title in as many lines as a figure of this width in inches needs for it."""
+    return title and textwrap.fill(title, int(13 * width))
 
 
 def save_figure(figure: Figure, path: str | PathLike[str]) -> None:
