@@ -35,6 +35,7 @@ class Batches:
         self._tile: deque[int] = deque()
         self._ratios: deque[float] = deque(maxlen=REMEMBERED)
         self._estimated, self._known = 0.0, 0  # of the points that are made
+        self._guessed: dict[int, tuple[int, float]] = {}  # of batches in the making: points and seconds
 
     def next(self, workers: int) -> list[int] | None:
         """Numbers of the points of another batch, None where nothing is left to begin."""
@@ -46,13 +47,15 @@ class Batches:
         share = self._left * self._usual() / (SHARES * workers) if self._known else FIRST_SECONDS
         aim = min(self._seconds, max(share, SHORTEST_SECONDS))
         batch: list[int] = []
-        total = 0.0
+        total, rate = 0.0, self.rate
         while self._tile and len(batch) < MOST_POINTS:
-            total += estimate(self._recipe, self._grid, self._tile[0]) * self.rate
-            if batch and total > aim:
+            seconds = estimate(self._recipe, self._grid, self._tile[0])
+            if batch and (total + seconds) * rate > aim:
                 break
+            total += seconds
             batch.append(self._tile.popleft())
         self._left -= len(batch)
+        self._guessed[batch[0]] = len(batch), total
         return batch
 
     @property
@@ -66,7 +69,9 @@ class Batches:
 
     def learn(self, numbers: list[int], seconds: float) -> None:
         """These points have taken so long."""
-        estimated = sum(estimate(self._recipe, self._grid, number) for number in numbers)
+        count, estimated = self._guessed.pop(numbers[0], (0, 0.0))
+        if count != len(numbers):  # a batch that was divided
+            estimated = sum(estimate(self._recipe, self._grid, number) for number in numbers)
         self._ratios.append(seconds / estimated)
         self._estimated += estimated
         self._known += len(numbers)
