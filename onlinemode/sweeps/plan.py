@@ -130,8 +130,9 @@ def _one_possible(recipe, grid):
             experiment.check()
             return experiment
         except OnlineModeError as found:
-            if problem is None:
-                problem = type(found)(f"{words_of(point)}: {found}")
+            problem = problem or type(found)(f"{words_of(point)}: {found}")
+        except Exception as found:  # of a user's function
+            problem = problem or ParameterError(f"{words_of(point)}: {type(found).__name__}: {found}")
     raise problem
 
 
@@ -187,6 +188,6 @@ def _sizes(recipe, grid):
                 start = first_of(experiment.start(vectors=False))
                 found = {name: max(size, found[name])
                          for name, size in dimensions(start.K, start.M, start.P).items()}
-        except OnlineModeError:  # no point that can be run
+        except Exception:  # no point that can be run
             continue
     return found
