@@ -15,7 +15,7 @@ from onlinemode.experiment import DRAWN, OPTIONS_OF, Experiment, first_of
 from onlinemode.labelled import dimensions
 from onlinemode.runtime.checkpoint import kernel_version
 from onlinemode.runtime.saved_times import count_or_times, save_times
-from onlinemode.sweeps.axes import Axis, Grid, grid_of, words_of
+from onlinemode.sweeps.axes import DIMENSIONS, Axis, Grid, grid_of, words_of
 from onlinemode.sweeps.kept import Kept, Variable, checked
 from onlinemode.sweeps.recipe import ExperimentRecipe, FunctionRecipe, recipe_of
 
@@ -92,7 +92,19 @@ def plan_of(make: Any, over: dict, seeds: Any = None, replicas: int | None = Non
     kept = Kept(names, runs, _times(first, grid, recipe), first.replicas, first.keep == "summary", {})
     if kept.needs_sizes:
         kept = kept._replace(sizes=_sizes(recipe, grid))
-    return Plan(recipe, grid, kept, first, _data_sets(first, grid))
+    plan = Plan(recipe, grid, kept, first, _data_sets(first, grid))
+    _check_labels(plan)
+    return plan
+
+
+def _check_labels(plan):
+    """Raise ParameterError where an argument of a function has the name of a result."""
+    taken = set(plan.variables).union({"replica", "alpha"}, *(each.dims for each in plan.variables.values()))
+    for axis in plan.grid.axes:
+        for label in (axis.dim, *(DIMENSIONS.get(name, name) for name in axis.names)):
+            if label in taken:
+                raise ParameterError(f"{label} is a name of the results, and cannot be swept: give the argument "
+                                     "another name")
 
 
 def _check_options(recipe, grid):
