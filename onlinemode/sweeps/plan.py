@@ -167,14 +167,15 @@ def prepared(recipe: ExperimentRecipe | FunctionRecipe, point: dict[str, Any], t
 
 def _times(first, grid, recipe):
     """The saved times of the whole sweep; a count is spread up to its last time, from the shortest step on."""
-    given = count_or_times(first.save_at)
-    if given.ndim:
-        return tuple(checks.array("save_at", first.save_at, (None,)).tolist())
     of_all = {name: [getattr(first, name)] for name in ("alpha", "N")}
     for axis in grid.axes:
         for name in set(axis.names) & set(of_all) if isinstance(recipe, ExperimentRecipe) else ():
             of_all[name] = axis.column(name)
     alpha, N = (max((value for value in of_all[name] if value is not None), default=None) for name in ("alpha", "N"))
+    if count_or_times(first.save_at).ndim:
+        if not isinstance(recipe, ExperimentRecipe):  # other points may be longer
+            alpha = max(alpha, first.save_at[-1])
+        return tuple(save_times(first.save_at, alpha, N, whole_steps=False)[0].tolist())
     return tuple(save_times(first.save_at, alpha, N, whole_steps=len(of_all["N"]) == 1 and N is not None
                             and not capabilities_of(first.engine).theory)[0].tolist())
 
