@@ -7,6 +7,7 @@ from onlinemode.theory.cost import integration_seconds
 from onlinemode.theory.defaults import DEFAULT_NODES
 
 A_RUN = 2e-3  # seconds beside its steps
+LONGEST = 1e12
 A_STEP = {"chain": 3e-8, "micro": 1e-7}  # of the smallest problem
 A_FIELD = {"chain": 2e-9, "micro": 6e-11}  # times the square of all vectors; times N and the vectors that are touched
 
@@ -39,10 +40,15 @@ def seconds_of(values: dict[str, Any]) -> float:
         replicas = values["replicas"]
         if capabilities_of(values["engine"]).theory:
             sizes = _Sizes(values)
-            return A_RUN + replicas * integration_seconds(sizes.problem, K, M, P, sizes.nodes)
+            return _bounded(replicas * integration_seconds(sizes.problem, K, M, P, sizes.nodes))
         steps, vectors = values["alpha"] * values["N"] * values["batch"] * replicas, K + M + P
         engine = values["engine"]
         work = values["N"] * (3 * P + M) if engine == "micro" else vectors**2
-        return A_RUN + steps * (A_STEP.get(engine, 1e-7) + A_FIELD.get(engine, 1e-10) * work)
+        return _bounded(steps * (A_STEP.get(engine, 1e-7) + A_FIELD.get(engine, 1e-10) * work))
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):  # of values that cannot be run
         return A_RUN
+
+
+def _bounded(seconds):
+    """With those beside the steps; never negative or infinite, also of values that cannot be run."""
+    return A_RUN + min(max(seconds, 0.0), LONGEST)
