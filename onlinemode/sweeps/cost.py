@@ -3,13 +3,14 @@
 from typing import Any
 
 from onlinemode.engines import capabilities_of
-from onlinemode.theory.cost import integration_seconds
+from onlinemode.theory.cost import drift_seconds
 from onlinemode.theory.defaults import DEFAULT_NODES
 
 A_RUN = 2e-3  # seconds beside its steps
 LONGEST = 1e12
-A_STEP = {"chain": 3e-8, "micro": 1e-7}  # of the smallest problem
-A_FIELD = {"chain": 2e-9, "micro": 6e-11}  # times the square of all vectors; times N and the vectors that are touched
+EVALUATIONS, A_CALL = 500, 5e-6  # of an integration that is not stiff, and seconds of one beside its drift
+A_STEP = {"chain": 8e-8, "micro": 4e-7}  # of the smallest problem
+A_FIELD = {"chain": 5e-10, "micro": 1e-10}  # times the square of all vectors; times N and the vectors that are touched
 
 
 class _Sizes:
@@ -40,7 +41,7 @@ def seconds_of(values: dict[str, Any]) -> float:
         replicas = values["replicas"]
         if capabilities_of(values["engine"]).theory:
             sizes = _Sizes(values)
-            return _bounded(replicas * integration_seconds(sizes.problem, K, M, P, sizes.nodes))
+            return _bounded(replicas * EVALUATIONS * (A_CALL + drift_seconds(sizes.problem, K, M, P, sizes.nodes)))
         steps, vectors = values["alpha"] * values["N"] * values["batch"] * replicas, K + M + P
         engine = values["engine"]
         work = values["N"] * (3 * P + M) if engine == "micro" else vectors**2
