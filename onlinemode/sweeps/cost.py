@@ -40,7 +40,7 @@ def seconds_of(values: dict[str, Any]) -> float:
             K, M, P = (getattr(values["overlaps"], name) for name in "KMP")
         replicas = values["replicas"]
         if capabilities_of(values["engine"]).theory:
-            sizes = _Sizes(values)
+            sizes, replicas = _Sizes(values), replicas if values["fresh_students"] else 1
             return _bounded(replicas * EVALUATIONS * (A_CALL + drift_seconds(sizes.problem, K, M, P, sizes.nodes)))
         steps, vectors = values["alpha"] * values["N"] * values["batch"] * replicas, K + M + P
         engine = values["engine"]
@@ -52,4 +52,4 @@ def seconds_of(values: dict[str, Any]) -> float:
 
 def _bounded(seconds):
     """With those beside the steps; never negative or infinite, also of values that cannot be run."""
-    return A_RUN + min(max(seconds, 0.0), LONGEST)
+    return A_RUN + min(max(0.0, seconds), LONGEST)  # in this order 0 for NaN
