@@ -248,7 +248,7 @@ def _read_csv(path):
         raise FileError(cannot_read(path, problem)) from None
     if len(lines) < 2:
         raise FileError(f"{path} must have a line of names and then a line a point; it has {len(lines)} lines")
-    names = tuple(name.strip() for name in lines[0])
+    names = tuple(lines[0])
     for number, row in enumerate(lines[1:], 2):
         if len(row) != len(names):
             raise FileError(f"{path}: every line has {len(names)} values, as the first one; line {number} has "

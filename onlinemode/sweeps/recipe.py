@@ -80,7 +80,7 @@ class FunctionRecipe:
     def __post_init__(self) -> None:
         name = getattr(self.function, "__qualname__", "")
         try:
-            if not name or "<" in name or not callable(self.function):
+            if not name:
                 raise pickle.PicklingError
             pickle.dumps(self.function)
         except Exception:

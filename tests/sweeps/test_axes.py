@@ -70,6 +70,11 @@ def test_several_names_together(key, values):
     assert all(type(value) is int for row in grid.axes[0].rows for value in row)
 
 
+def test_words_among_rows():
+    assert rows({"init,K": " Paper , 2 ; graded , 3 "}) == [("paper", 2), ("graded", 3)]
+    assert rows({"init,K": [(" paper ", 2)]}) == [("paper", 2)]
+
+
 @pytest.mark.parametrize("values", [
     [1, 2.5], (1, 2.5), np.array([1, 2.5]), np.array([1, 2.5], np.float32), "1,2.5", " 1 , 2.5 ", ["1", "2.5"],
     [np.float64(1), np.float32(2.5)], {1: None, 2.5: None}.keys(), iter([1, 2.5])])
@@ -91,7 +96,8 @@ def test_values_become_what_an_experiment_has(name, values, expected):
 
 @pytest.mark.parametrize("values, expected", [
     ("3,2.5,x,true", [3, 2.5, "x", True]), ([1, 2.0], [1, 2.0]), (np.array([1, 2]), [1, 2]), (["7"], [7]),
-    ([False, "TRUE"], [False, True]), ("-3,1e2", [-3, 100.0]), ("0:2:3", [0.0, 1.0, 2.0])])
+    ([False, "TRUE"], [False, True]), ("-3,1e2", [-3, 100.0]), ("0:2:3", [0.0, 1.0, 2.0]),
+    ("power-law:1.0,x", ["power-law:1.0", "x"])])
 def test_values_of_a_function_are_what_they_look_like(values, expected):
     assert typed(column({"width": values}, recipe=OF_FUNCTION)) == typed(expected)
 

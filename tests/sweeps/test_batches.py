@@ -41,6 +41,7 @@ def all_of(batches, workers=1, seconds_of_point=None):
     """All batches, each of which takes so long."""
     found = []
     while (batch := batches.next(workers)) is not None:
+        assert batch
         found.append(batch)
         if seconds_of_point is not None:
             batches.learn(batch, sum(map(seconds_of_point, batch)))

@@ -94,7 +94,7 @@ def test_grids_over_other_names_are_not_merged(names):
 GRIDS = {
     "ascending": (Grid((axis("x", 1, 3), axis("y", 10, 30))), Grid((axis("x", 2, 3), axis("y", 10, 20, 30)))),
     "unsorted": (Grid((axis("x", 3, 1), axis("y", 10, 30))), Grid((axis("x", 2), axis("y", 30, 20)))),
-    "words": (Grid((axis("x", "b", "a"), axis("y", 1))), Grid((axis("x", "c", "a"), axis("y", 2, 0)))),
+    "words": (Grid((axis("x", "b", "a"), axis("y", 1))), Grid((axis("x", "c", "a", "d"), axis("y", 0)))),
     "together": (Grid((axis(("K", "M"), (2, 2), (3, 3)),)), Grid((axis(("K", "M"), (2, 1), (3, 3)),))),
     "the same": (Grid((axis("x", 1, 3),)), Grid((axis("x", 3, 1),))),
 }
