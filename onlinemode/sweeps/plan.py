@@ -89,7 +89,7 @@ def plan_of(make: Any, over: dict, seeds: Any = None, replicas: int | None = Non
     if runs and grid.size > MOST_RUNS:
         raise ParameterError(f"whole trajectories are kept of at most {MOST_RUNS:,} points; got {grid.size:,}: keep "
                              "observables")
-    kept = Kept(names, runs, _times(first, grid, recipe), first.replicas, first.keep == "summary", {})
+    kept = Kept(names, runs, _times(first, grid, recipe), _replicas(first, grid, recipe), first.keep == "summary", {})
     if kept.needs_sizes:
         kept = kept._replace(sizes=_sizes(recipe, grid))
     plan = Plan(recipe, grid, kept, first, _data_sets(first, grid))
@@ -184,6 +184,17 @@ def times_of(experiment: Experiment, times: tuple[float, ...]) -> tuple[float, .
     """Those of the sweep's saved times that a point reaches, and its last one."""
     there = [each for each in times if each <= experiment.alpha]
     return tuple(there) if there and there[-1] == experiment.alpha else (*there, experiment.alpha)
+
+
+def _replicas(first, grid, recipe):
+    """The most that a point has: those of the experiment, unless all points have one, see :func:`prepared`."""
+    if not isinstance(recipe, ExperimentRecipe):
+        return first.replicas
+    of_all = {name: [getattr(first, name)] for name in ("engine", "fresh_students")}
+    for axis in grid.axes:
+        of_all |= {name: axis.column(name) for name in set(axis.names) & set(of_all)}
+    several = any(of_all["fresh_students"]) or not all(capabilities_of(name).theory for name in of_all["engine"])
+    return recipe.experiment.replicas if several else 1
 
 
 def _sizes(recipe, grid):

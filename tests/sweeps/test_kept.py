@@ -112,6 +112,18 @@ def test_theory_among_simulations_has_one_replica():
     assert np.isnan(swept.final_error_se.sel(engine="ode")) and np.isfinite(swept.final_error_se.sel(engine="chain"))
 
 
+def test_the_first_point_may_have_fewer_replicas():
+    swept = om.sweep(EXPERIMENT, {"engine": ["ode", "chain"]}, replicas=2, keep="Q")
+    assert swept.status.values.tolist() == [["completed", "missing"], ["completed"] * 2]
+    fresh = om.sweep(EXPERIMENT.replace(engine="ode"), {"fresh_students": [False, True]}, replicas=2, keep="Q")
+    assert fresh.status.values.tolist() == [["completed", "missing"], ["completed"] * 2]
+    assert same(fresh.Q[1], EXPERIMENT.replace(engine="ode", fresh_students=True, replicas=2).run().Q)
+
+
+def test_theory_alone_has_one_replica():
+    assert om.sweep(EXPERIMENT.replace(engine="ode", replicas=3), {"eta": [1, 2]}).status.dims == ("eta",)
+
+
 # -- sizes ---------------------------------------------------------------------------------------
 
 
