@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import onlinemode as om
+from onlinemode.observables import Plateau
 from onlinemode.summaries import summary_of
 
 
@@ -39,3 +40,12 @@ def test_row_of_runs_that_end_early():
     assert row["status"] == "diverged" and not row["complete"] and np.isnan(row["plateau_start"])
     few = om.simulate(om.Problem(rates=om.LearningRates(xi_in=0.1)), start, 0.5, "ode", N=20)
     assert np.isnan(summary_of(few)["specialized_at"]) and np.isnan(summary_of(few)["error_se"])
+
+
+def test_the_longest_plateau_is_that_of_most_decades(monkeypatch):
+    run = om.simulate(om.Problem(), om.initial.committee(20, K=2), 1.0, "ode", save_at=3)
+    plateaus = [Plateau(1.0, 2.0, 0.3, 1.5, 1.0), Plateau(3.0, 30.0, 0.2, 5.0, 1.0),
+                Plateau(40.0, 100.0, 0.1, 50.0, 1.0)]
+    monkeypatch.setattr(om.Trajectory, "plateaus", lambda run: plateaus)
+    row = summary_of(run)
+    assert (row["plateau_start"], row["plateau_stop"], row["plateau_level"]) == (3.0, 30.0, 0.2)
