@@ -1,12 +1,6 @@
-"""A run among many: its row in a table, and whether it is the one that was asked for."""
-
-import json
+"""A run among many: how it ended, in a few numbers."""
 
 import numpy as np
-
-from onlinemode.engines import options_of
-from onlinemode.ensemble import PROBABILITIES
-from onlinemode.state import Weights, attainable
 
 SPECIALIZED = 0.5  # the specialization at which a run counts as specialized
 
@@ -42,83 +36,6 @@ def summary_of(run):
     for name in ("start", "stop", "level"):
         row[f"plateau_{name}"] = float("nan") if longest is None else float(getattr(longest, name))
     return row
-
-
-def difference(run, problem, start, call):
-    """How a run, perhaps read from a file, differs from that of ``simulate(problem, start, **call)``.
-
-    Parameters
-    ----------
-    run : Trajectory
-    problem : Problem
-    start : Weights, OrderParameters or callable
-    call : dict
-        ``alpha``, ``engine``, ``N``, ``seed``, ``save_at``, and all options that were given.
-
-    Returns
-    -------
-    str
-        The first difference in words, such as "its noise is 0.5 and not 0.0"; "" where there is none.  Of several
-        starts the first two and the last one are made and compared.
-    """
-    if any(status.value == "interrupted" for status in run.status):
-        return "it was interrupted"
-    asked, found = _plain(problem.to_dict()), _plain(run.problem.to_dict())
-    names = ("alpha", "engine", "N", "seed", "replicas", "keep", "save_at", *options_of(call["engine"]).names())
-    call = {"replicas": 1, "keep": "all", "quantiles": PROBABILITIES} | call
-    if call["keep"] == "summary":
-        asked["quantiles"] = _plain(call["quantiles"])
-        found["quantiles"] = _plain(run.info.call.get("quantiles", PROBABILITIES))
-    for name in names:
-        if name != "threads" and not (name == "device" and call.get(name) == "auto"):
-            asked[name], found[name] = _plain(call.get(name)), run.info.call.get(name)
-    first = start(0) if callable(start) else start
-    recorded = run.info.start
-    if isinstance(first, Weights):
-        origins = recorded.get("origins") or [recorded.get("origin")]
-        asked["start"], found["start"] = _plain(first.origin), origins[0]
-    asked["fresh students"], found["fresh students"] = callable(start), run.starts is not None
-    asked, found = _flat(asked), _flat(found)
-    for name in dict.fromkeys([*asked, *found]):
-        if asked.get(name) != found.get(name):
-            return f"its {name} is {found.get(name)!s:.80} and not {asked.get(name)!s:.80}"
-    for replica in sorted({0, min(1, run.replicas - 1), run.replicas - 1}) if callable(start) else [0]:
-        each = start(replica) if callable(start) else first
-        if not (_same_weights if isinstance(each, Weights) else _same_overlaps)(run, each, replica):
-            return "it began from other " + ("weights" if isinstance(each, Weights) else "overlaps")
-    return ""
-
-
-def _plain(value):
-    """As JSON gives it back."""
-    return json.loads(json.dumps(value, default=lambda entry: entry.tolist()))
-
-
-def _flat(values, prefix=""):
-    """A dict of dicts as one dict; the names say where an entry was."""
-    out = {}
-    for name, value in values.items():
-        out |= _flat(value, f"{prefix}{name} ") if isinstance(value, dict) else {prefix + name: value}
-    return out
-
-
-def _same_weights(run, weights, replica):
-    """Whether a replica began from these weights: their recipe, or their fingerprint where they have none."""
-    recorded = run.info.start
-    if recorded["kind"] != "weights":
-        return False
-    if weights.origin is not None:
-        return (recorded.get("origins") or [recorded.get("origin")])[replica] == _plain(weights.origin)
-    return (recorded.get("fingerprints") or [recorded.get("fingerprint")])[replica] == weights.fingerprint()
-
-
-def _same_overlaps(run, overlaps, replica):
-    """Whether a replica began from these overlaps, or from what vectors have in their place where they are rounded."""
-    if run.info.start["kind"] != "overlaps":
-        return False
-    began, tolerance = run.start_of(replica), {"rtol": 1e-9, "atol": 1e-12}
-    return began.is_close(overlaps, **tolerance) or (
-        not run.info.theory and began.is_close(attainable(overlaps, run.N), **tolerance))
 
 
 def _last(run):

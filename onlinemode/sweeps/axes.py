@@ -123,22 +123,21 @@ def grid_of(over: dict, seeds: int | Sequence[int] | None, recipe: Any) -> Grid:
 def _seeds(seeds):
     if isinstance(seeds, (str, Sequence, np.ndarray)):
         return seeds
-    return range(checks.integer("seeds", seeds, 1))
+    return range(checks.integer("seeds", seeds, 1, MOST_POINTS))
 
 
 def _axis(key, values, recipe):
+    several, rows = isinstance(key, tuple) or (isinstance(key, str) and "," in key), None
+    names = tuple(key.split(",") if isinstance(key, str) else key) if several else (key,)
     if key == CSV:
         names, rows = _read_csv(values)
-    elif isinstance(key, tuple) or (isinstance(key, str) and "," in key):
-        names = tuple(name.strip() for name in (key.split(",") if isinstance(key, str) else key))
-        rows = _rows(names, values)
-    else:
-        names = (key,)
-        rows = None
+    names = tuple(name.strip() if isinstance(name, str) else name for name in names)
     if not names or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
         raise ParameterError(f"what is swept has a name, or a tuple of different names; got {key!r:.80}")
     kinds = [recipe.kind(name) for name in names]
-    if rows is None:
+    if several:
+        rows = _rows(names, values)
+    elif rows is None:
         rows = [(value,) for value in _sequence(key, values, kinds[0])]
     checked = tuple(tuple(recipe.spelled(name, _converted(name, value, kind))
                           for name, value, kind in zip(names, row, kinds)) for row in rows)
@@ -151,6 +150,8 @@ def _axis(key, values, recipe):
 def _converted(name, value, kind):
     """A value in its final type: 1 as 1.0 where it is a rate, words read, scalars of NumPy as those of Python."""
     value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, np.ndarray):
+        raise ParameterError(f"each value of {name} must be one number or word; got an array of shape {value.shape}")
     lowest = 0 if kind is int else -math.inf
     if kind is None:
         kind = type(value) if not isinstance(value, str) else _kind_of_word(value)
@@ -189,10 +190,13 @@ def _kind_of_word(word):
 def _sequence(name, values, kind):
     """The values of one name; words are read."""
     if isinstance(values, str):
-        return _range(name, values, kind) if _is_range(values) else [part.strip() for part in values.split(",")]
+        is_range = kind is not str and _is_range(values)
+        return _range(name, values, kind) if is_range else [part.strip() for part in values.split(",")]
     if not hasattr(values, "__iter__") or isinstance(values, (bytes, dict)):
         raise ParameterError(f"the values of {name} must be a sequence, such as a list, or words such as '0:1:11'; got "
                              f"{values!r:.80}")
+    if hasattr(values, "__len__") and len(values) > MOST_POINTS:
+        raise ParameterError(f"a sweep has at most {MOST_POINTS:,} points; got {len(values):,} for {name}")
     return list(values)
 
 
@@ -244,7 +248,7 @@ def _read_csv(path):
         raise FileError(cannot_read(path, problem)) from None
     if len(lines) < 2:
         raise FileError(f"{path} must have a line of names and then a line a point; it has {len(lines)} lines")
-    names = tuple(name.strip() for name in lines[0])
+    names = tuple(lines[0])
     for number, row in enumerate(lines[1:], 2):
         if len(row) != len(names):
             raise FileError(f"{path}: every line has {len(names)} values, as the first one; line {number} has "

@@ -38,7 +38,7 @@ class Here:
 
     def submit(self, numbers, values):
         """A future that is done."""
-        future: Future = Future()
+        future = Future()
         future.set_result(make_points(self._job, numbers, values, self._progress))
         return future
 

@@ -15,7 +15,7 @@ from onlinemode.experiment import DRAWN, OPTIONS_OF, Experiment, first_of
 from onlinemode.labelled import dimensions
 from onlinemode.runtime.checkpoint import kernel_version
 from onlinemode.runtime.saved_times import count_or_times, save_times
-from onlinemode.sweeps.axes import Axis, Grid, grid_of, words_of
+from onlinemode.sweeps.axes import DIMENSIONS, Axis, Grid, grid_of, words_of
 from onlinemode.sweeps.kept import Kept, Variable, checked
 from onlinemode.sweeps.recipe import ExperimentRecipe, FunctionRecipe, recipe_of
 
@@ -89,10 +89,22 @@ def plan_of(make: Any, over: dict, seeds: Any = None, replicas: int | None = Non
     if runs and grid.size > MOST_RUNS:
         raise ParameterError(f"whole trajectories are kept of at most {MOST_RUNS:,} points; got {grid.size:,}: keep "
                              "observables")
-    kept = Kept(names, runs, _times(first, grid, recipe), first.replicas, first.keep == "summary", {})
+    kept = Kept(names, runs, _times(first, grid, recipe), _replicas(first, grid, recipe), first.keep == "summary", {})
     if kept.needs_sizes:
         kept = kept._replace(sizes=_sizes(recipe, grid))
-    return Plan(recipe, grid, kept, first, _data_sets(first, grid))
+    plan = Plan(recipe, grid, kept, first, _data_sets(first, grid))
+    _check_labels(plan)
+    return plan
+
+
+def _check_labels(plan):
+    """Raise ParameterError where an argument of a function has the name of a result."""
+    taken = set(plan.variables).union({"replica", "alpha"}, *(each.dims for each in plan.variables.values()))
+    for axis in plan.grid.axes:
+        for label in (axis.dim, *(DIMENSIONS.get(name, name) for name in axis.names)):
+            if label in taken:
+                raise ParameterError(f"{label} is a name of the results, and cannot be swept: give the argument "
+                                     "another name")
 
 
 def _check_options(recipe, grid):
@@ -130,8 +142,9 @@ def _one_possible(recipe, grid):
             experiment.check()
             return experiment
         except OnlineModeError as found:
-            if problem is None:
-                problem = type(found)(f"{words_of(point)}: {found}")
+            problem = problem or type(found)(f"{words_of(point)}: {found}")
+        except Exception as found:  # of a user's function
+            problem = problem or ParameterError(f"{words_of(point)}: {type(found).__name__}: {found}")
     raise problem
 
 
@@ -154,14 +167,15 @@ def prepared(recipe: ExperimentRecipe | FunctionRecipe, point: dict[str, Any], t
 
 def _times(first, grid, recipe):
     """The saved times of the whole sweep; a count is spread up to its last time, from the shortest step on."""
-    given = count_or_times(first.save_at)
-    if given.ndim:
-        return tuple(checks.array("save_at", first.save_at, (None,)).tolist())
     of_all = {name: [getattr(first, name)] for name in ("alpha", "N")}
     for axis in grid.axes:
         for name in set(axis.names) & set(of_all) if isinstance(recipe, ExperimentRecipe) else ():
             of_all[name] = axis.column(name)
     alpha, N = (max((value for value in of_all[name] if value is not None), default=None) for name in ("alpha", "N"))
+    if count_or_times(first.save_at).ndim:
+        if not isinstance(recipe, ExperimentRecipe):  # other points may be longer
+            alpha = max(alpha, first.save_at[-1])
+        return tuple(save_times(first.save_at, alpha, N, whole_steps=False)[0].tolist())
     return tuple(save_times(first.save_at, alpha, N, whole_steps=len(of_all["N"]) == 1 and N is not None
                             and not capabilities_of(first.engine).theory)[0].tolist())
 
@@ -170,6 +184,17 @@ def times_of(experiment: Experiment, times: tuple[float, ...]) -> tuple[float, .
     """Those of the sweep's saved times that a point reaches, and its last one."""
     there = [each for each in times if each <= experiment.alpha]
     return tuple(there) if there and there[-1] == experiment.alpha else (*there, experiment.alpha)
+
+
+def _replicas(first, grid, recipe):
+    """The most that a point has: those of the experiment, unless all points have one, see :func:`prepared`."""
+    if not isinstance(recipe, ExperimentRecipe):
+        return first.replicas
+    of_all = {name: [getattr(first, name)] for name in ("engine", "fresh_students")}
+    for axis in grid.axes:
+        of_all |= {name: axis.column(name) for name in set(axis.names) & set(of_all)}
+    several = any(of_all["fresh_students"]) or not all(capabilities_of(name).theory for name in of_all["engine"])
+    return recipe.experiment.replicas if several else 1
 
 
 def _sizes(recipe, grid):
@@ -187,6 +212,6 @@ def _sizes(recipe, grid):
                 start = first_of(experiment.start(vectors=False))
                 found = {name: max(size, found[name])
                          for name, size in dimensions(start.K, start.M, start.P).items()}
-        except OnlineModeError:  # no point that can be run
+        except Exception:  # no point that can be run
             continue
     return found

@@ -80,7 +80,7 @@ class FunctionRecipe:
     def __post_init__(self) -> None:
         name = getattr(self.function, "__qualname__", "")
         try:
-            if "<" in name:
+            if not name:
                 raise pickle.PicklingError
             pickle.dumps(self.function)
         except Exception:
@@ -151,7 +151,7 @@ class FunctionOfFile:
 
     def __init__(self, path, name: str):
         try:
-            self.source = Path(path).read_text(encoding="utf-8")
+            self.source = Path(path).read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as problem:
             raise FileError(cannot_read(path, problem)) from None
         self.__module__, self.__qualname__ = str(path), name

@@ -90,8 +90,8 @@ class _Loop:
         self._grid, self._total = plan.grid, int(store.wanted.sum())
         missing = int((store.wanted & ~store.made).sum())
         self._batches = Batches(plan, self._missing_tiles(), missing, place.seconds)
-        self._flying: dict[Any, _Flying] = {}
-        self._again: deque[_Flying] = deque()
+        self._flying = {}  # future to _Flying
+        self._again = deque()
         self._breaks, self._has_made = 0, False
         self._done = self._total - missing
         self._failed = self._count_failed()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from onlinemode.errors import EngineError, OnlineModeError
+from onlinemode.errors import EngineError, OnlineModeError, ParameterError
 from onlinemode.runtime.checkpoint import kernel_version
 from onlinemode.sweeps.kept import STATUS, Kept, nothing, put
 from onlinemode.sweeps.plan import prepared, times_of
@@ -158,6 +158,9 @@ def make_points(job: Job, numbers: list[int], values: list[tuple], progress: Any
 
 def _run(job, point, progress):
     experiment = prepared(job.recipe, point, job.threads)
+    if experiment.replicas > job.kept.replicas:
+        raise ParameterError(f"no point can have more replicas than the first one has, {job.kept.replicas}; got "
+                             f"{experiment.replicas}")
     return experiment.replace(save_at=times_of(experiment, job.kept.times)).run(
         _until_stopped if progress is None else progress)
 
