@@ -2,10 +2,10 @@
 
     python benchmarks/kill_sweeps.py [KILLS] [PLACE]
 
-SIGKILL to the client of a sweep at random moments, 200 times by default, with two processes (PLACE --processes) or a local
-Dask cluster of two workers (--workers).  Every point that a worker makes is written into a log.  After each kill all points
-that had a status must have it still; a point is made again only if it was in the making.  When a sweep is finished, its
-numbers must be those of the one before, and another one begins.
+SIGKILL to the client of a sweep at random moments, 200 times by default, with two processes (PLACE --processes) or a
+local Dask cluster of two workers (--workers).  Every point that a worker makes is written into a log.  After each kill
+all points that had a status must have it still; a point is made again only if it was in the making.  When a sweep is
+finished, its numbers must be those of the one before, and another one begins.
 """
 
 import subprocess
@@ -61,15 +61,15 @@ def main(kills=200, place="--processes"):
         reference = None
         while done < kills:
             before = statuses(work / "s")
-            process = subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, start_new_session=True)
+            with open(work / "said", "wb") as said:
+                process = subprocess.Popen(command, cwd=work, stderr=said, start_new_session=True)
             wait = rng.uniform(0.0, 6.0 if place == "--processes" else 9.0)
             try:
                 process.wait(wait)
             except subprocess.TimeoutExpired:
                 process.kill()
                 done += 1
-            said = process.stderr.read().decode()
-            assert process.returncode in (0, -9), said
+            assert process.wait() in (0, -9), (work / "said").read_text()
             time.sleep(0.3)  # for workers that notice that they are alone
             after = statuses(work / "s")
             assert (after | ~before).all(), "a point was lost"
@@ -87,9 +87,9 @@ def main(kills=200, place="--processes"):
             if done % 20 == 0:
                 print(f"{done} kills, {sweeps} sweeps of {POINTS:,} points finished, {again:,} points made again",
                       flush=True)
-    print(f"{kills} kills ({empty} before a new point was stored) in {sweeps} finished sweeps of {POINTS:,} points: nothing "
-          f"lost, all numbers the same; {again:,} points made again, {again / kills:.1f} a kill (up to {2 * QUEUED} batches "
-          f"were in the making), none more than {most} times")
+    print(f"{kills} kills ({empty} before a new point was stored) in {sweeps} finished sweeps of {POINTS:,} points: "
+          f"nothing lost, all numbers the same; {again:,} points made again, {again / kills:.1f} a kill (up to "
+          f"{2 * QUEUED} batches were in the making), none more than {most} times")
 
 
 if __name__ == "__main__":

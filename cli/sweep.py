@@ -205,6 +205,7 @@ def _make_points(store, settings, places):
     """Make what is missing, with a bar; returns whether all is made."""
     from onlinemode.progress import PointsBar
     from onlinemode.sweeps.api import make_points
+    from onlinemode.sweeps.places import Cluster
 
     quiet = settings["quiet"] or settings["json"]
     executor, workers = None, None
@@ -219,9 +220,10 @@ def _make_points(store, settings, places):
     bar = PointsBar(leave=False) if not quiet and sys.stderr.isatty() else None
 
     def opened(place):
-        if getattr(place, "dashboard", None):
-            announce(settings, f"{place.workers} {'worker' if place.workers == 1 else 'workers'}, dashboard at "
-                               f"{place.dashboard}")
+        if isinstance(place, Cluster):
+            announce(settings, f"dashboard at {place.dashboard}")
+            if not place.has_workers:
+                announce(settings, "waiting for the first worker ...")
 
     if store.made[store.wanted].all():
         return True
@@ -255,10 +257,10 @@ def _finish(plan, store, settings, finished):
 
     store.flush()
     made = int(store.made.sum())
-    files = {"folder": store.path}
     dataset = store.dataset()
+    files = {}
     if made:
-        files |= {"results": store.path / RESULTS, "table": store.path / TABLE}
+        files = {"folder": store.path, "results": store.path / RESULTS, "table": store.path / TABLE}
         sweep_report.write_table(plan, dataset, store.path / TABLE)
         if settings["plot"] and finished:
             sweep_report.draw(dataset, store.path / "picture.png", files)

@@ -12,8 +12,8 @@ def identical(one, other):
     return one.equals(other) and all(one[name].dtype == other[name].dtype for name in one.variables)
 
 
-def local_cluster():
-    """A local scheduler with two workers in processes of their own."""
+def local_cluster(workers=2):
+    """A local scheduler with workers in processes of their own."""
     from distributed import LocalCluster
 
-    return LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50)
+    return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50)

@@ -47,7 +47,8 @@ def test_python_of_the_guide(tmp_path, monkeypatch):
     assert names["ode"].status[0].value == "completed" or names["ode"].status[0].value == "converged"
     assert names["sgd"].N == 500
     assert names["many"].replicas == 200 and names["many"].draws == 5
-    assert [run.problem.rates.xi_in for run in names["swept"].runs] == [1.0, 2.0, 4.0] and names["one"].N == 500
+    assert dict(names["swept"].sizes) | {"alpha": 0} == {"eta": 3, "seed": 5, "alpha": 0} and names["one"].N == 500
+    assert (names["swept"].status == "completed").all()
     assert list(names["compared"].z_scores) == ["micro", "chain"]
     assert {"etas.png", "compared.png"} <= {path.name for path in tmp_path.iterdir()}
     assert names["trained"].test_accuracy.shape == (3,)

@@ -11,7 +11,7 @@ from onlinemode.labelled import need
 from onlinemode.progress import points_shown
 from onlinemode.runtime.checkpoint import kernel_version
 from onlinemode.sweeps import kept, running
-from onlinemode.sweeps.places import place_of
+from onlinemode.sweeps.places import place_of, sends_data
 from onlinemode.sweeps.plan import plan_of
 from onlinemode.sweeps.store import Memory, Store, open_folder
 from onlinemode.sweeps.work import Job, provide
@@ -114,12 +114,12 @@ def make_points(results: Memory | Store, executor: Any = None, workers: int | No
         False after an interrupt.
     """
     plan = results.plan
-    data = dict.fromkeys(plan.data) if executor == "processes" else plan.data  # which read the files themselves
+    data = plan.data if sends_data(executor) else dict.fromkeys(plan.data)
     job = Job(plan.recipe, plan.grid.names, plan.kept, data, kernel_version(), threads=None if executor is None else 1)
     if executor in (None, "threads"):
         provide(data)
     try:
-        place = place_of(executor, job, workers)
+        place = place_of(executor, job, workers, getattr(results, "path", None))
         if opened is not None:
             opened(place)
         return running.run(results, place, (lambda _: None) if report is None else report)

@@ -36,8 +36,9 @@ def seconds_of(values: dict[str, Any]) -> float:
             K, M, P = (getattr(values["overlaps"], name) for name in "KMP")
         replicas = values["replicas"]
         if capabilities_of(values["engine"]).theory:
-            drift = _drift(values["activation"], values["teacher_activation"], K, M, P, values["nodes"] or DEFAULT_NODES)
-            return _bounded((replicas if values["fresh_students"] else 1) * EVALUATIONS * (A_CALL + drift))
+            nodes, runs = values["nodes"] or DEFAULT_NODES, replicas if values["fresh_students"] else 1
+            drift = _drift(values["activation"], values["teacher_activation"], K, M, P, nodes)
+            return _bounded(runs * EVALUATIONS * (A_CALL + drift))
         steps, vectors = values["alpha"] * values["N"] * values["batch"] * replicas, K + M + P
         engine = values["engine"]
         work = values["N"] * (3 * P + M) if engine == "micro" else vectors**2

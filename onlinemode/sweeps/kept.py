@@ -147,8 +147,10 @@ def put(rows: dict[str, np.ndarray], place: int, run: Trajectory, kept: Kept) ->
     out, ends = {name: values[place:place + 1] for name, values in rows.items()}, summary_of(run)
     for name, entry in NUMBERS.items():
         out[name][0] = ends[entry.summary]
+    of_theory = run.info.theory and run.replicas == 1  # which is the same for all replicas
+    count = kept.replicas if of_theory else run.replicas
     codes = np.array([STATUS.index(status.value) for status in run.status], np.int8)
-    out["status"].reshape(-1)[:len(codes)] = codes
+    out["status"].reshape(-1)[:count] = codes
     if not ends["complete"]:
         out["message"][0] = next(message for status, message in zip(run.status, run.message)
                                  if status not in (Status.COMPLETED, Status.CONVERGED))
@@ -161,8 +163,8 @@ def put(rows: dict[str, np.ndarray], place: int, run: Trajectory, kept: Kept) ->
         values = getattr(run, name)
         if values is not None:
             targets = out[name][0] if kept.replicas > 1 else out[name]
-            for number in range(run.draws):
-                _put(targets[number], values[number], places, there)
+            for number in range(count):
+                _put(targets[number], values[0 if of_theory else number], places, there)
 
 
 def _places(run, times):

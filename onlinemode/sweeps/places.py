@@ -9,16 +9,20 @@ import math
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from onlinemode import checks
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.labelled import need
+from onlinemode.storage import temporary_name
 from onlinemode.sweeps.work import STOPPED, Job, Packed, make, make_points, prepare_process
 
+MOST_SENT = 100_000  # bytes of a job that may go with every batch
 QUEUED = 3  # batches a worker, so that it never waits for the client
 CONNECT_SECONDS = 10.0
 ASK_SECONDS = 1.0  # between two looks at the workers of a cluster
@@ -33,13 +37,13 @@ class Here:
     workers, queued = 1, 1
     seconds = 0.5  # of a batch, so that Ctrl-C and the bar do not wait for long
 
-    def __init__(self, job: Job, progress: Any = None):
-        self._job, self._progress = job, progress
+    def __init__(self, job: Job):
+        self._job = job
 
     def submit(self, numbers, values):
         """A future that is done."""
         future = Future()
-        future.set_result(make_points(self._job, numbers, values, self._progress))
+        future.set_result(make_points(self._job, numbers, values))
         return future
 
     def close(self, interrupted=False):
@@ -130,8 +134,11 @@ class Foreign:
 
     seconds = 1.0
 
-    def __init__(self, job: Job, pool: Any):
-        self._pool, self._packed = pool, Packed.of(job)
+    def __init__(self, job: Job, pool: Any, folder: Any = None):
+        self._pool, self._packed, self._file = pool, Packed.of(job), None
+        if len(self._packed.content or b"") > MOST_SENT:
+            self._file = temporary_name((Path(tempfile.gettempdir()) if folder is None else Path(folder)) / "job")
+            self._packed = self._packed.in_file(str(self._file))
         self.workers = getattr(pool, "_max_workers", None) or os.cpu_count() or 1
         self.queued = QUEUED * self.workers
 
@@ -149,6 +156,8 @@ class Foreign:
 
     def close(self, interrupted=False):
         """Leave it as it is."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
 
 
 class Cluster:
@@ -162,9 +171,24 @@ class Cluster:
         self._use(client)
 
     def _use(self, client):
-        self._client = client
-        self._shared = client.scatter(self._packed, broadcast=True, hash=False)
+        self._client, self._shared = client, None
         self._pool = client.get_executor(pure=False)
+
+    def wait(self, seconds: float | None = None):
+        """Until there is a worker, to which the job can be sent.
+
+        Raises
+        ------
+        EngineError
+            If there is none so soon.
+        """
+        if self._shared is None:
+            try:
+                self._client.wait_for_workers(1, timeout=seconds)
+            except TimeoutError:
+                raise EngineError(f"the scheduler at {self._address} has had no worker for {seconds:.0f} s; what is made "
+                                  "is kept: start workers, and the same call goes on") from None
+            self._shared = self._client.scatter(self._packed, broadcast=True, hash=False)
 
     @property
     def workers(self) -> int:
@@ -181,11 +205,17 @@ class Cluster:
         return QUEUED * self.workers
 
     @property
+    def has_workers(self) -> bool:
+        """Whether there is one."""
+        return bool(self._client.nthreads())
+
+    @property
     def dashboard(self) -> str:
         """Its address."""
         return self._client.dashboard_link
 
     def submit(self, numbers, values):
+        self.wait()
         return self._pool.submit(make, self._shared, numbers, values)
 
     def recover(self):
@@ -200,6 +230,7 @@ class Cluster:
             self._client.close(timeout=1)
         self._owned = True  # this client is ours, whosever the first one was
         self._use(client)
+        self.wait(RECONNECT_SECONDS)
 
     def close(self, interrupted=False):
         """Forget the batches that are not made, and end what was begun here."""
@@ -208,7 +239,7 @@ class Cluster:
         with suppress(Exception):
             if self._owned:
                 self._client.close(timeout=5)
-            else:
+            elif self._shared is not None:
                 self._shared.release()
         if self._cluster is not None:
             with suppress(Exception):
@@ -268,7 +299,7 @@ def client_of(address: str) -> Any:
                           "the address that it prints") from None
 
 
-def place_of(executor: Any, job: Job, workers: int | None = None, progress: Any = None) -> Any:
+def place_of(executor: Any, job: Job, workers: int | None = None, folder: Any = None) -> Any:
     """Where the batches of a job are made.
 
     Parameters
@@ -278,8 +309,8 @@ def place_of(executor: Any, job: Job, workers: int | None = None, progress: Any 
     job : Job
     workers : int, optional
         Of threads, processes or a local cluster; by default the number of cores.
-    progress : callable, optional
-        Of single runs in this process.
+    folder : path, optional
+        For what is too large to be sent to a foreign pool with every batch.
 
     Raises
     ------
@@ -288,7 +319,7 @@ def place_of(executor: Any, job: Job, workers: int | None = None, progress: Any 
     count = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) \
         if workers is None else checks.integer("workers", workers, 1)
     if executor is None:
-        return Here(job, progress)
+        return Here(job)
     if executor == "threads":
         return Threads(job, count)
     if executor == "processes":
@@ -298,9 +329,20 @@ def place_of(executor: Any, job: Job, workers: int | None = None, progress: Any 
         return Cluster(job, client, owned=True, cluster=cluster)
     if isinstance(executor, str) and "://" in executor:
         return Cluster(job, client_of(executor), owned=True)
-    client = executor if hasattr(executor, "get_executor") else getattr(executor, "_client", None)
-    if client is not None and "distributed" in sys.modules and isinstance(client, sys.modules["distributed"].Client):
+    if (client := _client_in(executor)) is not None:
         return Cluster(job, client)
     if isinstance(executor, Executor) or callable(getattr(executor, "submit", None)):
-        return Foreign(job, executor)
+        return Foreign(job, executor, folder)
     raise ParameterError(f"{RULE}; got {executor!r:.80}")
+
+
+def sends_data(executor: Any) -> bool:
+    """Whether workers get data sets: this process has them, a cluster gets them once; others read the files."""
+    return executor in (None, "threads", "dask") or _client_in(executor) is not None or (
+        isinstance(executor, str) and "://" in executor)
+
+
+def _client_in(executor):
+    """The Client that an executor is, or belongs to; None where it is none of Dask."""
+    client = executor if hasattr(executor, "get_executor") else getattr(executor, "_client", None)
+    return client if "distributed" in sys.modules and isinstance(client, sys.modules["distributed"].Client) else None

@@ -167,17 +167,26 @@ def prepared(recipe: ExperimentRecipe | FunctionRecipe, point: dict[str, Any], t
 
 def _times(first, grid, recipe):
     """The saved times of the whole sweep; a count is spread up to its last time, from the shortest step on."""
-    of_all = {name: [getattr(first, name)] for name in ("alpha", "N")}
-    for axis in grid.axes:
-        for name in set(axis.names) & set(of_all) if isinstance(recipe, ExperimentRecipe) else ():
-            of_all[name] = axis.column(name)
-    alpha, N = (max((value for value in of_all[name] if value is not None), default=None) for name in ("alpha", "N"))
+    alpha, N, engines = (_values_of(name, first, grid, recipe) for name in ("alpha", "N", "engine"))
+    last, largest = max(alpha), max((value for value in N if value is not None), default=None)
     if count_or_times(first.save_at).ndim:
         if not isinstance(recipe, ExperimentRecipe):  # other points may be longer
-            alpha = max(alpha, first.save_at[-1])
-        return tuple(save_times(first.save_at, alpha, N, whole_steps=False)[0].tolist())
-    return tuple(save_times(first.save_at, alpha, N, whole_steps=len(of_all["N"]) == 1 and N is not None
-                            and not capabilities_of(first.engine).theory)[0].tolist())
+            last = max(last, first.save_at[-1])
+        return tuple(save_times(first.save_at, last, largest, whole_steps=False)[0].tolist())
+    whole_steps = len(N) == 1 and largest is not None and not _all_theory(engines)
+    return tuple(save_times(first.save_at, last, largest, whole_steps)[0].tolist())
+
+
+def _values_of(name, first, grid, recipe):
+    """All values that an Experiment's name has in a sweep; those of functions are known of the first point alone."""
+    for axis in grid.axes if isinstance(recipe, ExperimentRecipe) else ():
+        if name in axis.names:
+            return axis.column(name)
+    return [getattr(first, name)]
+
+
+def _all_theory(engines):
+    return all(capabilities_of(name).theory for name in engines)
 
 
 def times_of(experiment: Experiment, times: tuple[float, ...]) -> tuple[float, ...]:
@@ -190,11 +199,8 @@ def _replicas(first, grid, recipe):
     """The most that a point has: those of the experiment, unless all points have one, see :func:`prepared`."""
     if not isinstance(recipe, ExperimentRecipe):
         return first.replicas
-    of_all = {name: [getattr(first, name)] for name in ("engine", "fresh_students")}
-    for axis in grid.axes:
-        of_all |= {name: axis.column(name) for name in set(axis.names) & set(of_all)}
-    several = any(of_all["fresh_students"]) or not all(capabilities_of(name).theory for name in of_all["engine"])
-    return recipe.experiment.replicas if several else 1
+    fresh, engines = (_values_of(name, first, grid, recipe) for name in ("fresh_students", "engine"))
+    return recipe.experiment.replicas if any(fresh) or not _all_theory(engines) else 1
 
 
 def _sizes(recipe, grid):

@@ -146,7 +146,10 @@ class _Loop:
                 raise
             except Exception as problem:
                 if not isinstance(problem, (CancelledError, BrokenExecutor, OSError)) and not _killed(problem):
-                    raise EngineError(f"the workers cannot make points: {type(problem).__name__}: {problem}") from None
+                    hint = (": what makes experiments must be in a module that the workers have, or be FILE.py:NAME"
+                            if isinstance(problem, (AttributeError, ImportError)) else "")
+                    reason = f"{type(problem).__name__}: {problem}{hint}"
+                    raise EngineError(f"the workers cannot make points: {reason}") from None
                 self._lose(flying)
                 broken = broken or not _killed(problem)
             else:

@@ -297,6 +297,9 @@ def difference(known: dict[str, Any], asked: dict[str, Any]) -> str:
     flat = {**(known.get("experiment") or {}), **known}, {**(asked.get("experiment") or {}), **asked}
     for name in dict.fromkeys([*flat[1], *flat[0]]):
         if name not in ("version", "experiment", "over") and flat[0].get(name) != flat[1].get(name):
+            if name == "times":
+                return ("holds another sweep, whose saved times are others (a count in save_at goes by the largest N "
+                        "and alpha: give times instead)")
             return (f"holds another sweep, whose {name} is {json.dumps(flat[0].get(name), ensure_ascii=False):.80} and "
                     f"not {json.dumps(flat[1].get(name), ensure_ascii=False):.80}")
     return ""

@@ -1,11 +1,14 @@
 """What a worker does: some points of a sweep, one after the other, each in one thread."""
 
 import hashlib
+import multiprocessing.connection
+import os
 import pickle
 import signal
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,15 +50,22 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True)
 class Packed:
-    """A pickled Job, which a process unpacks once."""
+    """A pickled Job, which a process unpacks once; what is large may lie in a file."""
 
     key: str
     content: bytes | None
+    path: str | None = None
 
     @classmethod
     def of(cls, job: Job) -> "Packed":
         content = pickle.dumps(job)
         return cls(hashlib.sha256(content).hexdigest(), content)
+
+    def in_file(self, path: str) -> "Packed":
+        """With the content in a file that the workers can read."""
+        with open(path, "wb") as file:
+            file.write(self.content or b"")
+        return Packed(self.key, None, path)
 
     @property
     def without_content(self) -> "Packed":
@@ -87,12 +97,28 @@ _UNPACKED: dict[str, Job] = {}
 def prepare_process(packed: Packed) -> None:
     """Begin a process of a pool: unpack the job, and leave Ctrl-C to the client."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _unpack(packed)
+
+
+def _end_with_parent():
+    """A client that is killed leaves no processes behind."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(0)
 
 
 def _unpack(packed):
     if packed.key not in _UNPACKED:
-        job = pickle.loads(packed.content)
+        content = packed.content
+        if packed.path is not None:
+            try:
+                content = Path(packed.path).read_bytes()
+            except OSError as problem:
+                raise EngineError(f"a worker cannot read {packed.path} ({problem.strerror}): give a store in a folder "
+                                  "that all workers see") from None
+        job = pickle.loads(content)
         if job.kernels != kernel_version():
             raise EngineError("a worker has other kernels than the client, so the bits would differ: install the same "
                               "version of onlinemode everywhere")

@@ -10,6 +10,7 @@ import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -220,6 +221,39 @@ def test_the_client_is_interrupted(place, number, tmp_path):
     assert process.returncode == (130 if number == signal.SIGINT else 143), err
     assert "stopped by the user after " in err and "the same command goes on" in err and "Traceback" not in err, err
     assert (tmp_path / "s" / "table.csv").exists()
+
+
+def test_a_killed_client_leaves_no_processes(tmp_path):
+    process = subprocess.Popen([*SWEEP, "--processes", "2"], cwd=tmp_path, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, start_new_session=True)
+    while process.poll() is None and made_in(tmp_path / "s") == 0:
+        time.sleep(0.02)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    workers = [int(word) for word in children.read_text().split()]
+    assert len(workers) >= 2
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20.0
+    while any(is_running(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(is_running(worker) for worker in workers)
+
+
+def is_running(pid):
+    """Whether there is such a process, and it is no corpse."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_cluster_that_has_no_worker_yet(serial, tmp_path):
+    """The sweep waits for the first one."""
+    with local_cluster(0) as cluster, distributed.Client(cluster, set_as_default=False) as client:
+        later = threading.Timer(1.0, lambda: cluster.scale(1))
+        later.start()
+        assert identical(om.sweep(SMALL, OVER, executor=client), serial)
+        later.join()
 
 
 def test_a_scheduler_that_restarts(tmp_path, long_serial):
