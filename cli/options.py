@@ -238,14 +238,16 @@ def read_toml(path):
         raise ConfigError(f"{path} is not valid TOML: {problem}") from None
 
 
-def options_of_toml(path, values, options):
+def options_of_toml(path, values, options, others=()):
     """All settings of a file; a key that is an option of another command is allowed, and not used.
+
+    ``others`` are keys that the file could have as well.
 
     Raises
     ------
     ConfigError
     """
-    known = list(options)
+    known = [*options, *others]
     for name, value in values.items():
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)

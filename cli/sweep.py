@@ -32,6 +32,7 @@ from onlinemode.experiment import CHOICES
 from onlinemode.progress import about
 
 _OUTPUT = tuple(name for name in OUTPUT if name not in ("store_weights", "store_final", "csv"))
+BAD_INPUT = 2  # no point could be run
 _PLACES = ("processes", "workers", "scheduler")
 
 
@@ -268,5 +269,8 @@ def _finish(plan, store, settings, finished):
         there = int((store.made & store.wanted).sum())
         announce(settings, f"stopped by the user after {there:,} of {int(store.wanted.sum()):,} points; the same "
                            "command goes on")
-    sweep_report.say(plan, dataset, store.statuses(), settings, files)
-    return 0 if finished else INTERRUPTED
+    counts = sweep_report.count(store.statuses())
+    sweep_report.say(plan, dataset, counts, settings, files)
+    if not finished:
+        return INTERRUPTED
+    return BAD_INPUT if set(counts) <= {"invalid", "error", "lost", "missing"} else 0

@@ -53,4 +53,4 @@ def read_sweep(path):
             raise ConfigError(f"{path}: {name} must be {words}; got {own[name]!r:.80}")
     if isinstance(own.get("observables"), str):
         own["observables"] = own["observables"].split(",")
-    return options_of_toml(path, values, OPTIONS), own
+    return options_of_toml(path, values, OPTIONS, OWN), own

@@ -63,11 +63,11 @@ def draw(dataset, path, files):
     files["picture"] = path
 
 
-def say(plan, dataset, statuses, settings, files):
+def say(plan, dataset, counts, settings, files):
     """The table of a small sweep, how points ended, and where everything is."""
-    counts = count(statuses)
     if settings["json"]:
-        report.print_json({"command": "sweep", "over": [axis.to_list() for axis in plan.grid.axes],
+        over = {axis.dim: axis.column(axis.names[0]) if len(axis.names) == 1 else axis.rows for axis in plan.grid.axes}
+        report.print_json({"command": "sweep", "title": plan.title, "over": over,
                            "points": list(rows_of(plan, dataset)), "counts": counts,
                            "files": {name: str(path) for name, path in files.items()}})
         return
@@ -76,8 +76,12 @@ def say(plan, dataset, statuses, settings, files):
         return
     if plan.grid.size <= MOST_ROWS:
         print_rows(plan, dataset)
-    print(f"{plan.grid.size:,} points: " + ", ".join(f"{n:,} {name}" for name, n in counts.items()))
+    print(f"{_points(plan.grid.size)}: " + ", ".join(f"{n:,} {name}" for name, n in counts.items()))
     report.print_files(files)
+
+
+def _points(number):
+    return f"{number:,} {'point' if number == 1 else 'points'}"
 
 
 def count(statuses):
@@ -109,7 +113,7 @@ def _say_what_failed(plan, dataset, counts):
             found.setdefault((row["status"], row["message"]), []).append(row)
     for (status, message), rows in list(found.items())[:MOST_MESSAGES]:
         where = ", ".join(f"{name} = {rows[0][name]}" for name in plan.grid.names)
-        print(f"onlinemode: {status}: {len(rows):,} {'point' if len(rows) == 1 else 'points'}, the first at {where}: "
+        print(f"onlinemode: {status}: {_points(len(rows))}, the first at {where}: "
               f"{message}", file=sys.stderr)
     if len(found) > MOST_MESSAGES:
         print(f"onlinemode: and {len(found) - MOST_MESSAGES:,} other messages, which table.csv has", file=sys.stderr)

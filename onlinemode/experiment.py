@@ -256,6 +256,7 @@ class Experiment:
         ParameterError, EngineError, FileError
         """
         from onlinemode.initial import MAX_N
+        from onlinemode.inputs import require_inputs
         from onlinemode.simulation import MAX_SEED
 
         if self.N is not None:
@@ -263,7 +264,7 @@ class Experiment:
         checks.integer("seed", self.seed, 0, MAX_SEED)
         checks.number("alpha", self.alpha, above=0.0)
         checks.integer("replicas", self.replicas, 1)
-        self.problem()
+        require_inputs(self.problem().inputs, self.engine, capabilities_of(self.engine).inputs)
         self.call()
         for name in (self.engine, *(each for each in ENGINES if capabilities_of(each).theory)):
             options_of(name)(**self.options(name))
@@ -312,10 +313,10 @@ class Experiment:
             If a number is out of range, or the equations do not hold for these inputs.
         """
         from onlinemode.beside import Theory
-        from onlinemode.inputs import require_independent
+        from onlinemode.inputs import require_inputs
 
         problem = self.problem()
-        require_independent(problem.inputs, "ode")
+        require_inputs(problem.inputs, "ode", "independent")
         start = self.start() if start is None else start
         return Theory(problem, start, self.call(), self.options("ode"), with_noise)
 

@@ -427,9 +427,12 @@ def withdraw(text: str) -> None:
     _PROVIDED.pop(text, None)
 
 
-def require_independent(inputs: Inputs, engine: str) -> None:
-    """Raise EngineError unless the entries are independent, as the mean-field equations need."""
-    if not inputs.independent:
+def require_inputs(inputs: Inputs, engine: str, kind: str) -> None:
+    """Raise EngineError unless the inputs are of the kind that an engine needs, see Capabilities.inputs."""
+    if kind == "gaussian" and inputs != Gaussian():
+        raise EngineError(f"engine {engine} needs inputs with independent Gaussian entries; got {inputs!r}: use engine "
+                          "micro")
+    if kind == "independent" and not inputs.independent:
         raise EngineError(f"engine {engine} needs inputs with independent entries of mean 0 and variance 1; got "
                           f"{inputs!r}: use engine micro")
 

@@ -124,11 +124,14 @@ class Capabilities:
         Its state is N-dimensional, and kept where it is asked for alone.
     checkpoints : bool
         An unfinished run can be written to a file and resumed.
+    inputs : {"any", "independent", "gaussian"}
+        For which it holds: any, those with i.i.d. entries, or i.i.d. Gaussian entries alone.
     """
 
     theory: bool = False
     makes_vectors: bool = False
     checkpoints: bool = True
+    inputs: str = "any"
 
 
 @dataclass(frozen=True)

@@ -167,6 +167,11 @@ def put(rows: dict[str, np.ndarray], place: int, run: Trajectory, kept: Kept) ->
                 _put(targets[number], values[0 if of_theory else number], places, there)
 
 
+def by_replica(statuses: np.ndarray) -> np.ndarray:
+    """Statuses of points, (points,) or (points, replicas), as (points, replicas)."""
+    return statuses if statuses.ndim == 2 else statuses[:, None]
+
+
 def _places(run, times):
     """Where the saved times of the sweep stand among those of the run, and which of them it has."""
     times, step = np.asarray(times), 0.0 if run.info.theory or run.N is None else 0.5 / run.N

@@ -186,8 +186,8 @@ class Cluster:
             try:
                 self._client.wait_for_workers(1, timeout=seconds)
             except TimeoutError:
-                raise EngineError(f"the scheduler at {self._address} has had no worker for {seconds:.0f} s; what is made "
-                                  "is kept: start workers, and the same call goes on") from None
+                raise EngineError(f"the scheduler at {self._address} has had no worker for {seconds:.0f} s; what is "
+                                  "made is kept: start workers, and the same call goes on") from None
             self._shared = self._client.scatter(self._packed, broadcast=True, hash=False)
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 
 from onlinemode.errors import EngineError, OnlineModeError
 from onlinemode.sweeps.batches import Batches
-from onlinemode.sweeps.kept import FINISHED, STATUS
+from onlinemode.sweeps.kept import FINISHED, STATUS, by_replica
 from onlinemode.sweeps.work import lost
 
 LOOK_SECONDS = 0.1  # between two reports while nothing comes
@@ -160,7 +160,7 @@ class _Loop:
     def _take(self, batch, numbers):
         self._store.add(batch)
         self._done += len(batch.numbers)
-        self._failed += int((~_well(batch.rows["status"].reshape(len(batch.numbers), -1))).sum())
+        self._failed += int((~_well(by_replica(batch.rows["status"]))).sum())
         if batch.numbers:
             self._has_made = True
             self._batches.learn(batch.numbers, float(batch.rows["seconds"].sum()))

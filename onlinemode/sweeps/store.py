@@ -20,7 +20,7 @@ from onlinemode.storage import cannot_read, cannot_write, replacing, temporary_n
 from onlinemode.sweeps.axes import words_of
 from onlinemode.sweeps.dataset import attributes, coords_of, in_memory, readable
 from onlinemode.sweeps.growing import grid_of_list, merged, moved, numbers_in
-from onlinemode.sweeps.kept import STATUS, nothing
+from onlinemode.sweeps.kept import STATUS, by_replica, nothing
 from onlinemode.sweeps.tiles import Tiles
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class Store:
             for name, values in self._buffers[place].items():
                 values[inside] = batch.rows[name][row]
             self._changed.add(place)
-        self._statuses[batch.numbers] = batch.rows["status"].reshape(len(batch.numbers), -1)
+        self._statuses[batch.numbers] = by_replica(batch.rows["status"])
         self.made[batch.numbers] = True
 
     def _read(self, place):

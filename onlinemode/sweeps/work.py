@@ -170,6 +170,8 @@ def make_points(job: Job, numbers: list[int], values: list[tuple], progress: Any
             if Status.INTERRUPTED in run.status:
                 break
             put(rows, place, run, job.kept)
+        except KeyboardInterrupt:  # here it is the user's, elsewhere processes ignore it
+            break
         except OnlineModeError as problem:
             run = _fail(rows, place, "invalid", str(problem))
         except MemoryError as problem:

@@ -113,7 +113,7 @@ class Fragile:
 def test_a_point_that_kills_its_process_is_found(fatal, long_serial, monkeypatch, tmp_path):
     """It is lost, alone: the points that were made beside it are there."""
     made_by = []
-    monkeypatch.setattr("onlinemode.sweeps.api.place_of", lambda executor, job, workers: made_by.append(
+    monkeypatch.setattr("onlinemode.sweeps.api.place_of", lambda executor, job, *_: made_by.append(
         Fragile(job, fatal)) or made_by[-1])
     made = om.sweep(LONG, MANY, executor="processes", store=tmp_path / "s")
     statuses = made.status.values.ravel()
@@ -124,7 +124,7 @@ def test_a_point_that_kills_its_process_is_found(fatal, long_serial, monkeypatch
 
 
 def test_a_worker_that_dies_once_is_forgiven(long_serial, monkeypatch):
-    monkeypatch.setattr("onlinemode.sweeps.api.place_of", lambda executor, job, workers: Fragile(job, (17,), 3))
+    monkeypatch.setattr("onlinemode.sweeps.api.place_of", lambda executor, job, *_: Fragile(job, (17,), 3))
     assert identical(om.sweep(LONG, MANY, executor="processes"), long_serial)
 
 
@@ -153,6 +153,20 @@ def test_a_pool_of_the_user_that_breaks(tmp_path, long_serial):
     there = int((om.open_sweep(tmp_path / "s").status != "missing").sum())
     assert 5 < there < 120
     assert identical(om.sweep(LONG, MANY, store=tmp_path / "s"), long_serial)
+
+
+@pytest.mark.parametrize("executor", [None, "threads"])
+def test_a_batch_that_is_stopped_in_its_first_point(executor, tmp_path, monkeypatch):
+    real = work._run
+
+    def stopped(job, point, progress):
+        run = real(job, point, progress)
+        run.status = [om.Status.INTERRUPTED]
+        return run
+
+    monkeypatch.setattr(work, "_run", stopped)
+    made = om.sweep(SMALL, OVER, executor=executor, store=tmp_path / "s")
+    assert (made.status == "missing").all() and not (tmp_path / "s").exists()
 
 
 def stop_after(points):

@@ -172,9 +172,9 @@ def test_what_is_large_goes_to_a_pool_in_a_file(monkeypatch, tmp_path, serial):
 
     with Pool(1) as pool:
         assert identical(om.sweep(SMALL, OVER, executor=pool, store=tmp_path / "s"), serial)
-        assert len(sent) > 1 and all(each.content is None and "s/.onlinemode-" in each.path for each in sent)
+        assert sent and all(each.content is None and "s/.onlinemode-" in each.path for each in sent)
         assert sorted(os.listdir(tmp_path / "s")) == ["results.zarr", "sweep.json"]
     with ThreadPoolExecutor(1) as pool:
         gone = work.Packed("key", None, str(tmp_path / "gone"))
-        with pytest.raises(EngineError, match="a worker cannot read .*gone .No such file.*: give a store in a folder that"):
+        with pytest.raises(EngineError, match="a worker cannot read .*gone .No such file.*: give a store in a folder"):
             pool.submit(work.make, gone, [0], [(0.5, 0.0)]).result()

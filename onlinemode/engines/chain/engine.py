@@ -11,7 +11,7 @@ from onlinemode.engines.base import Engine
 from onlinemode.engines.chain import cuda, states
 from onlinemode.engines.chain.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError
-from onlinemode.inputs import Gaussian
+from onlinemode.inputs import require_inputs
 from onlinemode.replica_states import ReplicaState
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.device import choose, run_there
@@ -119,9 +119,7 @@ def run(call, options):
     problem, N = call.problem, call.N
     checks.integer("replicas", call.replicas, 1, MAX_REPLICAS)
     device = choose(options.device, call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None)
-    if problem.inputs != Gaussian():
-        raise EngineError(f"engine chain needs inputs with independent Gaussian entries; got {problem.inputs!r}: use "
-                          "engine micro")
+    require_inputs(problem.inputs, "chain", CAPABILITIES.inputs)
     if N is None:
         raise EngineError("engine chain needs N when it starts from overlaps; got None: give N=..., or Weights")
     alphas, steps = save_times(call.save_at, call.alpha, N)

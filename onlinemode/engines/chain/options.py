@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from onlinemode.engines import base
 from onlinemode.engines.base import Capabilities, Device, Whole, option
 
-CAPABILITIES = Capabilities()
+CAPABILITIES = Capabilities(inputs="gaussian")
 
 
 @dataclass(frozen=True)

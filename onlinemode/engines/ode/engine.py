@@ -9,7 +9,7 @@ from onlinemode.blocks import OVERLAPS
 from onlinemode.engines.base import Engine
 from onlinemode.engines.ode.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError, OnlineModeError
-from onlinemode.inputs import require_independent
+from onlinemode.inputs import require_inputs
 from onlinemode.replica_states import ReplicaState, ReplicaStates
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.progress import Progress
@@ -39,7 +39,7 @@ def run(call, options):
     Trajectory
     """
     problem, progress, stop = call.problem, call.progress, call.stop
-    require_independent(problem.inputs, "ode")
+    require_inputs(problem.inputs, "ode", CAPABILITIES.inputs)
     overlaps = [_overlaps(start) for start in call.starts]
     begin = call.starts[0].alpha if isinstance(call.starts[0], ReplicaState) else 0.0
     alphas, _ = save_times(call.save_at, call.alpha, call.N, whole_steps=False)

@@ -6,7 +6,7 @@ from onlinemode.engines import base
 from onlinemode.engines.base import Capabilities, Choice, Positive, PowerOfTwo, Whole, option
 from onlinemode.theory.defaults import DEFAULT_NODES, NODE_SEED
 
-CAPABILITIES = Capabilities(theory=True, checkpoints=False)
+CAPABILITIES = Capabilities(theory=True, checkpoints=False, inputs="independent")
 
 
 @dataclass(frozen=True)
