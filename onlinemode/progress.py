@@ -123,13 +123,13 @@ class PointsBar:
         """Show points done, failed, and the time left, of a ``SweepProgress``."""
         if self._bar is None:
             self._bar = _unwatched()(total=report.total, initial=report.done, miniters=0, mininterval=Bar.SECONDS,
-                                     bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} points {elapsed}{postfix}",
-                                     **self._options)
-        words = [f"{report.failed:,} failed"] if report.failed else []
+                                     bar_format="{l_bar}{bar}| {elapsed}{postfix}", **self._options)
+        words = [f"{report.done:,} of {report.total:,} points"]
+        words += [f"{report.failed:,} failed"] if report.failed else []
         if report.seconds_left:
             words.append(f"{clock(report.seconds_left)} left")
         self._bar.set_postfix_str(", ".join(words), refresh=False)
-        self._bar.update(report.done - self._bar.n)
+        self._bar.update(report.done + report.inside - self._bar.n)
 
     def close(self):
         """It is not drawn again."""

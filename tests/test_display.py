@@ -145,14 +145,13 @@ def test_names_whatever_their_capitals(tmp_path):
     assert om.Problem(activation="ReLU") == om.Problem(activation="relu")
     with pytest.raises(ParameterError, match="activation must be one of erf, linear, relu, tanh; got 'Step'"):
         om.Problem(activation="Step")
-    from onlinemode.cli.options import OPTIONS, convert, resolve
+    from onlinemode.cli.options import OPTIONS, resolve
 
     names = [("activation", "Tanh", "tanh"), ("init", "Paper", "paper"), ("engine", "CHAIN", "chain"),
              ("readout", "Sum", "sum"), ("preset", "PAPER", "paper"), ("device", "CPU", "cpu"),
              ("precision", "Float32", "float32"), ("keep", "Summary", "summary"), ("method", "lsoda", "LSODA"),
              ("method", "radau", "Radau")]
     for option, given, meant in names:
-        assert convert(option, given) == meant
         (tmp_path / "run.toml").write_text(f'{option} = "{given}"\n')
         config = {name: None for name in OPTIONS} | {"config": tmp_path / "run.toml"}
         if option != "preset":

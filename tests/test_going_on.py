@@ -357,7 +357,7 @@ def test_replicas_that_go_on_have_a_mean_if_they_began_together(onlinemode):
 
 @pytest.mark.parametrize("text", [OVERLAPS, MODES])
 @pytest.mark.parametrize("command", [("simulate", "--no-theory"), ("ode",), ("compare",),
-                                     ("sweep", "--over", "eta=1,2")])
+                                     ("sweep", "--over", "eta=1,2", "--runs")])
 def test_the_command_line_starts_from_overlaps(command, text, onlinemode, tmp_path):
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     code, _, err = onlinemode(*command, "--start", "mine.toml", "--N", 100, "--alpha", 1, "--no-plot",

@@ -236,9 +236,9 @@ def found_values(name, folder):
         return [om.load(path).problem.rates.xi_in for path in folder.glob("*.npz")]
     if name == "sweep":
         for each in folder.iterdir():
-            assert {path.name for path in each.iterdir()} == {"sweep.json", "table.csv", "K=1.npz", "K=2.npz"}
-            assert len({om.load(path).problem.rates.xi_in for path in each.glob("*.npz")}) == 1
-        return [om.load(path).problem.rates.xi_in for path in folder.glob("*/K=1.npz")]
+            assert {path.name for path in each.iterdir()} == {"sweep.json", "table.csv", "results.zarr"}
+            assert om.open_sweep(each).K.values.tolist() == [1, 2]
+        return [json.loads((each / "sweep.json").read_text())["experiment"]["eta"] for each in folder.iterdir()]
     if name == "train":
         return [deep.load_run(path).meta["arguments"]["rate"] for path in folder.glob("*.npz")]
     headers = [read_archive(path, "mode analysis")[0]["analysis"] for path in folder.glob("*.npz")]

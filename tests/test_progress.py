@@ -31,7 +31,6 @@ CALLS = {
     "repeat": lambda progress, folder: om.repeat(SMALL.run(), progress),
     "go_on": lambda progress, folder: om.go_on(SMALL.run(), 3.0, progress=progress),
     "resume": lambda progress, folder: om.resume(checkpoint(folder), progress),
-    "sweep": lambda progress, folder: om.sweep(SMALL, {"eta": [1, 2]}, progress=progress),
     "compare": lambda progress, folder: om.compare(SMALL, ["chain"], progress)}
 
 
@@ -67,12 +66,38 @@ def test_steps_a_second_and_time_left(monkeypatch, capsys):
         "| 00:50<00:50, α = 1, ε_g = 2.500e-01, 10 steps/s")
 
 
-def test_a_sweep_reports_the_share_of_the_whole():
+def test_a_sweep_reports_its_points(capsys, monkeypatch):
+    """And the share of one that is made here and takes long."""
+    monkeypatch.setattr(Bar, "SECONDS", 0.0)
+    monkeypatch.setattr("onlinemode.sweeps.places.Here.seconds", 0.0)
     reports = []
-    om.sweep(SMALL, {"eta": [1, 2, 5, 3]}, progress=reports.append)
-    shares, steps = [report.fraction for report in reports], [report.steps for report in reports]
-    assert shares == sorted(shares) and {0.25, 0.5, 0.75, 1.0} < set(shares)
-    assert steps == sorted(steps) and steps[-1] == 4 * 80
+    om.sweep(SMALL, {"eta": [1, 2, 5, -1]}, progress=reports.append)
+    assert reports[0] == (0, 0, 4, None, 0.0) and reports[-1] == (4, 1, 4, 0.0, 0.0)
+    shares = [report.done + report.inside for report in reports]
+    assert shares == sorted(shares) and {0.0, 1.0, 2.0, 3.0, 4.0} <= set(shares)
+    assert any(report.inside for report in reports)
+    assert all(report.seconds_left is not None for report in reports if report.inside)
+    om.sweep(SMALL, {"eta": [1, 2]}, progress=None)
+    assert capsys.readouterr().err == ""
+    before = threading.active_count()
+    om.sweep(SMALL, {"eta": [1, 2, -1]}, progress=True)
+    assert threading.active_count() == before
+    last = capsys.readouterr().err.split("\r")[-1]
+    assert re.search(r"100%\|.+\| 00:\d\d, 3 of 3 points, 1 failed", last)
+    with pytest.raises(ParameterError, match="progress must be True, False or a function that is given reports; got 1"):
+        om.sweep(SMALL, {"eta": [1, 2]}, progress=1)
+
+
+def test_the_bar_of_a_sweep_says_how_long(monkeypatch, capsys):
+    from onlinemode.progress import PointsBar
+    from onlinemode.sweeps.running import SweepProgress
+
+    monkeypatch.setattr(Bar, "SECONDS", 0.0)
+    bar = PointsBar()
+    for done in range(0, 101, 10):
+        bar(SweepProgress(done, done // 20, 1000, 90.0 - done, 0.5))
+    bar.close()
+    assert "10%|" in (last := capsys.readouterr().err.split("\r")[-1]) and "100 of 1,000 points, 5 failed" in last
 
 
 def test_the_bar_of_a_command_is_wiped_away(onlinemode, monkeypatch):

@@ -30,6 +30,7 @@ class SweepProgress(NamedTuple):
     failed: int  # of them, that did not complete or converge
     total: int
     seconds_left: float | None  # None before it can be told
+    inside: float = 0.0  # share of one more point, which is being made in this process
 
 
 @dataclass
@@ -93,9 +94,10 @@ class _Loop:
         self._flying = {}  # future to _Flying
         self._again = deque()
         self._breaks, self._has_made = 0, False
-        self._done = self._total - missing
+        self._done = self._done_before = self._total - missing
         self._failed = self._count_failed()
-        self._written, self._writing = time.perf_counter(), 0.0
+        self._began, self._written, self._writing = time.perf_counter(), time.perf_counter(), 0.0
+        place.inside = self._tell_inside
 
     def _missing_tiles(self):
         tiles = self._store.tiles
@@ -220,6 +222,13 @@ class _Loop:
             self._place.close(interrupted=True)
         finally:
             self._store.flush()
+
+    def _tell_inside(self, report):
+        """From inside a long run in this process: how much of it is done."""
+        share = self._done - self._done_before + report.fraction
+        spent = time.perf_counter() - self._began
+        left = spent * (self._total - self._done - report.fraction) / share if share else None
+        self._report(SweepProgress(self._done, self._failed, self._total, left, report.fraction))
 
     def _tell(self):
         flying = sum(len(each.numbers) for each in self._flying.values())

@@ -237,6 +237,18 @@ def test_the_client_is_interrupted(place, number, tmp_path):
     assert (tmp_path / "s" / "table.csv").exists()
 
 
+def test_sweeps_started_together_into_one_folder(long_serial, tmp_path):
+    """One of them has it, the others are refused in one line, or come when it is done and find all there."""
+    processes = [subprocess.Popen([*SWEEP, "-q"], cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    said = [process.communicate(timeout=100)[1] for process in processes]
+    codes = [process.returncode for process in processes]
+    assert 0 in codes and set(codes) <= {0, 2}
+    for code, err in zip(codes, said):
+        assert err == "" if code == 0 else (err.count("\n") == 1 and "another running process sweeps into s: wait" in err)
+    assert identical(om.open_sweep(tmp_path / "s"), long_serial)
+    assert sorted(os.listdir(tmp_path / "s")) == ["results.zarr", "sweep.json", "table.csv"]
+
+
 def test_a_killed_client_leaves_no_processes(tmp_path):
     process = subprocess.Popen([*SWEEP, "--processes", "2"], cwd=tmp_path, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, start_new_session=True)
