@@ -234,6 +234,15 @@ def test_plateaus_are_shown_where_a_tenth_of_the_points_has_one():
     assert len([ax for ax in plotting.sweep_figure(dataset).axes if ax.get_xlabel()]) == 2
 
 
+def test_logarithmic_bars_have_the_numbers_of_the_contour_lines():
+    """Not 6 × 10² between two decades."""
+    times = np.linspace(40.0, 900.0, 16).reshape(4, 4)
+    dataset = swept({"noise": [0.1, 0.2, 0.3, 0.4], "eta": [1.0, 2.0, 3.0, 4.0]}, specialized_at=times)
+    bar = draw(plotting.sweep_figure(dataset, "specialized_at")).axes[1]
+    assert texts_of(bar.get_yticklabels()) == ["50", "100", "200", "500"]
+    assert bar.get_yticks().tolist() == [50.0, 100.0, 200.0, 500.0] and not len(bar.get_yticks(minor=True))
+
+
 def test_bars_of_a_real_sweep_have_short_names():
     """Its variables have a long_name and words as symbol; the two in a row are no label, and too long for a bar."""
     dataset = om.sweep(om.Experiment(engine="chain", init="committee", K=2, N=30, alpha=1.0), {"eta": [1.0, 2.0]})
