@@ -9,10 +9,12 @@ import xarray as xr
 from matplotlib.colors import LogNorm, Normalize
 from sweep_datasets import GRID, cells_of, contours_of, draw, legend_of, power_law, simulated, swept, texts_of
 
+import onlinemode as om
 from onlinemode import plotting
 from onlinemode.errors import ParameterError
 from onlinemode.plotting import maps
 from onlinemode.plotting.swept_axes import SweptAxis
+from onlinemode.plotting.swept_data import SweptData
 from onlinemode.summaries import summary_of
 
 
@@ -230,6 +232,27 @@ def test_plateaus_are_shown_where_a_tenth_of_the_points_has_one():
     assert len(cells_of(ax, "none")) == 18 and legend_of(figure) == ["no plateau"]
     dataset["plateau_stop"][1, 0] = np.nan
     assert len([ax for ax in plotting.sweep_figure(dataset).axes if ax.get_xlabel()]) == 2
+
+
+def test_logarithmic_bars_have_the_numbers_of_the_contour_lines():
+    """Not 6 × 10² between two decades."""
+    times = np.linspace(40.0, 900.0, 16).reshape(4, 4)
+    dataset = swept({"noise": [0.1, 0.2, 0.3, 0.4], "eta": [1.0, 2.0, 3.0, 4.0]}, specialized_at=times)
+    bar = draw(plotting.sweep_figure(dataset, "specialized_at")).axes[1]
+    assert texts_of(bar.get_yticklabels()) == ["50", "100", "200", "500"]
+    assert bar.get_yticks().tolist() == [50.0, 100.0, 200.0, 500.0] and not len(bar.get_yticks(minor=True))
+
+
+def test_bars_of_a_real_sweep_have_short_names():
+    """Its variables have a long_name and words as symbol; the two in a row are no label, and too long for a bar."""
+    dataset = om.sweep(om.Experiment(engine="chain", init="committee", K=2, N=30, alpha=1.0), {"eta": [1.0, 2.0]})
+    data = SweptData(dataset)
+    labels = {name: data.label(name) for name in data.names()}
+    assert labels["final_error"] == r"final generalization error $\epsilon_g$"
+    assert labels["specialized_at"] == r"first $\alpha$ with specialization 1/2"
+    assert labels["final_error_se"] == "standard error of the generalization error at the end"
+    assert data.label("generalization_error") == r"generalization error $\epsilon_g$"
+    assert max(map(len, labels.values())) < 60
 
 
 def test_a_seed_that_never_specializes_leaves_no_mean_time():

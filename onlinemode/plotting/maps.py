@@ -255,7 +255,10 @@ def _draw_group(figure, data, group, inches, with_theory):
             _write_numbers(panel.ax, x, y, panel.values, norm)
     if np.isfinite(values).any():
         beside = {"pad": 0.015, "aspect": 30} if len(group) > 1 else {}
-        figure.colorbar(mesh, ax=[panel.ax for panel in group], label=data.label(name), extend=extend, **beside)
+        bar = figure.colorbar(mesh, ax=[panel.ax for panel in group], label=data.label(name), extend=extend, **beside)
+        if isinstance(norm, LogNorm) and len(levels) > 1:
+            bar.set_ticks(levels, labels=list(map(_height, levels)))
+            bar.minorticks_off()
     else:
         group[0].ax.set_title(f"no {data.label(name)}", fontsize="medium")
 

@@ -18,7 +18,7 @@ LABELS = {"final_error": r"final generalization error $\epsilon_g$", "final_spec
           "specialized_at": r"first $\alpha$ with specialization 1/2",
           "plateau_start": r"$\alpha$ where the plateau begins", "plateau_stop": r"$\alpha$ where the plateau ends",
           "plateau_level": r"$\epsilon_g$ of the plateau", PLATEAU_LENGTH: r"length of the plateau in $\alpha$",
-          "seconds": "seconds of computing"}  # of variables without long_name
+          "seconds": "seconds of computing"}  # shorter than the long_name of a sweep's variables
 
 
 class SweptData:
@@ -90,11 +90,12 @@ class SweptData:
 
     def label(self, name: str) -> str:
         """Of an axis or a colour bar: long_name, symbol and units."""
-        attributes = {} if name == PLATEAU_LENGTH else self.dataset[name].attrs
-        known = OBSERVABLES.get(name)
-        words = attributes.get("long_name") or LABELS.get(name) or (known.long_name if known else symbol_of(name))
+        if name in LABELS:
+            return LABELS[name]
+        attributes, known = self.dataset[name].attrs, OBSERVABLES.get(name)
+        words = attributes.get("long_name") or (known.long_name if known else symbol_of(name))
         symbol = attributes.get("symbol") or (known.symbol if known else "")
-        if symbol and symbol not in words:
+        if symbol.startswith("$") and symbol.endswith("$") and symbol not in words:  # others have words, too
             words += f" {symbol}"
         return f"{words} ({attributes['units']})" if attributes.get("units") not in (None, "", "1", 1) else words
 
