@@ -37,11 +37,13 @@ NUMBERS = {
     "final_specialization": Number("specialization", "specialization at the end", "specialization at the end"),
     "final_specialization_se": Number("specialization_se", "standard error of the specialization at the end",
                                       "s.e. of the specialization"),
-    "specialized_at": Number("specialized_at", "time at which the specialization reaches 1/2",
+    "specialized_at": Number("specialized_at", "time at which the specialization reaches 1/2, median over replicas",
                              r"$\alpha$ of specialization 1/2"),
-    "plateau_start": Number("plateau_start", "begin of the longest plateau", r"$\alpha$ where the plateau begins"),
-    "plateau_stop": Number("plateau_stop", "end of the longest plateau", r"$\alpha$ where the plateau ends"),
-    "plateau_level": Number("plateau_level", "generalization error on the longest plateau",
+    "plateau_start": Number("plateau_start", "begin of the longest plateau of replica 0",
+                            r"$\alpha$ where the plateau begins"),
+    "plateau_stop": Number("plateau_stop", "end of the longest plateau of replica 0",
+                           r"$\alpha$ where the plateau ends"),
+    "plateau_level": Number("plateau_level", "generalization error on the longest plateau of replica 0",
                             r"$\epsilon_g$ on the plateau"),
 }
 TIMES = ("final_alpha", "specialized_at", "plateau_start", "plateau_stop")  # in steps/N; the others have no unit
