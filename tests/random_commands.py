@@ -53,16 +53,22 @@ USUAL = {
     "start": ["micro.npz", "chain.npz", "ode.npz", "overlaps.toml", "good.toml", "gone.npz", "damaged.npz"],
     "quantiles": ["0.5", "0.1,0.9", "0.9,0.1", "2"],
     "over": ["eta=1,2", "eta=0.5:2:3", "N=20:100:3:log", "seed=0,1", "noise=0,0", "activation=erf,tanh", "K=1,2",
-             "eta=1", "alpha=1,nan", "out=1,2", "eta", "=", "eta=:::", "init=paper,committee", "inputs=gaussian"],
-    "files": ["micro.npz", "chain.npz", "ode.npz", "micro.npz", "damaged.npz", "data.npz", "gone.npz", ".", "text.txt",
-              "deep.npz", "unfinished.ckpt", "empty.npz", "diverged.npz"],
+             "eta=1", "alpha=1,nan", "out=1,2", "eta", "=", "eta=:::", "init=paper,committee", "inputs=gaussian",
+             "K,M=1,1;2,2", "eta,noise=1,0;2", "points.csv", "gone.csv", "engine=ode,chain", "rtol=1e-3,1e-6",
+             "eta=-1,1", "fresh_students=true,false", "N=1:5:9"],
+    "files": ["micro.npz", "chain.npz", "ode.npz", "micro.npz", "swept", "damaged.npz", "data.npz", "gone.npz", ".",
+              "text.txt", "deep.npz", "unfinished.ckpt", "empty.npz", "diverged.npz"],
     "file": ["micro.npz", "chain.npz", "ode.npz", "damaged.npz", "gone.npz", "folder", "empty.npz", "deep.npz"],
     "deep files": ["deep.npz", "deep.npz", "micro.npz", "damaged.npz", "gone.npz", "."],
     "data": ["gaussian-mixture", "data.npz", "micro.npz", "fashion-mnist", "gone.npz"], "data_dir": ["folder", "gone"],
     "variant": ["dense", "1L2P", "1L1P", "two-factor", "SVD", "svd"], "hidden": ["4", "4,3", "4,,3"],
     "modes": ["2", "2,2", "2,2,2", "99"], "loss": ["cross-entropy", "mse"], "epochs": ["1", "2"], "rate": ["0.01"],
     "halve_every": ["1"], "decay": ["0", "1e-4"], "repeats": ["1", "2"], "sizes": ["100", "50,200"], "rounds": ["1"],
-    "against": ["deep.npz", "gone.npz"], "widths": ["4", "4,8"], "seeds": ["1", "2"]}
+    "against": ["deep.npz", "gone.npz"], "widths": ["4", "4,8"], "seeds": ["1", "2"],
+    "observables": ["none", "Q", "generalization_error,R", "frob"], "scheduler": ["x", "127.0.0.1:x"],
+    "processes": ["1", "0"], "workers": ["0", "x"], "variable": ["final_error", "specialized_at", "frob"],
+    "contours": ["swept", "folder", "gone"],
+    "sweep files": ["sweep.toml", "sweep.toml", "good.toml", "bad.toml", "gone.toml", "swept"]}
 STRANGE = ["", " ", "0", "-1", "1", "2", "-0.0", "0.5", "nan", "inf", "-inf", "1e308", "1e-320", "1e18", "1e4x", "1,2",
            ",", "٣", "1_0", "0x10", "½", "9" * 40, "9" * 300, "None", "true", "[1]", "a\0b", "\udcff", "ü", "日本",
            "$(x)", "-", "--", "%s", "{0}", "\n", "a/b", "/", ".", "..", "~", "x" * 300, "x" * 5000]
@@ -123,6 +129,8 @@ def random_line(generator, shell=0.0):
     for argument in (each for each in parameters(command) if isinstance(each, click.Argument)):
         pool = USUAL["deep files"] if command.startswith("deep") else USUAL[argument.name]
         count = generator.choice([0, 1, 1, 1, 2, 3]) if argument.nargs == -1 else 1
+        if command == "sweep":
+            pool, count = USUAL["sweep files"], generator.choice([0, 0, 0, 1])
         arguments += [_value(generator, pool, strange) for _ in range(count)]
     if generator.random() < 0.03:
         extra = generator.choice(["--help", "--nonsense", "-q", "--", "x"])
@@ -172,6 +180,7 @@ def make_files(folder):
         run("ode", *common, "--activation", "relu", "--nodes", "64", "--out", "relu.npz")
         run("compare", *common[:-1], "--out", "compare")
         run("simulate", *common, "--eta", "1e4", "--out", "diverged.npz", "--no-theory")
+        run("sweep", "--over", "eta=1,1e4", "--over", "noise=0,0.5", *common, "--out", "swept")
         generator = np.random.default_rng(0)
         np.save("rows.npy", generator.standard_normal((60, 40)))
         labels = generator.integers(0, 3, 200)
@@ -183,6 +192,9 @@ def make_files(folder):
         Path("damaged.npz").write_bytes(Path("micro.npz").read_bytes()[:1500])
         Path("empty.npz").write_bytes(b"")
         Path("text.txt").write_text("not a run\n")
+        Path("points.csv").write_text("K,eta\n1,1.0\n2,0.5\n")
+        Path("sweep.toml").write_text('seeds = 2\nobservables = ["Q"]\n[over]\neta = "1:2:2"\n'
+                                      '"noise,batch" = [[0, 1], [0.1, 2]]\n')
         Path("good.toml").write_text('eta = 2.0\nactivation = "erf"\n')
         Path("bom.toml").write_bytes(b"\xef\xbb\xbfeta = 2.0\r\n")
         Path("latin.toml").write_bytes("# \xfc\neta = 2.0\n".encode("latin-1"))

@@ -1,5 +1,6 @@
 """``sweep()`` and ``open_sweep()``."""
 
+import sys
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from onlinemode.labelled import need
 from onlinemode.progress import points_shown
 from onlinemode.runtime.checkpoint import kernel_version
 from onlinemode.sweeps import kept, running
-from onlinemode.sweeps.places import place_of, sends_data
+from onlinemode.sweeps.places import Cluster, place_of, sends_data
 from onlinemode.sweeps.plan import plan_of
 from onlinemode.sweeps.store import Memory, Store, open_folder
 from onlinemode.sweeps.work import Job, provide
@@ -60,7 +61,8 @@ def sweep(make: Experiment | Callable[..., Experiment] | str, over: dict[Any, An
     retry : bool, default False
         Make those points of the folder anew that failed (not those that diverged).
     progress : bool or callable, optional
-        True: a bar. A callable is given :class:`onlinemode.sweeps.running.SweepProgress`.
+        True: a bar, and of a Dask cluster the address of its dashboard. A callable is given
+        :class:`onlinemode.sweeps.running.SweepProgress`.
 
     Returns
     -------
@@ -87,11 +89,16 @@ def sweep(make: Experiment | Callable[..., Experiment] | str, over: dict[Any, An
     results = Memory(plan) if store is None else Store(plan, store, overwrite, retry)
     try:
         with points_shown(progress) as report:
-            make_points(results, executor, workers, report)
+            make_points(results, executor, workers, report, _show_dashboard if progress is True else None)
         results.flush()
         return results.dataset()
     finally:
         results.close()
+
+
+def _show_dashboard(place):
+    if isinstance(place, Cluster):
+        print(f"dashboard at {place.dashboard}", file=sys.stderr)
 
 
 def make_points(results: Memory | Store, executor: Any = None, workers: int | None = None,

@@ -66,8 +66,9 @@ def test_a_dask_cluster(client, serial, tmp_path):
     assert client.submit(int, "3").result() == 3  # it stays open
 
 
-def test_a_cluster_of_its_own(serial):
-    assert identical(om.sweep(SMALL, OVER, executor="dask", workers=2), serial)
+def test_a_cluster_of_its_own(serial, capsys):
+    assert identical(om.sweep(SMALL, OVER, executor="dask", workers=2, progress=True), serial)
+    assert capsys.readouterr().err.startswith("dashboard at http://")
 
 
 def test_results_come_in_any_order(tmp_path, monkeypatch):
