@@ -586,11 +586,15 @@ def test_no_process_is_left_when_a_place_is_closed(interrupted):
     assert time.monotonic() - began < 3.0 or not interrupted
 
 
-def test_a_pool_that_is_broken_before_it_is_given_work():
+def test_processes_leave_ctrl_c_to_the_client_and_are_made_anew_when_they_are_killed():
+    """Also where nothing was in the making that could have told."""
     from onlinemode.sweeps.plan import plan_of
 
     plan = plan_of(SMALL, OVER)
     place = places.Processes(work.Job(plan.recipe, plan.grid.names, plan.kept, {}, work.kernel_version()), 1)
+    process, sleeping = place._pool.submit(os.getpid).result(), place._pool.submit(time.sleep, 0.3)
+    os.kill(process, signal.SIGINT)
+    assert sleeping.result() is None and place._pool.submit(os.getpid).result() == process
     with pytest.raises(BrokenProcessPool):
         place._pool.submit(os.kill, place._pool.submit(os.getpid).result(), signal.SIGKILL).result()
     assert place.submit([0], [(0.5, 0.0)]).result().numbers == [0]

@@ -467,6 +467,8 @@ def test_the_report_of_replicas(onlinemode, tmp_path):
     assert "1 completed, 1 diverged" in onlinemode(*call)[1]
     assert [(row["status"], row["complete"]) for row in table(tmp_path / "s")] == [
         ("1 completed, 1 diverged", "False"), ("completed", "True")]
+    end_as("s", ["missing", "completed", "completed", "completed"])
+    assert onlinemode(*call)[0] == 0 and len(table(tmp_path / "s")) == 2
 
 
 def test_how_much_time_is_left_is_said_once(capsys):
@@ -482,3 +484,8 @@ def test_how_much_time_is_left_is_said_once(capsys):
     for done in (0, 5):
         said(SweepProgress(done, 0, 10, 1.0))
     assert capsys.readouterr().err == ""
+
+
+def test_options_of_an_engine_that_is_swept(onlinemode):
+    call = ("sweep", "--over", "engine=ode,chain", "--rtol", 1e-5, *SMALL, "--out", "s", "--no-plot", "-q")
+    assert onlinemode(*call) == (0, "", "") and (om.open_sweep("s").status == "completed").all()
