@@ -43,12 +43,13 @@ def test_any_reader_of_zarr_understands_it(serial, tmp_path):
     assert raw.attrs["kernels"] == kernel_version() and raw.attrs["date"].startswith("20")
 
 
-def test_variables_and_coordinates_are_those_that_are_needed(serial):
+def test_variables_and_coordinates_are_those_that_are_needed(serial, tmp_path):
     names = list(serial.data_vars)
     assert names[:2] == ["status", "message"] and names[-1] == "seconds" and (serial.seconds > 0).all()
     assert names.index("final_error") < names.index("generalization_error") < names.index("specialization")
-    assert not any(name.startswith(("student", "teacher", "mode")) for name in om.sweep(SMALL, {"eta": [1]},
-                                                                                      keep=()).coords)
+    om.sweep(SMALL, {"eta": [1]}, keep="Q", store=tmp_path / "s")
+    raw = xarray.open_zarr(tmp_path / "s" / "results.zarr", consolidated=False)
+    assert set(raw.coords) == {"eta", "alpha", "student_unit", "student_unit_2"}
 
 
 def test_nothing_that_is_there_is_made_again(serial, tmp_path, counted):
