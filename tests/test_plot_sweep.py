@@ -45,3 +45,17 @@ def test_options_that_make_no_sense_together(arguments, words, onlinemode, folde
     code, out, err = onlinemode("plot", *arguments)
     assert code == 2 and out == "" and words in err and err.count("\n") == 1
     assert not list(tmp_path.rglob("*.png"))
+
+
+def test_overwrite_here_and_other_contours(onlinemode, folders, tmp_path, monkeypatch):
+    """A picture of the folder one is in has the name of that folder."""
+    contours, real = [], plotting.sweep_figure
+    monkeypatch.setattr(plotting, "sweep_figure", lambda *arguments, **options: contours.append(options["contours"])
+                        or real(*arguments, **options))
+    assert onlinemode("plot", "etas", "--out", "x", "--contours", "theory")[0] == 0
+    assert contours[0].equals(om.open_sweep(tmp_path / "theory"))
+    code, _, err = onlinemode("plot", "etas", "--out", "x")
+    assert code == 2 and "x" in err
+    assert onlinemode("plot", "etas", "--out", "x", "--overwrite")[0] == 0
+    monkeypatch.chdir(tmp_path / "etas")
+    assert onlinemode("plot", ".")[0] == 0 and (tmp_path / "etas" / "etas_plot.png").is_file()

@@ -7,10 +7,13 @@ import sys
 import textwrap
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -360,7 +363,7 @@ def test_what_a_point_raises_is_told_and_stops_nothing(monkeypatch, serial):
     assert made.message.values[1, 1] == "ZeroDivisionError: in the middle"
     assert made.message.values[2, 0].startswith("not enough memory")
     assert "noise must be a finite number ≥ 0; got -1.0" in made.message.values[0, 2]
-    assert reports[-1] == (9, 5, 9, pytest.approx(0.0, abs=1e-6))
+    assert reports[-1][:4] == (9, 5, 9, pytest.approx(0.0, abs=1e-6))
     assert made.final_error[:, 0].values.tolist()[:2] == serial.final_error[:, 0].values.tolist()[:2]
 
 
@@ -373,7 +376,8 @@ def test_what_a_pool_raises_ends_the_sweep():
             future.set_exception(ModuleNotFoundError("No module named 'onlinemode'"))
             return future
 
-    with pytest.raises(EngineError, match="the workers cannot make points: ModuleNotFoundError: No module named"):
+    with pytest.raises(EngineError, match="the workers cannot make points: ModuleNotFoundError: No module named .*: "
+                       "what makes experiments must be in a module that the workers have"):
         om.sweep(SMALL, OVER, executor=Pool())
 
 
@@ -382,3 +386,216 @@ def test_progress_tells_the_share_of_a_folder(tmp_path):
     om.sweep(SMALL, {"eta": [0.5], "noise": [0.0, 0.1]}, store=tmp_path / "s")
     om.sweep(SMALL, OVER, store=tmp_path / "s", progress=reports.append)
     assert reports[0] == running.SweepProgress(2, 0, 6, None) and reports[-1][:3] == (6, 0, 6)
+
+
+def test_progress_tells_what_failed_before(tmp_path):
+    reports, over = [], {"eta": [0.5, 1.0], "noise": [0.0, -1.0]}
+    for _ in range(2):
+        om.sweep(SMALL, over, store=tmp_path / "s", progress=reports.append)
+    assert reports[-1][:3] == (4, 2, 4) and (4, 2, 4) in [each[:3] for each in reports[:-1]]
+    assert running._well(np.array([[1, 1], [1, 2], [1, 3]])).tolist() == [True, True, False]
+
+
+@pytest.fixture
+def loop():
+    """A loop without a sweep, for what it does when workers die."""
+    loop = object.__new__(running._Loop)
+    loop._again, loop._flying, loop._breaks, loop._has_made = deque(), {}, 0, True
+    loop._place, loop._store = SimpleNamespace(recover=lambda: None), SimpleNamespace(flush=lambda: None)
+    return loop
+
+
+def test_deaths_count_only_where_it_is_known_who_is_to_blame(loop):
+    flying = running._Flying
+    for lost, again in [(flying([1, 2]), [flying([1, 2], 1)]), (flying([1], 1), [flying([1], 2)]),
+                        (flying([1, 2], 2), [flying([1], 2), flying([2], 2)]), (flying([1], 2), [flying([1], 2, 1)])]:
+        loop._again.clear()
+        loop._lose(lost)
+        assert list(loop._again) == again
+    loop._again.clear()
+    loop._has_made = False  # maybe nothing can be made there
+    loop._lose(flying([1], 2, 1))
+    assert list(loop._again) == [flying([1], 2, 2)]
+
+
+def test_nothing_is_made_beside_a_batch_that_is_made_alone(loop):
+    flying = running._Flying
+    loop._batches, loop._place.workers = SimpleNamespace(next=lambda workers: [9]), 2
+    loop._again.extend([flying([1], 2), flying([2], 1)])
+    loop._flying = {Future(): flying([3], 1)}
+    assert loop._next() is None  # it waits for what is in the making
+    loop._flying = {}
+    assert loop._next() == flying([1], 2)
+    loop._flying = {Future(): flying([1], 2)}
+    assert loop._next() is None
+    loop._flying = {}
+    assert [loop._next(), loop._next()] == [flying([2], 1), flying([9])]
+
+
+def test_what_is_done_when_a_pool_breaks_is_taken(loop, monkeypatch):
+    taken, done, broken = [], Future(), Future()
+    done.set_result("rows")
+    broken.set_exception(BrokenProcessPool("a process died"))
+    monkeypatch.setattr(loop, "_take", lambda batch, numbers: taken.append((batch, numbers)))
+    loop._flying = {broken: running._Flying([1]), done: running._Flying([2])}
+    loop._recover()
+    assert taken == [("rows", [2])] and list(loop._again) == [running._Flying([1], 1)]
+
+
+def test_processes_that_die_before_anything_is_made(monkeypatch, tmp_path):
+    made_by = []
+    monkeypatch.setattr("onlinemode.sweeps.api.place_of", lambda executor, job, *_: made_by.append(
+        Fragile(job, range(6))) or made_by[-1])
+    with pytest.raises(EngineError, match="nothing was made, and the processes died 8 times: is there memory"):
+        om.sweep(SMALL, OVER, executor="processes", store=tmp_path / "s")
+    assert made_by[0].broken == 7 and not (tmp_path / "s").exists()
+
+
+class Failing:
+    """A pool of one that fails with the batches that hold the last point."""
+
+    _max_workers = 1
+
+    def __init__(self, problem):
+        self._problem = problem
+
+    def submit(self, function, packed, numbers, values):
+        future = Future()
+        future.set_exception(self._problem) if 5 in numbers else future.set_result(function(packed, numbers, values))
+        return future
+
+
+def test_a_point_that_kills_workers_of_dask(serial, monkeypatch):
+    """Dask says so itself, and the cluster is as good as before."""
+    class KilledWorker(Exception):
+        pass
+
+    made = om.sweep(SMALL, OVER, executor=Failing(KilledWorker("a task")))
+    assert made.status.values.ravel().tolist() == ["completed"] * 5 + ["lost"]
+    assert made.final_error[:2].equals(serial.final_error[:2])
+
+
+def test_a_connection_that_is_lost_is_no_error_of_points():
+    with pytest.raises(EngineError, match="^a worker of the executor died"):
+        om.sweep(SMALL, OVER, executor=Failing(ConnectionResetError("gone")))
+
+
+def test_ctrl_c_takes_what_has_come_meanwhile(monkeypatch):
+    """And lets the pool of the user begin nothing more."""
+    given = []
+
+    class Pool:
+        _max_workers = 1
+
+        def submit(self, function, packed, numbers, values):
+            future = Future()
+            given.append((future, numbers, lambda: future.set_result(function(packed, numbers, values))))
+            if len(given) == 1:
+                given[0][2]()
+            return future
+
+    def stop(report):
+        if report.done:
+            given[1][2]()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(places.Foreign, "seconds", 1e-9)
+    many = om.sweep(LONG, MANY, executor=Pool(), progress=stop)
+    assert (many.status == "completed").sum() == len(given[0][1]) + len(given[1][1])
+    assert len(given) == 3 and given[2][0].cancelled()
+
+
+@pytest.mark.parametrize("problem, closed", [(None, False), (KeyboardInterrupt, True), (EngineError, True)])
+def test_a_place_is_told_how_a_sweep_ended(problem, closed, monkeypatch):
+    told = []
+
+    class Place(places.Here):
+        def close(self, interrupted=False):
+            told.append(interrupted)
+
+    def stop(report):
+        if report.done and problem is not None:
+            raise problem("no luck")
+
+    monkeypatch.setattr("onlinemode.sweeps.api.place_of", lambda executor, job, *_: Place(job))
+    with pytest.raises(EngineError, match="no luck") if problem is EngineError else nullcontext():
+        om.sweep(SMALL, OVER, progress=stop)
+    assert told == [closed]
+
+
+def test_threads_end_in_the_middle_of_a_point(monkeypatch):
+    begun, real = threading.Event(), work._run
+
+    def run(job, point, progress):
+        begun.set()
+        work.STOPPED.wait(3.0)
+        return real(job, point, progress)
+
+    def stop(report):
+        if begun.is_set():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(work, "_run", run)
+    made = om.sweep(SMALL, OVER, executor="threads", workers=1, progress=stop)
+    assert (made.status == "missing").all() and not work.STOPPED.is_set()
+
+
+def test_a_thread_that_is_stopped_begins_no_point(monkeypatch):
+    from onlinemode.sweeps.plan import plan_of
+
+    monkeypatch.setattr(work, "_run", lambda *_: pytest.fail("a point was begun"))
+    plan, stopped = plan_of(SMALL, OVER), threading.Event()
+    stopped.set()
+    monkeypatch.setattr(work, "STOPPED", stopped)
+    assert work.make_points(work.Job(plan.recipe, plan.grid.names, plan.kept, {}, ""), [0], [(0.5, 0.0)]).numbers == []
+
+
+def test_ctrl_c_between_the_runs_of_a_batch(monkeypatch):
+    """The points of the batch that were made before it are kept."""
+    from onlinemode.sweeps.plan import plan_of
+
+    real = work._run
+    monkeypatch.setattr(work, "_run", lambda job, point, progress: real(job, point, progress) if point["noise"] == 0
+                        else (_ for _ in ()).throw(KeyboardInterrupt))
+    plan = plan_of(SMALL, OVER)
+    job = work.Job(plan.recipe, plan.grid.names, plan.kept, {}, "")
+    batch = work.make_points(job, [0, 1], [(0.5, 0.0), (0.5, 0.1)])
+    assert batch.numbers == [0] and len(batch.rows["status"]) == 1
+
+
+def test_messages_are_not_longer_than_a_page(monkeypatch):
+    def fail(*_):
+        raise RuntimeError("x" * 5000)
+
+    monkeypatch.setattr(work, "_run", fail)
+    assert len(om.sweep(SMALL, {"eta": [1]}).message.item()) == work.LONGEST_MESSAGE
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_no_process_is_left_when_a_place_is_closed(interrupted):
+    from onlinemode.sweeps.plan import plan_of
+
+    plan = plan_of(SMALL, OVER)
+    place = places.Processes(work.Job(plan.recipe, plan.grid.names, plan.kept, {}, work.kernel_version()), 1)
+    future = place._pool.submit(time.sleep, 4.0 if interrupted else 0.0)
+    while not (future.running() or future.done()):
+        time.sleep(0.01)
+    processes, began = place._processes(), time.monotonic()
+    place.close(interrupted)
+    assert processes and not any(process.is_alive() for process in processes)
+    assert time.monotonic() - began < 3.0 or not interrupted
+
+
+def test_processes_leave_ctrl_c_to_the_client_and_are_made_anew_when_they_are_killed():
+    """Also where nothing was in the making that could have told."""
+    from onlinemode.sweeps.plan import plan_of
+
+    plan = plan_of(SMALL, OVER)
+    place = places.Processes(work.Job(plan.recipe, plan.grid.names, plan.kept, {}, work.kernel_version()), 1)
+    process, sleeping = place._pool.submit(os.getpid).result(), place._pool.submit(time.sleep, 0.3)
+    os.kill(process, signal.SIGINT)
+    assert sleeping.result() is None and place._pool.submit(os.getpid).result() == process
+    with pytest.raises(BrokenProcessPool):
+        place._pool.submit(os.kill, place._pool.submit(os.getpid).result(), signal.SIGKILL).result()
+    assert place.submit([0], [(0.5, 0.0)]).result().numbers == [0]
+    place.close()

@@ -5,6 +5,7 @@ import pickle
 import sys
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -121,7 +122,7 @@ def test_a_job_is_unpacked_once(monkeypatch):
 
 def test_a_worker_with_other_kernels_is_refused(monkeypatch):
     monkeypatch.setattr("onlinemode.sweeps.api.kernel_version", lambda: "others")
-    with ThreadPoolExecutor(1) as pool, pytest.raises(EngineError, match="a worker has other kernels than the client"):
+    with ThreadPoolExecutor(1) as pool, pytest.raises(EngineError, match="^a worker has other kernels than the client"):
         om.sweep(SMALL, OVER, executor=pool)
 
 
@@ -179,3 +180,90 @@ def test_what_is_large_goes_to_a_pool_in_a_file(monkeypatch, tmp_path, serial):
         gone = work.Packed("key", None, str(tmp_path / "gone"))
         with pytest.raises(EngineError, match="a worker cannot read .*gone .No such file.*: give a store in a folder"):
             pool.submit(work.make, gone, [0], [(0.5, 0.0)]).result()
+
+
+def test_a_pool_that_takes_no_more_work():
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    with pytest.raises(EngineError, match="^the executor takes no more work .*: give another one and the same call g"):
+        om.sweep(SMALL, OVER, executor=pool)
+
+
+def test_so_many_workers(monkeypatch):
+    made, real = [], places.Threads
+    monkeypatch.setattr(places, "Threads", lambda job, count: made.append(count) or real(job, count))
+    om.sweep(SMALL, {"eta": [1]}, executor="threads", workers=3)
+    assert made == [3]
+    with pytest.raises(ParameterError, match="workers must be"):
+        om.sweep(SMALL, {"eta": [1]}, executor="threads", workers=0)
+
+
+def test_a_process_holds_one_job_at_a_time(monkeypatch):
+    """A cluster that serves for weeks keeps no data sets of sweeps that are done."""
+    plan = plan_of(SMALL, OVER)
+    job = work.Job(plan.recipe, plan.grid.names, plan.kept, {}, work.kernel_version())
+    for each in (job, job._replace(threads=2)):
+        work.make(work.Packed.of(each), [], [])
+    assert len(work._UNPACKED) == 1
+
+
+def test_who_gets_data_sets():
+    """Processes of this machine read the file themselves."""
+    assert all(places.sends_data(each) for each in (None, "threads", "dask", "tcp://127.0.0.1:9"))
+    assert not places.sends_data("processes") and not places.sends_data(Backwards())
+
+
+class FakeClient:
+    """Of a scheduler without workers; tells what is asked of it."""
+
+    def __init__(self):
+        self.scheduler, self.calls = SimpleNamespace(address="tcp://fake"), []
+
+    def get_executor(self, pure):
+        return SimpleNamespace(shutdown=lambda wait: self.calls.append("shutdown"))
+
+    def wait_for_workers(self, number, timeout):
+        raise TimeoutError
+
+    def scatter(self, *_, **__):
+        return SimpleNamespace(release=lambda: self.calls.append("release"))
+
+    def close(self, timeout):
+        self.calls.append("close")
+
+
+@pytest.mark.parametrize("owned, calls", [(True, ["shutdown", "close", "cluster"]),
+                                          (False, ["shutdown", "release", "cluster"])])
+def test_what_is_closed_of_a_cluster(owned, calls):
+    """A client of the user stays, without the job."""
+    plan, client = plan_of(SMALL, OVER), FakeClient()
+    place = places.Cluster(work.Job(plan.recipe, plan.grid.names, plan.kept, {}, ""), client, owned,
+                           SimpleNamespace(close=lambda timeout: client.calls.append("cluster")))
+    with pytest.raises(EngineError, match="the scheduler at tcp://fake has had no worker for 1 s; what is made"):
+        place.wait(1.0)
+    client.wait_for_workers = lambda number, timeout: None
+    place.wait()
+    place.close()
+    assert client.calls == calls
+
+
+def test_a_client_that_has_connected_again_is_closed(monkeypatch):
+    plan, first, second = plan_of(SMALL, OVER), FakeClient(), FakeClient()
+    second.wait_for_workers = lambda number, timeout: None
+    monkeypatch.setattr(places, "_connected", lambda address: second)
+    place = places.Cluster(work.Job(plan.recipe, plan.grid.names, plan.kept, {}, ""), first)
+    place.recover()
+    place.close()
+    assert first.calls == ["close"] and second.calls == ["shutdown", "close"]
+
+
+def test_a_data_set_is_read_once_in_this_process(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("rows.npy", np.random.default_rng(0).normal(size=(30, 12)))
+    base = om.Experiment(engine="micro", init="committee", N=12, K=1, alpha=1.0, save_at=3, inputs="rows.npy")
+    read, real = [], np.load
+    monkeypatch.setattr(np, "load", lambda path, *rest, **options: read.append(path) or real(path, *rest, **options))
+    om.sweep(base, {"eta": [0.5]})
+    few = len(read)
+    om.sweep(base, {"eta": [0.5, 1.0, 1.5, 2.0]})
+    assert few and len(read) == 2 * few

@@ -11,7 +11,9 @@ from small_sweeps import OVER, SMALL, identical
 import onlinemode as om
 from onlinemode.claims import Lock
 from onlinemode.errors import FileError
+from onlinemode.runtime.checkpoint import kernel_version
 from onlinemode.sweeps import running, store, work
+from onlinemode.sweeps.kept import STATUS
 from onlinemode.sweeps.plan import plan_of
 
 
@@ -37,6 +39,17 @@ def test_any_reader_of_zarr_understands_it(serial, tmp_path):
     assert meanings[int(raw.status[0, 0])] == "completed" and raw.status.attrs["flag_values"][1] == 1
     assert json.loads(raw.attrs["over"])[0] == [["eta"], [[0.5], [1.0], [2.0]]]
     assert "committee: N = 50" in raw.attrs["title"] and raw.final_error.attrs["units"] == "1"
+    assert raw.eta.attrs == {"long_name": "learning rate η", "units": "1"} and raw.alpha.attrs["units"] == "steps/N"
+    assert raw.attrs["kernels"] == kernel_version() and raw.attrs["date"].startswith("20")
+
+
+def test_variables_and_coordinates_are_those_that_are_needed(serial, tmp_path):
+    names = list(serial.data_vars)
+    assert names[:2] == ["status", "message"] and names[-1] == "seconds" and (serial.seconds > 0).all()
+    assert names.index("final_error") < names.index("generalization_error") < names.index("specialization")
+    om.sweep(SMALL, {"eta": [1]}, keep="Q", store=tmp_path / "s")
+    raw = xarray.open_zarr(tmp_path / "s" / "results.zarr", consolidated=False)
+    assert set(raw.coords) == {"eta", "alpha", "student_unit", "student_unit_2"}
 
 
 def test_nothing_that_is_there_is_made_again(serial, tmp_path, counted):
@@ -195,7 +208,10 @@ def test_more_values_keep_what_is_there(tmp_path, counted):
     """The Dataset has the grid of all values; what nobody asked for is missing."""
     om.sweep(SMALL, OVER, store=tmp_path / "s")
     counted.clear()
-    grown = om.sweep(SMALL, {"eta": [0.75, 2.0], "noise": [0.0, 0.05]}, store=tmp_path / "s")
+    reports = []
+    grown = om.sweep(SMALL, {"eta": [0.75, 2.0], "noise": [0.0, 0.05]}, store=tmp_path / "s", progress=reports.append)
+    assert reports[0][:3] == (1, 0, 4) and reports[-1][:3] == (4, 0, 4)
+    assert sorted(os.listdir(tmp_path / "s")) == ["results.zarr", "sweep.json"]
     assert counted == [{"eta": 0.75, "noise": 0.0}, {"eta": 0.75, "noise": 0.05}, {"eta": 2.0, "noise": 0.05}]
     assert grown.eta.values.tolist() == [0.5, 0.75, 1.0, 2.0] and grown.noise.values.tolist() == [0.0, 0.05, 0.1]
     missing = grown.status == "missing"
@@ -208,23 +224,31 @@ def test_more_values_keep_what_is_there(tmp_path, counted):
     assert len(counted) == 3 and json.loads((tmp_path / "s" / "sweep.json").read_text())["over"][1][1][1] == [0.05]
 
 
-def test_a_process_that_ends_while_a_sweep_grows(tmp_path, monkeypatch, counted):
+@pytest.mark.parametrize("last", [store.BEFORE, store.RESULTS])
+def test_a_process_that_ends_while_a_sweep_grows(last, tmp_path, monkeypatch, counted, serial):
+    """Before or after the larger results have their name."""
     om.sweep(SMALL, OVER, store=tmp_path / "s")
-    real = os.replace
+    real, more = os.replace, {"eta": [0.5, 3.0], "noise": [0.0, 0.1]}
 
-    def killed(source, target):
+    def end(source, target):
         real(source, target)
-        if str(target).endswith(store.BEFORE):
+        if str(target).endswith(last):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(store.os, "replace", killed)
-    monkeypatch.setattr(store, "_remove", lambda path: None)
-    with pytest.raises(KeyboardInterrupt):
-        om.sweep(SMALL, {"eta": [0.5, 3.0], "noise": [0.0, 0.1]}, store=tmp_path / "s")
-    assert not (tmp_path / "s" / "results.zarr").exists()
-    monkeypatch.undo()
+    with monkeypatch.context() as killed:
+        killed.setattr(store.os, "replace", end)
+        killed.setattr(store, "_remove", lambda path: None)
+        with pytest.raises(KeyboardInterrupt):
+            om.sweep(SMALL, more, store=tmp_path / "s")
+    assert (tmp_path / "s" / "results.zarr").exists() == (last == store.RESULTS)
+    assert (tmp_path / "s" / store.BEFORE).exists()
     counted.clear()
-    assert (om.sweep(SMALL, OVER, store=tmp_path / "s").status == "completed").all() and counted == []
+    again = om.sweep(SMALL, OVER, store=tmp_path / "s")
+    assert counted == [] and ((again.status == "completed").sum("noise").sel(eta=serial.eta) == 2).all()
+    assert ("eta", 4 if last == store.RESULTS else 3) in again.sizes.items()
+    assert not (tmp_path / "s" / store.BEFORE).exists()
+    om.sweep(SMALL, more, store=tmp_path / "s")
+    assert counted == [{"eta": 3.0, "noise": 0.0}, {"eta": 3.0, "noise": 0.1}]
 
 
 def test_points_that_failed_are_made_anew_where_asked(tmp_path, monkeypatch):
@@ -286,3 +310,106 @@ def test_description_makes_the_sweep_again(tmp_path, serial):
     known = json.loads((tmp_path / "s" / "sweep.json").read_text())
     over = {tuple(names): rows for names, rows in known["over"]}
     assert identical(om.sweep(om.Experiment.from_dict(known["experiment"]), over), serial)
+
+
+def test_overwrite_leaves_nothing_of_the_other_sweep(tmp_path):
+    om.sweep(SMALL, {"eta": [1.0]}, store=tmp_path / "s", keep=("Q", "runs"))
+    (tmp_path / "s" / "table.csv").write_text("of the other sweep")
+    om.sweep(SMALL, {"eta": [2.0]}, store=tmp_path / "s", overwrite=True)
+    assert sorted(os.listdir(tmp_path / "s")) == ["results.zarr", "sweep.json"]
+
+
+@pytest.mark.parametrize("status", ["failed", "invalid", "error", "lost"])
+def test_retry_is_for_every_kind_of_failure_of_any_replica(status, tmp_path, counted):
+    base = SMALL.replace(engine="chain", alpha=1.0, replicas=2)
+    om.sweep(base, {"eta": [0.5, 1.0]}, store=tmp_path / "s")
+    codes = store._zarr_group(tmp_path / "s" / "results.zarr")["status"]
+    codes[1, 0] = STATUS.index(status)
+    counted.clear()
+    assert (om.sweep(base, {"eta": [0.5, 1.0]}, store=tmp_path / "s").status == status).sum() == 1 and counted == []
+    assert (om.sweep(base, {"eta": [0.5, 1.0]}, store=tmp_path / "s", retry=True).status == "completed").all()
+    assert counted == [{"eta": 1.0}]
+
+
+def test_saved_times_that_go_by_the_largest_alpha(tmp_path):
+    """Another last time would change those of all points."""
+    om.sweep(SMALL, {"alpha": [1.0, 2.0]}, store=tmp_path / "s")
+    with pytest.raises(FileError, match="whose saved times are others .*give times instead.*: give another folder"):
+        om.sweep(SMALL, {"alpha": [1.0, 3.0]}, store=tmp_path / "s")
+
+
+def test_names_of_whole_trajectories_are_names_of_files():
+    assert store.run_name({"inputs": "a/b:c?", "eta": 1.0}) == "inputs=a-b-c-,eta=1.0.npz"
+    assert len(store.run_name({"inputs": "x" * 300})) == 204
+
+
+@pytest.mark.parametrize("last", ["create", "results.zarr"])
+def test_a_process_that_ends_while_a_sweep_begins(last, serial, tmp_path, monkeypatch):
+    """Half of a folder is never taken for a whole one, and no obstacle."""
+    create, rename = store._create, os.replace
+
+    def end_in_create(*arguments):
+        create(*arguments)
+        if last == "create":
+            raise KeyboardInterrupt
+
+    def end_in_rename(source, target):
+        rename(source, target)
+        if str(target).endswith(last):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(store, "_create", end_in_create)
+        killed.setattr(store.os, "replace", end_in_rename)
+        killed.setattr(store, "_remove", lambda path: None)
+        killed.setattr(store.Store, "_leave_nothing", lambda self: None)
+        with pytest.raises(KeyboardInterrupt):
+            om.sweep(SMALL, OVER, store=tmp_path / "s")
+    assert (tmp_path / "s" / "results.zarr").exists() == (last == "results.zarr")
+    assert identical(om.sweep(SMALL, OVER, store=tmp_path / "s"), serial)
+
+
+def test_a_folder_that_could_not_be_begun_has_nothing_left_over(tmp_path, monkeypatch):
+    real = store._create
+
+    def fail(*arguments):
+        real(*arguments)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "_create", fail)
+    (tmp_path / "s").mkdir()
+    with pytest.raises(FileError, match="cannot write .*s: No space left on device"):
+        om.sweep(SMALL, OVER, store=tmp_path / "s")
+    assert os.listdir(tmp_path / "s") == ["sweep.json"]
+
+
+def test_what_a_killed_process_left_over_is_no_obstacle(serial, tmp_path):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / ".onlinemode-job").write_text("x")
+    assert identical(om.sweep(SMALL, OVER, store=tmp_path / "s"), serial)
+
+
+def test_values_that_were_not_in_order_stay_so(tmp_path):
+    om.sweep(SMALL, {"eta": [2.0, 1.0]}, store=tmp_path / "s")
+    grown = om.sweep(SMALL, {"eta": [0.5, 1.0]}, store=tmp_path / "s")
+    assert grown.eta.values.tolist() == [2.0, 1.0, 0.5]
+
+
+def test_what_is_written_is_not_written_again(tmp_path, monkeypatch):
+    plan = plan_of(SMALL, OVER)
+    kept = store.Store(plan, tmp_path / "s")
+    job = work.Job(plan.recipe, plan.grid.names, plan.kept, {}, "")
+    kept.add(work.make_points(job, [3], [(1.0, 0.1)]))
+    kept.flush()
+    assert not kept._changed and kept._buffers
+    kept.close()
+
+
+def test_points_are_in_the_folder_while_others_are_made(tmp_path):
+    there = []
+
+    def look(report):
+        there.append((report.done, int((om.open_sweep(tmp_path / "s").status != "missing").sum())))
+
+    om.sweep(SMALL.replace(alpha=40.0), {"eta": "0.5:2:300"}, store=tmp_path / "s", progress=look)
+    assert any(0 < written <= done < 300 for done, written in there)

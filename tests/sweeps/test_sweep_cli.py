@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from small_sweeps import identical
 import onlinemode as om
 from onlinemode import plotting
 from onlinemode.cli.sweep_file import parse_over
-from onlinemode.sweeps import work
+from onlinemode.sweeps import places, work
 
 SMALL = ("--N", 40, "--K", 2, "--alpha", 2, "--save-at", 12)
 EXPERIMENT = om.Experiment(engine="chain", N=40, K=2, alpha=2.0, save_at=12)
@@ -130,7 +131,8 @@ def test_three_options_have_a_picture_and_four_have_none(onlinemode, tmp_path):
 
 
 def test_ctrl_c_and_the_same_command_again(onlinemode, tmp_path, monkeypatch):
-    call = ("sweep", "--over", "eta=0.5,1,1.5,2", *SMALL, "--replicas", 2, "--no-plot", "--out")
+    monkeypatch.setattr("onlinemode.cli.sweep_report.draw", lambda dataset, path, files: drawn.append(path.parent.name))
+    call, drawn = ("sweep", "--over", "eta=0.5,1,1.5,2", *SMALL, "--replicas", 2, "--out"), []
     assert onlinemode(*call, "s")[0] == 0
     made, real = [], work._run
 
@@ -145,6 +147,7 @@ def test_ctrl_c_and_the_same_command_again(onlinemode, tmp_path, monkeypatch):
     assert code == 130 and "stopped by the user after 2 of 4 points; the same command goes on" in err
     assert "4 points: 2 completed, 2 missing" in out
     assert made == [0.5, 1.0, 1.5] and [row["eta"] for row in table(tmp_path / "t")] == ["0.5", "1.0"]
+    assert drawn == ["s"]  # half a sweep has no picture
     assert onlinemode(*call, "t")[0] == 0
     assert made == [0.5, 1.0, 1.5, 1.5, 2.0]
     assert identical(om.open_sweep("t"), om.open_sweep("s"))
@@ -163,7 +166,11 @@ def test_names_of_folders(onlinemode, tmp_path):
     one, two = (("sweep", "--over", "eta=1,2", *SMALL, "--noise", noise, "--no-plot", "-q") for noise in (0, 0.1))
     for call in (one, two, one, two):
         assert onlinemode(*call)[0] == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["sweep_showcase_eta", "sweep_showcase_eta_2"]
+    assert onlinemode(*one, "--engine", "ode")[0] == onlinemode(*two, "--over", "activation=erf,linear")[0] == 0
+    assert onlinemode(*two, "--over", "init=showcase,committee", "--activation", "linear")[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "sweep_linear_eta_init", "sweep_showcase_eta", "sweep_showcase_eta_2", "sweep_showcase_eta_activation",
+        "sweep_showcase_ode_eta"]
 
 
 def test_more_values_are_more_points_of_the_same_sweep(onlinemode, tmp_path, counted):
@@ -239,13 +246,20 @@ def test_dry_run(onlinemode, tmp_path):
     assert out.startswith("20,000 points (eta 200 × noise 100), about ") and " batches, about " in out
     assert out.endswith(" on 4 workers (to a factor of some, by a model)\n")
     assert "1 worker " in onlinemode("sweep", "--over", "eta=1", "--dry-run")[1]
+    assert "3 workers " in onlinemode("sweep", "--over", "eta=1", "--processes", 3, "--dry-run")[1]
 
 
 @pytest.mark.parametrize("place, words", [(("--processes", 2), None), (("--workers", 2), "dashboard at http://")])
-def test_other_places(place, words, onlinemode, tmp_path):
+def test_other_places(place, words, onlinemode, tmp_path, monkeypatch):
     assert onlinemode("sweep", "--over", "eta=1,2", *SMALL, "--out", "s", "--no-plot")[0] == 0
+    got, real = [], places.place_of
+    monkeypatch.setattr("onlinemode.sweeps.api.place_of", lambda executor, job, workers, folder: got.append(
+        (executor, workers)) or real(executor, job, workers, folder))
+    monkeypatch.setattr("onlinemode.sweeps.places.Cluster.has_workers", False)
     code, out, err = onlinemode("sweep", "--over", "eta=1,2", *SMALL, "--out", "t", "--no-plot", *place)
     assert code == 0 and (words is None or words in err) and "2 points: 2 completed" in out
+    assert ("waiting for the first worker ..." in err) == (words is not None)
+    assert got == [(place[0].replace("--", "").replace("workers", "dask"), 2)]
     assert identical(om.open_sweep("s"), om.open_sweep("t"))
 
 
@@ -271,6 +285,8 @@ def test_overwrite_makes_all_points_anew(onlinemode, tmp_path):
 
 BAD = {
     "nothing": ([], "nothing is swept: give --over NAME=VALUES, such as eta=1,2,5"),
+    "empty": (["--over", "eta= "], "--over must be NAME=VALUES, for example eta=1,2,5"),
+    "seeds": (["--seeds", "frob"], "frob"),
     "no values": (["--over", "eta"], "--over must be NAME=VALUES, for example eta=1,2,5"),
     "no number": (["--over", "eta=1,x"], "eta must be a finite number; got 'x'"),
     "no count": (["--over", "eta=1:2"], "a range is FROM:TO:COUNT or FROM:TO:COUNT:log; got '1:2' for eta"),
@@ -300,6 +316,10 @@ BAD = {
     "no folder": (["--over", "eta=1,2", "--out", "no/where"], "cannot write no/where: No such file or directory"),
     "no toml": (["none.toml"], "cannot read none.toml: No such file or directory"),
     "unknown key": (["key.toml"], "key.toml: unknown key 'ovr'; did you mean over?"),
+    "runs": (["runs.toml"], "runs.toml: runs must be true or false; got 3"),
+    "seeds of a file": (["seeds.toml"], "seeds.toml: seeds must be a number or a list of seeds; got '3'"),
+    "observables of a file": (["observables.toml"], "observables.toml: observables must be a list of names; got 3"),
+    "maker": (["maker.toml"], "maker.toml: make must be FILE.py:NAME or MODULE:NAME; got 3"),
     "no table": (["table.toml"], "table.toml: over must be a table, [over], of names and values; got 3"),
     "make": (["make.toml"], "make = 'nowhere:f' cannot be imported"),
 }
@@ -312,6 +332,8 @@ def test_bad_input_is_one_line_and_writes_nothing(name, onlinemode, tmp_path):
     (tmp_path / "bad.csv").write_text("K,M\n2,2\n3\n")
     (tmp_path / "key.toml").write_text("[ovr]\neta = [1, 2]\n")
     (tmp_path / "table.toml").write_text("over = 3\n")
+    for entry in ("runs = 3", 'seeds = "3"', "observables = 3", "maker = 3"):
+        (tmp_path / f"{entry.split()[0]}.toml").write_text(f"{entry.replace('maker', 'make')}\n[over]\neta = [1, 2]\n")
     (tmp_path / "make.toml").write_text('make = "nowhere:f"\n[over]\neta = [1, 2]\n')
     if name == "other sweep":
         other = ("--over", "eta=1", *SMALL, "--noise", 0.5, "--no-plot", "-q", "--out", "sweep")
@@ -328,3 +350,142 @@ def test_an_unreachable_scheduler(onlinemode, tmp_path, monkeypatch):
     code, out, err = onlinemode("sweep", "--over", "eta=1", *SMALL, "--scheduler", "127.0.0.1:9", "-q")
     assert code == 2 and out == "" and err.count("\n") == 1 and "no Dask scheduler answers at tcp://127.0.0.1:9" in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_overwrite_without_a_name_takes_no_other_folder(onlinemode, tmp_path):
+    from onlinemode.claims import Lock
+
+    call = ("sweep", "--over", "eta=1,2", *SMALL, "--no-plot", "--overwrite")
+    assert onlinemode(*call)[0] == 0
+    with Lock(tmp_path / "sweep_showcase_eta" / "sweep.json"):
+        code, _, err = onlinemode(*call)
+        assert code == 2 and "another running process sweeps into sweep_showcase_eta" in err
+    assert onlinemode(*call, "--noise", 0.5)[0] == 0 and len(table(tmp_path / "sweep_showcase_eta")) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep_showcase_eta"]
+
+
+def test_overwrite_and_retry_of_a_named_folder(onlinemode, tmp_path, counted):
+    """The name that the command would take by itself."""
+    call = ("sweep", "--over", "eta=1,2", *SMALL, "--no-plot")
+    assert onlinemode(*call)[0] == 0 and onlinemode(*call)[0] == 0 and counted == [1.0, 2.0]
+    end_as("sweep_showcase_eta", ["completed", "failed"])
+    assert onlinemode(*call, "--retry")[0] == 0 and counted == [1.0, 2.0, 2.0]
+    assert onlinemode(*call, "--overwrite")[0] == 0 and counted == [1.0, 2.0, 2.0, 1.0, 2.0]
+
+
+def end_as(folder, words):
+    """Let the points of a folder have ended so."""
+    from onlinemode.sweeps import store
+    from onlinemode.sweeps.kept import STATUS
+
+    codes = store._zarr_group(Path(folder) / "results.zarr")["status"]
+    codes[...] = np.array([STATUS.index(word) for word in words]).reshape(codes.shape)
+
+
+@pytest.mark.parametrize("words, code", [
+    (["invalid", "invalid"], 2), (["error", "error"], 2), (["lost", "lost"], 2), (["error", "lost"], 2),
+    (["invalid", "completed"], 0), (["failed", "failed"], 0), (["diverged", "diverged"], 0)])
+def test_exit_codes(words, code, onlinemode):
+    """2 where no point could be run; what points are called is told, also with --quiet."""
+    assert onlinemode(*TWO, "--quiet") == (0, "", "")
+    end_as("s", words)
+    found, out, err = onlinemode(*TWO, "--quiet")
+    assert found == code and out == ""
+    assert [line.split(": ")[1] for line in err.splitlines()] == [
+        word for word in dict.fromkeys(words) if word in ("invalid", "error", "lost", "failed")]
+
+
+def test_exit_code_of_a_grid_that_is_not_full(onlinemode):
+    """Points that nobody asked for are no points that could be run."""
+    one, other = (("sweep", "--over", f"eta={eta}", "--over", f"noise={noise}", *SMALL, "--out", "s", "--no-plot")
+                  for eta, noise in ((1, 0), (2, 0.1)))
+    assert onlinemode(*one)[0] == 0 and onlinemode(*other)[0] == 0
+    end_as("s", ["invalid", "missing", "missing", "invalid"])
+    code, out, _ = onlinemode(*other)
+    assert code == 2 and "4 points: 2 missing, 2 invalid" in out
+
+
+def test_where_nothing_is_missing_nobody_is_asked_to_make_it(onlinemode):
+    assert onlinemode(*TWO)[0] == 0
+    code, _, err = onlinemode(*TWO, "--scheduler", "127.0.0.1:9")
+    assert code == 0 and "2 of them there already" in err
+
+
+def test_seeds_of_the_command_line_and_of_a_file(onlinemode, tmp_path):
+    (tmp_path / "s.toml").write_text('N = 40\nK = 2\nalpha = 1\nsave_at = 3\nplot = false\nseeds = 3\n')
+    assert onlinemode("sweep", "s.toml", "--out", "s")[0] == 0
+    assert onlinemode("sweep", "s.toml", "--seeds", "5,7", "--out", "t")[0] == 0
+    assert [om.open_sweep(name).seed.values.tolist() for name in "st"] == [[0, 1, 2], [5, 7]]
+
+
+def test_words_of_observables_in_a_file(onlinemode, tmp_path):
+    (tmp_path / "s.toml").write_text('N = 40\nK = 2\nalpha = 1\nsave_at = 3\nplot = false\nobservables = "R,Q"\n')
+    assert onlinemode("sweep", "s.toml", "--over", "eta=1", "--out", "s")[0] == 0
+    assert {"R", "Q"} < set(om.open_sweep("s").data_vars)
+
+
+def test_json_of_several_names_that_vary_together(onlinemode):
+    code, out, _ = onlinemode("sweep", "--over", "eta,noise=1,0;2,0.1", *SMALL, "--out", "s", "--no-plot", "--json")
+    assert code == 0 and json.loads(out)["over"] == {"eta_noise": [[1.0, 0.0], [2.0, 0.1]]}
+
+
+def test_several_messages(onlinemode, tmp_path, monkeypatch):
+    """The first three; they are told with --quiet, too."""
+    def fail(job, point, progress):
+        raise RuntimeError(f"no luck with {point['eta']}")
+
+    monkeypatch.setattr(work, "_run", fail)
+    call = ("sweep", "--over", "eta=1,2,3,4,5", *SMALL, "--out", "s", "--no-plot")
+    code, out, err = onlinemode(*call, "-q")
+    lines = err.splitlines()
+    assert code == 2 and out == "" and len(lines) == 4 and "no luck with 3.0" in lines[2]
+    assert lines[3] == "onlinemode: and 2 other messages, which table.csv has"
+
+
+def test_a_line_is_printed_for_every_point_of_a_small_sweep(onlinemode, monkeypatch):
+    call = ("sweep", "--over", "N=40,1000", "--over", "eta=-1,1", *SMALL[2:], "--out", "s", "--no-plot")
+    _, out, _ = onlinemode(*call)
+    lines = out.splitlines()
+    assert lines[0].split()[:2] == ["N", "eta"] and lines[3].split()[:2] == ["1,000", "-1.0"]
+    assert lines[1].split()[2:] == ["-"] * 4 + ["invalid"] and lines[2].split()[-1] == "completed"
+    monkeypatch.setattr("onlinemode.cli.sweep_report.MOST_ROWS", 3)
+    assert onlinemode(*call)[1].startswith("4 points: ")
+
+
+def test_slabs_of_the_table(onlinemode, tmp_path, monkeypatch):
+    call = ("sweep", "--over", "eta=1:2:5", "--over", "noise=0,0.1", *SMALL, "--out", "s", "--no-plot", "-q")
+    assert onlinemode(*call)[0] == 0
+    whole = table(tmp_path / "s")
+    monkeypatch.setattr("onlinemode.cli.sweep_report.POINTS_AT_ONCE", 5)
+    assert onlinemode(*call)[0] == 0 and table(tmp_path / "s") == whole and len(whole) == 10
+
+
+def test_the_report_of_replicas(onlinemode, tmp_path):
+    call = ("sweep", "--over", "eta=1,2", *SMALL, "--replicas", 2, "--out", "s", "--no-plot")
+    assert onlinemode(*call)[0] == 0
+    end_as("s", ["completed", "diverged", "completed", "completed"])
+    assert "1 completed, 1 diverged" in onlinemode(*call)[1]
+    assert [(row["status"], row["complete"]) for row in table(tmp_path / "s")] == [
+        ("1 completed, 1 diverged", "False"), ("completed", "True")]
+    end_as("s", ["missing", "completed", "completed", "completed"])
+    assert onlinemode(*call)[0] == 0 and len(table(tmp_path / "s")) == 2
+
+
+def test_how_much_time_is_left_is_said_once(capsys):
+    from onlinemode.cli.sweep import _TimeLeft
+    from onlinemode.sweeps.running import SweepProgress
+
+    for quiet in (True, False):
+        said = _TimeLeft(quiet)
+        for done, left in ((5, 100.0), (6, None), (6, 100.0), (7, 100.0), (8, 90.0)):
+            said(SweepProgress(done, 0, 10, left))
+        assert capsys.readouterr().err.count("left") == (not quiet)
+    said = _TimeLeft(False)
+    for done in (0, 5):
+        said(SweepProgress(done, 0, 10, 1.0))
+    assert capsys.readouterr().err == ""
+
+
+def test_options_of_an_engine_that_is_swept(onlinemode):
+    call = ("sweep", "--over", "engine=ode,chain", "--rtol", 1e-5, *SMALL, "--out", "s", "--no-plot", "-q")
+    assert onlinemode(*call) == (0, "", "") and (om.open_sweep("s").status == "completed").all()
