@@ -269,7 +269,7 @@ def _finish(plan, store, settings, finished):
         there = int((store.made & store.wanted).sum())
         announce(settings, f"stopped by the user after {there:,} of {int(store.wanted.sum()):,} points; the same "
                            "command goes on")
-    counts = sweep_report.count(store.statuses())
+    counts = sweep_report.count(store.statuses()[store.wanted])
     sweep_report.say(plan, dataset, counts, settings, files)
     if not finished:
         return INTERRUPTED

@@ -8,7 +8,8 @@ import numpy as np
 from onlinemode.cli import report
 from onlinemode.errors import ParameterError
 from onlinemode.storage import replacing
-from onlinemode.sweeps.kept import FINISHED, NUMBERS, STATUS
+from onlinemode.sweeps.axes import words_of
+from onlinemode.sweeps.kept import FINISHED, NUMBERS, STATUS, worst_of
 
 MOST_ROWS = 40  # that are printed
 MOST_MESSAGES = 3
@@ -28,14 +29,15 @@ def rows_of(plan, dataset):
         statuses = slab["status"].values.reshape(points, -1)
         values = {name: slab[name].values.reshape(points).tolist() for name in columns}
         for i in np.flatnonzero((statuses != "missing").any(1)).tolist():
-            row = grid.point(begin * rest + i) | {
-                "status": status_words(statuses[i]), "complete": bool(np.isin(statuses[i], FINISHED).all())}
+            complete = bool(np.isin(statuses[i], (*FINISHED, "missing")).all())
+            row = grid.point(begin * rest + i) | {"status": status_words(statuses[i]), "complete": complete}
             yield row | {name: values[name][i] for name in (*NUMBERS, "seconds", "message")}
 
 
 def status_words(replicas):
     """One status for all replicas, or how many there are of each."""
-    kinds, counts = np.unique(replicas, return_counts=True)
+    there = replicas[replicas != "missing"]
+    kinds, counts = np.unique(there, return_counts=True)
     return str(kinds[0]) if len(kinds) == 1 else ", ".join(f"{n} {kind}" for kind, n in zip(kinds, counts))
 
 
@@ -76,7 +78,7 @@ def say(plan, dataset, counts, settings, files):
         return
     if plan.grid.size <= MOST_ROWS:
         print_rows(plan, dataset)
-    print(f"{_points(plan.grid.size)}: " + ", ".join(f"{n:,} {name}" for name, n in counts.items()))
+    print(f"{_points(sum(counts.values()))}: " + ", ".join(f"{n:,} {name}" for name, n in counts.items()))
     report.print_files(files)
 
 
@@ -85,13 +87,9 @@ def _points(number):
 
 
 def count(statuses):
-    """How many points ended how; a point whose replicas ended in different ways counts as the worst of them."""
-    order = np.array([STATUS.index(name) for name in (*FINISHED, "missing", "diverged", "failed", "invalid", "error",
-                                                       "lost")])
-    rank = np.empty(len(STATUS), int)
-    rank[order] = np.arange(len(order))
-    worst = rank[statuses].max(1)
-    return {STATUS[order[i]]: int(n) for i, n in enumerate(np.bincount(worst, minlength=len(order))) if n}
+    """How many points ended how."""
+    counts = np.bincount(worst_of(statuses), minlength=len(STATUS))
+    return {STATUS[code]: int(counts[code]) for code in [*range(1, len(STATUS)), 0] if counts[code]}  # missing last
 
 
 def print_rows(plan, dataset):
@@ -112,7 +110,7 @@ def _say_what_failed(plan, dataset, counts):
         if any(name in row["status"] for name in bad):
             found.setdefault((row["status"], row["message"]), []).append(row)
     for (status, message), rows in list(found.items())[:MOST_MESSAGES]:
-        where = ", ".join(f"{name} = {rows[0][name]}" for name in plan.grid.names)
+        where = words_of({name: rows[0][name] for name in plan.grid.names})
         print(f"onlinemode: {status}: {_points(len(rows))}, the first at {where}: "
               f"{message}", file=sys.stderr)
     if len(found) > MOST_MESSAGES:

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import os
 import sys
+import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +26,18 @@ except ImportError:  # Windows
 LONGEST_NAME = 255  # bytes, of the file systems in use
 _NO_LOCKS = {getattr(errno, name) for name in ("ENOLCK", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL")
              if hasattr(errno, name)}
+
+
+_HELD: "weakref.WeakSet[Lock]" = weakref.WeakSet()
+
+
+def _leave_all():
+    for lock in list(_HELD):
+        lock._leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all)
 
 
 class Held(FileError):
@@ -54,12 +67,14 @@ class Lock:
     def __init__(self, path, shared=False, wait=False):
         self.path = Path(path)
         name = hashlib.sha256(os.fsencode(self.path.name)).hexdigest()[:16]
+        self._descriptor: int | None = None
         self.file, self._locked = self.path.parent / f".onlinemode-{name}.lock", True
         try:
             is_there(path)
             while True:
                 self._descriptor = self._open()
                 if self._lock(shared, wait) and self._still_there():
+                    _HELD.add(self)
                     return
                 os.close(self._descriptor)  # the process before has just removed it
         except BlockingIOError:
@@ -67,6 +82,12 @@ class Lock:
             raise Held(f"another running process writes {self.path}: wait for it, or give another name") from None
         except (OSError, ValueError) as problem:
             raise FileError(cannot_write(path, problem)) from None
+
+    def _leave(self):
+        """In a process that was forked: the lock is the parent's, and must not outlive it here."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def _open(self):
         try:
@@ -124,6 +145,7 @@ class Lock:
         """Remove the hidden file, unless others share it, and unlock."""
         if self._descriptor is None:
             return
+        _HELD.discard(self)
         if fcntl is not None and (not self._locked or self.is_alone()):
             _remove(self.file)
         os.close(self._descriptor)

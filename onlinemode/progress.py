@@ -117,7 +117,7 @@ class PointsBar:
     """
 
     def __init__(self, **options):
-        self._options, self._bar, self._first = options, None, 0
+        self._options, self._bar = options, None
 
     def __call__(self, report):
         """Show points done, failed, and the time left, of a ``SweepProgress``."""

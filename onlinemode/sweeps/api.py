@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from onlinemode import inputs
 from onlinemode.errors import ParameterError
 from onlinemode.experiment import Experiment
 from onlinemode.labelled import need
@@ -15,7 +14,7 @@ from onlinemode.sweeps import kept, running
 from onlinemode.sweeps.places import Cluster, place_of, sends_data
 from onlinemode.sweeps.plan import plan_of
 from onlinemode.sweeps.store import Memory, Store, open_folder
-from onlinemode.sweeps.work import Job, provide
+from onlinemode.sweeps.work import Job, provide, withdraw
 
 if TYPE_CHECKING:
     import xarray
@@ -122,17 +121,16 @@ def make_points(results: Memory | Store, executor: Any = None, workers: int | No
     """
     plan = results.plan
     data = plan.data if sends_data(executor) else dict.fromkeys(plan.data)
-    job = Job(plan.recipe, plan.grid.names, plan.kept, data, kernel_version(), threads=None if executor is None else 1)
+    hashes = {words: given.sha256 for words, given in plan.data.items()}
+    job = Job(plan.recipe, plan.grid.names, plan.kept, data, kernel_version(), None if executor is None else 1,
+              hashes, plan.recipe.code())
     if executor in (None, "threads"):
-        provide(data)
+        provide(job)
     try:
         place = place_of(executor, job, workers, getattr(results, "path", None))
-        if opened is not None:
-            opened(place)
-        return running.run(results, place, (lambda _: None) if report is None else report)
+        return running.run(results, place, (lambda _: None) if report is None else report, opened)
     finally:
-        for words in data:
-            inputs.withdraw(words)
+        withdraw(data)
 
 
 def open_sweep(path: str | PathLike[str]) -> "xarray.Dataset":

@@ -141,6 +141,9 @@ def _axis(key, values, recipe):
         rows = [(value,) for value in _sequence(key, values, kinds[0])]
     checked = tuple(tuple(recipe.spelled(name, _converted(name, value, kind))
                           for name, value, kind in zip(names, row, kinds)) for row in rows)
+    for name, column in zip(names, zip(*checked)):
+        if len({isinstance(value, str) for value in column}) > 1:
+            raise ParameterError(f"the values of {name} must be words or numbers, not both; got {column[:8]!r:.80}")
     if not checked or len(set(checked)) < len(checked):
         raise ParameterError(f"the values of {', '.join(names)} must differ, and be at least one; got "
                              f"{[row[0] if len(row) == 1 else row for row in checked[:8]]}")

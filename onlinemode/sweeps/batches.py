@@ -35,10 +35,12 @@ class Batches:
         self._tile: deque[int] = deque()
         self._ratios: deque[float] = deque(maxlen=REMEMBERED)
         self._estimated, self._known = 0.0, 0  # of the points that are made
+        self._batches, self._compiling = 0, 1
         self._guessed: dict[int, tuple[int, float]] = {}  # of batches in the making: points and seconds
 
     def next(self, workers: int) -> list[int] | None:
         """Numbers of the points of another batch, None where nothing is left to begin."""
+        self._compiling = workers
         while not self._tile:
             tile = next(self._tiles, None)
             if tile is None:
@@ -72,13 +74,16 @@ class Batches:
         count, estimated = self._guessed.pop(numbers[0], (0, 0.0))
         if count != len(numbers):  # a batch that was divided
             estimated = sum(estimate(self._recipe, self._grid, number) for number in numbers)
-        self._ratios.append(seconds / estimated)
+        self._batches += 1
+        if self._batches > self._compiling:  # the first batch of each worker compiles, or reads what is compiled
+            self._ratios.append(seconds / estimated)
         self._estimated += estimated
         self._known += len(numbers)
 
     def seconds_left(self, others: int, workers: int) -> float | None:
         """For the missing points and ``others`` that are in the making; None before anything is measured."""
-        return (self._left + others) * self._usual() / workers if self._known else None
+        left = self._left + others
+        return 0.0 if not left else left * self._usual() / workers if self._ratios else None
 
 
 def estimate(recipe, grid: Grid, number: int) -> float:

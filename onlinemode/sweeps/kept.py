@@ -1,6 +1,7 @@
 """What is kept of a point: how its run ended, in numbers, and observables at the saved times of the sweep."""
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,9 @@ STATUS = ("missing", "completed", "converged", "diverged", "failed", "invalid", 
 missing: not made yet; invalid: the point cannot be run; error: it failed in another way; lost: each process that tried
 it died."""
 FINISHED = ("completed", "converged")
+_ORDER = np.array([STATUS.index(name) for name in ("missing", *FINISHED, "diverged", "failed", "invalid", "error",
+                                                   "lost")])
+_RANK = np.argsort(_ORDER)
 DEFAULT = ("generalization_error", "specialization")
 RUNS = "runs"  # in ``keep``: the whole trajectories, one file each
 
@@ -128,6 +132,8 @@ def checked(keep: Any, statistics: bool) -> tuple[tuple[str, ...], bool]:
     ParameterError
         If one is not known, or no statistics over replicas are made of it.
     """
+    if not isinstance(keep, (str, Iterable)):
+        raise ParameterError(f"keep must be names of observables; got {keep!r:.80}")
     names = (keep,) if isinstance(keep, str) else tuple(keep)
     known = OF_ENSEMBLES if statistics else tuple(OBSERVABLES)
     for name in names:
@@ -167,6 +173,11 @@ def put(rows: dict[str, np.ndarray], place: int, run: Trajectory, kept: Kept) ->
             targets = out[name][0] if kept.replicas > 1 else out[name]
             for number in range(count):
                 _put(targets[number], values[0 if of_theory else number], places, there)
+
+
+def worst_of(statuses: np.ndarray) -> np.ndarray:
+    """The status that counts for each point, by number, (points,): the worst of its replicas that there are."""
+    return _ORDER[_RANK[by_replica(statuses)].max(1)]
 
 
 def by_replica(statuses: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
@@ -20,7 +21,7 @@ from onlinemode import checks
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.labelled import need
 from onlinemode.storage import temporary_name
-from onlinemode.sweeps.work import STOPPED, Job, Packed, make, make_points, prepare_process
+from onlinemode.sweeps.work import Job, Packed, make, make_points, prepare_process
 
 MOST_SENT = 100_000  # bytes of a job that may go with every batch
 QUEUED = 3  # batches a worker, so that it never waits for the client
@@ -58,19 +59,16 @@ class Threads:
 
     def __init__(self, job: Job, workers: int):
         self._job, self.workers, self.queued = job, workers, QUEUED * workers
-        self._pool = concurrent.futures.ThreadPoolExecutor(workers)
+        self._pool, self._stopped = concurrent.futures.ThreadPoolExecutor(workers), threading.Event()
 
     def submit(self, numbers, values):
-        return self._pool.submit(make_points, self._job, numbers, values)
+        return self._pool.submit(make_points, self._job, numbers, values, None, self._stopped)
 
     def close(self, interrupted=False):
         """Let runs end soon after an interrupt."""
         if interrupted:
-            STOPPED.set()
-        try:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-        finally:
-            STOPPED.clear()
+            self._stopped.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 class Processes:
@@ -80,18 +78,21 @@ class Processes:
 
     def __init__(self, job: Job, workers: int):
         self.workers, self.queued, self._packed = workers, QUEUED * workers, Packed.of(job)
+        self._context = multiprocessing.get_context("spawn")
+        self._begun = self._context.Event()
         self._pool = self._begin()
 
     def _begin(self):
         return concurrent.futures.ProcessPoolExecutor(
-            self.workers, multiprocessing.get_context("spawn"), initializer=prepare_process, initargs=(self._packed,))
+            self.workers, self._context, initializer=prepare_process, initargs=(self._packed, self._begun))
 
     def submit(self, numbers, values):
         try:
             return self._pool.submit(make, self._packed.without_content, numbers, values)
-        except BrokenExecutor:
-            self.recover()
-            return self._pool.submit(make, self._packed.without_content, numbers, values)
+        except BrokenExecutor as problem:  # the batch is lost as those that are in the making
+            future = Future()
+            future.set_exception(problem)
+            return future
 
     def recover(self):
         """Another pool.
@@ -99,13 +100,13 @@ class Processes:
         Raises
         ------
         EngineError
-            If the processes end by themselves: they would again.
+            If the processes end before one of them could begin: they would again.
         """
         processes = self._processes()
         wait_until = time.monotonic() + 1.0
         while time.monotonic() < wait_until and all(each.exitcode is None for each in processes):
             time.sleep(0.01)
-        if any((each.exitcode or 0) > 0 for each in processes):
+        if not self._begun.is_set() and any((each.exitcode or 0) > 0 for each in processes):
             raise EngineError("the processes cannot begin (they say why above); a script must make its calls under "
                               'if __name__ == "__main__":')
         self._end()
@@ -135,12 +136,13 @@ class Foreign:
 
     seconds = 1.0
 
-    def __init__(self, job: Job, pool: Any, folder: Any = None):
+    def __init__(self, job: Job, pool: Any, workers: int | None = None, folder: Any = None):
         self._pool, self._packed, self._file = pool, Packed.of(job), None
         if len(self._packed.content or b"") > MOST_SENT:
             self._file = temporary_name((Path(tempfile.gettempdir()) if folder is None else Path(folder)) / "job")
             self._packed = self._packed.in_file(str(self._file))
-        self.workers = getattr(pool, "_max_workers", None) or os.cpu_count() or 1
+        self.workers = (workers or getattr(pool, "num_workers", None) or getattr(pool, "_max_workers", None)
+                        or os.cpu_count() or 1)
         self.queued = QUEUED * self.workers
 
     def submit(self, numbers, values):
@@ -166,14 +168,17 @@ class Cluster:
 
     seconds = 1.0
 
-    def __init__(self, job: Job, client: Any, owned: bool = False, cluster: Any = None):
+    def __init__(self, job: Job, client: Any, owned: bool = False, cluster: Any = None, pool: Any = None):
+        if client.status != "running":
+            raise EngineError(f"the Dask client is {client.status}: give one that is connected")
         self._packed, self._owned, self._cluster = Packed.of(job), owned, cluster
-        self._address, self._workers, self._asked = client.scheduler.address, 1, -math.inf
-        self._use(client)
+        self._address, self._security = client.scheduler.address, client.security
+        self._workers, self._asked = 1, -math.inf
+        self._use(client, pool)
 
-    def _use(self, client):
+    def _use(self, client, pool=None):
         self._client, self._shared = client, None
-        self._pool = client.get_executor(pure=False)
+        self._pool = client.get_executor(pure=False) if pool is None else pool
 
     def wait(self, seconds: float | None = None):
         """Until there is a worker, to which the job can be sent.
@@ -186,10 +191,11 @@ class Cluster:
         if self._shared is None:
             try:
                 self._client.wait_for_workers(1, timeout=seconds)
-            except TimeoutError:
-                raise EngineError(f"the scheduler at {self._address} has had no worker for {seconds:.0f} s; what is "
-                                  "made is kept: start workers, and the same call goes on") from None
-            self._shared = self._client.scatter(self._packed, broadcast=True, hash=False)
+                self._shared = self._client.scatter(self._packed, broadcast=True, hash=False)
+            except (OSError, TimeoutError) as problem:
+                reason = str(problem) or "none has come"
+                raise EngineError(f"the scheduler at {self._address} has no worker ({reason}); what is made is kept: "
+                                  "start workers, and the same call goes on") from None
 
     @property
     def workers(self) -> int:
@@ -220,18 +226,36 @@ class Cluster:
         return self._pool.submit(make, self._shared, numbers, values)
 
     def recover(self):
-        """Connect to the scheduler again."""
+        """Send the job again where its only worker is gone; connect anew where the scheduler is.
+
+        Raises
+        ------
+        EngineError
+            If no scheduler, or no worker, comes in time.
+        """
+        if self._answers():
+            self._shared = None
+            return self.wait(RECONNECT_SECONDS)
         client, began = None, time.monotonic()
         while client is None and time.monotonic() - began < RECONNECT_SECONDS:
-            client = _connected(self._address)
+            client = _connected(self._address, self._security)
         if client is None:
             raise EngineError(f"the scheduler at {self._address} has gone, and did not come back within "
                               f"{RECONNECT_SECONDS:.0f} s; what is made is kept: the same call goes on")
-        with suppress(Exception):
-            self._client.close(timeout=1)
+        if self._owned:
+            with suppress(Exception):
+                self._client.close(timeout=1)
         self._owned = True  # this client is ours, whosever the first one was
         self._use(client)
         self.wait(RECONNECT_SECONDS)
+
+    def _answers(self):
+        """Whether the scheduler does."""
+        try:
+            self._client.nthreads()
+            return self._client.status == "running"
+        except Exception:
+            return False
 
     def close(self, interrupted=False):
         """Forget the batches that are not made, and end what was begun here."""
@@ -247,11 +271,11 @@ class Cluster:
                 self._cluster.close(timeout=10)
 
 
-def _connected(address):
+def _connected(address, security):
     from distributed import Client
 
     try:
-        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False, security=security)
     except (OSError, TimeoutError, ValueError):
         time.sleep(0.5)
         return None
@@ -331,9 +355,9 @@ def place_of(executor: Any, job: Job, workers: int | None = None, folder: Any = 
     if isinstance(executor, str) and "://" in executor:
         return Cluster(job, client_of(executor), owned=True)
     if (client := _client_in(executor)) is not None:
-        return Cluster(job, client)
+        return Cluster(job, client, pool=None if executor is client else executor)
     if isinstance(executor, Executor) or callable(getattr(executor, "submit", None)):
-        return Foreign(job, executor, folder)
+        return Foreign(job, executor, workers, folder)
     raise ParameterError(f"{RULE}; got {executor!r:.80}")
 
 

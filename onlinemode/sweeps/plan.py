@@ -21,6 +21,7 @@ from onlinemode.sweeps.recipe import ExperimentRecipe, FunctionRecipe, recipe_of
 
 FORMAT = 1  # of sweep.json
 TRIED = 64  # points, spread over the sweep, one of which must be possible
+MOST_LOOKED_AT = 1000  # points of a function, to know the longest of them and its replicas
 MOST_RUNS = 10_000  # files of whole trajectories
 
 
@@ -165,24 +166,26 @@ def prepared(recipe: ExperimentRecipe | FunctionRecipe, point: dict[str, Any], t
     return experiment.replace(**changes) if changes else experiment
 
 
+def _values_of(name, first, grid, recipe):
+    """All values that an Experiment's name has in a sweep; of a large one of a function those of some points."""
+    if isinstance(recipe, ExperimentRecipe):
+        axes = [axis for axis in grid.axes if name in axis.names]
+        return axes[0].column(name) if axes else [getattr(first, name)]
+    found = []
+    for number in np.unique(np.linspace(0, grid.size - 1, MOST_LOOKED_AT).astype(int)):
+        with suppress(Exception):  # of a point that cannot be run
+            found.append(getattr(recipe.at(grid.point(number)), name))
+    return found
+
+
 def _times(first, grid, recipe):
     """The saved times of the whole sweep; a count is spread up to its last time, from the shortest step on."""
     alpha, N, engines = (_values_of(name, first, grid, recipe) for name in ("alpha", "N", "engine"))
-    last, largest = max(alpha), max((value for value in N if value is not None), default=None)
-    if count_or_times(first.save_at).ndim:
-        if not isinstance(recipe, ExperimentRecipe):  # other points may be longer
-            last = max(last, first.save_at[-1])
-        return tuple(save_times(first.save_at, last, largest, whole_steps=False)[0].tolist())
-    whole_steps = len(N) == 1 and largest is not None and not _all_theory(engines)
-    return tuple(save_times(first.save_at, last, largest, whole_steps)[0].tolist())
-
-
-def _values_of(name, first, grid, recipe):
-    """All values that an Experiment's name has in a sweep; those of functions are known of the first point alone."""
-    for axis in grid.axes if isinstance(recipe, ExperimentRecipe) else ():
-        if name in axis.names:
-            return axis.column(name)
-    return [getattr(first, name)]
+    last, sizes = max(alpha), {value for value in N if value is not None}
+    largest = max(sizes, default=None)
+    whole_steps = len(sizes) == 1 and not _all_theory(engines)
+    given = count_or_times(first.save_at).ndim > 0
+    return tuple(save_times(first.save_at, last, largest, whole_steps and not given)[0].tolist())
 
 
 def _all_theory(engines):
@@ -196,11 +199,12 @@ def times_of(experiment: Experiment, times: tuple[float, ...]) -> tuple[float, .
 
 
 def _replicas(first, grid, recipe):
-    """The most that a point has: those of the experiment, unless all points have one, see :func:`prepared`."""
-    if not isinstance(recipe, ExperimentRecipe):
-        return first.replicas
-    fresh, engines = (_values_of(name, first, grid, recipe) for name in ("fresh_students", "engine"))
-    return recipe.experiment.replicas if any(fresh) or not _all_theory(engines) else 1
+    """The most that a point has, see :func:`prepared`."""
+    replicas, fresh, engines = (_values_of(name, first, grid, recipe)
+                                for name in ("replicas", "fresh_students", "engine"))
+    if isinstance(recipe, ExperimentRecipe):
+        replicas = [recipe.experiment.replicas]
+    return max(replicas) if any(fresh) or not _all_theory(engines) else 1
 
 
 def _sizes(recipe, grid):

@@ -7,9 +7,11 @@ import hashlib
 import importlib
 import inspect
 import pickle
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
 from onlinemode.errors import FileError, ParameterError
@@ -59,6 +61,10 @@ class ExperimentRecipe:
     def values(self, point: dict[str, Any]) -> dict[str, Any]:
         """The same as a dict of values, in a hundredth of the time."""
         return vars(self.experiment) | point
+
+    def code(self) -> str:
+        """Nothing that a process could have another version of."""
+        return ""
 
     def to_dict(self) -> dict[str, Any]:
         """As ``sweep.json`` holds it."""
@@ -125,6 +131,12 @@ class FunctionRecipe:
         """The values of the experiment."""
         return vars(self.at(point))
 
+    def code(self) -> str:
+        """Hash of the function as this process has loaded it."""
+        source = getattr(self.function, "source", None)
+        known = source if source is not None else repr(_code(getattr(self.function, "__code__", None)))
+        return hashlib.sha256(known.encode()).hexdigest()
+
     def to_dict(self) -> dict[str, Any]:
         """Name and hash of the source, by which a change is noticed."""
         source = getattr(self.function, "source", None)
@@ -133,6 +145,13 @@ class FunctionRecipe:
         except (OSError, TypeError):
             source = ""
         return {"function": self.name, "source": hashlib.sha256(source.encode()).hexdigest()}
+
+
+def _code(code):
+    """What a function does, without where it stands."""
+    if not hasattr(code, "co_code"):
+        return code
+    return code.co_code, code.co_names, code.co_varnames, [_code(constant) for constant in code.co_consts]
 
 
 class FunctionOfFile:
@@ -167,9 +186,11 @@ class FunctionOfFile:
     def function(self):
         """The function, made from the text when it is first needed in a process."""
         if self._function is None:
-            names = {"__name__": Path(self.__module__).stem, "__file__": self.__module__}
-            exec(compile(self.source, self.__module__, "exec"), names)
-            self._function = names.get(self.__qualname__)
+            module = ModuleType("onlinemode_sweep_" + hashlib.sha256(self.source.encode()).hexdigest()[:16])
+            module.__file__ = self.__module__
+            sys.modules[module.__name__] = module  # where dataclasses look for it
+            exec(compile(self.source, self.__module__, "exec"), vars(module))
+            self._function = getattr(module, self.__qualname__, None)
         return self._function
 
     @property

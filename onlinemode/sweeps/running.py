@@ -12,7 +12,7 @@ import numpy as np
 
 from onlinemode.errors import EngineError, OnlineModeError
 from onlinemode.sweeps.batches import Batches
-from onlinemode.sweeps.kept import FINISHED, STATUS, by_replica
+from onlinemode.sweeps.kept import FINISHED, STATUS, worst_of
 from onlinemode.sweeps.work import lost
 
 LOOK_SECONDS = 0.1  # between two reports while nothing comes
@@ -47,7 +47,7 @@ class _Flying:
         return self.breaks >= BREAKS_TOGETHER
 
 
-def run(store: Any, place: Any, report: Callable[[SweepProgress], None]) -> bool:
+def run(store: Any, place: Any, report: Callable[[SweepProgress], None], opened: Callable | None = None) -> bool:
     """Make all points that a store lacks.
 
     Parameters
@@ -56,6 +56,8 @@ def run(store: Any, place: Any, report: Callable[[SweepProgress], None]) -> bool
     place : Here, Threads, Processes, Foreign or Cluster
     report : callable
         Is given a SweepProgress several times a second.
+    opened : callable, optional
+        Is given the place before the first point is made.
 
     Returns
     -------
@@ -67,21 +69,25 @@ def run(store: Any, place: Any, report: Callable[[SweepProgress], None]) -> bool
     EngineError
         If a pool or a scheduler is gone for good.
     """
-    loop = _Loop(store, place, report)
+    loop, ended = None, False
     try:
-        loop.run()
-        interrupted = False
-    except KeyboardInterrupt:
-        loop.cancel()
-        interrupted = True
-    except BaseException:
-        loop.give_up()
-        raise
-    place.close(interrupted)
-    if interrupted:
-        loop.collect()
-    store.flush()
-    return not interrupted
+        try:
+            if opened is not None:
+                opened(place)
+            loop = _Loop(store, place, report)
+            loop.run()
+            ended = True
+        except KeyboardInterrupt:
+            if loop is not None and loop.problem is not None:
+                raise loop.problem from None
+    finally:
+        if loop is not None:
+            loop.cancel()
+        place.close(not ended)
+        if loop is not None and not ended:
+            loop.collect()
+        store.flush()
+    return ended
 
 
 class _Loop:
@@ -93,7 +99,8 @@ class _Loop:
         self._batches = Batches(plan, self._missing_tiles(), missing, place.seconds)
         self._flying = {}  # future to _Flying
         self._again = deque()
-        self._breaks, self._has_made = 0, False
+        self._breaks, self._has_made = 0, bool(store.made.any())
+        self.problem = None  # that the user's own report met inside a run
         self._done = self._done_before = self._total - missing
         self._failed = self._count_failed()
         self._began, self._written, self._writing = time.perf_counter(), time.perf_counter(), 0.0
@@ -154,6 +161,8 @@ class _Loop:
                     raise EngineError(f"the workers cannot make points: {reason}") from None
                 self._lose(flying)
                 broken = broken or not _killed(problem)
+                if _killed(problem):
+                    self._count_break()
             else:
                 self._take(batch, flying.numbers)
         if broken:
@@ -162,11 +171,11 @@ class _Loop:
     def _take(self, batch, numbers):
         self._store.add(batch)
         self._done += len(batch.numbers)
-        self._failed += int((~_well(by_replica(batch.rows["status"]))).sum())
+        self._failed += int((~_well(batch.rows["status"])).sum())
         if batch.numbers:
             self._has_made = True
             self._batches.learn(batch.numbers, float(batch.rows["seconds"].sum()))
-        if len(batch.numbers) < len(numbers):
+        if len(batch.numbers) < len(numbers) or self.problem is not None:
             raise KeyboardInterrupt  # a run was stopped
 
     def _lose(self, flying):
@@ -189,11 +198,14 @@ class _Loop:
             else:
                 self._lose(flying)
         self._store.flush()
+        self._count_break()
+        self._place.recover()
+
+    def _count_break(self):
         self._breaks += 1
         if self._breaks >= BREAKS_AT_ONCE and not self._has_made:
             raise EngineError(f"nothing was made, and the processes died {self._breaks} times: is there memory for all "
                               "of them?")
-        self._place.recover()
 
     def _write_now_and_then(self):
         """As soon as there is something, but not all the time."""
@@ -215,20 +227,16 @@ class _Loop:
                 with suppress(KeyboardInterrupt):
                     self._take(future.result(), flying.numbers)
 
-    def give_up(self):
-        """After an error: keep what is made."""
-        self.cancel()
-        try:
-            self._place.close(interrupted=True)
-        finally:
-            self._store.flush()
-
     def _tell_inside(self, report):
         """From inside a long run in this process: how much of it is done."""
         share = self._done - self._done_before + report.fraction
         spent = time.perf_counter() - self._began
         left = spent * (self._total - self._done - report.fraction) / share if share else None
-        self._report(SweepProgress(self._done, self._failed, self._total, left, report.fraction))
+        try:
+            self._report(SweepProgress(self._done, self._failed, self._total, left, report.fraction))
+        except Exception as problem:  # of the user's function, and no affair of the point
+            self.problem = problem
+            raise KeyboardInterrupt from None
 
     def _tell(self):
         flying = sum(len(each.numbers) for each in self._flying.values())
@@ -236,9 +244,9 @@ class _Loop:
                                    self._batches.seconds_left(flying, self._place.workers)))
 
 
-def _well(codes):
-    """Whether all replicas of each point (points, replicas) ended well."""
-    return np.isin(codes, ENDED_WELL).all(1)
+def _well(statuses):
+    """Whether each point (points, replicas) ended well."""
+    return np.isin(worst_of(statuses), ENDED_WELL)
 
 
 def _is_there(future):

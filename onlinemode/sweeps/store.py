@@ -1,6 +1,6 @@
 """The folder of a sweep: its description, its results in chunks of zarr, and whole trajectories where they are kept.
 
-A chunk is a file that is replaced whole, and the status of a point is written after its values: whenever the process
+A chunk is a file that is replaced whole, and the status of a point is written after its values: however the process
 ends, what has a status is there.
 """
 
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onlinemode.claims import Held, Lock
-from onlinemode.errors import FileError
+from onlinemode.errors import FileError, ParameterError
 from onlinemode.labelled import need
-from onlinemode.storage import cannot_read, cannot_write, replacing, temporary_name
+from onlinemode.storage import cannot_read, cannot_write, temporary_name
+from onlinemode.sweeps import description
 from onlinemode.sweeps.axes import words_of
 from onlinemode.sweeps.dataset import attributes, coords_of, in_memory, readable
 from onlinemode.sweeps.growing import grid_of_list, merged, moved, numbers_in
@@ -26,9 +27,9 @@ from onlinemode.sweeps.tiles import Tiles
 if TYPE_CHECKING:
     import xarray
 
-DESCRIPTION = "sweep.json"
 RESULTS = "results.zarr"
 RUNS = "runs"
+LONGEST_NAME = 180  # bytes of the words in the name of a run's file
 BEFORE = ".onlinemode-before.zarr"  # the results while larger ones take their place
 TABLE = "table.csv"
 LOADED_BYTES = 2**28  # of results up to which a Dataset is read into memory
@@ -92,29 +93,37 @@ class Store:
 
     def __init__(self, plan: Any, path: Any, overwrite: bool = False, retry: bool = False):
         need("zarr")
-        asked = plan.grid
+        if not isinstance(path, (str, os.PathLike)):
+            raise ParameterError(f"store must be the path of a folder; got {path!r:.80}")
         self.path, self.plan = Path(path), plan
         self._buffers: dict[tuple, dict[str, np.ndarray]] = {}
         self._changed: set[tuple] = set()
         self._new = self._make_folder()
         try:
-            self._lock = Lock(self.path / DESCRIPTION)
+            self._lock = Lock(self.path / description.DESCRIPTION)
         except Held:
             raise OtherSweep(f"another running process sweeps into {self.path}: wait for it, or give another "
                              "folder") from None
         try:
             self._take(overwrite)
-            self._statuses = np.array(self._arrays["status"][...]).reshape(self.plan.grid.size, -1)
+            self._see_what_is_there(plan.grid, retry)
         except BaseException:
-            self._lock.release()
-            self._leave_nothing()
+            try:
+                self._leave_nothing()
+            finally:
+                self._lock.release()
             raise
-        if retry:
-            failed = np.isin(self._statuses, [STATUS.index(name) for name in TO_BE_MADE_AGAIN]).any(1)
-            self._statuses[failed] = 0
+
+    def _see_what_is_there(self, asked, retry):
+        """Which points are wanted, and which of them are made."""
+        self._statuses = np.array(self._arrays["status"][...]).reshape(self.plan.grid.size, -1)
         self.made = (self._statuses != 0).any(1)
+        self._in_files = self.made.copy()
         self.wanted = np.zeros(self.plan.grid.size, bool)
         self.wanted[numbers_in(self.plan.grid, asked)] = True
+        if retry:
+            failed = np.isin(self._statuses, [STATUS.index(name) for name in TO_BE_MADE_AGAIN]).any(1)
+            self.made[failed & self.wanted] = False
 
     # -- the folder ---------------------------------------------------------------------------
 
@@ -136,28 +145,31 @@ class Store:
 
     def _take(self, overwrite):
         """Go on with the same sweep, or begin."""
-        known = _known(self.path)
+        known = description.read(self.path)
         if known is None and _contents(self.path):
             raise OtherSweep(f"{self.path} is not the folder of a sweep: give another folder")
-        description = self.plan.describe()
-        if known is not None and not overwrite and (why := difference(known, description)):
+        asked = self.plan.describe()
+        if known is not None and not overwrite and (why := description.difference(known, asked)):
             raise OtherSweep(f"{self.path} {why}: give another folder, or overwrite it")
+        for name in os.listdir(self.path):  # of calls that were killed
+            if name.startswith(".onlinemode-") and name.endswith(".tmp"):
+                _remove(self.path / name)
         there = None if known is None or overwrite else _open(self.path)
         if there is None:
-            self._begin(description)
+            self._begin(asked)
         else:
             self._grow(there)
         self._arrays = _open(self.path)
         self.tiles = Tiles(self.plan.grid.shape, _point_bytes(self.plan))
 
-    def _begin(self, description):
+    def _begin(self, asked):
         """The description, then empty results, under their name when they are whole."""
         temporary = temporary_name(self.path / RESULTS)
         try:
-            for name in (RESULTS, RUNS, TABLE):
+            for name in (BEFORE, RESULTS, RUNS, TABLE):
                 _remove(self.path / name)
-            _write_description(self.path, description)
-            _create(self.plan, temporary, description)
+            description.write(self.path, asked)
+            _create(self.plan, temporary, asked)
             os.replace(temporary, self.path / RESULTS)
         except OSError as problem:
             raise FileError(cannot_write(self.path, problem)) from None
@@ -183,20 +195,20 @@ class Store:
                 group[name][...] = values
             os.replace(self.path / RESULTS, self.path / BEFORE)
             os.replace(temporary, self.path / RESULTS)
-            _write_description(self.path, self.plan.describe())
+            description.write(self.path, self.plan.describe())
         except OSError as problem:
             raise FileError(cannot_write(self.path, problem)) from None
         finally:
             _remove(temporary)
-            _remove(self.path / BEFORE)
+            _settle(self.path)
 
     def close(self) -> None:
         """Write what is not written, and let others have the folder."""
         try:
             self.flush()
-        finally:
             if not self.made.any():
                 self._leave_nothing()
+        finally:
             self._lock.release()
 
     # -- its points ---------------------------------------------------------------------------
@@ -221,7 +233,7 @@ class Store:
         """The arrays of a tile as they are in the files; those that hold nothing are not looked for."""
         region = self.tiles.region(place)
         shape = tuple(each.stop - each.start for each in region)
-        if not self.made[self.tiles.numbers(place)].any():
+        if not self._in_files[self.tiles.numbers(place)].any():
             return nothing(self.plan.variables, *shape)
         return {name: np.array(self._arrays[name][region], object if variable.dtype is str else variable.dtype)
                 for name, variable in self.plan.variables.items()}
@@ -238,11 +250,17 @@ class Store:
                     del self._buffers[place]
         except OSError as problem:
             raise FileError(cannot_write(self.path, problem)) from None
+        except (KeyError, ValueError) as problem:  # zarr finds no array where there was one
+            raise FileError(f"cannot write {self.path}: its results have been changed or removed meanwhile "
+                            f"({problem!s:.80})") from None
 
     def _save_run(self, run, number):
         folder = self.path / RUNS
-        folder.mkdir(exist_ok=True)
-        run.save(folder / run_name(self.plan.grid.point(number)))
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as problem:
+            raise FileError(cannot_write(folder, problem)) from None
+        run.save(folder / run_name(self.plan.grid.point(number), number))
 
     def dataset(self) -> "xarray.Dataset":
         """All results."""
@@ -253,25 +271,12 @@ class Store:
         return self._statuses
 
 
-def run_name(point: dict) -> str:
-    """Name of the file of a point's whole trajectory."""
+def run_name(point: dict, number: int) -> str:
+    """Name of the file of a point's whole trajectory; with the point's number where the words alone may not tell it."""
     text = words_of(point).replace(" = ", "=").replace(", ", ",")
-    return "".join(letter if letter not in '/\\:*?"<>|' else "-" for letter in text)[:200] + ".npz"
-
-
-def _write_description(path, description):
-    with replacing(path / DESCRIPTION, "w") as file:
-        entries = (f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
-                   for name, value in description.items())
-        file.write("{\n " + ",\n ".join(entries) + "\n}\n")
-
-
-def _known(path):
-    """The description of the sweep that is there; None where there is none."""
-    try:
-        return dict(json.loads((Path(path) / DESCRIPTION).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+    name = "".join(letter if letter not in '/\\:*?"<>|' else "-" for letter in text)
+    name = name.encode()[:LONGEST_NAME].decode(errors="ignore")
+    return (name if name == text else f"{name},{number}") + ".npz"
 
 
 def _contents(path):
@@ -287,28 +292,6 @@ def _remove(path):
         path.unlink(missing_ok=True)
 
 
-def difference(known: dict[str, Any], asked: dict[str, Any]) -> str:
-    """What makes a folder that of another sweep, in words; "" where it has other values of the same names at most."""
-    if known.get("kernels") != asked["kernels"]:
-        return (f"was begun by other kernels (onlinemode {known.get('version')}) than those installed (onlinemode "
-                f"{asked['version']}), so the bits would differ")
-    if not _same_names(known.get("over"), asked["over"]):
-        return "holds another sweep, over other names"
-    flat = {**(known.get("experiment") or {}), **known}, {**(asked.get("experiment") or {}), **asked}
-    for name in dict.fromkeys([*flat[1], *flat[0]]):
-        if name not in ("version", "experiment", "over") and flat[0].get(name) != flat[1].get(name):
-            if name == "times":
-                return ("holds another sweep, whose saved times are others (a count in save_at goes by the largest N "
-                        "and alpha: give times instead)")
-            return (f"holds another sweep, whose {name} is {json.dumps(flat[0].get(name), ensure_ascii=False):.80} and "
-                    f"not {json.dumps(flat[1].get(name), ensure_ascii=False):.80}")
-    return ""
-
-
-def _same_names(known, asked):
-    return isinstance(known, list) and [entry[0] for entry in known] == [entry[0] for entry in asked]
-
-
 # -- zarr -----------------------------------------------------------------------------------
 
 
@@ -317,10 +300,10 @@ def _point_bytes(plan):
                for variable in plan.variables.values())
 
 
-def _create(plan, path, description):
+def _create(plan, path, described):
     """An empty store: coordinates by xarray, whose conventions it follows, arrays by zarr, without a chunk."""
     xarray = need("xarray")
-    attrs = attributes(description, plan.title)
+    attrs = attributes(described, plan.title)
     xarray.Dataset(coords=coords_of(plan), attrs=attrs).to_zarr(path, mode="w-", zarr_format=3, consolidated=False)
     tiles = Tiles(plan.grid.shape, _point_bytes(plan))
     group = _zarr_group(path)
@@ -335,11 +318,16 @@ def _zarr_group(path):
     return need("zarr").open_group(str(path), mode="r+", zarr_format=3)
 
 
-def _open(path):
-    """The arrays of a folder; None where there are none yet."""
-    if (path / BEFORE).is_dir() and not (path / RESULTS).is_dir():  # the process ended while the sweep grew
+def _settle(path):
+    """After a sweep has grown, or has failed to: the results are those before, where there are no larger ones."""
+    if (path / BEFORE).is_dir() and not (path / RESULTS).is_dir():
         os.replace(path / BEFORE, path / RESULTS)
     _remove(path / BEFORE)
+
+
+def _open(path):
+    """The arrays of a folder; None where there are none yet."""
+    _settle(path)
     return _zarr_group(path / RESULTS) if (path / RESULTS).is_dir() else None
 
 

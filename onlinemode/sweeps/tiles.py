@@ -1,7 +1,6 @@
 """The grid in tiles: rectangles of neighbouring points, which are the chunks of a file."""
 
 import itertools
-import math
 
 import numpy as np
 
@@ -55,7 +54,3 @@ class Tiles:
     def inside(self, number: int, place: tuple[int, ...]) -> tuple[int, ...]:
         """Where a point lies in its tile."""
         return tuple(int(i) - each.start for i, each in zip(np.unravel_index(number, self.shape), self.region(place)))
-
-    @property
-    def count(self) -> int:
-        return math.prod(self.counts)

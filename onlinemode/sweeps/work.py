@@ -19,7 +19,6 @@ from onlinemode.sweeps.kept import STATUS, Kept, nothing, put
 from onlinemode.sweeps.plan import prepared, times_of
 from onlinemode.trajectory import Status, Trajectory
 
-STOPPED = threading.Event()  # set by a client whose threads should come to an end
 LONGEST_MESSAGE = 1000
 
 
@@ -38,6 +37,10 @@ class Job(NamedTuple):
         Hash of the client's kernels; a worker must have the same.
     threads : int, optional
         Of a run; None for what the experiment says.
+    data : dict
+        SHA-256 of the data sets, by their words.
+    code : str
+        Hash of the function that makes experiments, as the client has loaded it.
     """
 
     recipe: Any
@@ -46,6 +49,8 @@ class Job(NamedTuple):
     inputs: dict[str, Any]
     kernels: str
     threads: int | None = 1
+    data: dict[str, str] = {}
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,11 +99,12 @@ class Batch(NamedTuple):
 _UNPACKED: dict[str, Job] = {}
 
 
-def prepare_process(packed: Packed) -> None:
-    """Begin a process of a pool: unpack the job, and leave Ctrl-C to the client."""
+def prepare_process(packed: Packed, begun: Any) -> None:
+    """Begin a process of a pool: unpack the job, leave Ctrl-C to the client, and tell it that a process could begin."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _unpack(packed)
+    begun.set()
 
 
 def _end_with_parent():
@@ -122,21 +128,44 @@ def _unpack(packed):
         if job.kernels != kernel_version():
             raise EngineError("a worker has other kernels than the client, so the bits would differ: install the same "
                               "version of onlinemode everywhere")
-        provide(job.inputs)
+        if job.code != job.recipe.code():
+            raise EngineError("a worker has loaded another version of the function that makes experiments: start new "
+                              "workers")
+        for before in _UNPACKED.values():
+            withdraw(before.inputs)
+        provide(job)
         _UNPACKED.clear()
         _UNPACKED[packed.key] = job
+        return job
     return _UNPACKED[packed.key]
 
 
-def provide(data: dict[str, Any]) -> None:
-    """Open the data sets of a Job once in this process."""
+def provide(job: Job) -> None:
+    """Open the data sets of a Job once in this process.
+
+    Raises
+    ------
+    EngineError
+        If one is not that of the client.
+    """
     from onlinemode import inputs
 
-    for words, given in data.items():
+    for words, given in job.inputs.items():
         try:
-            inputs.provide(words, inputs.parse(words) if given is None else given)
+            opened = inputs.parse(words) if given is None else given
         except OnlineModeError:  # the points that need it will say so
-            pass
+            continue
+        if opened.to_dict()["sha256"] != job.data[words]:
+            raise EngineError(f"a worker finds other data in {words} than the client: put the same file there")
+        inputs.provide(words, opened)
+
+
+def withdraw(data: dict[str, Any]) -> None:
+    """The words of data sets mean what the files hold again."""
+    from onlinemode import inputs
+
+    for words in data:
+        inputs.withdraw(words)
 
 
 def make(packed: Packed, numbers: list[int], values: list[tuple]) -> Batch:
@@ -158,15 +187,26 @@ def make(packed: Packed, numbers: list[int], values: list[tuple]) -> Batch:
     return make_points(_unpack(packed), numbers, values)
 
 
-def make_points(job: Job, numbers: list[int], values: list[tuple], progress: Any = None) -> Batch:
-    """The same from a Job; ``progress`` is that of :func:`onlinemode.simulate`."""
+def make_points(job: Job, numbers: list[int], values: list[tuple], progress: Any = None,
+                stopped: threading.Event | None = None) -> Batch:
+    """The same from a Job.
+
+    ``progress`` is that of :func:`onlinemode.simulate`; once ``stopped`` is set the batch ends, also inside a run.
+    """
     rows, runs = nothing(job.kept.variables(), len(numbers)), []
+
+    def report(given):
+        if stopped is not None and stopped.is_set():
+            raise KeyboardInterrupt
+        if progress is not None:
+            progress(given)
+
     for place, entries in enumerate(values):
-        if STOPPED.is_set():
+        if stopped is not None and stopped.is_set():
             break
         run, began = None, time.perf_counter()
         try:
-            run = _run(job, dict(zip(job.names, entries)), progress)
+            run = _run(job, dict(zip(job.names, entries)), report)
             if Status.INTERRUPTED in run.status:
                 break
             put(rows, place, run, job.kept)
@@ -176,7 +216,7 @@ def make_points(job: Job, numbers: list[int], values: list[tuple], progress: Any
             run = _fail(rows, place, "invalid", str(problem))
         except MemoryError as problem:
             run = _fail(rows, place, "error", f"not enough memory ({problem})")
-        except Exception as problem:  # one point that fails must not stop the others
+        except (Exception, SystemExit) as problem:  # one point that fails must not stop the others
             run = _fail(rows, place, "error", f"{type(problem).__name__}: {problem}")
         rows["seconds"][place] = time.perf_counter() - began
         runs.append(run if job.kept.runs else None)
@@ -189,13 +229,7 @@ def _run(job, point, progress):
     if experiment.replicas > job.kept.replicas:
         raise ParameterError(f"no point can have more replicas than the first one has, {job.kept.replicas}; got "
                              f"{experiment.replicas}")
-    return experiment.replace(save_at=times_of(experiment, job.kept.times)).run(
-        _until_stopped if progress is None else progress)
-
-
-def _until_stopped(report):
-    if STOPPED.is_set():
-        raise KeyboardInterrupt
+    return experiment.replace(save_at=times_of(experiment, job.kept.times)).run(progress)
 
 
 def _fail(rows, place, status, message):

@@ -95,11 +95,18 @@ def test_values_become_what_an_experiment_has(name, values, expected):
 
 
 @pytest.mark.parametrize("values, expected", [
-    ("3,2.5,x,true", [3, 2.5, "x", True]), ([1, 2.0], [1, 2.0]), (np.array([1, 2]), [1, 2]), (["7"], [7]),
+    ("3,2.5,true", [3, 2.5, True]), ("x,y", ["x", "y"]), ([1, 2.0], [1, 2.0]), (np.array([1, 2]), [1, 2]), (["7"], [7]),
     ([False, "TRUE"], [False, True]), ("-3,1e2", [-3, 100.0]), ("0:2:3", [0.0, 1.0, 2.0]),
     ("power-law:1.0,x", ["power-law:1.0", "x"])])
 def test_values_of_a_function_are_what_they_look_like(values, expected):
     assert typed(column({"width": values}, recipe=OF_FUNCTION)) == typed(expected)
+
+
+def test_words_and_numbers_are_not_mixed():
+    """An array holds one or the other."""
+    for values in (["a", 1], "3,x", [(1, 2), ("b", 3)]):
+        with pytest.raises(ParameterError, match="the values of width must be words or numbers, not both; got"):
+            column({("width", "x") if isinstance(values[0], tuple) else "width": values}, recipe=OF_FUNCTION)
 
 
 def test_linear_ranges():

@@ -172,9 +172,12 @@ def test_the_rate_is_that_of_the_last_batches():
 def test_seconds_left():
     batches = batches_of([range(100)], seconds=1e9)
     assert batches.seconds_left(10, 1) is None
-    batch = batches.next(2)
-    batches.learn(batch, 4.0 * COST * len(batch))
-    left = 100 - len(batch)
+    batch = batches.next(1)
+    batches.learn(batch, 1e3)  # it has compiled
+    assert batches.seconds_left(10, 1) is None and batches.rate == 1.0
+    other = batches.next(1)
+    batches.learn(other, 4.0 * COST * len(other))
+    left = 100 - len(batch) - len(other)
     assert batches.seconds_left(0, 1) == pytest.approx(4.0 * COST * left)
     assert batches.seconds_left(10, 5) == pytest.approx(4.0 * COST * (left + 10) / 5)
 
@@ -222,6 +225,7 @@ def test_impossible_points_leave_batches_as_they_are():
     first = batches.next(1)
     assert first[0] == 0 and len(first) < 100
     batches.learn(first, 0.1)
+    batches.learn(batches.next(1), 0.1)
     assert 0.0 < batches.rate < 100.0 and 0.0 < batches.seconds_left(0, 1) < 1e6
 
 
@@ -243,5 +247,5 @@ def test_batches_of_a_grid_in_tiles():
     tiles = Tiles(plan.grid.shape)
     found = all_of(Batches(plan, (tiles.numbers(place).ravel().tolist() for place in tiles.all()), 2800, 1e9), 3,
                    lambda number: 1e-7)
-    assert sorted(itertools.chain.from_iterable(found)) == list(range(2800)) and tiles.count > 1
+    assert sorted(itertools.chain.from_iterable(found)) == list(range(2800)) and len(list(tiles.all())) > 1
     assert all(len({tiles.place_of(number) for number in batch}) == 1 for batch in found)

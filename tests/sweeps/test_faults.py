@@ -190,7 +190,6 @@ def test_ctrl_c_keeps_what_is_made(long_serial, tmp_path):
         part = om.sweep(LONG, MANY, executor=executor, workers=2, store=folder, progress=stop_after(20))
         missing = int((part.status == "missing").sum())
         assert 0 < missing < 100 and identical(om.open_sweep(folder), part)
-        assert not work.STOPPED.is_set()
         assert identical(om.sweep(LONG, MANY, store=folder), long_serial)
 
 
@@ -528,7 +527,7 @@ def test_threads_end_in_the_middle_of_a_point(monkeypatch):
 
     def run(job, point, progress):
         begun.set()
-        work.STOPPED.wait(3.0)
+        time.sleep(0.5)
         return real(job, point, progress)
 
     def stop(report):
@@ -537,7 +536,82 @@ def test_threads_end_in_the_middle_of_a_point(monkeypatch):
 
     monkeypatch.setattr(work, "_run", run)
     made = om.sweep(SMALL, OVER, executor="threads", workers=1, progress=stop)
-    assert (made.status == "missing").all() and not work.STOPPED.is_set()
+    assert (made.status == "missing").all()
+
+
+def test_a_sweep_that_fails_leaves_another_one_alone(serial, monkeypatch):
+    """Two of them in threads of one process."""
+    outcomes, real, both = [], work._run, threading.Barrier(2)
+
+    def slowly(job, point, progress):
+        time.sleep(0.05)
+        return real(job, point, progress)
+
+    def fail(report):
+        if report.done == 0:
+            both.wait()
+            raise ZeroDivisionError("mine")
+
+    def other():
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            om.sweep(SMALL, OVER, executor="threads", workers=1, progress=fail)
+        outcomes.append("failed")
+
+    monkeypatch.setattr(work, "_run", slowly)
+    thread = threading.Thread(target=other)
+    thread.start()
+    made = om.sweep(SMALL, OVER, executor="threads", workers=1, progress=lambda report: report.done or both.wait()
+                    if not both.broken and both.n_waiting else None)
+    thread.join()
+    assert outcomes == ["failed"] and identical(made, serial)
+
+
+def test_a_report_that_fails_is_no_fault_of_the_point(tmp_path, monkeypatch):
+    """The sweep ends with the user's own error; the point is missing, or what it is."""
+    def fail(report):
+        if report.inside > 0.0:
+            raise ZeroDivisionError("mine")
+
+    monkeypatch.setattr(places.Here, "seconds", 0.0)
+    base = SMALL.replace(engine="chain", N=2000, alpha=20.0)
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        om.sweep(base, {"eta": [1.0, 2.0]}, store=tmp_path / "s", progress=fail)
+    made = om.sweep(base, {"eta": [1.0, 2.0]}, store=tmp_path / "s")
+    assert (made.status == "completed").all()
+
+
+def test_a_point_that_ends_its_process_by_itself_is_lost(long_serial, tmp_path):
+    """A library may call exit(1); also where it is the only one that is left."""
+    (tmp_path / "experiments.py").write_text(textwrap.dedent("""
+        import multiprocessing
+        import os
+        import onlinemode as om
+
+        def make(eta):
+            if eta == 2.0 and multiprocessing.parent_process() is not None:
+                os._exit(1)
+            return om.Experiment(engine="ode", init="committee", K=2, N=50, alpha=4.0, save_at=6, eta=eta)
+    """))
+    for again in (False, True):
+        made = om.sweep(f"{tmp_path}/experiments.py:make", {"eta": [0.5, 1.0, 2.0, 3.0]}, executor="processes",
+                        workers=1, store=tmp_path / "s", retry=again)
+        assert made.status.values.tolist() == ["completed", "completed", "lost", "completed"]
+
+
+def test_workers_that_dask_gives_up_are_no_endless_loop():
+    class KilledWorker(Exception):
+        pass
+
+    class Pool:
+        _max_workers = 1
+
+        def submit(self, *_):
+            future = Future()
+            future.set_exception(KilledWorker("died 3 times"))
+            return future
+
+    with pytest.raises(EngineError, match="nothing was made, and the processes died 8 times"):
+        om.sweep(SMALL, OVER, executor=Pool())
 
 
 def test_a_thread_that_is_stopped_begins_no_point(monkeypatch):
@@ -546,8 +620,8 @@ def test_a_thread_that_is_stopped_begins_no_point(monkeypatch):
     monkeypatch.setattr(work, "_run", lambda *_: pytest.fail("a point was begun"))
     plan, stopped = plan_of(SMALL, OVER), threading.Event()
     stopped.set()
-    monkeypatch.setattr(work, "STOPPED", stopped)
-    assert work.make_points(work.Job(plan.recipe, plan.grid.names, plan.kept, {}, ""), [0], [(0.5, 0.0)]).numbers == []
+    job = work.Job(plan.recipe, plan.grid.names, plan.kept, {}, "")
+    assert work.make_points(job, [0], [(0.5, 0.0)], stopped=stopped).numbers == []
 
 
 def test_ctrl_c_between_the_runs_of_a_batch(monkeypatch):
@@ -582,7 +656,10 @@ def test_no_process_is_left_when_a_place_is_closed(interrupted):
         time.sleep(0.01)
     processes, began = place._processes(), time.monotonic()
     place.close(interrupted)
-    assert processes and not any(process.is_alive() for process in processes)
+    assert processes
+    while any(is_running(process.pid) for process in processes) and time.monotonic() - began < 3.0:
+        time.sleep(0.01)  # the pool's own thread may be the one that waits for their end
+    assert not any(is_running(process.pid) for process in processes)
     assert time.monotonic() - began < 3.0 or not interrupted
 
 
@@ -597,5 +674,8 @@ def test_processes_leave_ctrl_c_to_the_client_and_are_made_anew_when_they_are_ki
     assert sleeping.result() is None and place._pool.submit(os.getpid).result() == process
     with pytest.raises(BrokenProcessPool):
         place._pool.submit(os.kill, place._pool.submit(os.getpid).result(), signal.SIGKILL).result()
+    with pytest.raises(BrokenProcessPool):
+        place.submit([0], [(0.5, 0.0)]).result()
+    place.recover()
     assert place.submit([0], [(0.5, 0.0)]).result().numbers == [0]
     place.close()

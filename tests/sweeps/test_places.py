@@ -218,6 +218,7 @@ class FakeClient:
 
     def __init__(self):
         self.scheduler, self.calls = SimpleNamespace(address="tcp://fake"), []
+        self.status, self.security = "running", None
 
     def get_executor(self, pure):
         return SimpleNamespace(shutdown=lambda wait: self.calls.append("shutdown"))
@@ -239,7 +240,7 @@ def test_what_is_closed_of_a_cluster(owned, calls):
     plan, client = plan_of(SMALL, OVER), FakeClient()
     place = places.Cluster(work.Job(plan.recipe, plan.grid.names, plan.kept, {}, ""), client, owned,
                            SimpleNamespace(close=lambda timeout: client.calls.append("cluster")))
-    with pytest.raises(EngineError, match="the scheduler at tcp://fake has had no worker for 1 s; what is made"):
+    with pytest.raises(EngineError, match="the scheduler at tcp://fake has no worker .none has come.; what is m"):
         place.wait(1.0)
     client.wait_for_workers = lambda number, timeout: None
     place.wait()
@@ -248,13 +249,14 @@ def test_what_is_closed_of_a_cluster(owned, calls):
 
 
 def test_a_client_that_has_connected_again_is_closed(monkeypatch):
+    """That of the user stays."""
     plan, first, second = plan_of(SMALL, OVER), FakeClient(), FakeClient()
     second.wait_for_workers = lambda number, timeout: None
-    monkeypatch.setattr(places, "_connected", lambda address: second)
+    monkeypatch.setattr(places, "_connected", lambda address, security: second)
     place = places.Cluster(work.Job(plan.recipe, plan.grid.names, plan.kept, {}, ""), first)
     place.recover()
     place.close()
-    assert first.calls == ["close"] and second.calls == ["shutdown", "close"]
+    assert first.calls == [] and second.calls == ["shutdown", "close"]
 
 
 def test_a_data_set_is_read_once_in_this_process(tmp_path, monkeypatch):
@@ -267,3 +269,84 @@ def test_a_data_set_is_read_once_in_this_process(tmp_path, monkeypatch):
     few = len(read)
     om.sweep(base, {"eta": [0.5, 1.0, 1.5, 2.0]})
     assert few and len(read) == 2 * few
+
+
+def test_a_scheduler_that_is_there_needs_no_new_client():
+    """The job is sent again where its only worker is gone."""
+    plan, client = plan_of(SMALL, OVER), FakeClient()
+    client.wait_for_workers = lambda number, timeout: None
+    client.nthreads = dict
+    place = places.Cluster(work.Job(plan.recipe, plan.grid.names, plan.kept, {}, ""), client)
+    place.wait()
+    before = place._shared
+    place.recover()
+    assert place._client is client and place._shared is not before and client.calls == []
+
+
+def test_a_client_that_is_closed():
+    plan, client = plan_of(SMALL, OVER), FakeClient()
+    client.status = "closed"
+    with pytest.raises(EngineError, match="the Dask client is closed: give one that is connected"):
+        places.Cluster(work.Job(plan.recipe, plan.grid.names, plan.kept, {}, ""), client)
+
+
+def test_the_only_worker_of_the_user_dies(serial):
+    """Its client is there afterwards."""
+    with local_cluster(1) as cluster, distributed.Client(cluster, set_as_default=False) as client:
+        killed = []
+
+        def kill(report):
+            if report.done and not killed:
+                killed.extend(client.run(os.getpid).values())
+                os.kill(killed[0], 9)
+
+        over = {"eta": "0.5:2:60", "noise": [0.0, 0.1]}
+        made = om.sweep(SMALL.replace(K=3, alpha=60.0), over, executor=client, progress=kill)
+        assert killed and (made.status == "completed").all()
+        assert client.status == "running" and client.submit(int, "3").result() == 3
+
+
+def test_workers_of_an_executor(monkeypatch):
+    plan = plan_of(SMALL, OVER)
+    job = work.Job(plan.recipe, plan.grid.names, plan.kept, {}, "")
+    pool = SimpleNamespace(submit=lambda: None, num_workers=5, _max_workers=7)
+    assert places.place_of(pool, job).workers == 5 and places.place_of(pool, job, 3).workers == 3
+    del pool.num_workers
+    assert places.place_of(pool, job).workers == 7
+
+
+def test_workers_find_the_data_of_the_client_or_nothing(tmp_path, monkeypatch):
+    """A pool that lives longer than a file."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    base = om.Experiment(engine="micro", init="committee", N=12, K=1, alpha=2.0, save_at=4, inputs="rows.npy")
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(2):
+            np.save("rows.npy", rng.normal(size=(30, 12)))
+            assert identical(om.sweep(base, {"eta": [0.5]}, executor=pool), om.sweep(base, {"eta": [0.5]}))
+    plan = plan_of(base, {"eta": [0.5]})
+    data = {"rows.npy": None}
+    job = work.Job(plan.recipe, plan.grid.names, plan.kept, data, work.kernel_version(), 1, {"rows.npy": "x"})
+    with pytest.raises(EngineError, match="a worker finds other data in rows.npy than the client"):
+        work.make(work.Packed.of(job), [0], [(0.5,)])
+    work.withdraw(data)
+
+
+def test_a_worker_with_another_function_is_refused(tmp_path, monkeypatch):
+    import importlib
+
+    path = tmp_path / "experiments_of_places.py"
+    text = ("import onlinemode as om\ndef make(eta):\n    return om.Experiment(engine='ode', init='committee', N=50, "
+            "K=1, alpha=1.0, save_at=3, eta=eta * 1)\n")
+    path.write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    module = importlib.import_module("experiments_of_places")
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        one = om.sweep(module.make, {"eta": [1.0]}, executor=pool)
+        path.write_text(text.replace("eta * 1", "eta * 22"))
+        importlib.reload(module)
+        with pytest.raises(EngineError, match="a worker has loaded another version of the function.*start new workers"):
+            om.sweep(module.make, {"eta": [1.0]}, executor=pool)
+        assert (one.status == "completed").all()
+    sys.modules.pop("experiments_of_places")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import numpy as np
 import pytest
@@ -238,6 +239,7 @@ def test_a_process_that_ends_while_a_sweep_grows(last, tmp_path, monkeypatch, co
     with monkeypatch.context() as killed:
         killed.setattr(store.os, "replace", end)
         killed.setattr(store, "_remove", lambda path: None)
+        killed.setattr(store, "_settle", lambda path: None)
         with pytest.raises(KeyboardInterrupt):
             om.sweep(SMALL, more, store=tmp_path / "s")
     assert (tmp_path / "s" / "results.zarr").exists() == (last == store.RESULTS)
@@ -249,6 +251,88 @@ def test_a_process_that_ends_while_a_sweep_grows(last, tmp_path, monkeypatch, co
     assert not (tmp_path / "s" / store.BEFORE).exists()
     om.sweep(SMALL, more, store=tmp_path / "s")
     assert counted == [{"eta": 3.0, "noise": 0.0}, {"eta": 3.0, "noise": 0.1}]
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_a_sweep_that_fails_to_grow_keeps_its_results(problem, tmp_path, monkeypatch, counted, serial):
+    """Ctrl-C or a full disk between the two names."""
+    om.sweep(SMALL, OVER, store=tmp_path / "s")
+    real = os.replace
+
+    def fail(source, target):
+        if str(target).endswith("results.zarr") and str(source).endswith(".tmp"):
+            raise problem
+        real(source, target)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(store.os, "replace", fail)
+        with pytest.raises((KeyboardInterrupt, FileError)):
+            om.sweep(SMALL, {"eta": [0.5, 3.0], "noise": [0.0, 0.1]}, store=tmp_path / "s")
+    assert identical(om.open_sweep(tmp_path / "s"), serial)
+    assert sorted(os.listdir(tmp_path / "s")) == ["results.zarr", "sweep.json"]
+    counted.clear()
+    assert identical(om.sweep(SMALL, OVER, store=tmp_path / "s"), serial) and counted == []
+
+
+def test_results_of_before_are_not_those_of_another_sweep(tmp_path, monkeypatch):
+    """Killed while it grew, begun anew as another one, and killed again."""
+    om.sweep(SMALL, OVER, store=tmp_path / "s")
+    os.replace(tmp_path / "s" / "results.zarr", tmp_path / "s" / store.BEFORE)
+    (tmp_path / "s" / ".onlinemode-0123.tmp").mkdir()
+    monkeypatch.setattr(store, "_create", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        om.sweep(SMALL.replace(noise=1.0), {"eta": [0.5, 1.0]}, store=tmp_path / "s", overwrite=True)
+    monkeypatch.undo()
+    assert os.listdir(tmp_path / "s") == ["sweep.json"]
+    other = om.sweep(SMALL.replace(noise=1.0), {"eta": [0.5, 1.0]}, store=tmp_path / "s")
+    assert identical(other, om.sweep(SMALL.replace(noise=1.0), {"eta": [0.5, 1.0]}))
+
+
+def test_a_retry_of_some_points_leaves_the_others(tmp_path):
+    over = {"eta": [-1.0, 1.0, -2.0], "noise": [0.0, 0.1]}
+    om.sweep(SMALL, over, store=tmp_path / "s")
+    om.sweep(SMALL, {"eta": [1.0, -2.0], "noise": [0.1]}, store=tmp_path / "s", retry=True)
+    made = om.open_sweep(tmp_path / "s")
+    assert made.status.values.tolist() == [["invalid"] * 2, ["completed"] * 2, ["invalid"] * 2]
+
+
+def test_a_folder_that_goes_while_it_is_filled(tmp_path):
+    import shutil
+
+    def remove(report):
+        if report.done == 0:
+            shutil.rmtree(tmp_path / "s")
+
+    with pytest.raises(FileError, match="cannot write .*s: "):
+        om.sweep(SMALL, OVER, store=tmp_path / "s", progress=remove, keep=("Q", "runs"))
+    with pytest.raises(FileError, match="cannot write .*t: "):
+        om.sweep(SMALL, OVER, store=tmp_path / "t", progress=lambda report: shutil.rmtree(tmp_path / "t",
+                                                                                         ignore_errors=True))
+
+
+def test_a_forked_process_does_not_keep_the_folder(tmp_path):
+    """A pool that was forked may outlive its client."""
+    import multiprocessing
+
+    context = multiprocessing.get_context("fork")
+    lock = Lock(tmp_path / "s")
+    child = context.Process(target=time.sleep, args=(30,))
+    child.start()
+    os.close(lock._descriptor)  # as when the client is killed
+    lock._descriptor = None
+    try:
+        with Lock(tmp_path / "s", wait=True):  # for the child to begin
+            assert child.is_alive()
+    finally:
+        child.terminate()
+        child.join()
+
+
+def test_bad_stores_and_keeps(tmp_path):
+    with pytest.raises(om.errors.ParameterError, match="store must be the path of a folder; got 3"):
+        om.sweep(SMALL, OVER, store=3)
+    with pytest.raises(om.errors.ParameterError, match="keep must be names of observables; got 3"):
+        om.sweep(SMALL, OVER, keep=3)
 
 
 def test_points_that_failed_are_made_anew_where_asked(tmp_path, monkeypatch):
@@ -339,8 +423,12 @@ def test_saved_times_that_go_by_the_largest_alpha(tmp_path):
 
 
 def test_names_of_whole_trajectories_are_names_of_files():
-    assert store.run_name({"inputs": "a/b:c?", "eta": 1.0}) == "inputs=a-b-c-,eta=1.0.npz"
-    assert len(store.run_name({"inputs": "x" * 300})) == 204
+    """Different ones, also where the words are too long or no name."""
+    assert store.run_name({"inputs": "b", "eta": 1.0}, 7) == "inputs=b,eta=1.0.npz"
+    assert store.run_name({"inputs": "a/b:c?", "eta": 1.0}, 7) == "inputs=a-b-c-,eta=1.0,7.npz"
+    for letter in "xé日":
+        name = store.run_name({"inputs": letter * 300, "seed": 3}, 12345)
+        assert len(name.encode()) < 255 and name.endswith(letter + ",12345.npz")
 
 
 @pytest.mark.parametrize("last", ["create", "results.zarr"])
