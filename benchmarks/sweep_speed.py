@@ -2,7 +2,7 @@
 
     python benchmarks/sweep_speed.py [POINTS] [ROUNDS]
 
-First POINTS (10,000) mean-field runs of some milliseconds (K = M = 3, committee, α = 100, 20 saved times), then 30 runs
+First POINTS (10,000) mean-field runs of some milliseconds (K = M = 3, committee, α = 100, 20 saved times), then 40 runs
 of the chain of about a second each.  Places take turns; medians of ROUNDS (3).  Times are those of the whole call, with
 the start of the workers, and with a folder of results.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 import onlinemode as om
 
 SHORT = om.Experiment(engine="ode", init="committee", K=3, N=1000, alpha=100.0, save_at=20)
-LONG = om.Experiment(engine="chain", init="committee", K=3, N=30_000, alpha=100.0, save_at=20)
+LONG = om.Experiment(engine="chain", init="committee", K=3, N=66_000, alpha=100.0, save_at=20)
 PLACES = ("processes", "dask")
 
 
@@ -61,7 +61,7 @@ def main(points=10_000, rounds=3):
     times = {"eta": few["eta"], "noise": few["noise"]}
     assert here.drop_vars("seconds").equals(short.sel(times)), "other bits than in this process"
     print("the first 100 points are those of this process to the bit")
-    compare("30 points of a second", LONG, {"eta": "0.5:2:30"}, rounds)
+    compare("40 points of a second", LONG, {"eta": "0.5:2:40"}, rounds)
 
 
 if __name__ == "__main__":

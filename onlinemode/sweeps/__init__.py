@@ -2,6 +2,6 @@
 
 ``axes`` says what is swept, ``recipe`` what makes an experiment of a point, ``kept`` what is kept of its run; a
 ``plan`` holds the three.  ``work`` is what a worker does, ``places`` where workers are, ``batches`` what they get (by
-its ``cost``), ``running`` the loop.  ``store`` is the folder of
-results, ``tiles`` its chunks, ``dataset`` their labels.
+its ``cost``), ``running`` the loop.  ``store`` is the folder of results, ``description`` its sweep.json, ``tiles`` its
+chunks, ``growing`` more values in it, ``dataset`` the labels.
 """
