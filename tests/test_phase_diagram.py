@@ -1,6 +1,7 @@
 """The phase diagram: its script runs, and what is kept for it is what the code makes now."""
 
-import importlib
+import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,13 @@ SAME = {"chain": 1e-9, "ode": 1e-5}  # solvers differ between versions of SciPy 
 
 @pytest.fixture
 def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "figures"))
-    return importlib.import_module("phase_diagram")
+    """The module, beside the ``common`` of its own folder; that of benchmarks has the same name."""
+    for name in ("common", "phase_diagram"):
+        spec = importlib.util.spec_from_file_location(name, ROOT / "figures" / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
@@ -76,7 +82,7 @@ def test_the_critical_rate_ends_the_plateau(script):
 
 def test_the_script_draws_and_keeps(script, tmp_path, monkeypatch, capsys):
     """A small sweep, its picture, the same from the file, and anew."""
-    common = importlib.import_module("common")
+    common = script.common
     monkeypatch.setattr(common, "FOLDER", tmp_path)
     monkeypatch.setattr(common, "DATA", tmp_path / "data")
     monkeypatch.setattr(script, "QUICK_BASE", script.BASE.replace(N=30, alpha=10.0, replicas=2))
