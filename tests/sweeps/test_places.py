@@ -320,7 +320,7 @@ def test_workers_find_the_data_of_the_client_or_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     base = om.Experiment(engine="micro", init="committee", N=12, K=1, alpha=2.0, save_at=4, inputs="rows.npy")
-    with ThreadPoolExecutor(1) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         for _ in range(2):
             np.save("rows.npy", rng.normal(size=(30, 12)))
             assert identical(om.sweep(base, {"eta": [0.5]}, executor=pool), om.sweep(base, {"eta": [0.5]}))

@@ -316,13 +316,14 @@ def test_a_forked_process_does_not_keep_the_folder(tmp_path):
 
     context = multiprocessing.get_context("fork")
     lock = Lock(tmp_path / "s")
-    child = context.Process(target=time.sleep, args=(30,))
+    child = context.Process(target=time.sleep, args=(60,))
     child.start()
+    began = time.monotonic()
     os.close(lock._descriptor)  # as when the client is killed
     lock._descriptor = None
     try:
         with Lock(tmp_path / "s", wait=True):  # for the child to begin
-            assert child.is_alive()
+            assert child.is_alive() and time.monotonic() - began < 30.0
     finally:
         child.terminate()
         child.join()
