@@ -17,6 +17,7 @@ from onlinemode.sweeps.work import lost
 
 LOOK_SECONDS = 0.1  # between two reports while nothing comes
 FLUSH_SHARE = 0.05  # of the time that may go into writing
+MOST_UNWRITTEN = 16  # tiles in memory, beyond which they are written all the same
 BREAKS_TOGETHER = 2  # of a pool in which a batch was in the making, after which it is made with no other beside it
 DEATHS_ALONE = 2  # of processes that make one point with no other beside it, after which it is given up
 BREAKS_AT_ONCE = 8  # of a pool that has never made anything, after which that is given up
@@ -210,7 +211,7 @@ class _Loop:
     def _write_now_and_then(self):
         """As soon as there is something, but not all the time."""
         now = time.perf_counter()
-        if now - self._written >= self._writing / FLUSH_SHARE:
+        if now - self._written >= self._writing / FLUSH_SHARE or self._store.unwritten > MOST_UNWRITTEN:
             self._store.flush()
             self._written = time.perf_counter()
             self._writing = self._written - now

@@ -56,6 +56,8 @@ class Memory:
             self._flat[name][batch.numbers] = rows
         self.made[batch.numbers] = True
 
+    unwritten = 0
+
     def flush(self) -> None:
         """Nothing to write."""
 
@@ -237,6 +239,11 @@ class Store:
             return nothing(self.plan.variables, *shape)
         return {name: np.array(self._arrays[name][region], object if variable.dtype is str else variable.dtype)
                 for name, variable in self.plan.variables.items()}
+
+    @property
+    def unwritten(self) -> int:
+        """Tiles that have changed since they were written."""
+        return len(self._changed)
 
     def flush(self) -> None:
         """Write all tiles that have changed."""

@@ -381,6 +381,19 @@ def test_what_a_pool_raises_ends_the_sweep():
         om.sweep(SMALL, OVER, executor=Pool())
 
 
+def test_tiles_do_not_wait_in_memory(tmp_path, monkeypatch):
+    """However fast they come, and however long they take to be written."""
+    from onlinemode.sweeps import tiles
+
+    most, real = [], store.Store.add
+    monkeypatch.setattr(tiles, "MOST_POINTS", 1)
+    monkeypatch.setattr(running, "FLUSH_SHARE", 1e-9)
+    monkeypatch.setattr(running, "MOST_UNWRITTEN", 3)
+    monkeypatch.setattr(store.Store, "add", lambda self, batch: real(self, batch) or most.append(self.unwritten))
+    om.sweep(SMALL, {"eta": "0.5:2:20"}, store=tmp_path / "s")
+    assert 3 < max(most) < 8
+
+
 def test_progress_tells_the_share_of_a_folder(tmp_path):
     reports = []
     om.sweep(SMALL, {"eta": [0.5], "noise": [0.0, 0.1]}, store=tmp_path / "s")
