@@ -149,6 +149,8 @@ class FunctionRecipe:
 
 def _code(code):
     """What a function does, without where it stands."""
+    if isinstance(code, frozenset):  # of which each process has an order of its own
+        return sorted(map(repr, code))
     if not hasattr(code, "co_code"):
         return code
     return code.co_code, code.co_names, code.co_varnames, [_code(constant) for constant in code.co_consts]

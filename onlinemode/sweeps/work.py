@@ -227,8 +227,8 @@ def make_points(job: Job, numbers: list[int], values: list[tuple], progress: Any
 def _run(job, point, progress):
     experiment = prepared(job.recipe, point, job.threads)
     if experiment.replicas > job.kept.replicas:
-        raise ParameterError(f"no point can have more replicas than the first one has, {job.kept.replicas}; got "
-                             f"{experiment.replicas}")
+        raise ParameterError(f"a sweep of {job.kept.replicas} replicas, by the points that were looked at first, "
+                             f"has no room for {experiment.replicas}")
     return experiment.replace(save_at=times_of(experiment, job.kept.times)).run(progress)
 
 

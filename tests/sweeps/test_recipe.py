@@ -2,10 +2,13 @@
 
 import functools
 import inspect
+import os
 import pickle
 import subprocess
 import sys
+import tempfile
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -232,7 +235,8 @@ def test_points_of_a_function_may_have_fewer_replicas_than_others(monkeypatch):
     monkeypatch.setattr("onlinemode.sweeps.plan.MOST_LOOKED_AT", 1)
     narrow = om.sweep(of_replicas, {"count": [2, 1, 3]}, keep="Q")
     assert narrow.status.values.tolist() == [["completed"] * 2, ["completed", "missing"], ["invalid"] * 2]
-    assert narrow.message.values[2] == "no point can have more replicas than the first one has, 2; got 3"
+    assert narrow.message.values[2] == ("a sweep of 2 replicas, by the points that were looked at first, has no "
+                                         "room for 3")
     with pytest.raises(ParameterError, match="^replicas are those of the experiments that .*of_replicas makes; leave"):
         om.sweep(of_replicas, {"count": [2]}, replicas=3)
 
@@ -303,3 +307,17 @@ def test_a_file_of_other_bytes(tmp_path):
     (tmp_path / "experiments.py").write_bytes(b"\xff\xfe")
     with pytest.raises(FileError, match="^cannot read .*experiments.py: "):
         FunctionOfFile(tmp_path / "experiments.py", "make")
+
+
+def test_the_code_of_a_function_is_the_same_in_every_process():
+    """Also of one with a set of words, whose order differs from process to process."""
+    def hash_with(seed):
+        code = ("from onlinemode.sweeps.recipe import FunctionRecipe; from code_of_a_test import make; "
+                "print(FunctionRecipe(make).code())")
+        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder,
+                              env={**os.environ, "PYTHONHASHSEED": str(seed)}).stdout
+
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "code_of_a_test.py").write_text(
+            "def make(init):\n    return 1 if init in {'paper', 'graded', 'showcase', 'committee'} else 2\n")
+        assert len({hash_with(seed) for seed in (1, 2, 3, 4)}) == 1
