@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onlinemode.labelled import OBSERVABLES, need
+from onlinemode.labelled import LONG_NAMES, OBSERVABLES, need
 from onlinemode.sweeps.axes import DIMENSIONS, Axis
 from onlinemode.sweeps.kept import NUMBERS, STATUS
 
 if TYPE_CHECKING:
     import xarray
 
-LONG_NAMES = {
-    "alpha": ("time α = steps/N", "steps/N"), "last_alpha": ("last time", "steps/N"), "seed": ("seed", "1"),
-    "N": ("number of inputs", "1"), "K": ("student units", "1"), "M": ("teacher units", "1"), "P": ("modes", "1"),
-    "eta": ("learning rate η", "1"), "noise": ("label noise σ", "1"), "weight_decay": ("weight decay κ", "1"),
-    "batch": ("samples a step", "1"), "replica": ("replica", "1"),
-}
+SWEPT = {"last_alpha": "last time", "N": "number of inputs", "K": "student units", "M": "teacher units", "P": "modes",
+         "eta": "learning rate η", "noise": "label noise σ", "weight_decay": "weight decay κ",
+         "batch": "samples a step"}
+"""Long names of what is swept, where the option's own name says less."""
 
 
 def coordinates(axes: tuple[Axis, ...], times: tuple[float, ...], replicas: int, sizes: dict[str, int]) -> dict:
@@ -34,13 +32,15 @@ def coordinates(axes: tuple[Axis, ...], times: tuple[float, ...], replicas: int,
         found["replica"] = (("replica",), np.arange(replicas), _attrs("replica", np.arange(1)))
     found["alpha"] = (("alpha",), np.array(times), _attrs("alpha", np.zeros(1)))
     for dim, size in sizes.items():
-        found[dim] = ((dim,), np.arange(size), {"long_name": dim.removesuffix("_2").replace("_", " ")})
+        found[dim] = ((dim,), np.arange(size), {"long_name": LONG_NAMES[dim]})
     return found
 
 
 def _attrs(name, column):
-    long_name, unit = LONG_NAMES.get(name, (name.replace("_", " "), "1"))
-    return {"long_name": long_name, "units": unit} if column.dtype.kind in "if" else {"long_name": long_name}
+    attrs = {"long_name": (LONG_NAMES | SWEPT).get(name, name.replace("_", " "))}
+    if column.dtype.kind in "if":
+        attrs["units"] = "steps/N" if name in ("alpha", "last_alpha") else "1"
+    return attrs
 
 
 def attributes(description: dict[str, Any], title: str) -> dict[str, str]:
