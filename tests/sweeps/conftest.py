@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_sweeps import OVER, SMALL
+from small_sweeps import LONG, MANY, OVER, SMALL
 
 import onlinemode as om
 
@@ -13,3 +13,9 @@ def serial():
     made = om.sweep(SMALL, OVER)
     assert (made.status == "completed").all() and np.isfinite(made.generalization_error).all()
     return made
+
+
+@pytest.fixture(scope="session")
+def long_serial():
+    """The longer one."""
+    return om.sweep(LONG, MANY)

@@ -1,0 +1,89 @@
+"""The client of a sweep is killed, interrupted, or one of several: nothing that was made is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_sweeps import identical, is_running
+
+import onlinemode as om
+from onlinemode.sweeps import store
+
+SWEEP = [sys.executable, "-m", "onlinemode", "sweep", "--over", "eta=0.5:2:40", "--over", "noise=0,0.1,0.2", "--engine",
+         "ode", "--init", "committee", "--K", "3", "--N", "50", "--alpha", "60", "--save-at", "6", "--out", "s",
+         "--no-plot"]
+
+
+def made_in(folder):
+    """How many points a folder has, as its statuses say."""
+    try:
+        return int(np.count_nonzero(store._zarr_group(folder / "results.zarr")["status"][...]))
+    except (OSError, KeyError, ValueError):
+        return 0
+
+
+@pytest.mark.parametrize("place", [(), ("--processes", "2"), ("--workers", "2")])
+def test_the_client_is_killed(place, long_serial, tmp_path):
+    """SIGKILL at any moment; the same command goes on, and makes no point twice that was written."""
+    deadline = time.monotonic() + 100
+    for _ in range(4):
+        process = subprocess.Popen([*SWEEP, *place], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   start_new_session=True)
+        before = made_in(tmp_path / "s")
+        while process.poll() is None and made_in(tmp_path / "s") <= before and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        assert made_in(tmp_path / "s") >= before
+    last = subprocess.run([*SWEEP, *place], cwd=tmp_path, capture_output=True, text=True)
+    assert last.returncode == 0, last.stderr
+    assert identical(om.open_sweep(tmp_path / "s"), long_serial)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("place", [(), ("--processes", "2"), ("--workers", "2")])
+def test_the_client_is_interrupted(place, number, tmp_path):
+    """In a terminal the signal goes to the workers, too."""
+    process = subprocess.Popen([*SWEEP, *place], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True, start_new_session=True)
+    while process.poll() is None and made_in(tmp_path / "s") == 0:
+        time.sleep(0.02)
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.terminate()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == (130 if number == signal.SIGINT else 143), err
+    assert "stopped by the user after " in err and "the same command goes on" in err and "Traceback" not in err, err
+    assert (tmp_path / "s" / "table.csv").exists()
+
+
+def test_sweeps_started_together_into_one_folder(long_serial, tmp_path):
+    """One of them has it, the others are refused in one line, or come when it is done and find all there."""
+    processes = [subprocess.Popen([*SWEEP, "-q"], cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    said = [process.communicate(timeout=100)[1] for process in processes]
+    codes = [process.returncode for process in processes]
+    assert 0 in codes and set(codes) <= {0, 2}
+    for code, err in zip(codes, said):
+        assert "Traceback" not in err, err
+        assert code == 0 or "another running process sweeps into s: wait for it" in err.splitlines()[-1], err
+    assert identical(om.open_sweep(tmp_path / "s"), long_serial)
+    assert sorted(os.listdir(tmp_path / "s")) == ["results.zarr", "sweep.json", "table.csv"]
+
+
+def test_a_killed_client_leaves_no_processes(tmp_path):
+    process = subprocess.Popen([*SWEEP, "--processes", "2"], cwd=tmp_path, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, start_new_session=True)
+    while process.poll() is None and made_in(tmp_path / "s") == 0:
+        time.sleep(0.02)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    workers = [int(word) for word in children.read_text().split()]
+    assert len(workers) >= 2
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20.0
+    while any(is_running(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(is_running(worker) for worker in workers)
