@@ -1,0 +1,135 @@
+"""Does memory stay flat while a run goes on for an hour?
+
+    python benchmarks/soak.py [SECONDS] [WHAT ...]
+
+WHAT: micro, chain, sweep (all three, at the same time); SECONDS (3600) each.  Every one is a command of onlinemode in a process
+of its own, with a checkpoint every ten seconds (the sweep with its folder), too long to end by itself.  The resident sets
+of the process and its children are read every two seconds; after SECONDS the command is interrupted as Ctrl-C does, goes
+on from its checkpoint (the sweep: from its folder) for 20 s more, and is interrupted again.  Growth is the median of the last
+tenth of the readings over that of the tenth that follows the first five minutes (or the first tenth, in a short soak).
+"""
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from common import machine
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+READ_EVERY, SETTLED, AFTERWARDS = 2.0, 300.0, 20.0
+COMMANDS = {
+    "micro": ["simulate", "--N", "10000", "--alpha", "1e7", "--eta", "0.5", "--noise", "0.2", "--threads", "1", "--no-theory",
+              "--json", "--out", "micro", "--checkpoint", "micro.ckpt", "--every", "10"],
+    "chain": ["simulate", "--engine", "chain", "--N", "10000", "--alpha", "1e7", "--eta", "0.5", "--noise", "0.2",
+              "--replicas", "20", "--keep", "summary", "--threads", "1", "--no-theory", "--json", "--out", "chain",
+              "--checkpoint", "chain.ckpt", "--every", "10"],
+    "sweep": ["sweep", "--N", "1000", "--alpha", "500", "--over", "eta=0.1:5:300", "--over", "noise=0:1:300",
+              "--processes", "1", "--json", "--out", "sweep"]}
+GOING_ON = {what: ["simulate", "--resume", f"{what}.ckpt", "--no-theory", "--json", "--out", f"{what}-later"]
+            for what in ("micro", "chain")} | {"sweep": COMMANDS["sweep"]}
+
+
+class Soak:
+    """A command, watched."""
+
+    def __init__(self, what, folder):
+        self.what, self.folder, self.readings = what, folder, []
+        self.began = time.monotonic()
+        self.process = start(COMMANDS[what], folder)
+        self.checkpoints, self._written = 0, None
+
+    def read(self):
+        """Take one reading of memory, and count checkpoints."""
+        if self.process.poll() is not None:
+            raise SystemExit(f"{self.what} ended by itself: {self.process.communicate()}")
+        self.readings.append((time.monotonic() - self.began, resident(family(self.process.pid))))
+        file = self.folder / f"{self.what}.ckpt"
+        written = file.stat().st_mtime_ns if file.exists() else None
+        self.checkpoints += written != self._written
+        self._written = written
+
+    def growth(self, seconds):
+        """Median of the last tenth of the readings over that of an early tenth, less one; the early one, in MiB."""
+        begin = SETTLED if seconds > 4 * SETTLED else 0.1 * seconds
+        early = statistics.median(size for when, size in self.readings if begin <= when < begin + seconds / 10)
+        late = statistics.median(size for when, size in self.readings if when >= seconds * 0.9)
+        return late / early - 1.0, early / 2**20
+
+    def end(self):
+        """Interrupt the command; its exit code, and what it printed for scripts."""
+        code, said = interrupt(self.process)
+        process = start(GOING_ON[self.what], self.folder)
+        time.sleep(AFTERWARDS)
+        return code, said, *interrupt(process)
+
+
+def start(arguments, folder):
+    return subprocess.Popen([sys.executable, "-m", "onlinemode", *arguments], cwd=folder, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def interrupt(process):
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=120)
+    try:
+        return process.returncode, json.loads(out)
+    except ValueError:
+        return process.returncode, error.strip()
+
+
+def family(pid):
+    """A process and all that descend from it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    return [pid] + [each for child in children.read_text().split() for each in family(int(child))]
+
+
+def resident(pids):
+    """Sum of the resident sets, in bytes."""
+    total = 0
+    for pid in pids:
+        try:
+            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+        except OSError:  # it ended between
+            pass
+    return total
+
+
+def progress_of(what, said):
+    """What a command made, from what it printed for scripts."""
+    if not isinstance(said, dict):
+        return said
+    if what == "sweep":
+        return said["counts"]
+    return {key: value for key, value in said.items() if not isinstance(value, dict | list)}
+
+
+def main(seconds, wanted):
+    print(machine(), flush=True)
+    with tempfile.TemporaryDirectory() as top:
+        soaks = []
+        for what in wanted:
+            folder = Path(top) / what
+            folder.mkdir()
+            soaks.append(Soak(what, folder))
+        while time.monotonic() - soaks[-1].began < seconds:
+            time.sleep(READ_EVERY)
+            for soak in soaks:
+                soak.read()
+        for soak in soaks:
+            growth, early = soak.growth(seconds)
+            lowest, highest = (bound(size for when, size in soak.readings if when > min(SETTLED, 0.1 * seconds)) / 2**20
+                               for bound in (min, max))
+            code, said, later_code, later = soak.end()
+            print(f"{soak.what}: {seconds:.0f} s, {len(soak.readings)} readings, {early:.1f} MiB then {growth:+.2%}, between "
+                  f"{lowest:.1f} and {highest:.1f}; {soak.checkpoints} checkpoints; exit codes {code} and, gone on, "
+                  f"{later_code}\n  {progress_of(soak.what, said)}\n  {progress_of(soak.what, later)}", flush=True)
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 3600.0, sys.argv[2:] or list(COMMANDS))
