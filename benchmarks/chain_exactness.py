@@ -140,7 +140,7 @@ def main():
             trace, finite = outside(start, N, alpha, 3.0)
             show(f"tr L_X L_Xᵀ, N = {N}, {name}", f"{trace[-1]:.1e}", "1e-28, no NaN", finite and trace[-1] < 1e-28)
     floors = [outside(matched_starts(N)["random teacher"], N, 3000.0, 3.0)[0][-1] for N in (300, 1000)]
-    print(f"{'(its floor rises as N², docs/theory.md, section 7.5: at N = 300 and 1,000 it is':>82} "
+    print(f"{'(its floor rises as N², docs/theory, section 7.5: at N = 300 and 1,000 it is':>82} "
           f"{floors[0]:.1e} and {floors[1]:.1e})")
     lap()
     sizes, replicas = 10 ** np.arange(2, 7), (6000, 4000, 2000, 300, 64)

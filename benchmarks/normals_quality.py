@@ -2,7 +2,7 @@
 
     python benchmarks/normals_quality.py
 
-The reference is the law of section 4.2 of docs/theory.md: Box-Muller on 24-bit uniforms, not the normal
+The reference is the law of section 4.2 of docs/theory: Box-Muller on 24-bit uniforms, not the normal
 law.  Of the 33 z-scores of perfect normals one beyond 3 is seen in 8 % of the runs, one beyond 4 in 0.2 %.
 About a minute.
 """

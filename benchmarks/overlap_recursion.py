@@ -1,6 +1,6 @@
 """The law of the overlaps in double-double: what the chain is held against, here and in the tests.
 
-The reference is the recursion of the overlaps themselves (docs/theory.md, section 7.1, "in terms of overlaps"),
+The reference is the recursion of the overlaps themselves (docs/theory, section 7.1, "in terms of overlaps"),
 
     G' = φ²G + φ/N (c uᵀ + u cᵀ) + c cᵀ |x|²/N²,      O' = φO + c ω_Bᵀ/N,      S = O L_Bᵀ,
 

@@ -2,11 +2,12 @@
 
     python benchmarks/soak.py [SECONDS] [WHAT ...]
 
-WHAT: micro, chain, sweep (all three, at the same time); SECONDS (3600) each.  Every one is a command of onlinemode in a process
-of its own, with a checkpoint every ten seconds (the sweep with its folder), too long to end by itself.  The resident sets
-of the process and its children are read every two seconds; after SECONDS the command is interrupted as Ctrl-C does, goes
-on from its checkpoint (the sweep: from its folder) for 20 s more, and is interrupted again.  Growth is the median of the last
-tenth of the readings over that of the tenth that follows the first five minutes (or the first tenth, in a short soak).
+WHAT: micro, chain, sweep (all three, at the same time); SECONDS (3600) each.  Every one is a command of onlinemode in a
+process of its own, with a checkpoint every ten seconds (the sweep with its folder), too long to end by itself.  The
+resident sets of the process and its children are read every two seconds; after SECONDS the command is interrupted, as
+Ctrl-C does, goes on from its checkpoint (the sweep: from its folder) for 20 s more, and is interrupted again.  Growth
+is the median of the last tenth of the readings over that of the tenth that follows the first five minutes (or the
+first tenth, in a short soak).
 """
 
 import json
@@ -24,8 +25,8 @@ from common import machine
 PAGE = os.sysconf("SC_PAGE_SIZE")
 READ_EVERY, SETTLED, AFTERWARDS = 2.0, 300.0, 20.0
 COMMANDS = {
-    "micro": ["simulate", "--N", "10000", "--alpha", "1e7", "--eta", "0.5", "--noise", "0.2", "--threads", "1", "--no-theory",
-              "--json", "--out", "micro", "--checkpoint", "micro.ckpt", "--every", "10"],
+    "micro": ["simulate", "--N", "10000", "--alpha", "1e7", "--eta", "0.5", "--noise", "0.2", "--threads", "1",
+              "--no-theory", "--json", "--out", "micro", "--checkpoint", "micro.ckpt", "--every", "10"],
     "chain": ["simulate", "--engine", "chain", "--N", "10000", "--alpha", "1e7", "--eta", "0.5", "--noise", "0.2",
               "--replicas", "20", "--keep", "summary", "--threads", "1", "--no-theory", "--json", "--out", "chain",
               "--checkpoint", "chain.ckpt", "--every", "10"],
@@ -126,9 +127,10 @@ def main(seconds, wanted):
             lowest, highest = (bound(size for when, size in soak.readings if when > min(SETTLED, 0.1 * seconds)) / 2**20
                                for bound in (min, max))
             code, said, later_code, later = soak.end()
-            print(f"{soak.what}: {seconds:.0f} s, {len(soak.readings)} readings, {early:.1f} MiB then {growth:+.2%}, between "
-                  f"{lowest:.1f} and {highest:.1f}; {soak.checkpoints} checkpoints; exit codes {code} and, gone on, "
-                  f"{later_code}\n  {progress_of(soak.what, said)}\n  {progress_of(soak.what, later)}", flush=True)
+            print(f"{soak.what}: {seconds:.0f} s, {len(soak.readings)} readings, {early:.1f} MiB then {growth:+.2%}, "
+                  f"between {lowest:.1f} and {highest:.1f}; {soak.checkpoints} checkpoints; exit codes {code} and, "
+                  f"gone on, {later_code}\n  {progress_of(soak.what, said)}\n  {progress_of(soak.what, later)}",
+                  flush=True)
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ def announce_reduced(settings, network, dataset, values):
                      f"{values['halve_every']} instead of {paper['halve_every']}")
     if dataset.is_mixture and settings["hidden"] is None:
         words.append("one network of 8 hidden units instead of five of 3, which cannot separate the four clouds "
-                     "(docs/theory.md, section 10)")
+                     "(docs/theory, section 10)")
     if words:
         announce(settings, f"reduced setting: {'; '.join(words)}; --full for the paper's")
 

@@ -136,8 +136,8 @@ OPTIONS = {
     "batch": option("batch", FROM_1, "Samples a step."),
     "inputs": option("inputs", str, "gaussian, rademacher, uniform, power-law:EXPONENT, manifold:D=LATENT,erf (or "
                      "sign), FILE.npy (its rows, standardised) or FILE.npy:raw (as they are)."),
-    "start": option("start", click.Path(), "What to begin from in place of --init: OVERLAPS.toml (docs/going-on.md), "
-                    "or RUN.npz, to go on with that run.", "--init"),
+    "start": option("start", click.Path(), "What to begin from in place of --init: OVERLAPS.toml "
+                    "(docs/howto/going-on.md), or RUN.npz, to go on with that run.", "--init"),
     "init": option("init", OneOf(CHOICES["init"]), "Initial condition.", "the preset's"),
     "readout": option("readout", OneOf(CHOICES["readout"]), "Second layers: mean (1/K), sum (1) or sqrt (1/√K)."),
     "student_size": option("student_size", NOT_NEGATIVE, "Size of the student's initial modes.",
@@ -171,7 +171,7 @@ SIMULATION = ("replicas", "fresh_students", "keep", "quantiles",
 ODE = OPTIONS_OF["ode"]
 
 OVERLAPS_ALONE = option("start", click.Path(), "What to begin from in place of --init: OVERLAPS.toml "
-                        "(docs/going-on.md).", "--init")  # where there is no going on with a run
+                        "(docs/howto/going-on.md).", "--init")  # where there is no going on with a run
 
 
 def shared_options(*names, replaced=None):

@@ -4,7 +4,7 @@
     python figures/fig1_mixture.py --fresh    # everything anew; also --full and --quick, see deep_common.py
 
 Networks [2, H, 1] with P = 3, batch 10, 100,000 training samples. Three units without biases cannot separate four
-clouds (docs/theory.md, section 10.4). About 4 minutes of CPU time where nothing is kept yet, ten times that with
+clouds (docs/theory, section 10.4). About 4 minutes of CPU time where nothing is kept yet, ten times that with
 --full.
 """
 

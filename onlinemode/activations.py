@@ -1,7 +1,7 @@
 """The activation functions by name: what each is, plainly, and the facts about it that theory and checks need.
 
 An entry of :data:`ACTIVATIONS` is all that a built-in activation takes: the kernels compile its ``formula``, for
-processors and devices, and averages without a closed form are taken over normal nodes (docs/extending.md).
+processors and devices, and averages without a closed form are taken over normal nodes (docs/howto/extending.md).
 """
 
 import math

@@ -17,7 +17,7 @@ RESOLVED = 1e-8  # below this share of the largest ε_g the error of its mean-fi
 
 
 class Prediction(NamedTuple):
-    """Mean and standard deviation over runs at finite N, docs/theory.md, section 8; arrays (n, ...)."""
+    """Mean and standard deviation over runs at finite N, docs/theory, section 8; arrays (n, ...)."""
 
     mean: np.ndarray
     standard_deviation: np.ndarray

@@ -2,7 +2,7 @@
 
 Every function returns :class:`~onlinemode.Weights` (real N-vectors), or with ``weights=False``
 :class:`~onlinemode.OrderParameters` drawn from the exact law of the overlaps of such vectors, at
-any N and without making a vector (docs/theory.md, section 5.5).  The two are different draws of
+any N and without making a vector (docs/theory, section 5.5).  The two are different draws of
 one law.
 
 ``student_seed`` draws another student for the same teacher: ``lambda r: paper(30, student_seed=r)``

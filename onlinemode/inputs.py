@@ -1,6 +1,6 @@
 """What an input vector x is: i.i.d. entries, a covariance spectrum, a hidden manifold, rows of a data set.
 
-All are scaled so that tr Ω/N = 1, with Ω = E[x xᵀ] (docs/theory.md, section 9).  Nothing but
+All are scaled so that tr Ω/N = 1, with Ω = E[x xᵀ] (docs/theory, section 9).  Nothing but
 :class:`Spectrum` and :class:`Rows` fixes N.
 """
 

@@ -55,7 +55,7 @@ LONG_NAMES = {
 
 _WHY_ABSENT = {
     "mode_residuals": "strengths or output modes are trained or differ between replicas, the teacher has another "
-                      "activation, or many students are perfect (docs/theory.md, section 6.3)",
+                      "activation, or many students are perfect (docs/theory, section 6.3)",
 }
 _INT32 = 2**31
 

@@ -1,6 +1,6 @@
 """What is read off the order parameters: specialization, margins, residuals, plateaus.
 
-Arrays in, arrays out; leading axes (replicas, times) are kept.  docs/theory.md, section 6.
+Arrays in, arrays out; leading axes (replicas, times) are kept.  docs/theory, section 6.
 """
 
 import itertools
@@ -255,7 +255,7 @@ def _closest_numbering(R, same, opposite):
 
 
 class Plateau(NamedTuple):
-    """A slow stretch between two falls of the generalization error, docs/theory.md, section 6.4."""
+    """A slow stretch between two falls of the generalization error, docs/theory, section 6.4."""
 
     start: float
     stop: float
@@ -394,7 +394,7 @@ def overlap_deviation(Q: ArrayLike, R: ArrayLike, Q_theory: ArrayLike, R_theory:
     Returns
     -------
     array (...)
-        It falls as N^(−1/2) against the mean-field equations (docs/theory.md, section 6.5).
+        It falls as N^(−1/2) against the mean-field equations (docs/theory, section 6.5).
     """
     Q, R = checks.real("Q", Q), checks.real("R", R)
     Q_theory, R_theory = checks.real("Q_theory", Q_theory), checks.real("R_theory", R_theory)

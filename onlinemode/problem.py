@@ -37,7 +37,7 @@ class LearningRates:
 
     Notes
     -----
-    One step changes X by η/√N and s, A, v by their rates over N (docs/theory.md, section 1.2), so
+    One step changes X by η/√N and s, A, v by their rates over N (docs/theory, section 1.2), so
     all four act on the same time scale α = steps/N.
     """
 

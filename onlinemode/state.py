@@ -237,7 +237,7 @@ def attainable(overlaps: OrderParameters, N: int) -> OrderParameters:
     """The overlaps themselves if vectors in N dimensions have them, else the nearest that such vectors have.
 
     What was rounded, as a table or in float32, may have negative eigenvalues, or a rank above N.  These eigenvalues
-    become zero, within the tolerance of :func:`check_covariance` (docs/theory.md, section 5.6).
+    become zero, within the tolerance of :func:`check_covariance` (docs/theory, section 5.6).
 
     Parameters
     ----------
@@ -313,7 +313,7 @@ def _row_products(a, b):
 
 
 def weights_from_overlaps(overlaps: OrderParameters, N: int, seed: int) -> Weights:
-    """N-dimensional weights that have the given overlaps, made :func:`attainable` (docs/theory.md, section 5.6).
+    """N-dimensional weights that have the given overlaps, made :func:`attainable` (docs/theory, section 5.6).
 
     Parameters
     ----------

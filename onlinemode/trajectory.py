@@ -280,7 +280,7 @@ class Trajectory(Described):
 
     @cached_property
     def specialization(self) -> NDArray[np.float64]:
-        """Normalized specialization (docs/theory.md, section 6.2), (draws, n)."""
+        """Normalized specialization (docs/theory, section 6.2), (draws, n)."""
         return observables.specialization(self.Q, self.R, self.T, self.signed)
 
     @cached_property
@@ -391,7 +391,7 @@ class Trajectory(Described):
                     writer.writerow([r, *(repr(float(value)) for value in values), *(value for _, value in fixed)])
 
     def to_xarray(self, observables: Iterable[str] | None = None) -> "xarray.Dataset":
-        """The run as labelled arrays, copies of its own (docs/labelled.md).
+        """The run as labelled arrays, copies of its own (docs/howto/labelled.md).
 
         Dimensions are replica, only where several are kept, then alpha, then those of units and modes.  T,
         teacher_readout, status and message are always there; with ``keep="summary"`` so are ``count`` and, of each

@@ -34,7 +34,7 @@ def _philox(counter, key):
 
 @pytest.fixture(scope="session")
 def reference_words():
-    """The words of one sample, (counters, 4), from the layout of docs/theory.md, section 4.1."""
+    """The words of one sample, (counters, 4), from the layout of docs/theory, section 4.1."""
 
     def words(indices, stream, replica, sample, seed):
         indices = np.asarray(indices, dtype=np.uint64)

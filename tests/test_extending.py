@@ -1,4 +1,4 @@
-"""docs/extending.md does what it says: a new activation in one file, in every engine and on the command line."""
+"""docs/howto/extending.md does what it says: a new activation in one file, in every engine and on the command line."""
 
 import json
 import os

@@ -51,7 +51,7 @@ def omega(inputs, N):
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("inputs", KINDS, ids=repr)
 def test_sgd_against_a_loop(inputs, batch, random_weights, all_rates):
-    """The rule of docs/theory.md, section 1.2, one sample after the other, to 1e-12."""
+    """The rule of docs/theory, section 1.2, one sample after the other, to 1e-12."""
     w, steps, rates = random_weights(N, K=2, M=3, P=2, seed=1), 50, all_rates
     problem = om.Problem("erf", weight_decay=0.4, batch=batch, rates=rates, inputs=inputs)
     run = om.simulate(problem, w, steps / N, seed=9, save_at=[0.0, steps / N], test_samples=300)
@@ -150,7 +150,7 @@ def test_linear_units_need_no_samples(random_weights):
 
 
 def test_power_law_against_the_exact_mean():
-    """Linear unit, Δ = X − B in the eigenbasis: E Δ_i² obeys an exact recursion (docs/theory.md, section 9.3).
+    """Linear unit, Δ = X − B in the eigenbasis: E Δ_i² obeys an exact recursion (docs/theory, section 9.3).
 
     600 runs; five times, 4 standard errors: 3e-4 false alarms.  A wrong covariance is off by tens.
     """

@@ -11,7 +11,7 @@ from onlinemode.cli.main import main
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 GUIDE = README.split("## Five minutes on the command line")[1].split("## Five minutes in Python")[0]
 COMMANDS = [line.split("#")[0].strip() for line in re.search(r"```\n(.*?)```", GUIDE, re.S)[1].splitlines()]
-GOING_ON = (Path(__file__).parent.parent / "docs/going-on.md").read_text(encoding="utf-8")
+GOING_ON = (Path(__file__).parent.parent / "docs/howto/going-on.md").read_text(encoding="utf-8")
 OVERLAPS = re.search(r"```toml\n(.*?)```", GOING_ON, re.S)[1]
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
 

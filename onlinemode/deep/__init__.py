@@ -1,6 +1,6 @@
 """Deep networks with mode-decomposed weights: layers, training, data sets.
 
-``import onlinemode as om`` and ``om.deep``; the formulas are in docs/theory.md, section 10.
+``import onlinemode as om`` and ``om.deep``; the formulas are in docs/theory, section 10.
 """
 
 from onlinemode.deep import data

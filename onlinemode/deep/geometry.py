@@ -4,7 +4,7 @@ Modes of one layer may be chosen in many ways that give the same W, so everythin
 through orthonormal modes and their strengths (:func:`onlinemode.deep.factors.orthogonal`).  A dense
 layer, cut to as many modes, meets the same measures.
 
-Formulas and how they were checked: docs/theory.md, section 11.3.
+Formulas and how they were checked: docs/theory, section 11.3.
 """
 
 from collections.abc import Sequence

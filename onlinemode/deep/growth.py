@@ -1,6 +1,6 @@
 """How the least number of modes grows with the width: forms of P(w), compared by AICc.
 
-Formulas and how they were checked: docs/theory.md, section 11.4.
+Formulas and how they were checked: docs/theory, section 11.4.
 """
 
 import math

@@ -1,6 +1,6 @@
 """How much a mode matters: rankings of the modes of one layer, and the sorted curve over several networks.
 
-Formulas and how they were checked: docs/theory.md, section 11.1.
+Formulas and how they were checked: docs/theory, section 11.1.
 """
 
 from typing import NamedTuple

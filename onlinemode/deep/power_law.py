@@ -3,7 +3,7 @@
 All fits are least squares in ln τ against ln rank, every rank with the same weight; of several networks
 the mean of ln τ is fitted.
 
-Formulas and how they were checked: docs/theory.md, section 11.1.
+Formulas and how they were checked: docs/theory, section 11.1.
 """
 
 import math

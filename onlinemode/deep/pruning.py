@@ -1,6 +1,6 @@
 """Removal curves: what accuracy is left when modes of a layer are taken away, by importance or at random.
 
-Formulas and how they were checked: docs/theory.md, section 11.2.
+Formulas and how they were checked: docs/theory, section 11.2.
 """
 
 from collections.abc import Sequence

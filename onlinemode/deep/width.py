@@ -4,7 +4,7 @@ At every width the modes climb a fixed grid, several seeds each, until their mea
 the share times the mean accuracy of dense networks of this width.  Between the last number of modes below the target
 and the first one that reaches it, the crossing is interpolated, linearly in accuracy against ln P.
 
-Formulas and how they were checked: docs/theory.md, section 11.4.
+Formulas and how they were checked: docs/theory, section 11.4.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""When the mean-field equations have nothing left to move: docs/theory.md, section 2.6."""
+"""When the mean-field equations have nothing left to move: docs/theory, section 2.6."""
 
 from dataclasses import replace
 

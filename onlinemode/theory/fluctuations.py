@@ -1,7 +1,7 @@
 """Linear-noise theory: fluctuations and the 1/N bias of the order parameters at finite N.
 
 The order parameters of a run at finite N are θ = θ̄(α) + N^(−1/2) ψ + m/N with the mean-field θ̄, a
-Gaussian ψ of covariance Λ and the bias m.  Equations and derivation: docs/theory.md, section 8.
+Gaussian ψ of covariance Λ and the bias m.  Equations and derivation: docs/theory, section 8.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """The mean-field equations of motion, and the generalization error at given order parameters.
 
-Equations and derivations: docs/theory.md, sections 2.2 to 2.5.
+Equations and derivations: docs/theory, sections 2.2 to 2.5.
 """
 
 import numpy as np
@@ -139,7 +139,7 @@ def generalization_error(activation: str, G: ArrayLike, S: ArrayLike, T: ArrayLi
 
     Notes
     -----
-    docs/theory.md, sections 2.3 to 2.5 and 6.1.
+    docs/theory, sections 2.3 to 2.5 and 6.1.
     """
     arrays = {"G": G, "S": S, "T": T, "strengths": strengths, "xi_out": xi_out, "readout": readout,
               "teacher_readout": teacher_readout}

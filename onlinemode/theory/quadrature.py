@@ -1,4 +1,4 @@
-"""Normal nodes for the Gaussian averages that have no closed form (docs/theory.md, section 2.5)."""
+"""Normal nodes for the Gaussian averages that have no closed form (docs/theory, section 2.5)."""
 
 from functools import lru_cache
 

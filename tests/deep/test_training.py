@@ -302,7 +302,7 @@ def test_presets():
 
 @pytest.mark.parametrize("seed", [0, 2])
 def test_the_mixture_is_learned(seed):
-    """Of the seeds 0 to 23 two end lower, at 0.736 and 0.950: a cloud that no unit sees (docs/theory.md, 10.4)."""
+    """Of the seeds 0 to 23 two end lower, at 0.736 and 0.950: a cloud that no unit sees (docs/theory, 10.4)."""
     data = deep.data.gaussian_mixture(20_000, 4000, seed=seed)
     run = deep.train(deep.Network((2, 8, 1), modes=3, loss="mse", seed=seed), data, epochs=3, seed=seed)
     assert run.test_accuracy[-1] > 0.965 > run.test_accuracy[0]

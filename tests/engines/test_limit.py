@@ -25,7 +25,7 @@ def factors():
 def test_deviation_falls_as_the_root_of_N(case):
     """Log-log slope of the rms deviation of the chain's Q and R from the ODE at α = 0.5, N = 10² to 10⁵.
 
-    -0.5 within 0.03, without a plateau (docs/theory.md, section 6.5).  The standard error of the fitted slope is
+    -0.5 within 0.03, without a plateau (docs/theory, section 6.5).  The standard error of the fitted slope is
     0.005 to 0.007: 2e-5 false alarms a case.  The mean over replicas at N = 10⁵ is that of the ODE within 5
     standard errors: 1e-5 false alarms a case.  benchmarks/chain_exactness.py goes to N = 10⁶.
     """

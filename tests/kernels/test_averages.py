@@ -116,7 +116,7 @@ def test_control_variate_is_close_to_tanh():
 
 
 def i4_sum(o):
-    """V by the fourfold sum of Saad and Solla, docs/theory.md, section 2.3; label noise added."""
+    """V by the fourfold sum of Saad and Solla, docs/theory, section 2.3; label noise added."""
     Z = np.block([[o.Q, o.R], [o.R.T, o.T]])
     w = np.concatenate([o.readout, -o.teacher_readout])
     K, n = o.K, len(w)

@@ -37,7 +37,7 @@ def draw():
 
 @pytest.fixture
 def normals(reference_words):
-    """Box-Muller of docs/theory.md, section 4.2, in float64."""
+    """Box-Muller of docs/theory, section 4.2, in float64."""
 
     def make(count, stream, replica, sample, seed):
         words = reference_words(np.arange(-(-count // 4)), stream, replica, sample, seed).reshape(-1, 2)
@@ -50,7 +50,7 @@ def normals(reference_words):
 
 @pytest.fixture
 def reference(reference_words, normals):
-    """One sample of some inputs, from the definitions of docs/theory.md, section 9.1."""
+    """One sample of some inputs, from the definitions of docs/theory, section 9.1."""
 
     def vector(inputs, N, sample, stream=None, seed=SEED, replica=REPLICA):
         where = lambda name: (STREAMS[name] if stream is None else stream, replica, sample, seed)  # noqa: E731

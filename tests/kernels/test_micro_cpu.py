@@ -37,7 +37,7 @@ SLOPE = {"erf": lambda z: math.sqrt(2.0 / math.pi) * np.exp(-z**2 / 2.0), "linea
 
 @pytest.fixture
 def sequential(input_vector):
-    """The rule of docs/theory.md, sections 1.2 and 1.3, one step after the other."""
+    """The rule of docs/theory, sections 1.2 and 1.3, one step after the other."""
 
     def run(weights, rates, kappa, sigma, activation, batch, first, steps, replica):
         X, s, A, v = (np.array(value) for value in (weights.xi_in, weights.strengths, weights.xi_out, weights.readout))

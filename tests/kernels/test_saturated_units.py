@@ -28,7 +28,7 @@ def twice_error(Z, w):
 
 
 def tilted(Z, k, l):
-    """Covariance under the weight exp(−(h_k² + h_l²)/2), and the determinant Λ; docs/theory.md, section 2.3."""
+    """Covariance under the weight exp(−(h_k² + h_l²)/2), and the determinant Λ; docs/theory, section 2.3."""
     a, b, c = 1 + Z[k][k], 1 + Z[l][l], Z[k][l]
     det = a * b - c**2
     n = range(len(Z))

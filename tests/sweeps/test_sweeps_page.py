@@ -1,4 +1,4 @@
-"""docs/sweeps.md: every block runs, and the tables name what there is.
+"""docs/howto/sweeps.md: every block runs, and the tables name what there is.
 
 Blocks after ``<!-- cluster -->`` need Slurm, MPI or several machines: they are compiled or parsed, not run.
 """

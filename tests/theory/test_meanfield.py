@@ -27,7 +27,7 @@ FUNCTIONS = {
 def increments(activation, o, batch, sigma, kappa, rng, steps):
     """N times the change of (G, S, s, A, v) in one step as N → ∞, one row a step, upper triangle of G.
 
-    Inputs of a batch have |x|²/N → 1 and no overlap with each other (docs/theory.md, section 2.2).
+    Inputs of a batch have |x|²/N → 1 and no overlap with each other (docs/theory, section 2.2).
     """
     g, slope = FUNCTIONS[activation]
     values, vectors = np.linalg.eigh(np.block([[o.G, o.S], [o.S.T, o.T]]))
@@ -201,7 +201,7 @@ def test_relu_with_a_silent_unit(random_overlaps):
 
 @pytest.mark.parametrize("batch, kappa", [(1, 0.0), (3, 0.1)])
 def test_conserved_quantity(batch, kappa):
-    """s_p²/η_s − Σ_k A_kp²/η_A is constant to 1e-10 of its size over α = 1000 (docs/theory.md, section 2.7)."""
+    """s_p²/η_s − Σ_k A_kp²/η_A is constant to 1e-10 of its size over α = 1000 (docs/theory, section 2.7)."""
     rates = om.LearningRates(xi_in=1.0, strengths=0.7, xi_out=0.4)
     problem = om.Problem(noise=0.1, batch=batch, weight_decay=kappa, rates=rates)
     start = om.initial.paper(1000, K=4, P=3, seed=3, readout="sqrt")
@@ -215,7 +215,7 @@ def test_conserved_quantity(batch, kappa):
 
 
 def test_both_readouts_scaled_is_a_change_of_rates(random_overlaps):
-    """v, v*, σ times b and η/b² leave the drift of X unchanged (docs/theory.md, section 1.4)."""
+    """v, v*, σ times b and η/b² leave the drift of X unchanged (docs/theory, section 1.4)."""
     o, b = random_overlaps(3, 2, 2, seed=31), 2.5
     scaled = om.OrderParameters(G=o.G, S=o.S, T=o.T, strengths=o.strengths, xi_out=o.xi_out, readout=b * o.readout,
                                 teacher_readout=b * o.teacher_readout)

@@ -39,7 +39,7 @@ SMALL = ("strengths", "xi_out", "readout")
 
 
 class ChainStart:
-    """The factors of a start: X/√N = L_XB O_B + L_X O_X, B/√N = L_B O_B; docs/theory.md, section 7.
+    """The factors of a start: X/√N = L_XB O_B + L_X O_X, B/√N = L_B O_B; docs/theory, section 7.
 
     Attributes
     ----------

@@ -7,7 +7,7 @@ BYTES_KEPT = 2**27  # of the samples of one replica; those beyond are drawn agai
 
 
 class FreshSamples:
-    """Test samples of one replica, the same at all times (docs/theory.md, section 9.5).
+    """Test samples of one replica, the same at all times (docs/theory, section 9.5).
 
     Parameters
     ----------

@@ -34,5 +34,5 @@ class Options(base.Options):
 
     def tolerances(self, problem):
         """rtol and atol: where they are not given 1e-9, 1e-12; for relu, whose right-hand side jumps, 1e-5, 1e-7."""
-        usual = (1e-9, 1e-12) if problem.activations[0].smooth else (1e-5, 1e-7)  # docs/theory.md, section 2.6
+        usual = (1e-9, 1e-12) if problem.activations[0].smooth else (1e-5, 1e-7)  # docs/theory, section 2.6
         return tuple(each if given is None else given for given, each in zip((self.rtol, self.atol), usual))

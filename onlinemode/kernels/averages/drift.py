@@ -1,4 +1,4 @@
-"""Right-hand side of the mean-field equations, docs/theory.md, section 2.2: one function for each way to average.
+"""Right-hand side of the mean-field equations, docs/theory, section 2.2: one function for each way to average.
 
 A state is one flat vector, the concatenation of: upper triangle of G by rows, S, strengths, xi_out, readout.
 """

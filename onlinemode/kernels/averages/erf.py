@@ -1,4 +1,4 @@
-"""Averages for g(z) = erf(z/√2), in closed form; docs/theory.md, section 2.3."""
+"""Averages for g(z) = erf(z/√2), in closed form; docs/theory, section 2.3."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def minor(a, b, c, d):
 
 @compiled(inner=True)
 def _correlate(Z, arguments, complements):
-    """x and 1 − x² for the pairs i ≤ j, x = Z_ij / √((1+Z_ii)(1+Z_jj)); docs/theory.md, section 2.3."""
+    """x and 1 − x² for the pairs i ≤ j, x = Z_ij / √((1+Z_ii)(1+Z_jj)); docs/theory, section 2.3."""
     n = Z.shape[0]
     scale = np.empty(n)
     for i in range(n):
@@ -87,7 +87,7 @@ def closed_error(Z, w):
 
 @compiled(fastmath=_CONTRACT)
 def erf_averages(Z, cross, w, K, noise, out):
-    """All averages for g(z) = erf(z/√2); docs/theory.md, section 2.3."""
+    """All averages for g(z) = erf(z/√2); docs/theory, section 2.3."""
     n = w.size
     weights = pair_weights(w)
     arguments, complements, angles = np.empty(weights.size), np.empty(weights.size), np.empty(weights.size)

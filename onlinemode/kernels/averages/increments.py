@@ -1,4 +1,4 @@
-"""Moments of the one-step increments, for the linear-noise theory; docs/theory.md, section 8."""
+"""Moments of the one-step increments, for the linear-noise theory; docs/theory, section 8."""
 
 import numpy as np
 

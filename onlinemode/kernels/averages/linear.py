@@ -1,4 +1,4 @@
-"""Averages for g(z) = z, in closed form; docs/theory.md, section 2.4."""
+"""Averages for g(z) = z, in closed form; docs/theory, section 2.4."""
 
 from onlinemode.kernels.jit import compiled
 
@@ -7,7 +7,7 @@ _CONTRACT = {"contract"}
 
 @compiled(fastmath=_CONTRACT)
 def linear_averages(Z, cross, w, K, noise, out):
-    """All averages for g(z) = z; docs/theory.md, section 2.4."""
+    """All averages for g(z) = z; docs/theory, section 2.4."""
     n = w.size
     squared_error = 0.0
     for i in range(n):

@@ -1,4 +1,4 @@
-"""Averages over fixed normal nodes, through the learning rule itself: for any activations; docs/theory.md, section 2.5.
+"""Averages over fixed normal nodes, through the learning rule itself: for any activations; docs/theory, section 2.5.
 
 tanh has an erf as control variate: nodes only average the difference between the two, and the averages of erf are
 known in closed form.

@@ -1,6 +1,6 @@
 """What the mean-field equations need to know about one sample, for any activation.
 
-Six averages at given order parameters (docs/theory.md, sections 2.2 to 2.5):
+Six averages at given order parameters (docs/theory, sections 2.2 to 2.5):
 
     H_u = E[δ uᵀ]  (K, P)      H_ν = E[δ νᵀ]  (K, M)      V = E[δ δᵀ]  (K, K)
     E[e g(λ)]  (K,)            ε_g = ½ E[e²] without label noise

@@ -1,4 +1,4 @@
-"""Averages for g(z) = max(z, 0) that have a closed form: all but V; docs/theory.md, section 2.5."""
+"""Averages for g(z) = max(z, 0) that have a closed form: all but V; docs/theory, section 2.5."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def _field_average(slope, diagonal, cross, out):
 
 @compiled
 def relu_averages(Z, cross, w, K, out):
-    """The averages of relu that have a closed form: all but V; docs/theory.md, section 2.5."""
+    """The averages of relu that have a closed form: all but V; docs/theory, section 2.5."""
     n = w.size
     squared_error = 0.0
     slope = np.zeros((K, n))

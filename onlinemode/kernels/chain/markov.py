@@ -1,4 +1,4 @@
-"""The exact Markov chain of the overlaps at finite N, in factor form; docs/theory.md, section 7.
+"""The exact Markov chain of the overlaps at finite N, in factor form; docs/theory, section 7.
 
 For Gaussian inputs the learning rule only needs the fields (u, ν) and |x|², whose joint law follows
 from the overlaps.  All vectors are kept by their components in an orthonormal frame whose first r_B

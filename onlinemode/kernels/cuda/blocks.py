@@ -1,7 +1,7 @@
 """The kernels of N-dimensional online SGD on a CUDA device; :mod:`onlinemode.kernels.cuda.micro` launches them.
 
 They make the blocks of :mod:`onlinemode.kernels.micro.sgd` on a whole grid, three launches a block of
-samples (docs/theory.md, section 3), which wait for each other on the device alone:
+samples (docs/theory, section 3), which wait for each other on the device alone:
 
 1. ``sweep``, on the whole grid: the modes receive the update of the previous block, the next inputs are
    drawn from the counters that the CPU uses, to the same bits, and the products of modes, teacher

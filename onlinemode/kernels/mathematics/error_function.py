@@ -1,4 +1,4 @@
-"""erf(z/√2) and its derivative in loops that LLVM vectorises: docs/theory.md, section 4.4.
+"""erf(z/√2) and its derivative in loops that LLVM vectorises: docs/theory, section 4.4.
 
 The two share the exponential and have no branches; a library's erf is called unit by unit.
 """
@@ -12,7 +12,7 @@ from onlinemode.kernels.mathematics.fused import fma
 
 _SQRT_2_OVER_PI = math.sqrt(2.0 / math.pi)
 
-# Polynomials of degree 11, lowest power first; the approximations of docs/theory.md, section 4.4
+# Polynomials of degree 11, lowest power first; the approximations of docs/theory, section 4.4
 _EXP = (
     1.0, 1.0, 0.5000000000000018, 0.16666666666666166, 0.041666666666492276, 0.008333333333559905,
     0.001388888895135803, 0.0001984126943183175, 2.4801486376203207e-05, 2.7557622936166907e-06,

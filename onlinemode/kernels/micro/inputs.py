@@ -1,4 +1,4 @@
-"""Inputs other than i.i.d. Gaussian, their covariance, and the error on fresh samples (docs/theory.md, section 9).
+"""Inputs other than i.i.d. Gaussian, their covariance, and the error on fresh samples (docs/theory, section 9).
 
 A :class:`Source` says how the entries of a sample come from its counters.  Any tile of any sample can be
 made by itself, so inputs depend neither on blocks and tiles nor on the order of the work.

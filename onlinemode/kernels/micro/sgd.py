@@ -1,6 +1,6 @@
 """N-dimensional online SGD: real weight vectors, a fresh input per sample.
 
-Blocks of samples (docs/theory.md, section 3).  The N-dimensional work of a block is one sweep over
+Blocks of samples (docs/theory, section 3).  The N-dimensional work of a block is one sweep over
 tiles that stay in the second-level cache: a tile of the weights receives the update of the previous
 block, the next inputs of that tile are drawn, and both are projected on each other.  The learning
 rule itself then runs in the small space of the fields.  This equals the sequential algorithm to

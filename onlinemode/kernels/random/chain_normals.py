@@ -2,7 +2,7 @@
 
 Box-Muller on 52-bit uniforms with branch-free polynomials (logarithm, sine, cosine after Sun's
 fdlibm), one counter for two normals; chi variates by the rejection method of G. Marsaglia and W. W.
-Tsang, ACM Trans. Math. Softw. 26, 363 (2000).  See docs/theory.md, section 4.3.
+Tsang, ACM Trans. Math. Softw. 26, 363 (2000).  See docs/theory, section 4.3.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 Box-Muller on 24-bit uniforms with branch-free float32 polynomials (logarithm, sine, cosine after
 S. L. Moshier's Cephes library), written so that LLVM vectorises the loops.  The smallest uniform is
-2^-24, so no normal exceeds sqrt(-2 ln 2^-24) = 5.77 in magnitude.  See docs/theory.md, section 4.2.
+2^-24, so no normal exceeds sqrt(-2 ln 2^-24) = 5.77 in magnitude.  See docs/theory, section 4.2.
 """
 
 import math

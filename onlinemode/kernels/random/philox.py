@@ -1,7 +1,7 @@
 """The counter-based generator Philox4x32-10 and the streams that keep its purposes apart.
 
 Source: J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as
-1, 2, 3", SC'11.  The layout of the counter is described in docs/theory.md, section 4.1.
+1, 2, 3", SC'11.  The layout of the counter is described in docs/theory, section 4.1.
 """
 
 from typing import NamedTuple

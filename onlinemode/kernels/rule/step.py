@@ -1,6 +1,6 @@
 """One step of online learning, in the space of the fields; every engine makes its steps from here.
 
-The rule (docs/theory.md, section 1.2) never needs the input vector itself: it takes the mode
+The rule (docs/theory, section 1.2) never needs the input vector itself: it takes the mode
 fields u and the teacher fields ν of a sample and gives the gradients of the small factors and the
 coefficients with which the input is added to the input modes.  How u and ν come about is the
 business of the engine: projections of real vectors, a Gaussian draw, quadrature nodes.  A step is
