@@ -36,7 +36,7 @@ print(json.dumps({engine: [float(run.G[0, 0, 0, 0]), float(run.generalization_er
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory):
     """The package with the two pieces of code of the page in their place."""
-    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "howto" / "extending.md").read_text(encoding="utf-8")
     function, entry = re.findall(r"```python\n(.*?)```", page, re.S)[:2]
     folder = tmp_path_factory.mktemp("extended")
     shutil.copytree(ROOT / "onlinemode", folder / "onlinemode", ignore=shutil.ignore_patterns("__pycache__"))

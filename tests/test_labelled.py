@@ -19,7 +19,7 @@ from onlinemode.errors import MissingPackageError, ParameterError
 
 PROBLEM = om.Problem(noise=0.1, rates=om.LearningRates(xi_in=1.0))
 TIMES = [0.0, 0.5, 1.0, 3.0]
-PAGE = (Path(__file__).parents[1] / "docs" / "labelled.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[1] / "docs" / "howto" / "labelled.md").read_text("utf-8")
 INDICES = {"student_unit", "student_unit_2", "teacher_unit", "teacher_unit_2", "mode", "mode_2"}
 
 

@@ -1,4 +1,4 @@
-"""docs/howto/sweeps.md: every block runs, and the tables name what there is.
+"""docs/howto/sweeps.md and clusters.md: every block runs, and the tables name what there is.
 
 Blocks after ``<!-- cluster -->`` need Slurm, MPI or several machines: they are compiled or parsed, not run.
 """
@@ -22,7 +22,8 @@ from onlinemode.cli.main import main
 from onlinemode.labelled import OBSERVABLES
 from onlinemode.sweeps.kept import NUMBERS, STATUS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text("utf-8")
+HOWTO = Path(__file__).parents[2] / "docs" / "howto"
+PAGE = "".join((HOWTO / name).read_text("utf-8") for name in ("sweeps.md", "clusters.md"))
 BLOCKS = re.findall(r"^(<!-- cluster -->\n)?```(\w*)\n(.*?)^```$", PAGE, re.S | re.M)
 NAMED = re.compile(r"# (\S+\.(?:py|toml))\n")  # the first line of a block that is a file
 
@@ -64,7 +65,7 @@ def test_the_page_has_what_this_file_runs(folder):
     assert {path.name for path in folder.iterdir()} >= {"etas.toml", "split.toml", "experiments.py", "places.py",
                                                         "pool.py"}
     assert len(blocks("python")) > 15 and len(commands()) > 8
-    assert {name for _, name, _ in BLOCKS} == {"", "python", "toml"}
+    assert {name for _, name, _ in BLOCKS} == {"", "python", "toml", "sh"}
     assert PAGE.count("```") == 2 * len(BLOCKS)
 
 
@@ -158,9 +159,14 @@ def test_blocks_for_clusters_are_parsed():
     programs = [line[0] for line in commands(cluster=True)]
     assert programs == ["dask", "dask", "onlinemode", "mpiexec"]
     assert commands(cluster=True)[-1][-1] == "with_mpi.py"
-    with click.Context(sweep.command) as context:
-        sweep.command.parse_args(context, commands(cluster=True)[2][2:])
-    assert context.params["scheduler"] == "first-machine:8786"
+    job, = blocks("sh", cluster=True)
+    in_job = shlex.split(job.splitlines()[-1])
+    by_hand = commands(cluster=True)[2]
+    assert in_job[:2] == by_hand[:2] == ["onlinemode", "sweep"]
+    for line, name, value in ((in_job, "processes", 32), (by_hand, "scheduler", "first-machine:8786")):
+        with click.Context(sweep.command) as context:
+            sweep.command.parse_args(context, line[2:])
+        assert context.params[name] == value
 
 
 def test_files_of_the_page_are_toml():
