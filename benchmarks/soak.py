@@ -4,10 +4,10 @@
 
 WHAT: micro, chain, sweep (all three, at the same time); SECONDS (3600) each.  Every one is a command of onlinemode in a
 process of its own, with a checkpoint every ten seconds (the sweep with its folder), too long to end by itself.  The
-resident sets of the process and its children are read every two seconds; after SECONDS the command is interrupted, as
-Ctrl-C does, goes on from its checkpoint (the sweep: from its folder) for 20 s more, and is interrupted again.  Growth
-is the median of the last tenth of the readings over that of the tenth that follows the first five minutes (or the
-first tenth, in a short soak).
+resident sets of the process and its children are read every two seconds; after SECONDS the command is stopped by
+SIGTERM, goes on from its checkpoint (the sweep: from its folder) for 20 s more, and is stopped again.  Growth is the
+median of the last tenth of the readings over that of the tenth that follows the first five minutes (or the first
+tenth, in a short soak).
 """
 
 import json
@@ -63,11 +63,14 @@ class Soak:
         return late / early - 1.0, early / 2**20
 
     def end(self):
-        """Interrupt the command; its exit code, and what it printed for scripts."""
-        code, said = interrupt(self.process)
+        """Stop the command, let it go on, stop it again: exit codes and what it printed for scripts."""
+        yield stop(self.process)
         process = start(GOING_ON[self.what], self.folder)
         time.sleep(AFTERWARDS)
-        return code, said, *interrupt(process)
+        yield stop(process)
+
+    def cpu_seconds(self):
+        return cpu_seconds(family(self.process.pid))
 
 
 def start(arguments, folder):
@@ -75,9 +78,9 @@ def start(arguments, folder):
                             stderr=subprocess.PIPE, text=True)
 
 
-def interrupt(process):
-    process.send_signal(signal.SIGINT)
-    out, error = process.communicate(timeout=120)
+def stop(process):
+    process.send_signal(signal.SIGTERM)
+    out, error = process.communicate(timeout=600)
     try:
         return process.returncode, json.loads(out)
     except ValueError:
@@ -99,6 +102,15 @@ def resident(pids):
         except OSError:  # it ended between
             pass
     return total
+
+
+def cpu_seconds(pids):
+    """What these processes have used, children that ended included."""
+    ticks = 0
+    for pid in pids:
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(int(word) for word in words[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def progress_of(what, said):
@@ -126,11 +138,11 @@ def main(seconds, wanted):
             growth, early = soak.growth(seconds)
             lowest, highest = (bound(size for when, size in soak.readings if when > min(SETTLED, 0.1 * seconds)) / 2**20
                                for bound in (min, max))
-            code, said, later_code, later = soak.end()
-            print(f"{soak.what}: {seconds:.0f} s, {len(soak.readings)} readings, {early:.1f} MiB then {growth:+.2%}, "
-                  f"between {lowest:.1f} and {highest:.1f}; {soak.checkpoints} checkpoints; exit codes {code} and, "
-                  f"gone on, {later_code}\n  {progress_of(soak.what, said)}\n  {progress_of(soak.what, later)}",
-                  flush=True)
+            print(f"{soak.what}: {seconds:.0f} s, {soak.cpu_seconds():.0f} s of CPU, {len(soak.readings)} readings, "
+                  f"{early:.1f} MiB then {growth:+.2%}, between {lowest:.1f} and {highest:.1f}; {soak.checkpoints} "
+                  "checkpoints", flush=True)
+            for code, said in soak.end():
+                print(f"  exit code {code}: {progress_of(soak.what, said)}", flush=True)
 
 
 if __name__ == "__main__":
