@@ -1,6 +1,7 @@
-"""What figure scripts keep: a run is taken from figures/data on every processor, if it is the one asked for."""
+"""Figure scripts: a kept run is taken on every processor, if it is the one asked for; new ones are drawn."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +73,29 @@ def test_all_figures_are_drawn_from_what_is_kept(ask, kept):
     """As the scripts ask: the overlaps of the default run, and times that are powers."""
     times = np.concatenate([[0.0], np.geomspace(0.05, ALPHA, 59)]).tolist()
     assert np.array_equal(ask(om.initial.showcase(10**4).order_parameters(), times).R, kept.R)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_the_limit_is_drawn(fresh, tmp_path, monkeypatch):
+    """From what is kept, and from small runs, of which those at N = 30 save less often than theory does."""
+    for name in ("common", "fig4_limit"):
+        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+    drawn = []
+    monkeypatch.setattr(module, "save", lambda figure, name: drawn.append(figure))
+    monkeypatch.setattr(sys, "argv", ["fig4_limit.py"])
+    if fresh:
+        monkeypatch.setattr(sys.modules["common"], "DATA", tmp_path)
+        monkeypatch.setattr(module, "REPLICAS", {30: 20, 100: 10, 300: 6, 1000: 4})
+        monkeypatch.setattr(module, "SGD_REPLICAS", {30: 10, 100: 5})
+    module.main()
+    chain = om.load((tmp_path if fresh else FOLDER / "data") / "fig4_limit_chain_30.npz")
+    assert (len(chain.alpha) < len(module.TIMES)) == fresh
+    first, second = drawn[0].axes[:2]
+    (circles, crosses, dotted), *_ = [first.lines[i:i + 3] for i in range(0, len(first.lines), 3)]
+    expected = dotted.get_ydata()[0]
+    assert 0.7 * expected < circles.get_ydata()[0] < 1.5 * expected  # α = 1 at N = 30
+    assert len(crosses.get_xdata()) == len(module.SGD_REPLICAS)
+    assert len(second.lines) == len(module.REPLICAS) + 1
