@@ -50,7 +50,7 @@ def test_kept_points_are_what_an_experiment_gives(script, kept, engine, noise, e
 
 
 def test_numbers_of_the_caption(script, kept):
-    """Those of the README; s.e. of a median as of a normal variate, 1.25 times that of the mean."""
+    """Those of docs/gallery/phase-diagram.md; s.e. of a median as of a normal variate, 1.25 times that of the mean."""
     near = {"noise": 0.05, "eta": 3.3095}
     assert [round(float(kept[engine].specialized_at.sel(near))) for engine in SAME] == [145, 278]
     errors, escaped = [], []
