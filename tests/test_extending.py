@@ -3,14 +3,12 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from sources import ROOT, copy_package
 
-ROOT = Path(__file__).resolve().parents[1]
 RUN = """
 import json, sys
 import numpy as np
@@ -39,9 +37,7 @@ def extended(tmp_path_factory):
     page = (ROOT / "docs" / "howto" / "extending.md").read_text(encoding="utf-8")
     function, entry = re.findall(r"```python\n(.*?)```", page, re.S)[:2]
     folder = tmp_path_factory.mktemp("extended")
-    shutil.copytree(ROOT / "onlinemode", folder / "onlinemode", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "cli", folder / "onlinemode" / "cli", ignore=shutil.ignore_patterns("__pycache__"))
-    path = folder / "onlinemode" / "activations.py"
+    path = copy_package(folder) / "activations.py"
     source = path.read_text(encoding="utf-8")
     table = "ACTIVATIONS = {each.name: each for each in (\n"
     assert source.count(table) == 1

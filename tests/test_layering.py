@@ -4,11 +4,10 @@ import ast
 import configparser
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from sources import COMMAND_LINE, PACKAGE, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 # Lowest first; names of one row may import each other, except where a test below says no.
 LAYERS = [
     ["errors"], ["display"], ["checks"], ["progress"], ["observables"], ["activations"], ["blocks"], ["kernels"],
@@ -25,7 +24,7 @@ RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 def modules():
     """Dotted name of every module (onlinemode.cli from cli/) and its file."""
     found = {}
-    for folder, prefix in ((ROOT / "onlinemode", "onlinemode"), (ROOT / "cli", "onlinemode.cli")):
+    for folder, prefix in ((PACKAGE, "onlinemode"), (COMMAND_LINE, "onlinemode.cli")):
         for path in sorted(folder.rglob("*.py")):
             parts = path.relative_to(folder).with_suffix("").parts
             found[".".join((prefix, *parts)).removesuffix(".__init__")] = path
@@ -219,7 +218,6 @@ def test_setup_lists_every_package():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     listed = set(config["options"]["packages"].split())
-    on_disk = {".".join(("onlinemode", *path.parent.relative_to(ROOT / "onlinemode").parts))
-               for path in (ROOT / "onlinemode").rglob("*.py")}
+    on_disk = {".".join(("onlinemode", *path.parent.relative_to(PACKAGE).parts)) for path in PACKAGE.rglob("*.py")}
     assert listed == on_disk | {"onlinemode.cli"}
     assert config["options"]["package_dir"].split() == ["onlinemode.cli", "=", "cli"]

@@ -1,15 +1,15 @@
 """What the pages say about files is so."""
 
+import os
 import re
 import shlex
-from pathlib import Path
 
 import click
 import pytest
+from sources import PACKAGE, ROOT, in_the_tree
 
 from onlinemode.cli.main import COMMANDS, onlinemode
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "benchmarks/README.md",
          *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")))
 
@@ -19,8 +19,9 @@ def test_files_that_a_page_names_exist(page):
     """A path with a slash from the top, from onlinemode/, or from the page's folder."""
     text = (ROOT / page).read_text(encoding="utf-8")
     named = {name for name in re.findall(r"`([\w/.]+\.(?:py|md|cfg|toml))`", text) if "/" in name}
+    homes = (PACKAGE, (ROOT / page).parent)
     missing = [name for name in sorted(named)
-               if not any((folder / name).exists() for folder in (ROOT, ROOT / "onlinemode", (ROOT / page).parent))]
+               if not in_the_tree(name) and not any((home / name).exists() for home in homes)]
     assert not missing
     if page == "docs/project/architecture.md":
         assert "kernels/rule/step.py" in text and len(named) > 10
@@ -30,7 +31,7 @@ def test_files_that_a_page_names_exist(page):
 def test_links_to_files_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([\w/.-]+)(?:#[\w-]*)?\)", text):
-        assert ((ROOT / page).parent / target).exists(), target
+        assert in_the_tree(os.path.normpath(os.path.join(os.path.dirname(page), target))), target
 
 
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.S | re.M)

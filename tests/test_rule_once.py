@@ -2,15 +2,14 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sources import PACKAGE, ROOT, copy_package
 
-ROOT = Path(__file__).resolve().parents[1]
 STEP = Path("kernels/rule/step.py")
 # Lines of the rule and what they say where a factor of 2 has crept in; which problem of rule_results.py, and which
 # blocks of a state, each fault changes.  Those of one group are put in together: they do not meet.
@@ -27,8 +26,7 @@ LABEL = {"along the input": ("return small.factors.teacher_readout[m] * value",
 
 def with_faults(faults, folder):
     """A copy of the package with these faults."""
-    shutil.copytree(ROOT / "onlinemode", folder / "onlinemode", ignore=shutil.ignore_patterns("__pycache__"))
-    path = folder / "onlinemode" / STEP
+    path = copy_package(folder) / STEP
     source = path.read_text(encoding="utf-8")
     for before, after, _ in faults.values():
         assert source.count(before) == 1
@@ -54,7 +52,7 @@ def results(package, device):
 def test_a_changed_line_changes_every_engine(tmp_path, faults, device, engines):
     if faults is LABEL:  # the theory averages labels in closed form
         engines = engines - {"ode"}
-    right, wrong = results(ROOT, device), results(with_faults(faults, tmp_path), device)
+    right, wrong = results(PACKAGE.parent, device), results(with_faults(faults, tmp_path), device)
     for engine in engines:
         for name, (_, _, blocks) in faults.items():
             for block in blocks if engine != "linear noise" else ["moments"]:
@@ -66,11 +64,11 @@ def test_a_changed_line_changes_every_engine(tmp_path, faults, device, engines):
 def test_kernels_take_steps_from_the_rule_alone():
     """Its forward half is called where it stands; files that make steps call what opens, learns and closes."""
     users = {"_forward(": set(), "close_step(": set(), "sample(": set()}
-    for path in (ROOT / "onlinemode" / "kernels").rglob("*.py"):
+    for path in (PACKAGE / "kernels").rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         for call, files in users.items():
             if call in source:
-                files.add(path.relative_to(ROOT / "onlinemode" / "kernels").as_posix())
+                files.add(path.relative_to(PACKAGE / "kernels").as_posix())
     own = STEP.relative_to("kernels").as_posix()
     assert users["_forward("] == {own}
     expected = {own, "micro/sgd.py", "chain/markov.py", "cuda/blocks.py", "cuda/chain.py", "averages/increments.py"}

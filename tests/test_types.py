@@ -7,13 +7,12 @@ import subprocess
 import sys
 from dataclasses import fields, is_dataclass
 from functools import cached_property
-from pathlib import Path
 
 import pytest
+from sources import PACKAGE, ROOT
 
 import onlinemode as om
 
-ROOT = Path(__file__).resolve().parents[1]
 # Public without being in onlinemode.__all__: results, and what extensions are made of.
 MORE = ["onlinemode.run_info", "onlinemode.ensemble", "onlinemode.replica_states", "onlinemode.engines",
         "onlinemode.engines.base", "onlinemode.deep.data", "onlinemode.deep.torch", "onlinemode.deep.factors",
@@ -106,7 +105,7 @@ def test_entries_say_what_they_hold(name):
 
 def test_layers_of_torch_are_annotated():
     """As text, since PyTorch is seldom there."""
-    tree = ast.parse((ROOT / "onlinemode" / "deep" / "torch.py").read_text("utf-8"))
+    tree = ast.parse((PACKAGE / "deep" / "torch.py").read_text("utf-8"))
     bodies = [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))]
     functions = [node for body in bodies for node in body.body
                  if isinstance(node, ast.FunctionDef) and (not node.name.startswith("_") or node.name == "__init__")]
@@ -118,7 +117,7 @@ def test_layers_of_torch_are_annotated():
 
 def test_the_lazy_names_are_those_for_type_checkers():
     """What __getattr__ loads and what the block for type checkers imports: the same names from the same modules."""
-    tree = ast.parse((ROOT / "onlinemode" / "__init__.py").read_text("utf-8"))
+    tree = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
     block = next(node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
     imported = [(alias.name, alias.asname, node.module) for node in block.body for alias in node.names]
     assert all(name == public for name, public, _ in imported)  # else the name is private for type checkers
@@ -128,7 +127,7 @@ def test_the_lazy_names_are_those_for_type_checkers():
 
 
 def test_the_marker_is_shipped():
-    assert (ROOT / "onlinemode" / "py.typed").read_text("utf-8") == ""
+    assert (PACKAGE / "py.typed").read_text("utf-8") == ""
     assert "py.typed" in (ROOT / "setup.cfg").read_text("utf-8")
 
 
