@@ -224,7 +224,7 @@ def test_absolute_links_to_the_project_lead_into_the_tree(page):
 
 
 @pytest.mark.parametrize("form, right", [
-    ("[x](SOURCE/blob/main/docs/architecture.md#decisions)", True), ("<SOURCE>", True), ("SOURCE/issues.", True),
+    ("[x](SOURCE/blob/main/CHANGELOG.md#added)", True), ("<SOURCE>", True), ("SOURCE/issues.", True),
     ("![x](SOURCE/raw/main/figures/showcase.png)", True), ('<img src="SOURCE/raw/main/figures/none.png">', False),
     ("SOURCE/blob/main/cli/main.py", True), ("SOURCE/blob/main/onlinemode/errors.py", True),
     ("SOURCE/blob/main/cli/none.py", False), ("SOURCE/blob/master/README.md", False), ("SOURCE/main/README.md", False),
