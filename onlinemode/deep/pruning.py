@@ -42,7 +42,7 @@ class Removal(NamedTuple):
 
 def removal(layers: Sequence[Factors], x: ArrayLike, y: ArrayLike, which: int | Sequence[int],
             shares: ArrayLike = SHARES, ranking: str = "tau", draws: int = RANDOM_DRAWS,
-            seed: int = 0) -> Removal:
+            seed: int | Sequence[int] = 0) -> Removal:
     """Accuracy against the share of modes removed, in three orders.
 
     A mode is removed by setting its strength to 0 in a copy; nothing is trained again.  The number removed of P is
@@ -61,7 +61,8 @@ def removal(layers: Sequence[Factors], x: ArrayLike, y: ArrayLike, which: int | 
         As in :func:`onlinemode.deep.importance.importance`; modes of equal importance go in their order.
     draws : int, default 10
         Of the random order.
-    seed : int, default 0
+    seed : int or sequence of int, default 0
+        Of the random order; a second number gives each of several networks an order of its own.
 
     Returns
     -------
@@ -82,6 +83,7 @@ def removal(layers: Sequence[Factors], x: ArrayLike, y: ArrayLike, which: int | 
     if shares.min() < 0.0 or shares.max() > 1.0:
         raise ParameterError(f"shares must be between 0 and 1; got {shares.min():g} to {shares.max():g}")
     draws = checks.integer("draws", draws, 1)
+    seeds = [checks.integer("seed", each, 0) for each in ([seed] if np.ndim(seed) == 0 else seed)]
     orders = [np.argsort(importance(*layers[l], ranking), kind="stable") for l in which]
     counts = np.array([np.floor(shares * layers[l].modes + 0.5) for l in which]).astype(int)
     first = min(which)
@@ -95,7 +97,7 @@ def removal(layers: Sequence[Factors], x: ArrayLike, y: ArrayLike, which: int | 
     def curve(orders):
         return np.array([accuracy(outputs(_without(layers, which, orders, number)), y) for number in counts.T])
 
-    rng = generator(Stream.REMOVAL, seed)
+    rng = generator(Stream.REMOVAL, seeds)
     random = [curve([rng.permutation(layers[l].modes) for l in which]) for _ in range(draws)]
     return Removal(shares, counts, curve(orders), curve([order[::-1] for order in orders]), np.array(random))
 

@@ -21,7 +21,7 @@ def generator(stream, seed, number=0):
     Parameters
     ----------
     stream : Stream
-    seed : int
+    seed : int or sequence of int
     number : int, default 0
         Tells the streams of one purpose apart.
 
@@ -30,4 +30,5 @@ def generator(stream, seed, number=0):
     numpy.random.Generator
         Others than ``numpy.random.default_rng(seed)``, which users may have drawn their data from.
     """
-    return np.random.default_rng([number, seed, int(stream)])  # zeros at the end would count for nothing
+    seeds = [seed] if np.ndim(seed) == 0 else list(seed)
+    return np.random.default_rng([number, *seeds, int(stream)])  # zeros at the end would count for nothing

@@ -86,8 +86,10 @@ def test_nothing_is_changed(problem):
 def test_seeds(problem):
     network, x, y = problem
     layers = factors.of_network(network)
-    one, same, other = (removal(layers, x, y, 0, (0.5,), draws=4, seed=seed).random for seed in (1, 1, 2))
+    one, same, other, *two = (removal(layers, x, y, 0, (0.5,), draws=4, seed=seed).random
+                              for seed in (1, 1, 2, [1, 1], [1, 2]))
     assert np.array_equal(one, same) and not np.array_equal(one, other)
+    assert not np.array_equal(one, two[0]) and not np.array_equal(*two)
     assert len(set(one[:, 0])) > 1
 
 
@@ -97,7 +99,9 @@ def test_seeds(problem):
     ((0, (0.5, 1.2)), ParameterError, "shares must be between 0 and 1; got 0.5 to 1.2"),
     ((0, (-0.1,)), ParameterError, "shares must be between 0 and 1"),
     ((0, (0.5,), "size"), ParameterError, "ranking must be one of"),
-    ((0, (0.5,), "tau", 0), ParameterError, "draws must be a whole number ≥ 1")])
+    ((0, (0.5,), "tau", 0), ParameterError, "draws must be a whole number ≥ 1"),
+    ((0, (0.5,), "tau", 1, -1), ParameterError, "seed must be a whole number ≥ 0; got -1"),
+    ((0, (0.5,), "tau", 1, [2, 0.5]), ParameterError, "seed must be a whole number ≥ 0; got 0.5")])
 def test_bad_input(problem, arguments, error, message):
     network, x, y = problem
     with pytest.raises(error, match=message):

@@ -19,6 +19,13 @@ def test_the_same_call_gives_the_same_numbers():
     assert np.array_equal(generator(Stream.ORDER, 3, 1).permutation(50), generator(Stream.ORDER, 3, 1).permutation(50))
 
 
+def test_several_seeds():
+    """As NumPy before 2.5 took them when they were nested, which it refuses now."""
+    expected = np.random.default_rng([0, 2**40, 7, int(Stream.REMOVAL)]).permutation(50)
+    assert np.array_equal(generator(Stream.REMOVAL, [2**40, 7]).permutation(50), expected)
+    assert not np.array_equal(generator(Stream.REMOVAL, [2**40, 0]).permutation(50), expected)
+
+
 def test_weights_are_not_what_a_user_draws_with_the_same_seed():
     weights = deep.Network((4, 3, 2), "dense", seed=7, precision="float64").parameters["weights_0"]
     assert not np.isclose(weights[0, 0], np.sqrt(2.0 / 4.0) * np.random.default_rng(7).standard_normal())
