@@ -422,9 +422,9 @@ def test_a_nul_byte_in_a_configuration_file(onlinemode, tmp_path):
 @pytest.mark.parametrize("save", [lambda run, path: run.save(path), lambda run, path: run.to_csv(path)])
 def test_a_nul_byte_in_python(save, files):
     run = om.load(files / "run.npz")
-    with pytest.raises(FileError, match="cannot write a.*b: embedded null byte"):
+    with pytest.raises(FileError, match="cannot write a.*b: .*embedded null "):
         save(run, "a\0b")
-    with pytest.raises(FileError, match="embedded null byte"):
+    with pytest.raises(FileError, match="embedded null "):
         om.load("a\0b")
 
 
