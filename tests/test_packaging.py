@@ -194,6 +194,7 @@ def test_the_paper_is_cited():
 def wrong_links(text):
     """Absolute links of a page that mean this project but lead nowhere in its tree."""
     source, documentation = addresses()["Source"], addresses()["Documentation"]
+    raw = f"{source.replace('//github.com/', '//raw.githubusercontent.com/')}/main/"
     found = []
     for link in re.findall(ABSOLUTE, text):
         address = link.partition("#")[0].rstrip(".,;")
@@ -201,6 +202,8 @@ def wrong_links(text):
             kind, _, path = address[len(source):].strip("/").partition("/main/")
             right = (not path and kind in ("", "issues", "releases")) or (
                 kind in ("blob", "tree", "raw") and in_the_tree(path))
+        elif address.startswith(raw):
+            right = in_the_tree(address.removeprefix(raw))
         elif address.startswith(documentation):
             page = re.sub(r"^/(en/(latest|stable)/?)?", "", address[len(documentation):])
             right = page == "" or (page.endswith(".html") and _is_a_page(page.removesuffix(".html")))
@@ -226,6 +229,7 @@ def test_absolute_links_to_the_project_lead_into_the_tree(page):
 @pytest.mark.parametrize("form, right", [
     ("[x](SOURCE/blob/main/CHANGELOG.md#added)", True), ("<SOURCE>", True), ("SOURCE/issues.", True),
     ("![x](SOURCE/raw/main/figures/showcase.png)", True), ('<img src="SOURCE/raw/main/figures/none.png">', False),
+    ("https://raw.githubusercontent.com/someone/onlinemode/main/README.md", False),
     ("SOURCE/blob/main/cli/main.py", True), ("SOURCE/blob/main/onlinemode/errors.py", True),
     ("SOURCE/blob/main/cli/none.py", False), ("SOURCE/blob/master/README.md", False), ("SOURCE/main/README.md", False),
     ("https://github.com/someone/onlinemode", False), ("https://example.org/x", True),
