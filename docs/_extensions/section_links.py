@@ -23,7 +23,7 @@ def label(number):
 
 def link_docstring(app, what, name, obj, options, lines):
     """Links in reStructuredText; a reference may begin on one line and end on the next."""
-    text = IN_DOCSTRING.sub(lambda found: "docs/theory, section " + re.sub(
+    text = IN_DOCSTRING.sub(lambda found: "theory, section " + re.sub(
         r"\d+(?:\.\d+)?", lambda number: f":ref:`{number[0]} <{label(number[0])}>`", found[1]), "\n".join(lines))
     lines[:] = text.split("\n")
 
