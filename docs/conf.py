@@ -16,9 +16,10 @@ release = version = onlinemode.__version__
 
 extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode",
               "sphinx_click", "sphinx_copybutton", "sphinx_design", "sphinx-mathjax-offline", "section_links",
-              "docstrings", "reference_pages"]
+              "docstrings", "reference_pages", "command_help"]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "jupyter_execute"]
+smartquotes = False  # --options and "words" are code
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(numpy|scipy|matplotlib|pandas|xarray|torch|tqdm|concurrent|dask|distributed)\..*")]
 
@@ -50,4 +51,4 @@ html_css_files = ["onlinemode.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": False, "show_toc_level": 2, "secondary_sidebar_items": ["page-toc"],
-    "navbar_persistent": ["search-button"], "header_links_before_dropdown": 8}
+    "navbar_persistent": ["search-button"], "header_links_before_dropdown": 7}

@@ -28,7 +28,7 @@ def complete(app, what, name, obj, options, lines):
     if what == "data":
         lines[:] = _of_data(name)
     home = getattr(getattr(obj, "fget", None) or getattr(obj, "func", None) or obj, "__module__", None)
-    lines[:] = [_escaped(ROLE.sub(lambda role: _in_full(role, name, home), line)) for line in lines]
+    lines[:] = [plain(ROLE.sub(lambda role: _in_full(role, name, home), line)) for line in lines]
 
 
 def _of_data(name):
@@ -50,7 +50,8 @@ def _in_full(role, name, home):
     return role[0]
 
 
-def _escaped(line):
+def plain(line):
+    """A line in which signs of markup mean themselves, and names of pages are links."""
     start = PARAMETER.match(line)
     head, rest = ("", line) if start is None else (line[:start.end()], line[start.end():])
     parts = KEPT.split(rest)
