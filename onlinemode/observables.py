@@ -34,6 +34,11 @@ def normalized_overlaps(Q: ArrayLike, R: ArrayLike, T: ArrayLike) -> NDArray[np.
     -------
     array (..., K, M)
         0 where Q_kk or T_mm vanishes, NaN where an overlap is NaN.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     Q, R, T = checks.real("Q", Q), checks.real("R", R), checks.real("T", T)
     lengths = np.sqrt(np.maximum(np.diagonal(Q, axis1=-2, axis2=-1), 0.0)[..., :, None]
@@ -57,6 +62,11 @@ def match_units(rho: ArrayLike, signed: bool = True) -> NDArray[np.intp]:
     int array (..., K)
         Teacher unit π(k) of each student unit; −1 for units without a partner (K > M) and where ρ
         is not finite.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     rho = checks.real("rho", rho)
     gain = rho if signed else np.abs(rho)
@@ -118,6 +128,11 @@ def specialization(Q: ArrayLike, R: ArrayLike, T: ArrayLike, signed: bool = True
     -------
     array (...)
         NaN where an overlap is NaN.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     rho = normalized_overlaps(Q, R, T)
     K, M = rho.shape[-2:]
@@ -174,6 +189,11 @@ def unit_margins(Q: ArrayLike, R: ArrayLike, T: ArrayLike, signed: bool = True) 
     -------
     array (..., K)
         NaN for units without a partner; with M = 1 there is no other unit and the margin is ρ.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     rho = normalized_overlaps(Q, R, T)
     matched = _matched_mask(match_units(rho, signed), rho.shape[-1])
@@ -217,6 +237,11 @@ def mode_residuals(G: ArrayLike, S: ArrayLike, T: ArrayLike, strengths: ArrayLik
         None where the teacher's modes cannot be read off: rank(A diag(s)) < P, K ≠ M, a teacher that is
         not of the form A diag(s) X*, or readouts with which the student cannot become the teacher.
         Whether A and s stay fixed is the caller's to know.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     G, S, T = checks.real("G", G), checks.real("S", S), checks.real("T", T)
     scaled = checks.real("xi_out", xi_out) * checks.real("strengths", strengths)
@@ -354,6 +379,11 @@ def find_plateaus(alpha: ArrayLike, error: ArrayLike, slope: float = 0.3, promin
     -------
     list of Plateau
         In the order of time; empty where there is none, or fewer than eight times.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     from scipy.signal import find_peaks
 
@@ -410,6 +440,11 @@ def specialization_steps(alpha: ArrayLike, values: ArrayLike, smoothing: float =
     -------
     array of floats
         The α of each step, ascending.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     from scipy.signal import find_peaks
 
@@ -440,6 +475,11 @@ def overlap_deviation(Q: ArrayLike, R: ArrayLike, Q_theory: ArrayLike, R_theory:
     -------
     array (...)
         It falls as N^(−1/2) against the mean-field equations (docs/theory, section 6.5).
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     Q, R = checks.real("Q", Q), checks.real("R", R)
     Q_theory, R_theory = checks.real("Q_theory", Q_theory), checks.real("R_theory", R_theory)

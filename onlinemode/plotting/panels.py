@@ -266,6 +266,11 @@ def plot_deviation(ax: Axes, runs: Trajectory | Iterable[Trajectory], theory: Tr
     -------
     matplotlib.axes.Axes
         The same.
+
+    Raises
+    ------
+    ParameterError
+        If the times differ.
     """
     runs = listed(runs)
     from onlinemode.observables import overlap_deviation
