@@ -8,10 +8,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+__all__ = ["ACTIVATIONS", "NAMES", "Activation"]
+
 
 @dataclass(frozen=True)
 class Activation:
-    """One activation function g.
+    """One activation function g, an entry of :data:`ACTIVATIONS`.
 
     Attributes
     ----------
@@ -61,4 +63,7 @@ ACTIVATIONS = {each.name: each for each in (
     Activation("relu", _relu, homogeneous=True, smooth=False),
     Activation("tanh", _tanh, odd=True),
 )}
+"""Name to :class:`Activation`: erf is erf(z/√2), linear z, relu max(z, 0), tanh tanh z."""
+
 NAMES = tuple(ACTIVATIONS)
+"""Names of all activations."""

@@ -17,7 +17,15 @@ RESOLVED = 1e-8  # below this share of the largest ε_g the error of its mean-fi
 
 
 class Prediction(NamedTuple):
-    """Mean and standard deviation over runs at finite N, docs/theory, section 8; arrays (n, ...)."""
+    """Mean and standard deviation over runs at finite N, docs/theory, section 8.3.
+
+    Attributes
+    ----------
+    mean : array (n, ...)
+        The mean-field value with its 1/N shift.
+    standard_deviation : array (n, ...)
+        Of one run.
+    """
 
     mean: np.ndarray
     standard_deviation: np.ndarray
@@ -26,26 +34,48 @@ class Prediction(NamedTuple):
 def predicted(noise: Fluctuations, N: int, name: str) -> Prediction:
     """The linear-noise prediction for one observable: the mean-field value with its 1/N shift, and the spread.
 
+    docs/theory, section 8.3.
+
     Parameters
     ----------
-    noise : onlinemode.theory.fluctuations.Fluctuations
+    noise : Fluctuations
+        What :func:`onlinemode.fluctuations` returned.
     N : int
-    name : str
-        "generalization_error", "Q", "R", "rho" or "specialization".
+        Number of inputs.
+    name : {"generalization_error", "Q", "R", "rho", "specialization"}
+        Of the observable.
 
     Returns
     -------
     Prediction
+        At the times of ``noise``.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such observable.
     """
     return Prediction(noise.mean_field(name) + noise.mean_shift(name, N), noise.standard_deviation(name, N))
 
 
 def trusted(noise: Fluctuations, N: int) -> NDArray[np.bool_]:
-    """Whether the linear-noise theory holds at each time, as far as it can tell by itself, bool (n,).
+    """Whether the linear-noise theory holds at each time, as far as it can tell by itself.
 
     False where the predicted spread or shift of ε_g exceeds 30 % of ε_g: typically where a run leaves a
     plateau, at a time that is itself random.  False, too, where ε_g is below 1e-8 of its largest value,
-    which the mean-field path does not resolve.
+    which the mean-field path does not resolve.  docs/theory, sections 8.4 and 8.5.
+
+    Parameters
+    ----------
+    noise : Fluctuations
+        What :func:`onlinemode.fluctuations` returned.
+    N : int
+        Number of inputs.
+
+    Returns
+    -------
+    bool array (n,)
+        At the times of ``noise``.
     """
     error = noise.mean_field("generalization_error")
     limit = TRUSTED * np.abs(error)
@@ -56,11 +86,14 @@ def trusted(noise: Fluctuations, N: int) -> NDArray[np.bool_]:
 def z_scores(run: Trajectory, noise: Fluctuations, name: str = "generalization_error") -> NDArray[np.float64]:
     """Deviation of a run (of the mean over its replicas) from the linear-noise prediction, in standard errors.
 
+    docs/theory, section 8.5.
+
     Parameters
     ----------
     run : Trajectory
         Of micro or chain, all replicas from one start, at the times of ``noise``.
-    noise : onlinemode.theory.fluctuations.Fluctuations
+    noise : Fluctuations
+        What :func:`onlinemode.fluctuations` returned.
     name : str, default "generalization_error"
         One of those of :func:`predicted`.
 
@@ -88,10 +121,11 @@ def z_between(one: Trajectory, other: Trajectory, noise: Fluctuations | None = N
     ----------
     one, other : Trajectory
         Independent runs at the same times.
-    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+    noise : Fluctuations, optional
         Gives the spread of a run.  Without it, replicas show the spread themselves, which some 20 of
         them do well enough for a z that is close to standard normal.
     name : str, default "generalization_error"
+        An observable of :class:`onlinemode.ensemble.Ensemble`; with ``noise`` one of those of :func:`predicted`.
 
     Returns
     -------
@@ -126,6 +160,8 @@ def z_between(one: Trajectory, other: Trajectory, noise: Fluctuations | None = N
 def rms_deviation(run: Trajectory, theory: Trajectory) -> NDArray[np.float64]:
     """Deviation of (Q, R) from a theory, root mean square over all replicas and entries.
 
+    docs/theory, sections 6.5 and 8.5.
+
     Parameters
     ----------
     run, theory : Trajectory
@@ -134,6 +170,7 @@ def rms_deviation(run: Trajectory, theory: Trajectory) -> NDArray[np.float64]:
     Returns
     -------
     array (n,)
+        At the saved times; about N^(−1/2).
 
     Raises
     ------
@@ -152,11 +189,21 @@ def rms_deviation(run: Trajectory, theory: Trajectory) -> NDArray[np.float64]:
 
 
 def expected_deviation(noise: Fluctuations, N: int) -> NDArray[np.float64]:
-    """What the linear-noise theory expects of :func:`rms_deviation` at this N.
+    """What the linear-noise theory expects of :func:`rms_deviation`.
+
+    docs/theory, section 8.5.
+
+    Parameters
+    ----------
+    noise : Fluctuations
+        What :func:`onlinemode.fluctuations` returned.
+    N : int
+        Number of inputs.
 
     Returns
     -------
     array (n,)
+        At the times of ``noise``.
     """
     return np.sqrt(_entries_mean(*(noise.standard_deviation(name, N) ** 2 + noise.mean_shift(name, N) ** 2
                                    for name in ("Q", "R"))))
@@ -164,6 +211,8 @@ def expected_deviation(noise: Fluctuations, N: int) -> NDArray[np.float64]:
 
 def deviation(run: Trajectory, theory: Trajectory) -> dict[str, float] | None:
     """How far a simulation is from the mean-field equations, plainly and in units of N^(−1/2).
+
+    docs/theory, section 6.5.
 
     Parameters
     ----------
@@ -191,10 +240,14 @@ def deviation(run: Trajectory, theory: Trajectory) -> dict[str, float] | None:
 def z_summary(run: Trajectory, noise: Fluctuations) -> dict[str, float] | None:
     """Root mean square and largest z-score of the entries of Q and R, up to where linear noise can be trusted.
 
+    docs/theory, section 8.5.
+
     Parameters
     ----------
     run : Trajectory
-    noise : onlinemode.theory.fluctuations.Fluctuations
+        As for :func:`z_scores`.
+    noise : Fluctuations
+        What :func:`onlinemode.fluctuations` returned.
 
     Returns
     -------

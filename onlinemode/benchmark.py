@@ -27,14 +27,30 @@ BASELINE = "Numba loop"
 
 
 class Timing(NamedTuple):
-    """One competitor at one N."""
+    """One competitor at one N.
+
+    Attributes
+    ----------
+    engine : str
+        Its name.
+    N : int
+        Number of inputs.
+    seconds : float
+        A step, median of the rounds.
+    ratio : float
+        Times faster than the plain Numba loop.
+    difference : float
+        Of the overlaps from the NumPy loop, relative; NaN for the chain, which draws its own inputs.
+    roofline : dict or None
+        Micro alone: seconds a step for normals, bytes and multiply-adds, and the share reached.
+    """
 
     engine: str
     N: int
-    seconds: float  # a step, median of the rounds
-    ratio: float  # times faster than the plain Numba loop
-    difference: float  # of the overlaps from the NumPy loop, relative; NaN for the chain, which draws its own inputs
-    roofline: dict | None  # micro alone: seconds a step for normals, bytes and multiply-adds, and the share reached
+    seconds: float
+    ratio: float
+    difference: float
+    roofline: dict | None
 
 
 def median_seconds(tasks, rounds=5):
@@ -91,6 +107,7 @@ def benchmark(sizes=(1_000, 10_000, 100_000), K=4, rounds=5, seconds=0.3, progre
     sizes : sequence of int, default (1000, 10000, 100000)
         Values of N.
     K : int, default 4
+        Hidden units and modes.
     rounds : int, default 5
         Timed runs of each competitor; the median counts.
     seconds : float, default 0.3

@@ -53,14 +53,22 @@ class Theory:
     Parameters
     ----------
     problem : Problem
+        What is learned and how.
     start : Weights, OrderParameters, callable or GoingOn
+        That of the simulation.
     call : dict
         Of the simulation: ``alpha``, ``N``, ``replicas``, ``keep``, ``save_at``.
     options : dict, optional
         Of engine ode; checked at once.
     with_noise : bool, default False
-        Follow the linear-noise theory, too: then ``noise`` is a Fluctuations, or None for the
-        ``reason`` given.
+        Follow the linear-noise theory, too.
+
+    Attributes
+    ----------
+    noise : Fluctuations or None
+        Linear noise, where it was asked for, when the result is there.
+    reason : str or None
+        Why there is none.
 
     Raises
     ------
@@ -90,7 +98,18 @@ class Theory:
         return self._start(0) if callable(self._start) else self._start
 
     def too_much(self, memory_alone: bool = False) -> str | None:
-        """Why the integration would need more memory (or time) than a user expects beside a run, else None."""
+        """Why the integration would need more memory or time than a user expects beside a run.
+
+        Parameters
+        ----------
+        memory_alone : bool, default False
+            Any time is all right.
+
+        Returns
+        -------
+        str or None
+            None where nothing is wrong.
+        """
         return too_much(self._problem, self._first, self._students(), self._options, memory_alone)
 
     def _students(self):
@@ -167,6 +186,7 @@ class Theory:
         Returns
         -------
         Trajectory
+            At the saved times of the simulation.
 
         Raises
         ------

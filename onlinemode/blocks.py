@@ -47,7 +47,20 @@ def joined(parts):
 
 
 class StateLayout:
-    """Order of the entries of a full state vector: upper triangle of G, S, strengths, xi_out, readout."""
+    """Order of the entries of a full state vector: upper triangle of G, S, strengths, xi_out, readout.
+
+    Parameters
+    ----------
+    K, M, P : int
+        Hidden units of student and teacher, and number of modes.
+
+    Attributes
+    ----------
+    size : int
+        Entries of a full state.
+    G, S, strengths, xi_out, readout : slice
+        Where each block stands.
+    """
 
     def __init__(self, K, M, P):
         self.K, self.M, self.P = K, M, P
@@ -62,11 +75,41 @@ class StateLayout:
         self.full_G.T[self.upper] = np.arange(sizes[0])
 
     def pack(self, G, S, strengths, xi_out, readout):
-        """One full state vector."""
+        """One full state vector.
+
+        Parameters
+        ----------
+        G : array (P, P)
+            Overlaps of the input modes.
+        S : array (P, M)
+            Of input modes and teacher units.
+        strengths : array (P,)
+            Of the modes.
+        xi_out : array (K, P)
+            Output modes.
+        readout : array (K,)
+            Second layer of the student.
+
+        Returns
+        -------
+        array (size,)
+            In this order.
+        """
         return np.concatenate([G[self.upper], S.ravel(), strengths, xi_out.ravel(), readout])
 
     def unpack(self, states):
-        """G, S, strengths, xi_out and readout from states of shape (..., size)."""
+        """The blocks of states.
+
+        Parameters
+        ----------
+        states : array (..., size)
+            Full state vectors.
+
+        Returns
+        -------
+        tuple of arrays
+            G (..., P, P), S (..., P, M), strengths (..., P), xi_out (..., K, P) and readout (..., K).
+        """
         lead = states.shape[:-1]
         return (states[..., self.full_G], states[..., self.S].reshape(lead + (self.P, self.M)),
                 states[..., self.strengths], states[..., self.xi_out].reshape(lead + (self.K, self.P)),

@@ -31,11 +31,12 @@ class Comparison(Described):
     Attributes
     ----------
     experiment : Experiment
+        What was run.
     runs : list of Trajectory
         One an engine.
     theory : Trajectory or None
         The mean-field equations at the same times; None where an interrupt came before they had anything.
-    noise : onlinemode.theory.fluctuations.Fluctuations or None
+    noise : Fluctuations or None
         Linear noise at the same times.
     reason : str or None
         Why there is no linear noise.
@@ -49,13 +50,16 @@ class Comparison(Described):
 
     @cached_property
     def z_scores(self) -> dict[str, np.ndarray]:
-        """Of each engine the deviation of ε_g from the linear-noise prediction in standard errors, (n,)."""
+        """Deviation of ε_g from the linear-noise prediction in standard errors, of each engine an array (n,).
+
+        docs/theory, section 8.5; see :func:`onlinemode.agreement.z_scores`.
+        """
         return {} if self.noise is None else {run.info.engine: agreement.z_scores(run, self.noise)
                                               for run in self.runs}
 
     @cached_property
     def z_overlaps(self) -> dict[str, dict | None]:
-        """Of each engine what :func:`onlinemode.agreement.z_summary` says of Q and R."""
+        """What :func:`onlinemode.agreement.z_summary` says of Q and R, of each engine."""
         return {} if self.noise is None else {run.info.engine: agreement.z_summary(run, self.noise)
                                               for run in self.runs}
 
@@ -66,7 +70,7 @@ class Comparison(Described):
 
     @cached_property
     def deviation(self) -> dict[str, dict | None]:
-        """Of each engine the deviation from the mean-field equations, see :func:`onlinemode.agreement.deviation`."""
+        """Deviation from the mean-field equations of each engine; see :func:`onlinemode.agreement.deviation`."""
         return {} if self.theory is None else {run.info.engine: agreement.deviation(run, self.theory)
                                                for run in self.runs}
 
@@ -75,7 +79,7 @@ class Comparison(Described):
 
         Parameters
         ----------
-        path : path, optional
+        path : str or path, optional
             Where to save it, too.
         title : str, optional
             By default what was run.
@@ -83,11 +87,14 @@ class Comparison(Described):
         Returns
         -------
         matplotlib.figure.Figure
+            To be changed, or saved with :func:`onlinemode.plotting.save_figure`.
 
         Raises
         ------
         ParameterError
             If there is no theory.
+        FileError
+            If the picture cannot be written.
         """
         from onlinemode import plotting
 

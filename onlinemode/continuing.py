@@ -50,13 +50,16 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
     engine : {"ode"}, optional
         The mean-field equations from the final overlaps instead of the run's own engine.
     progress : bool or callable, optional
+        As in :func:`onlinemode.simulate`.
     store_weights : bool, default False
-        micro: keep the vectors at the beginning of this piece, so that it can be repeated from its
+        Of micro: keep the vectors at the beginning of this piece, so that it can be repeated from its
         file; chain and ode keep what they need.
     store_final : bool, optional
         By default as the run did.
-    checkpoint, checkpoint_every
+    checkpoint : str or path, optional
         As in :func:`onlinemode.simulate`.
+    checkpoint_every : float, default 300
+        Seconds between two checkpoints.
     **options
         ``threads``; ode: its options.  The others are those of the run.
 
@@ -71,6 +74,8 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
     ------
     ParameterError, EngineError
         If the run has no end to go on from, or an argument is out of range.
+    FileError
+        If the checkpoint cannot be written where it should be.
     """
     if not isinstance(run, Trajectory):
         raise ParameterError(f"run must be a Trajectory, such as load('run.npz'); got {type(run).__name__}")

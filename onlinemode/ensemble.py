@@ -34,20 +34,24 @@ def quantile_levels(values: ArrayLike) -> tuple[float, ...]:
 
 @dataclass(eq=False, repr=False)
 class Ensemble(Described):
-    """Statistics of the observables of :data:`OBSERVABLES` over replicas; ``n`` is the number of saved times.
+    """Statistics over the replicas of a run at its saved times: means, standard deviations, quantiles.
 
+    Of generalization_error, specialization, Q, R, rho, strengths and readout; ``n`` is the number of saved times.
     A replica that diverged or was interrupted counts up to there.
 
     Attributes
     ----------
     alpha : array (n,)
+        The saved times α = steps/N.
     count : int array (n,)
         Replicas that reached each time.
     probabilities : array (q,)
+        Of the quantiles, ascending.
     mean, standard_deviation : dict of arrays (n, ...)
         By name of the observable, for example ``mean["Q"]``; the standard deviation is that of one
         replica (ddof 1), NaN for fewer than two.
     quantiles : dict of arrays (q, n, ...)
+        By name of the observable.
     """
 
     alpha: np.ndarray
@@ -58,7 +62,13 @@ class Ensemble(Described):
     quantiles: dict[str, np.ndarray]
 
     def bands(self) -> list[tuple[float, int, int]]:
-        """Pairs of quantiles about the median, the widest first: (their share of the replicas, index, index)."""
+        """Pairs of quantiles about the median.
+
+        Returns
+        -------
+        list of tuple
+            The widest first: share of the replicas between the two, index of the lower, index of the upper one.
+        """
         levels = self.probabilities
         return [(levels[-1 - i] - levels[i], i, len(levels) - 1 - i) for i in range(len(levels) // 2)]
 
@@ -73,12 +83,28 @@ class Ensemble(Described):
         return rows
 
     def standard_error(self, name: str) -> NDArray[np.float64]:
-        """Standard error of the mean of an observable, (n, ...)."""
+        """Standard error of the mean of an observable.
+
+        Parameters
+        ----------
+        name : str
+            Of the observable, as in ``mean``.
+
+        Returns
+        -------
+        array (n, ...)
+            NaN for fewer than two replicas.
+        """
         deviation = self.standard_deviation[name]  # NaN for fewer than two replicas
         return deviation / np.sqrt(self.count.reshape((-1,) + (1,) * (deviation.ndim - 1)))
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write one row a saved time: α, count, then mean, sd and quantiles of every entry.
+
+        Parameters
+        ----------
+        path : str or path
+            Of the file; one that is there is replaced.
 
         Raises
         ------
@@ -100,7 +126,13 @@ class Ensemble(Described):
             writer.writerows([repr(value) for value in row] for row in zip(*(column.tolist() for column in columns)))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The arrays of a file, names beginning with ``ensemble_``."""
+        """The arrays of a file.
+
+        Returns
+        -------
+        dict of arrays
+            Names begin with ``ensemble_``.
+        """
         arrays = {"ensemble_count": self.count, "ensemble_probabilities": self.probabilities}
         for name in OBSERVABLES:
             arrays[f"ensemble_mean_{name}"] = self.mean[name]
@@ -110,7 +142,20 @@ class Ensemble(Described):
 
     @classmethod
     def from_arrays(cls, alpha: np.ndarray, arrays: dict[str, np.ndarray]) -> Self | None:
-        """The inverse of :meth:`to_arrays`; None where the file holds no ensemble."""
+        """The inverse of :meth:`to_arrays`.
+
+        Parameters
+        ----------
+        alpha : array (n,)
+            The saved times.
+        arrays : dict of arrays
+            All of a file.
+
+        Returns
+        -------
+        Ensemble or None
+            None where the file holds no ensemble.
+        """
         if "ensemble_count" not in arrays:
             return None
         of = lambda kind: {name: arrays[f"ensemble_{kind}_{name}"] for name in OBSERVABLES}  # noqa: E731

@@ -7,40 +7,67 @@ bad argument are also a :class:`ValueError`.
 
 
 class OnlineModeError(Exception):
-    """Base class of all errors that onlinemode raises on purpose."""
+    """Base class of all errors that onlinemode raises on purpose.
+
+    The command line prints the message as one line and ends with exit code 2.
+    """
 
 
 class ParameterError(OnlineModeError, ValueError):
-    """A number or a name is outside its allowed range."""
+    """A number or a name is outside its allowed range.
+
+    Also where an argument is of the wrong kind, or arguments that are right by themselves do not go together.
+    """
 
 
 class ShapeError(OnlineModeError, ValueError):
-    """Arrays whose shapes must agree do not."""
+    """Arrays whose shapes must agree do not, or something is no array of numbers."""
 
 
 class OverlapError(OnlineModeError, ValueError):
-    """Given overlaps cannot be the covariance of any weight vectors."""
+    """Given overlaps cannot be the covariance of any weight vectors.
+
+    A matrix is not symmetric, or has an eigenvalue below −1e-5 times its largest one (docs/theory, section 5.6).
+    """
 
 
 class EngineError(OnlineModeError, ValueError):
-    """The chosen engine cannot run this problem, start or option."""
+    """The chosen engine cannot run this problem, start or option.
+
+    Also where something that it needs is not there: a scheduler, PyTorch, CuPy or a graphics card.
+    """
 
 
 class DeviceError(EngineError):
-    """The CUDA device cannot make this run; the CPU can."""
+    """The CUDA device cannot make this run; the CPU can.
+
+    Raised for sizes or batches that do not fit into its memory.
+    """
 
 
 class FileError(OnlineModeError):
-    """A file cannot be read or written, or is not what it should be."""
+    """A file cannot be read or written, or is not what it should be.
+
+    It is missing, truncated, damaged, of a newer version, there already, or held by another process.
+    """
 
 
 class ConfigError(OnlineModeError, ValueError):
-    """A configuration file has an unknown key or a value of the wrong kind."""
+    """A configuration file has an unknown key or a value of the wrong kind.
+
+    Raised by the command line alone: ``--config``, OVERLAPS.toml and SWEEP.toml.
+    """
 
 
 class RepeatError(OnlineModeError):
-    """A saved run cannot be repeated from its file."""
+    """A saved run cannot be repeated from its file.
+
+    It began from weights or vectors that the file does not hold, or its data set is gone.
+    """
 
 
 class MissingPackageError(OnlineModeError, ImportError):
-    """An optional package is needed that is not installed."""
+    """An optional package is needed that is not installed.
+
+    Raised where xarray, pandas, zarr or Dask are asked for without the extra ``sweep``.
+    """

@@ -40,8 +40,9 @@ class Experiment:
     alpha : float, default 80
         Last time, in steps/N.
     engine : {"micro", "chain", "ode"}, default "micro"
+        SGD on N-vectors, the exact chain of the overlaps, or the mean-field equations.
     init : {"showcase", "paper", "committee", "graded"}, default "showcase"
-        How student and teacher are drawn: a function of :mod:`onlinemode.initial`.
+        How student and teacher are drawn: a function of ``onlinemode.initial``.
     N : int, default 10000
         Number of inputs.
     K : int, default 3
@@ -51,6 +52,7 @@ class Experiment:
     P : int, optional
         Number of modes; by default K, and ⌊ln N⌋ of "paper".
     readout : {"mean", "sum", "sqrt"}, default "mean"
+        Second layers: 1/K, 1 or 1/√K for each unit.
     student_size : float, optional
         Size of the student's initial modes; by default that of ``init``.
     fresh_students : bool, default False
@@ -60,27 +62,41 @@ class Experiment:
     seed : int, default 0
         Of the initial weights and of the samples.
     activation : {"erf", "linear", "relu", "tanh"}, default "erf"
-    teacher_activation : str, optional
+        Of both networks.
+    teacher_activation : {"erf", "linear", "relu", "tanh"}, optional
         By default that of the student.
     eta, eta_strengths, eta_xi_out, eta_readout : float, default 3, 0, 0, 0
         Learning rates of the input modes, the strengths, the output modes and the second layer.
-    noise, weight_decay : float, default 0
+    noise : float, default 0
+        Standard deviation of the label noise.
+    weight_decay : float, default 0
+        Decay κ of the input modes.
     batch : int, default 1
+        Samples a step.
     inputs : str, default "gaussian"
         In words, as ``--inputs`` takes them: "rademacher", "power-law:1.0", "images.npy", ...
     replicas : int, default 1
+        Runs with different samples.
     keep : {"all", "summary"}, default "all"
+        "summary": of all replicas but five only the statistics.
     quantiles : sequence of float, optional
+        Probabilities of the quantiles over replicas; by default 0.025, 0.25, 0.5, 0.75, 0.975.
     save_at : int or sequence of float, default 200
+        A count of saved times, log-spaced, or the times.
     precision : {"float64", "float32"}, default "float64"
         Of micro.
     device : {"cpu", "cuda", "auto"}, default "cpu"
         Of micro and chain.
-    threads, test_samples : int, optional
+    threads : int, optional
+        Of micro and chain; by default the machine's cores.
+    test_samples : int, optional
+        Of micro: fresh samples that measure ε_g.
     method : {"LSODA", "DOP853", "RK45", "Radau", "BDF"}, optional
+        Solver of ode, as are the other four those of ode, also where it is the theory beside a simulation.
     rtol, atol : float, optional
+        Its tolerances.
     nodes, node_seed : int, optional
-        The last five are those of ode, also where it is the theory beside a simulation.
+        Quadrature nodes, and their seed.
 
     Raises
     ------
@@ -151,6 +167,16 @@ class Experiment:
     def replace(self, **changes: Any) -> "Experiment":
         """The same experiment with some values changed.
 
+        Parameters
+        ----------
+        **changes
+            New values, by name.
+
+        Returns
+        -------
+        Experiment
+            A new one.
+
         Raises
         ------
         ParameterError
@@ -166,6 +192,11 @@ class Experiment:
 
     def problem(self) -> "Problem":
         """What is learned and how.
+
+        Returns
+        -------
+        Problem
+            As :func:`onlinemode.simulate` takes it.
 
         Raises
         ------
@@ -191,7 +222,8 @@ class Experiment:
 
         Returns
         -------
-        Weights, OrderParameters, or callable
+        Weights, OrderParameters or callable
+            As :func:`onlinemode.simulate` takes it.
 
         Raises
         ------
@@ -222,7 +254,17 @@ class Experiment:
         return draw(**arguments)
 
     def options(self, engine: str | None = None) -> dict:
-        """The options of an engine, by default the experiment's own, that have a value.
+        """The options of an engine that have a value.
+
+        Parameters
+        ----------
+        engine : {"micro", "chain", "ode"}, optional
+            By default the experiment's own.
+
+        Returns
+        -------
+        dict
+            Name to value.
 
         Raises
         ------
@@ -234,6 +276,11 @@ class Experiment:
 
     def call(self) -> dict:
         """The arguments of :func:`onlinemode.simulate` but problem and start.
+
+        Returns
+        -------
+        dict
+            Name to value.
 
         Raises
         ------
@@ -254,6 +301,7 @@ class Experiment:
         Raises
         ------
         ParameterError, EngineError, FileError
+            As :meth:`run` would raise them.
         """
         from onlinemode.initial import MAX_N
         from onlinemode.inputs import require_inputs
@@ -283,10 +331,12 @@ class Experiment:
         Returns
         -------
         Trajectory
+            As :func:`onlinemode.simulate` returns it.
 
         Raises
         ------
         ParameterError, EngineError, FileError
+            If a value is out of range or not one that the engine understands, or a file cannot be read or written.
         """
         from onlinemode.simulation import simulate
 
@@ -305,7 +355,8 @@ class Experiment:
 
         Returns
         -------
-        onlinemode.beside.Theory
+        Theory
+            Not begun yet.
 
         Raises
         ------
@@ -321,14 +372,31 @@ class Experiment:
         return Theory(problem, start, self.call(), self.options("ode"), with_noise)
 
     def describe(self, without: Sequence[str] = ()) -> str:
-        """One line: start, sizes, activation, rates, seed, but for the names in ``without``."""
+        """One line about the run, as titles of pictures have it: start, sizes, activation, rates, seed.
+
+        Parameters
+        ----------
+        without : sequence of str, default ()
+            Names to leave out.
+
+        Returns
+        -------
+        str
+            Without a line break.
+        """
         values = dict(vars(self))
         if self.overlaps is not None:
             values |= {"init": "given overlaps", "fresh_students": False}
         return describe(values, first_of(self.start(vectors=False)), without)
 
     def to_dict(self) -> dict:
-        """All values as JSON knows them."""
+        """All values as JSON knows them.
+
+        Returns
+        -------
+        dict
+            Name to value; overlaps as a dict of lists.
+        """
         values = dict(vars(self))
         if self.overlaps is not None:
             values["overlaps"] = {each.name: getattr(self.overlaps, each.name).tolist()
@@ -338,6 +406,16 @@ class Experiment:
     @classmethod
     def from_dict(cls, saved: dict) -> "Experiment":
         """The inverse of :meth:`to_dict`.
+
+        Parameters
+        ----------
+        saved : dict
+            Names that are missing have their defaults.
+
+        Returns
+        -------
+        Experiment
+            Equal to the one that was saved.
 
         Raises
         ------

@@ -24,7 +24,25 @@ MAX_N = 10**15
 
 
 def readout_vector(kind: str, units: int) -> NDArray[np.float64]:
-    """The second layer of a committee: "mean" 1/K, "sum" 1, "sqrt" 1/√K for each of K units."""
+    """The second layer of a committee.
+
+    Parameters
+    ----------
+    kind : {"mean", "sum", "sqrt"}
+        Entries 1/K, 1 or 1/√K for K units.
+    units : int
+        Number of hidden units K.
+
+    Returns
+    -------
+    array (K,)
+        All entries the same.
+
+    Raises
+    ------
+    ParameterError
+        If the kind is none of these.
+    """
     checks.choice("readout", kind, READOUTS)
     value = {"mean": 1.0 / units, "sum": 1.0, "sqrt": 1.0 / math.sqrt(units)}[kind]
     return np.full(units, value)
@@ -39,15 +57,20 @@ def from_overlaps(Q: ArrayLike, R: ArrayLike, T: ArrayLike, readout: str | Array
     Parameters
     ----------
     Q : array (K, K)
+        Overlaps of the student's units, WWᵀ/N.
     R : array (K, M)
+        Overlaps of student and teacher units, WBᵀ/N.
     T : array (M, M)
+        Overlaps of the teacher's units, BBᵀ/N.
     readout : {"mean", "sum", "sqrt"} or array (K,), default "mean"
+        Second layer of the student; see :func:`readout_vector`.
     teacher_readout : {"mean", "sum", "sqrt"} or array (M,), optional
-        By default the name given for ``readout``.
+        Of the teacher; by default the name given for ``readout``.
 
     Returns
     -------
     OrderParameters
+        With G = Q and S = R.
 
     Raises
     ------
@@ -77,7 +100,7 @@ def paper(N: int, K: int = 8, M: int | None = None, P: int | None = None, seed: 
           weights: bool = True, student_seed: int | None = None) -> Weights | OrderParameters:
     """The setting of Li and Huang, figure 4: student and teacher share output modes and strengths.
 
-    Every entry of A, s, X and X* is drawn from N(0, 1)/(ln N)^(1/6); B = A diag(s) X*.
+    Every entry of A, s, X and X* is drawn from N(0, 1)/(ln N)^(1/6); B = A diag(s) X* (docs/theory, section 5.1).
 
     Parameters
     ----------
@@ -90,7 +113,9 @@ def paper(N: int, K: int = 8, M: int | None = None, P: int | None = None, seed: 
     P : int, optional
         Number of modes; by default ⌊ln N⌋.
     seed : int, default 0
+        Of the weights, at least 0.
     readout : {"mean", "sum", "sqrt"}, default "mean"
+        Second layers of student and teacher; see :func:`readout_vector`.
     weights : bool, default True
         False: overlaps alone, from their exact law; N up to 10^15, N ≥ 2P.
     student_seed : int, optional
@@ -99,10 +124,12 @@ def paper(N: int, K: int = 8, M: int | None = None, P: int | None = None, seed: 
     Returns
     -------
     Weights or OrderParameters
+        Of student and teacher.
 
     Raises
     ------
     ParameterError
+        If an argument is out of range.
     """
     N = checks.integer("N", N, 3, MAX_N)
     K, M = _units(K, M)
@@ -124,6 +151,8 @@ def committee(N: int, K: int = 3, M: int | None = None, seed: int = 0, teacher: 
               student_seed: int | None = None) -> Weights | OrderParameters:
     """An ordinary soft committee machine: W itself is trained (P = K, A = I, s = 1).
 
+    That of Saad and Solla, Phys. Rev. E 52, 4225 (1995), with readout "sum"; docs/theory, sections 1.4 and 5.2.
+
     Parameters
     ----------
     N : int
@@ -133,11 +162,13 @@ def committee(N: int, K: int = 3, M: int | None = None, seed: int = 0, teacher: 
     M : int, optional
         Hidden units of the teacher; by default K.
     seed : int, default 0
+        Of the weights, at least 0.
     teacher : {"orthogonal", "random"}, default "orthogonal"
         "orthogonal": T is the identity exactly; "random": entries of B are N(0, 1).
     student_size : float, default 0.1
         Standard deviation of the entries of X.
     readout : {"mean", "sum", "sqrt"}, default "mean"
+        Second layers of student and teacher; see :func:`readout_vector`.
     weights : bool, default True
         False: overlaps alone, from their exact law; N up to 10^15, N ≥ K + M.
     student_seed : int, optional
@@ -146,10 +177,12 @@ def committee(N: int, K: int = 3, M: int | None = None, seed: int = 0, teacher: 
     Returns
     -------
     Weights or OrderParameters
+        Of student and teacher.
 
     Raises
     ------
     ParameterError
+        If an argument is out of range.
     """
     K, M = _units(K, M)
     checks.choice("teacher", teacher, TEACHERS)
@@ -164,6 +197,8 @@ def graded(N: int, K: int = 4, M: int | None = None, seed: int = 0, teacher_norm
            student_seed: int | None = None) -> Weights | OrderParameters:
     """A soft committee machine whose orthogonal teacher units differ in strength.
 
+    docs/theory, section 5.3.
+
     Parameters
     ----------
     N : int
@@ -173,11 +208,13 @@ def graded(N: int, K: int = 4, M: int | None = None, seed: int = 0, teacher_norm
     M : int, optional
         Hidden units of the teacher; by default K.
     seed : int, default 0
+        Of the weights, at least 0.
     teacher_norms : sequence of M floats, optional
         T_mm, the squared norms over N of the teacher units; by default 4, 2, 1, 1/2, ...
     student_size : float, default 0.1
         Standard deviation of the entries of X.
     readout : {"mean", "sum", "sqrt"}, default "mean"
+        Second layers of student and teacher; see :func:`readout_vector`.
     weights : bool, default True
         False: overlaps alone, from their exact law; N up to 10^15, N ≥ K + M.
     student_seed : int, optional
@@ -186,10 +223,12 @@ def graded(N: int, K: int = 4, M: int | None = None, seed: int = 0, teacher_norm
     Returns
     -------
     Weights or OrderParameters
+        Of student and teacher.
 
     Raises
     ------
     ParameterError, ShapeError
+        If an argument is out of range, or there are not M norms.
     """
     K, M = _units(K, M)
     norms = 4.0 * 0.5 ** np.arange(M) if teacher_norms is None else checks.array(
@@ -208,7 +247,7 @@ def showcase(N: int, K: int = 3, M: int | None = None, P: int | None = None, see
 
     As many modes as units; A is the identity plus Gaussian entries of size ``mixing`` and is shared
     with the teacher, as are the strengths, which fall evenly from 2 to 1.  The teacher's modes X*
-    have entries N(0, 1), the student's N(0, student_size²).
+    have entries N(0, 1), the student's N(0, student_size²).  docs/theory, section 5.4.
 
     Parameters
     ----------
@@ -219,11 +258,13 @@ def showcase(N: int, K: int = 3, M: int | None = None, P: int | None = None, see
     M, P : int, optional
         Must equal K where given.
     seed : int, default 0
+        Of the weights, at least 0.
     student_size : float, default 0.3
         Standard deviation of the entries of X.
     mixing : float, default 0.05
         Standard deviation of the entries of A − I.
     readout : {"mean", "sum", "sqrt"}, default "mean"
+        Second layers of student and teacher; see :func:`readout_vector`.
     weights : bool, default True
         False: overlaps alone, from their exact law; N up to 10^15, N ≥ 2K.
     student_seed : int, optional
@@ -232,10 +273,12 @@ def showcase(N: int, K: int = 3, M: int | None = None, P: int | None = None, see
     Returns
     -------
     Weights or OrderParameters
+        Of student and teacher.
 
     Raises
     ------
     ParameterError
+        If an argument is out of range.
     """
     N = checks.integer("N", N, 1, MAX_N)
     K, M = _units(K, M)

@@ -20,6 +20,8 @@ from onlinemode.errors import EngineError, FileError, ParameterError
 if TYPE_CHECKING:
     from onlinemode.kernels.micro.inputs import Source
 
+__all__ = ["Gaussian", "HiddenManifold", "Inputs", "PowerLaw", "Rademacher", "Rows", "Spectrum", "Uniform", "parse"]
+
 MANIFOLD_ACTIVATIONS = ("erf", "sign")
 DENSE_UP_TO = 4096  # inputs N up to which Ω of a manifold or a data set is kept as an N×N array
 WORDS = "gaussian, rademacher, uniform, power-law:EXPONENT, manifold:D=LATENT,erf or sign, FILE.npy, FILE.npy:raw"
@@ -49,25 +51,80 @@ class Inputs:
     columns: int | None = None
 
     def check(self, N: int) -> None:
-        """Raise ParameterError unless N-dimensional inputs of this kind exist."""
+        """Raise an error unless N-dimensional inputs of this kind exist.
+
+        Parameters
+        ----------
+        N : int
+            Number of inputs.
+
+        Raises
+        ------
+        ParameterError
+            If only another N is possible.
+        """
         if self.columns is not None and N != self.columns:
             raise ParameterError(f"N must be {self.columns}, the number of columns of the inputs {self!r}; got {N}")
 
     def covariance(self, N: int) -> Callable[[np.ndarray], np.ndarray]:
-        """A function that takes row vectors (r, N) and returns them times Ω, in float64."""
+        """The covariance Ω = E[x xᵀ] as a function, since Ω itself may not fit into memory.
+
+        Parameters
+        ----------
+        N : int
+            Number of inputs.
+
+        Returns
+        -------
+        callable
+            Takes row vectors (r, N) and returns them times Ω, in float64.
+
+        Raises
+        ------
+        ParameterError
+            If only another N is possible.
+        """
         self.check(N)
         return _covariance(self, N)
 
     def source(self, N: int) -> "Source":
-        """Where the kernels take these inputs from, a :class:`onlinemode.kernels.micro.inputs.Source`."""
+        """Where the kernels take these inputs from.
+
+        Parameters
+        ----------
+        N : int
+            Number of inputs.
+
+        Returns
+        -------
+        Source
+            A record of ``onlinemode.kernels.micro.inputs``.
+
+        Raises
+        ------
+        ParameterError
+            If only another N is possible.
+        """
         self.check(N)
         return self._source(N)  # type: ignore[attr-defined]
 
     def available(self) -> None:
-        """Raise FileError if data that the inputs need cannot be had."""
+        """Raise an error if data that the inputs need cannot be had.
+
+        Raises
+        ------
+        FileError
+            If a file is missing or has changed, or an array was never in one.
+        """
 
     def to_dict(self) -> dict[str, Any]:
-        """The kind and its parameters, as they are saved."""
+        """The kind and its parameters, as they are saved.
+
+        Returns
+        -------
+        dict
+            Of plain values, with the key "kind".
+        """
         return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
 
     @classmethod
@@ -118,7 +175,23 @@ class _Diagonal(Inputs):
     gaussian = True
 
     def spectrum(self, N: int) -> NDArray[np.float64]:
-        """ω_i, with mean 1, (N,)."""
+        """Eigenvalues of Ω in the order of the coordinates.
+
+        Parameters
+        ----------
+        N : int
+            Number of inputs.
+
+        Returns
+        -------
+        array (N,)
+            Their mean is 1.
+
+        Raises
+        ------
+        ParameterError
+            If only another N is possible.
+        """
         self.check(N)
         values = self._eigenvalues(N)  # type: ignore[attr-defined]
         return values / values.mean()
@@ -133,12 +206,17 @@ class _Diagonal(Inputs):
 
 @dataclass(frozen=True)
 class PowerLaw(_Diagonal):
-    """Gaussian inputs whose covariance has the eigenvalues ω_i ∝ i^(−exponent), i = 1 ... N.
+    """Gaussian inputs whose covariance has the eigenvalues ω_i ∝ i^(−exponent), i from 1 to N.
 
     Parameters
     ----------
     exponent : float
-        ≥ 0; 0 is Ω = I.
+        At least 0; 0 is Ω = I.
+
+    Raises
+    ------
+    ParameterError
+        If the exponent is negative or not finite.
     """
 
     exponent: float
@@ -159,7 +237,12 @@ class Spectrum(_Diagonal):
     Parameters
     ----------
     eigenvalues : array (N,)
-        ≥ 0, not all 0; divided by their mean.
+        At least 0, not all 0; divided by their mean.
+
+    Raises
+    ------
+    ParameterError, ShapeError
+        If one is negative or not finite, or all are 0.
     """
 
     eigenvalues: tuple[float, ...] = field(repr=False)
@@ -175,6 +258,7 @@ class Spectrum(_Diagonal):
 
     @property
     def columns(self) -> int:  # type: ignore[override]
+        """The only possible N, the number of eigenvalues."""
         return len(self.eigenvalues)
 
     def _eigenvalues(self, N):
@@ -183,18 +267,25 @@ class Spectrum(_Diagonal):
 
 @dataclass(frozen=True)
 class HiddenManifold(Inputs):
-    """x_i = sign(z_i) or √3 erf(z_i/√2), z_i = F_i·c/√D, with a latent vector c of D independent normals.
+    """Inputs of a hidden manifold: x_i = sign(z_i) or √3 erf(z_i/√2), with D latent variables behind the N fields z.
 
-    F is fixed: its rows are Gaussian directions of length √D, so every z_i is N(0, 1) and every x_i
-    has variance 1.
+    z_i = F_i·c/√D with a latent vector c of D independent normals.  F is fixed: its rows are Gaussian directions of
+    length √D, so every z_i is N(0, 1) and every x_i has variance 1.  Goldt, Mézard, Krzakala and Zdeborová, Phys. Rev.
+    X 10, 041044 (2020), whose labels are functions of c; docs/theory, section 9.1.
 
     Parameters
     ----------
     D : int
         Number of latent variables.
     activation : {"erf", "sign"}, default "erf"
+        What makes x_i of z_i.
     seed : int, default 0
-        Draws F.
+        Draws F, 0 to 2^64 − 1.
+
+    Raises
+    ------
+    ParameterError
+        If a value is out of range.
     """
 
     D: int
@@ -209,7 +300,18 @@ class HiddenManifold(Inputs):
         object.__setattr__(self, "seed", checks.integer("seed of the hidden manifold", self.seed, 0, 2**64 - 1))
 
     def projection(self, N: int) -> NDArray[np.float64]:
-        """F/√D, (N, D)."""
+        """The fixed matrix F, scaled.
+
+        Parameters
+        ----------
+        N : int
+            Number of inputs.
+
+        Returns
+        -------
+        array (N, D)
+            F/√D.
+        """
         return _projection(N, self.D, self.seed)
 
     def _code(self):
@@ -240,7 +342,7 @@ class Rows(Inputs):
     Parameters
     ----------
     source : array (n, ...) or path of an .npy file
-        n rows; further axes (of images) are flattened.  A file of uint8, float32 or float64 in C order is
+        The n rows; further axes (of images) are flattened.  A file of uint8, float32 or float64 in C order is
         memory-mapped, everything else is read.
     standardise : bool, default True
         Shift and scale every column to mean 0 and variance 1 over the data set.  False: leave the
@@ -249,8 +351,9 @@ class Rows(Inputs):
     Attributes
     ----------
     path : str or None
+        Of the file; None for an array in memory.
     shape : tuple
-        (n, N).
+        Rows and columns, (n, N).
     sha256 : str
         Of type, shape and numbers.
 
@@ -293,9 +396,17 @@ class Rows(Inputs):
 
     @property
     def columns(self) -> int:  # type: ignore[override]
+        """The only possible N, the number of columns."""
         return self.shape[1]
 
     def to_dict(self) -> dict[str, Any]:
+        """Path, shape and hash, from which :meth:`available` knows the data again; not the numbers themselves.
+
+        Returns
+        -------
+        dict
+            Of plain values, with the key "kind".
+        """
         return {"kind": self.kind, "path": self.path, "standardise": self.standardise, "shape": list(self.shape),
                 "sha256": self.sha256}
 
@@ -307,6 +418,13 @@ class Rows(Inputs):
         return rows
 
     def available(self) -> None:
+        """Raise an error if the data cannot be had.
+
+        Raises
+        ------
+        FileError
+            If the file is missing or has changed, or the rows were an array in memory.
+        """
         if self._opened is not None:
             return
         if self.path is None:
@@ -319,12 +437,38 @@ class Rows(Inputs):
         self._set(_opened=there._opened)
 
     def opened(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The data set (n, N) as it is stored, and what is subtracted from and multiplied to its columns, (N,)."""
+        """The data, and what makes inputs of them: x = (row − offset)·scale.
+
+        Returns
+        -------
+        data : array (n, N)
+            As it is stored.
+        offset : array (N,)
+            What is subtracted from the columns.
+        scale : array (N,)
+            What they are multiplied with.
+
+        Raises
+        ------
+        FileError
+            If the data cannot be had.
+        """
         self.available()
         return self._opened
 
     def chunks(self) -> Iterator[np.ndarray]:
-        """Consecutive rows as inputs x, float64 arrays (some, N)."""
+        """Consecutive rows as inputs x.
+
+        Yields
+        ------
+        array (some, N)
+            In float64.
+
+        Raises
+        ------
+        FileError
+            If the data cannot be had.
+        """
         data, offset, scale = self.opened()
         for part in dataset.chunks(data):
             yield (part - offset) * scale
@@ -379,11 +523,14 @@ def parse(text: str) -> Inputs:
     Returns
     -------
     Inputs
+        Of the class that is meant.
 
     Raises
     ------
     ParameterError
         If the text is none of these.
+    FileError, ShapeError
+        If the file cannot be read, or holds no rows of numbers.
     """
     if text in _PROVIDED:
         return _PROVIDED[text]

@@ -23,11 +23,21 @@ INSTALL = 'pip install "onlinemode[sweep]"'
 
 
 class Observable(NamedTuple):
-    """What a run has at every saved time."""
+    """What a run has at every saved time.
 
-    dims: tuple[str, ...]  # after replica and alpha
+    Attributes
+    ----------
+    dims : tuple of str
+        Dimensions after replica and alpha.
+    long_name : str
+        What it is, in words.
+    symbol : str
+        As Matplotlib writes it.
+    """
+
+    dims: tuple[str, ...]
     long_name: str
-    symbol: str  # as Matplotlib writes it
+    symbol: str
 
 
 OBSERVABLES = {
@@ -44,7 +54,7 @@ OBSERVABLES = {
     "xi_out": Observable(("student_unit", "mode"), "output mode", "$A$"),
     "readout": Observable(("student_unit",), "second layer of the student", "$v$"),
 }
-"""All dimensionless."""
+"""Name to :class:`Observable` of all that a run has at its saved times; all are dimensionless."""
 
 LONG_NAMES = {
     "alpha": "time α = steps/N", "replica": "replica", "student_unit": "student unit",

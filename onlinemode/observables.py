@@ -17,18 +17,28 @@ PARALLEL_TEACHER = 1e-6  # below this, 1 − mean |ρ^T| counts as zero and is r
 
 
 def normalized_overlaps(Q: ArrayLike, R: ArrayLike, T: ArrayLike) -> NDArray[np.float64]:
-    """ρ_km = R_km / √(Q_kk T_mm), the cosine between student unit k and teacher unit m.
+    """Normalized overlaps ρ_km = R_km / √(Q_kk T_mm), the cosine between student unit k and teacher unit m.
+
+    docs/theory, section 6.2.
 
     Parameters
     ----------
     Q : array (..., K, K)
+        Overlaps of the student's units.
     R : array (..., K, M)
+        Overlaps of student and teacher units.
     T : array (M, M) or (..., M, M)
+        Overlaps of the teacher's units.
 
     Returns
     -------
     array (..., K, M)
         0 where Q_kk or T_mm vanishes, NaN where an overlap is NaN.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     Q, R, T = checks.real("Q", Q), checks.real("R", R), checks.real("T", T)
     lengths = np.sqrt(np.maximum(np.diagonal(Q, axis1=-2, axis2=-1), 0.0)[..., :, None]
@@ -45,13 +55,18 @@ def match_units(rho: ArrayLike, signed: bool = True) -> NDArray[np.intp]:
     rho : array (..., K, M)
         Normalized overlaps.
     signed : bool, default True
-        False matches |ρ|: right where the signs of the readout are trained.
+        False matches |ρ|: right where the signs of the readout are trained (docs/theory, section 6.2).
 
     Returns
     -------
     int array (..., K)
         Teacher unit π(k) of each student unit; −1 for units without a partner (K > M) and where ρ
         is not finite.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     rho = checks.real("rho", rho)
     gain = rho if signed else np.abs(rho)
@@ -96,12 +111,16 @@ def specialization(Q: ArrayLike, R: ArrayLike, T: ArrayLike, signed: bool = True
     For K = M (mean matched ρ − mean unmatched |ρ|) / (1 − mean_{m≠m'} |ρ^T_mm'|), not clipped.  For
     K ≠ M the largest mean over min(K, M) pairs of (ρ_km − mean_{m'≠m} |ρ_km'|) / (1 − mean_{m'≠m} |ρ^T_mm'|):
     each teacher unit with the student unit that has chosen it most, or each student unit with its teacher unit.
+    docs/theory, section 6.2.
 
     Parameters
     ----------
     Q : array (..., K, K)
+        Overlaps of the student's units.
     R : array (..., K, M)
+        Overlaps of student and teacher units.
     T : array (M, M)
+        Overlaps of the teacher's units.
     signed : bool, default True
         See :func:`match_units`; False also takes |ρ| of the matched pairs.
 
@@ -109,6 +128,11 @@ def specialization(Q: ArrayLike, R: ArrayLike, T: ArrayLike, signed: bool = True
     -------
     array (...)
         NaN where an overlap is NaN.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     rho = normalized_overlaps(Q, R, T)
     K, M = rho.shape[-2:]
@@ -148,10 +172,28 @@ def _room(overlap):
 def unit_margins(Q: ArrayLike, R: ArrayLike, T: ArrayLike, signed: bool = True) -> NDArray[np.float64]:
     """Margin of each student unit: its matched ρ minus the largest other |ρ| of that unit.
 
+    docs/theory, section 6.2.
+
+    Parameters
+    ----------
+    Q : array (..., K, K)
+        Overlaps of the student's units.
+    R : array (..., K, M)
+        Overlaps of student and teacher units.
+    T : array (M, M)
+        Overlaps of the teacher's units.
+    signed : bool, default True
+        See :func:`match_units`; False also takes |ρ| of the matched pair.
+
     Returns
     -------
     array (..., K)
         NaN for units without a partner; with M = 1 there is no other unit and the margin is ρ.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     rho = normalized_overlaps(Q, R, T)
     matched = _matched_mask(match_units(rho, signed), rho.shape[-1])
@@ -163,24 +205,29 @@ def unit_margins(Q: ArrayLike, R: ArrayLike, T: ArrayLike, signed: bool = True) 
 def mode_residuals(G: ArrayLike, S: ArrayLike, T: ArrayLike, strengths: ArrayLike, xi_out: ArrayLike,
                    readout: ArrayLike | None = None, teacher_readout: ArrayLike | None = None,
                    odd: bool = False) -> NDArray[np.float64] | None:
-    """r_p = |X_p − X*_p|² / |X*_p|², for a student that shares A and s with its teacher.
+    """Mode residuals r_p = |X_p − X*_p|² / |X*_p|², for a student that shares A and s with its teacher.
 
     X* are the modes of the teacher with its units renumbered, which is the same function, such that
     they come closest to the student's units at the last time; with the teacher's own numbers where no
-    other modes give the renumbered units.
+    other modes give the renumbered units.  docs/theory, section 6.3.
 
     Parameters
     ----------
     G : array (..., P, P)
-        The last of the leading axes is time; without leading axes there is one time.
+        Overlaps of the input modes.  The last of the leading axes is time; without leading axes there is one time.
     S : array (..., P, M)
+        Overlaps of input modes and teacher units.
     T : array (M, M)
+        Overlaps of the teacher's units.
     strengths : array (P,)
+        Of the modes.
     xi_out : array (K, P)
+        Output modes.
     readout : array (..., K), optional
         Fixed second layer of the student, without an axis of times.  A student unit can take the place of
         a teacher unit with the same readout, and of any one where this is left out.
     teacher_readout : array (M,), optional
+        Second layer of the teacher, where that of the student is given.
     odd : bool, default False
         Whether the activation is odd, so that a unit may also change its sign together with its readout.
 
@@ -190,6 +237,11 @@ def mode_residuals(G: ArrayLike, S: ArrayLike, T: ArrayLike, strengths: ArrayLik
         None where the teacher's modes cannot be read off: rank(A diag(s)) < P, K ≠ M, a teacher that is
         not of the form A diag(s) X*, or readouts with which the student cannot become the teacher.
         Whether A and s stay fixed is the caller's to know.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     G, S, T = checks.real("G", G), checks.real("S", S), checks.real("T", T)
     scaled = checks.real("xi_out", xi_out) * checks.real("strengths", strengths)
@@ -255,13 +307,25 @@ def _closest_numbering(R, same, opposite):
 
 
 class Plateau(NamedTuple):
-    """A slow stretch between two falls of the generalization error, docs/theory, section 6.4."""
+    """A slow stretch between two falls of the generalization error, docs/theory, section 6.4.
+
+    Attributes
+    ----------
+    start, stop : float
+        Times α at which it begins and ends.
+    level : float
+        Geometric mean of ε_g on the plateau.
+    slowest : float
+        The α at which ε_g falls slowest.
+    prominence : float
+        How much the plateau stands out, in units of ln ε_g.
+    """
 
     start: float
     stop: float
-    level: float  # geometric mean of ε_g on the plateau
-    slowest: float  # the α at which ε_g falls slowest
-    prominence: float  # how much the plateau stands out, in units of ln ε_g
+    level: float
+    slowest: float
+    prominence: float
 
 
 def _on_log_grid(alpha, values, logarithm):
@@ -294,7 +358,7 @@ def find_plateaus(alpha: ArrayLike, error: ArrayLike, slope: float = 0.3, promin
     The steepness −d ln ε_g / d ln α has a local minimum there, and depth is how far the lower of the two
     falls beside it is steeper.  Each time has the weight 1 − 2 (steepness − minimum)/depth, not below 0;
     the plateau has the length and the centre of this weight.  The start of a run and a final noise
-    floor have a fall on one side only and are none.
+    floor have a fall on one side only and are none.  docs/theory, section 6.4.
 
     Parameters
     ----------
@@ -314,6 +378,12 @@ def find_plateaus(alpha: ArrayLike, error: ArrayLike, slope: float = 0.3, promin
     Returns
     -------
     list of Plateau
+        In the order of time; empty where there is none, or fewer than eight times.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     from scipy.signal import find_peaks
 
@@ -355,6 +425,8 @@ def specialization_steps(alpha: ArrayLike, values: ArrayLike, smoothing: float =
                          height: float = 0.1) -> NDArray[np.float64]:
     """The times at which the specialization rises fastest: local maxima of d(specialization)/d ln α.
 
+    docs/theory, section 6.4.
+
     Parameters
     ----------
     alpha, values : array (n,)
@@ -368,6 +440,11 @@ def specialization_steps(alpha: ArrayLike, values: ArrayLike, smoothing: float =
     -------
     array of floats
         The α of each step, ascending.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     from scipy.signal import find_peaks
 
@@ -388,13 +465,21 @@ def overlap_deviation(Q: ArrayLike, R: ArrayLike, Q_theory: ArrayLike, R_theory:
     Parameters
     ----------
     Q : array (..., K, K)
+        Overlaps of the student's units.
     R : array (..., K, M)
+        Overlaps of student and teacher units.
     Q_theory, R_theory : arrays of the same (or a broadcastable) shape
+        What theory has in their place.
 
     Returns
     -------
     array (...)
         It falls as N^(−1/2) against the mean-field equations (docs/theory, section 6.5).
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an argument is no array of real numbers.
     """
     Q, R = checks.real("Q", Q), checks.real("R", R)
     Q_theory, R_theory = checks.real("Q_theory", Q_theory), checks.real("R_theory", R_theory)

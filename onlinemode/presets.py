@@ -2,6 +2,8 @@
 
 from onlinemode.experiment import Experiment
 
+__all__ = ["paper", "showcase"]
+
 names = ("showcase", "paper")
 
 showcase = Experiment()

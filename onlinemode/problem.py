@@ -22,13 +22,13 @@ class LearningRates:
     Parameters
     ----------
     xi_in : float, default 0
-        η, of the input modes X (P×N).
+        Of the input modes X (P×N), η.
     strengths : float, default 0
-        η_s, of the mode strengths s (P).
+        Of the mode strengths s (P), η_s.
     xi_out : float, default 0
-        η_A, of the output modes A (K×P).
+        Of the output modes A (K×P), η_A.
     readout : float, default 0
-        η_v, of the second layer v (K).
+        Of the second layer v (K), η_v.
 
     Raises
     ------
@@ -58,24 +58,29 @@ class Problem:
     Parameters
     ----------
     activation : {"erf", "linear", "relu", "tanh"}, default "erf"
-        g of both networks; "erf" is erf(z/√2).  Capitals do not count.
+        Of both networks, g; "erf" is erf(z/√2).  Capitals do not count.
     noise : float, default 0
-        σ, the standard deviation of the Gaussian label noise (not its variance).
+        Standard deviation σ of the Gaussian label noise (not its variance).
     weight_decay : float, default 0
-        κ, decay of the input modes: X <- (1 − κ/N) X in each step.
+        Decay κ of the input modes: X <- (1 − κ/N) X in each step.
     batch : int, default 1
         Samples a step, at most 10^9; their gradients are averaged and α stays steps/N.
-    rates : LearningRates
-        Which factors are trained, and how fast.
+    rates : LearningRates, default LearningRates()
+        Which factors are trained, and how fast; by default none.
     inputs : Inputs, default Gaussian()
-        What an input x is: one of the classes of :mod:`onlinemode.inputs`.
+        What an input x is: one of the classes of ``onlinemode.inputs``.
     teacher_activation : str, optional
-        g of the teacher, where it is not that of the student.  Averages are then taken over quadrature nodes.
+        Of the teacher, where it is not that of the student.  Averages are then taken over quadrature nodes
+        (docs/theory, section 2.5).
 
     Raises
     ------
     ParameterError
         If a value is out of range or the activation is unknown.
+
+    Notes
+    -----
+    Symbols and the step of learning: docs/theory, sections 1.1 and 1.2.
     """
 
     activation: str = "erf"
@@ -120,11 +125,17 @@ class Problem:
         return self.activation if other is None else f"{self.activation}, of the teacher {other}"
 
     def rule(self, N: int) -> "Rule":
-        """What the kernels need to know of this problem with N inputs (1: increments in units of 1/N).
+        """What the kernels need to know of this problem.
+
+        Parameters
+        ----------
+        N : int
+            Number of inputs; 1 gives increments in units of 1/N.
 
         Returns
         -------
-        onlinemode.kernels.rule.step.Rule
+        Rule
+            A record of ``onlinemode.kernels.rule.step``.
         """
         from onlinemode.kernels.rule.activations import activation_named
         from onlinemode.kernels.rule.step import Rates, Rule
@@ -133,13 +144,30 @@ class Problem:
         return Rule(student, teacher, Rates(**asdict(self.rates)), self.noise, self.weight_decay, self.batch, float(N))
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields that are not None as plain numbers and names, as they are saved."""
+        """All fields that are not None as plain numbers and names, as they are saved.
+
+        Returns
+        -------
+        dict
+            By the names of the parameters.
+        """
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {**{name: value for name, value in values.items() if value is not None}, "rates": asdict(self.rates),
                 "inputs": self.inputs.to_dict()}
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> Self:
-        """The inverse of :meth:`to_dict`; files of older versions hold no inputs, which were Gaussian."""
+        """The inverse of :meth:`to_dict`.
+
+        Parameters
+        ----------
+        saved : dict
+            Files of older versions hold no inputs, which were Gaussian.
+
+        Returns
+        -------
+        Problem
+            Equal to the one that was saved.
+        """
         inputs = inputs_from_dict(saved.get("inputs", {"kind": "gaussian"}))
         return cls(**{**saved, "rates": LearningRates(**saved["rates"]), "inputs": inputs})

@@ -28,7 +28,7 @@ class ReplicaState:
         Steps that ``arrays`` have behind them: those up to ``alpha``, or a few less where an engine
         makes steps in blocks (chain).
     arrays : dict of arrays
-        What the engine changes.  micro: ``xi_in`` (P, N); chain: ``modes`` in the frame,
+        What the engine changes, by name.  micro: ``xi_in`` (P, N); chain: ``modes`` in the frame,
         ``strengths``, ``xi_out``, ``readout``, and ``last_modes`` at ``alpha``; ode: nothing but the overlaps.
     teacher : array (M, N) or None
         The teacher vectors of micro.
@@ -56,7 +56,13 @@ class ReplicaState:
         return self.overlaps.P
 
     def start(self) -> Weights | OrderParameters:
-        """The same as a start of a new run: Weights where there are vectors, else OrderParameters."""
+        """The same as a start of a new run.
+
+        Returns
+        -------
+        Weights or OrderParameters
+            Weights where there are vectors.
+        """
         if self.teacher is None:
             return self.overlaps
         o = self.overlaps
@@ -75,9 +81,11 @@ class ReplicaStates:
     overlaps : dict of arrays (replicas, ...)
         G, S, strengths, xi_out and readout at ``alpha``.
     steps : int array (replicas,)
+        Steps that ``arrays`` have behind them, as in :class:`ReplicaState`.
     arrays : dict of arrays (replicas, ...)
+        What the engine changes, by name.
     teacher : array (M, N) or None
-        As in :class:`ReplicaState`.
+        The teacher vectors of micro.
     """
 
     alpha: np.ndarray
@@ -90,11 +98,19 @@ class ReplicaStates:
         return len(self.alpha)
 
     def one(self, replica: int, initial: OrderParameters) -> ReplicaState:
-        """The state of one replica; ``initial`` has the teacher's overlaps and readout.
+        """The state of one replica.
+
+        Parameters
+        ----------
+        replica : int
+            Its number, from 0.
+        initial : OrderParameters
+            Has the teacher's overlaps and readout.
 
         Returns
         -------
         ReplicaState
+            Of that replica alone.
         """
         overlaps = OrderParameters(T=initial.T, teacher_readout=initial.teacher_readout,
                                    **{name: values[replica] for name, values in self.overlaps.items()})
@@ -102,7 +118,18 @@ class ReplicaStates:
                             {name: values[replica] for name, values in self.arrays.items()}, self.teacher)
 
     def to_arrays(self, prefix: str) -> dict[str, np.ndarray]:
-        """The arrays of a file, names beginning with ``prefix``."""
+        """The arrays of a file.
+
+        Parameters
+        ----------
+        prefix : str
+            With which their names begin.
+
+        Returns
+        -------
+        dict of arrays
+            By name.
+        """
         named = {"alpha": self.alpha, "steps": self.steps, **self.overlaps}
         named |= {f"state_{name}": values for name, values in self.arrays.items()}
         if self.teacher is not None:
@@ -111,7 +138,25 @@ class ReplicaStates:
 
     @classmethod
     def from_arrays(cls, prefix: str, arrays: dict[str, np.ndarray]) -> Self | None:
-        """The inverse of :meth:`to_arrays`; None where a file holds none."""
+        """The inverse of :meth:`to_arrays`.
+
+        Parameters
+        ----------
+        prefix : str
+            With which the names begin.
+        arrays : dict of arrays
+            All of a file.
+
+        Returns
+        -------
+        ReplicaStates or None
+            None where the file holds none.
+
+        Raises
+        ------
+        ValueError
+            If arrays are of different numbers of replicas.
+        """
         if f"{prefix}alpha" not in arrays:
             return None
         states = f"{prefix}state_"
@@ -126,14 +171,36 @@ class ReplicaStates:
 
     @classmethod
     def together(cls, groups: Sequence[Self]) -> Self:
-        """The states of several groups of replicas of one run, one after the other."""
+        """The states of several groups of replicas of one run.
+
+        Parameters
+        ----------
+        groups : sequence of ReplicaStates
+            At least one.
+
+        Returns
+        -------
+        ReplicaStates
+            One group after the other.
+        """
         first = groups[0]
         times = joined({"alpha": group.alpha, "steps": group.steps} for group in groups)
         return cls(times["alpha"], joined(group.overlaps for group in groups), times["steps"],
                    joined(group.arrays for group in groups), first.teacher)
 
     def nowhere(self, count: int) -> "ReplicaStates":
-        """States of so many replicas that were never begun."""
+        """States of replicas that were never begun.
+
+        Parameters
+        ----------
+        count : int
+            How many.
+
+        Returns
+        -------
+        ReplicaStates
+            With the arrays of these states, and NaN in them.
+        """
         times = missing_like({"alpha": self.alpha, "steps": self.steps}, count)
         return ReplicaStates(times["alpha"], missing_like(self.overlaps, count), times["steps"],
                              missing_like(self.arrays, count), self.teacher)
@@ -145,9 +212,16 @@ class ReplicaStates:
         Parameters
         ----------
         alpha : array (n,)
+            The saved times.
         steps : sequence of int
+            Made by each replica.
         paths : dict of arrays (replicas, n, ...)
             G, S, strengths, xi_out and readout.
+
+        Returns
+        -------
+        ReplicaStates
+            Without arrays of an engine.
         """
         finite = np.isfinite(paths["G"]).all((-2, -1))
         last = np.where(finite.any(1), len(alpha) - 1 - finite[:, ::-1].argmax(1), -1)

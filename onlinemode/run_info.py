@@ -8,23 +8,30 @@ FORMAT = 2  # of a trajectory's file; 1 (version 0.1.0) does not say so, nor whe
 
 @dataclass(frozen=True)
 class RunInfo:
-    """How a :class:`onlinemode.trajectory.Trajectory` came about.
+    """How a :class:`onlinemode.Trajectory` came about.
 
     Attributes
     ----------
-    engine : str
+    engine : {"micro", "chain", "ode"}
+        What made the run.
     N : int or None
         Number of inputs; None for a mean-field run from overlaps.
     theory : bool
         Whether these are the mean-field equations, and no simulation.
     seed : int
-    device, precision : str
+        Key of the random samples.
+    device : {"cpu", "cuda"}
+        Where it was made.
+    precision : {"float64", "float32"}
+        Of the N-dimensional weights.
     steps : list of int
         Steps made by each replica, counted from the beginning of the first piece of a run in pieces.
     steps_before : list of int, optional
         Those of the earlier pieces.
-    seconds_compile, seconds_run, seconds_device : float
-        To compile and to run; ``seconds_device`` of the kernels alone, where a device made them.
+    seconds_compile, seconds_run : float
+        To compile and to run.
+    seconds_device : float, optional
+        Of the kernels alone, where a device made them.
     call : dict
         The arguments of :func:`onlinemode.simulate`, from which :func:`onlinemode.repeat` makes the run again.
     start : dict
@@ -33,11 +40,18 @@ class RunInfo:
         Of the packages and of Python, and the machine.
     date : str
         ISO 8601, UTC.
-    method, rtol, atol, evaluations, nodes, node_seed
-        ode: its solver, its tolerances, evaluations of the right-hand side, quadrature nodes.
+    method : str, optional
+        Solver of ode.
+    rtol, atol : float, optional
+        Its tolerances.
+    evaluations : int, optional
+        Of the right-hand side of ode.
+    nodes, node_seed : int, optional
+        Quadrature nodes of ode, and their seed.
     test_samples : int, optional
         Fresh samples that measured ε_g.
     device_name : str, optional
+        Model of the device.
     launch : dict, optional
         The layout of the work on a device.
     """
@@ -68,12 +82,29 @@ class RunInfo:
     launch: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """All entries that are known, as they are saved; N always."""
+        """All entries that are known, as they are saved.
+
+        Returns
+        -------
+        dict
+            By the names of the attributes, without those that are None; N always.
+        """
         return {name: value for name, value in asdict(self).items() if value is not None or name == "N"}
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> Self:
-        """The inverse of :meth:`to_dict`; entries that there are no longer are left out."""
+        """The inverse of :meth:`to_dict`.
+
+        Parameters
+        ----------
+        saved : dict
+            Entries that there are no longer are left out.
+
+        Returns
+        -------
+        RunInfo
+            Of the saved run.
+        """
         names = {each.name for each in fields(cls)}
         saved = {"theory": saved["engine"] == "ode"} | {name: saved[name] for name in saved if name in names}
         return cls(**saved)

@@ -43,6 +43,7 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     Parameters
     ----------
     problem : Problem
+        What is learned and how.
     start : Weights, OrderParameters or callable
         Weights may go to any engine.  OrderParameters go to "ode" and "chain"; "micro" makes
         N-vectors that have exactly these overlaps.  A callable is given the number of a replica, 0,
@@ -72,7 +73,7 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
         ``run.alpha`` may be shorter.
     progress : bool or callable, optional
         True: a progress bar, in terminals and notebooks. A callable is called with a
-        :class:`onlinemode.runtime.progress.Progress`: once when the arguments have been checked, before
+        :class:`~onlinemode.runtime.progress.Progress`: once when the arguments have been checked, before
         anything is compiled, and then several times a second.
     store_weights : bool, default False
         Keep the initial weights in the trajectory (and its file).
@@ -81,16 +82,17 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
         (:func:`onlinemode.go_on`): the vectors of micro, all replicas of keep = "summary".  Otherwise chain
         and ode keep it anyway.
     checkpoint : str or path, optional
-        micro and chain: write the unfinished run to this file now and then, and when it is stopped;
+        Of micro and chain: write the unfinished run to this file now and then, and when it is stopped;
         :func:`resume` goes on from there.
     checkpoint_every : float, default 300
         Seconds between two checkpoints.
     quantiles : sequence of float, default 0.025, 0.25, 0.5, 0.75, 0.975
         Probabilities of the quantiles over replicas in ``run.ensemble``, ascending.
     **options
-        micro: ``precision`` ("float64" or "float32"), ``device`` ("cpu", "cuda" or "auto"), ``threads``,
-        ``test_samples``; chain: ``device``, ``threads``;
-        ode: ``method``, ``rtol``, ``atol``, ``nodes``, ``node_seed`` (see :mod:`onlinemode.engines.ode.engine`).
+        Those of the engine: of :class:`micro <onlinemode.engines.micro.options.Options>` ``precision``, ``device``,
+        ``threads``, ``test_samples``; of :class:`chain <onlinemode.engines.chain.options.Options>` ``device``,
+        ``threads``; of :class:`ode <onlinemode.engines.ode.options.Options>` ``method``, ``rtol``, ``atol``,
+        ``nodes``, ``node_seed``.
 
     Returns
     -------
@@ -105,6 +107,11 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
         If an argument is out of range or not one that the engine understands.
     FileError
         If the checkpoint cannot be written where it should be.
+
+    Notes
+    -----
+    micro: docs/theory, section 3; chain: docs/theory, section 7; ode: docs/theory, sections 2.2 to 2.6.  Which
+    results are equal to the bit, and where: docs/theory, section 4.5.
     """
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint, checkpoint_every)
@@ -217,6 +224,7 @@ def resume(path: str | PathLike[str] | Checkpoint, progress: bool | Callable | N
     Returns
     -------
     Trajectory
+        As the run without a break would have returned it.
 
     Raises
     ------

@@ -44,7 +44,13 @@ class _Sizes(Described):
         return self.strengths.size
 
     def factors(self) -> "Factors":
-        """Fresh, writable copies of strengths, xi_out and both readouts, for the kernels."""
+        """Fresh, writable copies of strengths, xi_out and both readouts, for the kernels.
+
+        Returns
+        -------
+        Factors
+            A record of ``onlinemode.kernels.rule.step``.
+        """
         from onlinemode.kernels.rule.step import Factors
 
         return Factors(*(np.array(getattr(self, name)) for name in Factors._fields))
@@ -84,7 +90,7 @@ class Weights(_Sizes):
     teacher_readout : array (M,)
         Second layer v* of the teacher.
     origin : dict, optional
-        The recipe of :mod:`onlinemode.initial` that made the weights, so that a saved run can be
+        The recipe of ``onlinemode.initial`` that made the weights, so that a saved run can be
         repeated without storing them.
 
     Raises
@@ -125,11 +131,17 @@ class Weights(_Sizes):
         Parameters
         ----------
         inputs : Inputs, optional
-            Inputs of covariance Ω (see :mod:`onlinemode.inputs`); by default Ω = I.
+            Inputs of covariance Ω (see :class:`onlinemode.inputs.Inputs`); by default Ω = I.
 
         Returns
         -------
         OrderParameters
+            For a run on these inputs.
+
+        Raises
+        ------
+        ParameterError, FileError
+            If the inputs have another N, or their data cannot be had.
         """
         times_covariance = (lambda rows: rows) if inputs is None else inputs.covariance(self.N)
         teacher = times_covariance(self.teacher)
@@ -139,7 +151,13 @@ class Weights(_Sizes):
             readout=self.readout, teacher_readout=self.teacher_readout)
 
     def fingerprint(self) -> str:
-        """SHA-256 of all arrays, in hexadecimal."""
+        """SHA-256 of all arrays.
+
+        Returns
+        -------
+        str
+            In hexadecimal.
+        """
         digest = hashlib.sha256()
         for value in (self.xi_in, self.strengths, self.xi_out, self.readout, self.teacher, self.teacher_readout):
             digest.update(repr(value.shape).encode())
@@ -160,9 +178,13 @@ class OrderParameters(_Sizes):
     T : array (M, M)
         Overlaps of the teacher, BBᵀ/N; may be rank-deficient.
     strengths : array (P,)
+        Mode strengths s.
     xi_out : array (K, P)
+        Output modes A.
     readout : array (K,)
+        Second layer v of the student.
     teacher_readout : array (M,)
+        Second layer v* of the teacher.
 
     Raises
     ------
@@ -171,6 +193,10 @@ class OrderParameters(_Sizes):
     OverlapError
         If G or T is not symmetric, or if [[G, S], [Sᵀ, T]] has an eigenvalue below −1e-5 times its
         largest one and so cannot be a covariance (published tables have about six digits).
+
+    Notes
+    -----
+    Why these close the equations of motion: docs/theory, section 2.1.
     """
 
     G: np.ndarray
@@ -191,7 +217,20 @@ class OrderParameters(_Sizes):
         check_covariance("[[G, S], [Sᵀ, T]]", self.covariance)
 
     def is_close(self, other: "OrderParameters", rtol: float, atol: float) -> bool:
-        """Whether ``other`` has the same sizes and entries, to the tolerances of :func:`numpy.allclose`."""
+        """Whether others have the same sizes and entries.
+
+        Parameters
+        ----------
+        other : OrderParameters
+            What is compared.
+        rtol, atol : float
+            Tolerances of :func:`numpy.allclose`.
+
+        Returns
+        -------
+        bool
+            True where all entries are close.
+        """
         pairs = [(getattr(self, entry.name), getattr(other, entry.name)) for entry in fields(self)]
         return all(one.shape == two.shape and np.allclose(one, two, rtol=rtol, atol=atol) for one, two in pairs)
 

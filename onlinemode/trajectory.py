@@ -36,13 +36,27 @@ _OVERLAPS = ("G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")
 
 
 class Status(Enum):
-    """How a replica ended; ``message`` says what to do about it."""
+    """How a replica ended; ``message`` of the trajectory says what to do about it.
 
-    COMPLETED = "completed"  # reached the last α
-    CONVERGED = "converged"  # nothing is left to move; the last state is held to the last α
-    DIVERGED = "diverged"  # left all bounds; NaN from there on
-    INTERRUPTED = "interrupted"  # stopped by the user; NaN from there on
-    FAILED = "failed"  # the integrator gave up; NaN from there on
+    Attributes
+    ----------
+    COMPLETED
+        It reached the last α; ``value`` is "completed".
+    CONVERGED
+        Nothing is left to move; the last state is held to the last α.  "converged".
+    DIVERGED
+        It left all bounds; NaN from there on.  "diverged".
+    INTERRUPTED
+        It was stopped by the user; NaN from there on.  "interrupted".
+    FAILED
+        The integrator gave up; NaN from there on.  "failed".
+    """
+
+    COMPLETED = "completed"
+    CONVERGED = "converged"
+    DIVERGED = "diverged"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
 
 
 @dataclass(eq=False, repr=False)
@@ -51,23 +65,30 @@ class Trajectory(Described):
 
     All engines return this, with the same shapes; ``n`` is the number of saved times.  ``draws`` is
     the number of replicas kept one by one: all, or the first few of a run with ``keep="summary"``.
+    Symbols are those of docs/theory, section 1.1; all order parameters are dimensionless.
 
     Attributes
     ----------
     alpha : array (n,)
         The saved times α = steps/N.
     G : array (draws, n, P, P)
+        Overlaps of the input modes, XXᵀ/N.
     S : array (draws, n, P, M)
+        Overlaps of input modes and teacher units, XBᵀ/N.
     strengths : array (draws, n, P)
+        Of the modes, s.
     xi_out : array (draws, n, K, P)
+        Output modes A.
     readout : array (draws, n, K)
+        Second layer v of the student.
     problem : Problem
+        What was learned and how.
     initial : OrderParameters
         The start of replica 0, common to all unless ``starts`` is there.
     status : list of Status
-        One a replica.
+        How each replica ended.
     message : list of str
-        One a replica.
+        Of each replica, why, where there is something to say.
     info : RunInfo
         Engine, N, seed, device, precision, versions, seconds to compile and to run, steps, and the
         arguments of the call, so that :func:`onlinemode.repeat` can make the run again.
@@ -119,7 +140,7 @@ class Trajectory(Described):
 
     @property
     def teacher_readout(self) -> np.ndarray:
-        """v*, (M,), constant."""
+        """Second layer v* of the teacher, (M,), constant."""
         return self.initial.teacher_readout
 
     @property
@@ -173,7 +194,18 @@ class Trajectory(Described):
         return replace(self, **kept, summary=None)
 
     def start_of(self, replica: int) -> OrderParameters:
-        """The order parameters from which a replica began."""
+        """The order parameters from which a replica began.
+
+        Parameters
+        ----------
+        replica : int
+            Its number, from 0.
+
+        Returns
+        -------
+        OrderParameters
+            Common to all replicas unless they had different students.
+        """
         if self.starts is None:
             return self.initial
         return OrderParameters(T=self.T, teacher_readout=self.teacher_readout,
@@ -214,7 +246,12 @@ class Trajectory(Described):
         return final_of if self.replicas > 1 else final_of(0)
 
     def states_at_end(self) -> ReplicaStates:
-        """Where all replicas stand, a ReplicaStates; overlaps alone where no more is known.
+        """Where all replicas stand.
+
+        Returns
+        -------
+        ReplicaStates
+            Overlaps alone where no more is known.
 
         Raises
         ------
@@ -251,18 +288,18 @@ class Trajectory(Described):
 
     @cached_property
     def Q(self) -> NDArray[np.float64]:
-        """Overlaps of the student's units, Q = A diag(s) G diag(s) Aᵀ, (draws, n, K, K)."""
+        """Overlaps of the student's units, Q = A diag(s) G diag(s) Aᵀ, (draws, n, K, K); docs/theory, section 2.1."""
         with np.errstate(over="ignore", invalid="ignore"):
             return self._scaled @ self.G @ np.swapaxes(self._scaled, -1, -2)
 
     @cached_property
     def R(self) -> NDArray[np.float64]:
-        """Overlaps of student and teacher units, R = A diag(s) S, (draws, n, K, M)."""
+        """Overlaps of student and teacher units, R = A diag(s) S, (draws, n, K, M); docs/theory, section 2.1."""
         return self._scaled @ self.S
 
     @cached_property
     def generalization_error(self) -> NDArray[np.float64]:
-        """ε_g = ½ E[(f − y)²] without label noise, (draws, n)."""
+        """Generalization error ε_g = ½ E[(f − y)²] without label noise, (draws, n); docs/theory, section 6.1."""
         if self.error is not None:
             return self.error
         return generalization_error(self.problem.activation, self.G, self.S, self.T, self.strengths, self.xi_out,
@@ -280,17 +317,20 @@ class Trajectory(Described):
 
     @cached_property
     def specialization(self) -> NDArray[np.float64]:
-        """Normalized specialization (docs/theory, section 6.2), (draws, n)."""
+        """Normalized specialization, (draws, n): 0 unspecialized, 1 a perfect student; docs/theory, section 6.2."""
         return observables.specialization(self.Q, self.R, self.T, self.signed)
 
     @cached_property
     def unit_margins(self) -> NDArray[np.float64]:
-        """Matched ρ minus the largest other |ρ| of each unit, (draws, n, K)."""
+        """Matched ρ minus the largest other |ρ| of each unit, (draws, n, K); docs/theory, section 6.2."""
         return observables.unit_margins(self.Q, self.R, self.T, self.signed)
 
     @cached_property
     def mode_residuals(self) -> NDArray[np.float64] | None:
-        """r_p = |X_p − X*_p|²/|X*_p|², (draws, n, P); None where not defined (section 6.3)."""
+        """Mode residuals r_p = |X_p − X*_p|²/|X*_p|², (draws, n, P).
+
+        1 for a mode not learned and 0 for one found; None where they are not defined (docs/theory, section 6.3).
+        """
         rates, start, (activation, of_teacher) = self.problem.rates, self.initial, self.problem.activations
         trained = rates.readout > 0.0
         if rates.strengths > 0.0 or rates.xi_out > 0.0 or activation != of_teacher:
@@ -304,10 +344,22 @@ class Trajectory(Described):
             self.teacher_readout, odd=activation.odd)
 
     def plateaus(self, replica: int = 0, **options: float) -> list[observables.Plateau]:
-        """Plateaus of ε_g of one replica; options of :func:`onlinemode.observables.find_plateaus`.
+        """Plateaus of ε_g of one replica (docs/theory, section 6.4).
 
         Simulated curves are smoothed over 0.3 decades of α, and the least prominence is 0.2, unless
         ``smoothing`` or ``prominence`` are given; by default ``floor`` is 1e-12, or the solver's atol if that is more.
+
+        Parameters
+        ----------
+        replica : int, default 0
+            One of those that are kept one by one.
+        **options : float
+            ``slope``, ``prominence``, ``smoothing``, ``floor`` of :func:`onlinemode.observables.find_plateaus`.
+
+        Returns
+        -------
+        list of Plateau
+            In the order of time.
         """
         options = {"floor": max(LEAST_ERROR, self.info.atol or 0.0)} | options
         if not self.info.theory:
@@ -315,14 +367,32 @@ class Trajectory(Described):
         return observables.find_plateaus(self.alpha, self.generalization_error[replica], **options)
 
     def specialization_steps(self, replica: int = 0, **options: float) -> NDArray[np.float64]:
-        """Times at which the specialization of one replica rises fastest."""
+        """Times at which the specialization of one replica rises fastest (docs/theory, section 6.4).
+
+        Parameters
+        ----------
+        replica : int, default 0
+            One of those that are kept one by one.
+        **options : float
+            ``smoothing``, ``height`` of :func:`onlinemode.observables.specialization_steps`.
+
+        Returns
+        -------
+        array of floats
+            The α of each step, ascending.
+        """
         return observables.specialization_steps(self.alpha, self.specialization[replica], **options)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the run to an .npz file (no pickle), whole or not at all.
 
         For readers in other languages it holds Q, R, generalization_error and specialization, too, where Q and R
-        have no more than 2^22 entries.  :func:`load` computes them from the other arrays.
+        have no more than 2^22 entries.  :func:`onlinemode.load` computes them from the other arrays.
+
+        Parameters
+        ----------
+        path : str or path
+            Of the file; one that is there is replaced.
 
         Raises
         ------
@@ -354,6 +424,7 @@ class Trajectory(Described):
         Parameters
         ----------
         path : str or path
+            Of the file; one that is there is replaced.
         theory : Trajectory, optional
             At the same times.
 
@@ -406,6 +477,7 @@ class Trajectory(Described):
         Returns
         -------
         xarray.Dataset
+            With long names, and what the run has under its usual names.
 
         Raises
         ------
@@ -430,6 +502,7 @@ class Trajectory(Described):
         Returns
         -------
         pandas.DataFrame
+            Rows are in the order of the replicas, then of time.
 
         Raises
         ------
@@ -485,15 +558,17 @@ def read_start(arrays, origin):
 
 
 def load(path: str | PathLike[str]) -> Trajectory:
-    """Read a run that :meth:`Trajectory.save` wrote.
+    """Read a run that :meth:`onlinemode.Trajectory.save` wrote.
 
     Parameters
     ----------
     path : str or path
+        Of the .npz file; those of version 0.1.0 can be read, too.
 
     Returns
     -------
     Trajectory
+        Equal to the saved one, to the bit.
 
     Raises
     ------

@@ -1,14 +1,20 @@
-"""Links to the sections of the theory from plain words, so that docstrings and formulas read well without them.
+"""Links to the theory from plain words, so that docstrings and formulas read well without them.
 
 "docs/theory, section 2.3" in a docstring, and "section 2.3" on a page of the theory, become links to the label
-theory-2-3.
+theory-2-3; a source such as [SS] on a page of the theory becomes a link to the list of sources.
 """
 
 import re
 
-NUMBERS = r"\d+(?:\.\d+)?(?:(?:, | and | to )\d+(?:\.\d+)?)*"
-IN_DOCSTRING = re.compile(rf"docs/theory,\s+sections?\s+({NUMBERS})")
+NUMBER = r"\d+(?:\.\d+)?"
+NUMBERS = rf"{NUMBER}(?:(?:, | and | to ){NUMBER})*"
+IN_DOCSTRING = re.compile(rf"docs/theory,\s+(sections?)\s+({NUMBERS})")
 ON_PAGE = re.compile(rf"\b([Ss]ections?) ({NUMBERS})")
+SOURCES = "theory-sources"
+SOURCE = re.compile(r"\[(LH|SS|G|CS|MT|P|HMM|vK)\](?!\()")
+KEPT = re.compile(  # code, formulas, links, headings, labels, the list of sources itself
+    r"(```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|\[[^\]]*\]\([^)]*\)|^#.*?$|^\([\w-]+\)=$|^- \*\*\[\w+\]\*\*)",
+    re.DOTALL | re.MULTILINE)
 
 
 def setup(app):
@@ -23,16 +29,20 @@ def label(number):
 
 def link_docstring(app, what, name, obj, options, lines):
     """Links in reStructuredText; a reference may begin on one line and end on the next."""
-    text = IN_DOCSTRING.sub(lambda found: "docs/theory, section " + re.sub(
-        r"\d+(?:\.\d+)?", lambda number: f":ref:`{number[0]} <{label(number[0])}>`", found[1]), "\n".join(lines))
+    text = IN_DOCSTRING.sub(lambda found: f"theory, {found[1]} " + re.sub(
+        NUMBER, lambda number: f":ref:`{number[0]} <{label(number[0])}>`", found[2]), "\n".join(lines))
     lines[:] = text.split("\n")
 
 
 def link_page(app, docname, source):
-    """Links in Markdown, on pages of the theory, but not in headings and code."""
-    if not docname.startswith("theory/"):
-        return
-    source[0] = "".join(line if line.startswith(("#", "(", "```")) else ON_PAGE.sub(
-        lambda found: found[1] + " " + re.sub(
-            r"\d+(?:\.\d+)?", lambda number: f"[{number[0]}](#{label(number[0])})", found[2]), line)
-        for line in source[0].splitlines(keepends=True))
+    """Links in Markdown, on pages of the theory."""
+    if docname.startswith("theory/"):
+        parts = KEPT.split(source[0])
+        parts[::2] = [_linked(part) for part in parts[::2]]
+        source[0] = "".join(parts)
+
+
+def _linked(text):
+    text = ON_PAGE.sub(lambda found: f"{found[1]} " + re.sub(
+        NUMBER, lambda number: f"[{number[0]}](#{label(number[0])})", found[2]), text)
+    return SOURCE.sub(lambda found: rf"[\[{found[1]}\]](#{SOURCES})", text)

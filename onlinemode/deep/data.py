@@ -33,11 +33,12 @@ class Dataset(Described):
 
     Attributes
     ----------
-    train_x, test_x : arrays (n, N), float32
-        Images are in [0, 1].
-    train_y, test_y : arrays (n,)
+    train_x, test_x : float32 array (n, N)
+        Inputs; images are in [0, 1].
+    train_y, test_y : array (n,)
         Class numbers from 0 (int64), or numbers (float32).
     name : str
+        For titles and files.
     classes : int
         Number of classes.
     origin : dict
@@ -140,13 +141,15 @@ def gaussian_mixture(train: int = 100_000, test: int = 10_000, seed: int = 0) ->
     """Four Gaussian clouds in the plane, labelled like XOR: the data of figure 1 of Li and Huang.
 
     Means ±(½, ½) have the label +1, ±(−½, ½) the label −1; the covariance is 0.05 times the identity, and each
-    cloud holds a quarter of the samples.  The best possible accuracy is Φ(½/√0.05)² + Φ(−½/√0.05)² = 0.9750.
+    cloud holds a quarter of the samples.  The best possible accuracy is Φ(½/√0.05)² + Φ(−½/√0.05)² = 0.9750
+    (docs/theory, section 10.4).
 
     Parameters
     ----------
     train, test : int, default 100000 and 10000
         Numbers of samples; multiples of 4.
     seed : int, default 0
+        Of the samples.
 
     Returns
     -------
@@ -156,6 +159,7 @@ def gaussian_mixture(train: int = 100_000, test: int = 10_000, seed: int = 0) ->
     Raises
     ------
     ParameterError
+        If a number is out of range or no multiple of 4.
     """
     counts = {"train": checks.integer("train", train, 4), "test": checks.integer("test", test, 4)}
     arrays = {}
@@ -243,6 +247,7 @@ def arrays(path: str | PathLike[str]) -> Dataset:
     Returns
     -------
     Dataset
+        With as many classes as the largest label needs, and at least two.
 
     Raises
     ------
@@ -288,11 +293,14 @@ def find(name: str, folder: str | PathLike[str] | None = None) -> Dataset:
     Parameters
     ----------
     name : str
+        Of the data set, or of an .npz file.
     folder : str or path, optional
+        Where the four IDX files are.
 
     Returns
     -------
     Dataset
+        Read, or drawn.
 
     Raises
     ------
@@ -322,7 +330,13 @@ def find(name: str, folder: str | PathLike[str] | None = None) -> Dataset:
 
 
 def cache_folder() -> Path:
-    """Where fetched data sets are kept: ONLINEMODE_DATA if set, else the user's cache folder."""
+    """Where fetched data sets are kept: ONLINEMODE_DATA if set, else the user's cache folder.
+
+    Returns
+    -------
+    Path
+        It need not exist.
+    """
     if os.environ.get(ENVIRONMENT):
         return Path(os.environ[ENVIRONMENT])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onlinemode"
@@ -330,6 +344,16 @@ def cache_folder() -> Path:
 
 def remake(origin: dict[str, Any]) -> Dataset:
     """The data set again, from the ``origin`` of one.
+
+    Parameters
+    ----------
+    origin : dict
+        Of a :class:`onlinemode.deep.Dataset`.
+
+    Returns
+    -------
+    Dataset
+        Equal to that one, if its files are the same.
 
     Raises
     ------

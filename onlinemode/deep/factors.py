@@ -18,9 +18,21 @@ from onlinemode.errors import ParameterError, ShapeError
 if TYPE_CHECKING:
     from onlinemode.deep.network import Network
 
+__all__ = ["Factors", "accuracy", "fields", "of_network", "orthogonal", "truncated"]
+
 
 class Factors(NamedTuple):
-    """One layer: input modes (P, N_in), strengths (P,), output modes (N_out, P); float64."""
+    """One layer in modes, W = ξ_out diag(Σ) ξ_in; float64.
+
+    Attributes
+    ----------
+    xi_in : array (P, N_in)
+        Input modes.
+    strengths : array (P,)
+        Of the modes.
+    xi_out : array (N_out, P)
+        Output modes.
+    """
 
     xi_in: np.ndarray
     strengths: np.ndarray
@@ -59,8 +71,9 @@ def truncated(W: ArrayLike, modes: int | None = None) -> Factors:
     Parameters
     ----------
     W : array (N_out, N_in)
+        Any matrix.
     modes : int, optional
-        At most min(N_out, N_in), which is the default.
+        How many to keep, at most min(N_out, N_in), which is the default.
 
     Returns
     -------
@@ -89,6 +102,7 @@ def orthogonal(factors: Factors) -> Factors:
     Parameters
     ----------
     factors : Factors
+        Of one layer.
 
     Returns
     -------
@@ -106,7 +120,8 @@ def of_network(network: "Network", modes: int | Sequence[int] | None = None) -> 
 
     Parameters
     ----------
-    network : onlinemode.deep.Network
+    network : Network
+        Trained or not.
     modes : int or sequence of int, optional
         Of dense layers, of all or of each: how many modes to keep of the decomposition, at most (a layer may have
         fewer).  All by default.  Of a decomposed layer it changes nothing.
@@ -114,6 +129,7 @@ def of_network(network: "Network", modes: int | Sequence[int] | None = None) -> 
     Returns
     -------
     list of Factors
+        One a layer, copies in the processor's memory.
 
     Raises
     ------
@@ -149,18 +165,26 @@ def check_chain(layers: Sequence[Factors], x: ArrayLike | None = None) -> None:
 
 
 def fields(layers: Sequence[Factors], x: ArrayLike) -> list[np.ndarray]:
-    """Pre-activations of every layer, W h with h the activity below: [(samples, N_1), …, (samples, N_L)].
+    """Pre-activations W h of every layer, with h the activity below.
 
     ReLU between the layers, none after the last, no biases.
 
     Parameters
     ----------
     layers : list of Factors
+        Of a network, in their order.
     x : array (samples, N_in)
+        Inputs.
 
     Returns
     -------
-    list of arrays
+    list of arrays (samples, N_l)
+        One a layer.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If layers and inputs do not fit, or an entry is not finite.
     """
     x = checks.array("x", x)
     check_chain(layers, x)
@@ -177,12 +201,19 @@ def accuracy(outputs: ArrayLike, y: ArrayLike) -> float:
     Parameters
     ----------
     outputs : array (samples, N_out)
+        Of the last layer.
     y : array (samples,) or (samples, N_out)
         Class numbers from 0; targets whose largest one marks the class; for one output, numbers whose sign counts.
 
     Returns
     -------
     float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If there is not one label a sample, or they are no numbers.
     """
     outputs, y = checks.real("outputs", outputs), checks.real("y", y)
     if len(outputs) != len(y):

@@ -22,16 +22,25 @@ CLASS_DIRECTIONS = 5
 
 
 class Geometry(NamedTuple):
-    """Measures of one network of L layers.
+    """Measures of one network of L layers (docs/theory, section 11.3).
 
-    activity : array (L + 1,), participation ratio of the input, of each hidden activity and of the output.
-    latent : array (L,), participation ratio of each layer's field W h before the ReLU.
-    matrix : array (L,), participation ratio of the squared singular values of W: how many modes carry it.
-    overlap : array (L − 1,), of the spans that successive layers' modes have in the space between them.
-    overlap_chance : array (L − 1,), expected of random spans of these dimensions.
-    alignment, alignment_chance : arrays (L − 1,), the same with every mode weighted by its squared strength.
-    classes, classes_chance : arrays (L + 1,), overlap of the classes' subspaces, as :func:`class_overlap`, where
-        activity is; NaN where a class has too few samples or a layer too few units.
+    Attributes
+    ----------
+    activity : array (L + 1,)
+        Participation ratio of the input, of each hidden activity and of the output.
+    latent : array (L,)
+        Participation ratio of each layer's field W h before the ReLU.
+    matrix : array (L,)
+        Participation ratio of the squared singular values of W: how many modes carry it.
+    overlap : array (L − 1,)
+        Of the spans that successive layers' modes have in the space between them.
+    overlap_chance : array (L − 1,)
+        Expected of random spans of these dimensions.
+    alignment, alignment_chance : array (L − 1,)
+        The same with every mode weighted by its squared strength.
+    classes, classes_chance : array (L + 1,)
+        Overlap of the classes' subspaces, as :func:`class_overlap`, where activity is; NaN where a class has too few
+        samples or a layer too few units.
     """
 
     activity: np.ndarray
@@ -49,7 +58,9 @@ class Geometry(NamedTuple):
 
 
 def participation_dimension(samples: ArrayLike) -> float:
-    """D = (tr C)² / tr C² of the covariance C of the samples: n for n directions of equal variance.
+    """Participation dimension D = (tr C)² / tr C² of the covariance C of samples: n for n equal variances.
+
+    docs/theory, section 11.3.
 
     Parameters
     ----------
@@ -60,6 +71,11 @@ def participation_dimension(samples: ArrayLike) -> float:
     -------
     float
         Between 1 and N; NaN where nothing varies.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If these are no such samples of finite numbers.
     """
     samples = checks.array("samples", samples)
     if samples.ndim != 2 or len(samples) < 2:
@@ -74,11 +90,14 @@ def _participation(total, squares):
 
 
 def matrix_dimension(factors: Factors) -> float:
-    """(Σ σ²)² / Σ σ⁴ of the singular values σ of W, from the factors alone.
+    """Participation dimension (Σ σ²)² / Σ σ⁴ of the singular values σ of W, from the factors alone.
+
+    docs/theory, section 11.3.
 
     Parameters
     ----------
     factors : Factors
+        Of one layer.
 
     Returns
     -------
@@ -97,12 +116,18 @@ def principal_angles(A: ArrayLike, B: ArrayLike) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    A, B : arrays (N, p), (N, q)
+    A, B : array (N, p) and (N, q)
         Of full column rank.
 
     Returns
     -------
     array (min(p, q),)
+        Between 0 and π/2.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If these are no columns of one space, or an entry is not finite.
     """
     A, B = (checks.array(name, each) for name, each in (("A", A), ("B", B)))
     if A.ndim != 2 or B.ndim != 2 or len(A) != len(B):
@@ -119,15 +144,22 @@ def principal_angles(A: ArrayLike, B: ArrayLike) -> NDArray[np.float64]:
 def subspace_overlap(A: ArrayLike, B: ArrayLike) -> float:
     """Mean squared cosine of the principal angles: 1 where one span lies in the other, 0 where they are orthogonal.
 
-    Random spans of dimensions p and q in N dimensions have the mean max(p, q)/N.
+    Random spans of dimensions p and q in N dimensions have the mean max(p, q)/N.  docs/theory, section 11.3.
 
     Parameters
     ----------
-    A, B : arrays (N, p), (N, q)
+    A, B : array (N, p) and (N, q)
+        Of full column rank.
 
     Returns
     -------
     float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        As :func:`principal_angles`.
     """
     return float(np.mean(np.cos(principal_angles(A, B)) ** 2))
 
@@ -137,16 +169,24 @@ def alignment(before: Factors, after: Factors) -> tuple[float, float]:
 
     A = tr(C_out C_in) / √(tr C_out² tr C_in²), with C_out = W_l W_lᵀ and C_in = W_{l+1}ᵀ W_{l+1} in the space between
     them: 1 where both have the same directions and weights, 0 where they are orthogonal.  Random directions with the
-    same weights have the mean tr C_out tr C_in / N / √(tr C_out² tr C_in²).
+    same weights have the mean tr C_out tr C_in / N / √(tr C_out² tr C_in²).  docs/theory, section 11.3.
 
     Parameters
     ----------
     before, after : Factors
+        Of two successive layers.
 
     Returns
     -------
-    value, chance : float
-        NaN where one of the two is 0.
+    value : float
+        NaN where one of the two layers is 0.
+    chance : float
+        Expected of random directions with the same weights.
+
+    Raises
+    ------
+    ShapeError
+        If the layers are not successive.
     """
     before, after = orthogonal(before), orthogonal(after)
     if before.xi_out.shape[0] != after.xi_in.shape[1]:
@@ -166,19 +206,29 @@ def class_overlap(samples: ArrayLike, labels: ArrayLike, directions: int = CLASS
     The subspace of a class is spanned by the leading ``directions`` principal components of its own samples
     about their own mean, so that it is the class's variation that counts and not its place.  Overlap as in
     :func:`subspace_overlap`: 0 for classes that vary in orthogonal directions, 1 where all vary in the same.
+    docs/theory, section 11.3.
 
     Parameters
     ----------
     samples : array (samples, N)
+        Inputs, or activities of one layer.
     labels : array (samples,)
         Class numbers.
     directions : int, default 5
+        Of each class.
 
     Returns
     -------
-    value, chance : float
-        ``chance`` = directions/N is the mean of random subspaces.  NaN where N < directions, where a class has
-        no more samples than that, or where a class varies in fewer directions.
+    value : float
+        NaN where N < directions, where a class has no more samples than that, or where a class varies in fewer
+        directions.
+    chance : float
+        The mean of random subspaces, directions/N; NaN where the value is.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If samples and labels do not fit, or there are fewer than two classes.
     """
     samples, labels = checks.array("samples", samples), checks.real("labels", labels)
     if samples.ndim != 2 or labels.shape != samples.shape[:1]:
@@ -212,6 +262,7 @@ def measure(layers: Sequence[Factors], x: ArrayLike, labels: ArrayLike | None = 
     layers : list of Factors
         Of a dense network: its decomposition cut to the modes of the network that it is compared with.
     x : array (samples, N_in)
+        Inputs.
     labels : array (samples,), optional
         Class numbers; without them ``classes`` is NaN.
     modes : int, optional
@@ -222,6 +273,12 @@ def measure(layers: Sequence[Factors], x: ArrayLike, labels: ArrayLike | None = 
     Returns
     -------
     Geometry
+        By layer.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If layers, samples and labels do not fit, or an argument is out of range.
     """
     z = fields(layers, x)
     activities = [checks.array("x", x), *(np.maximum(each, 0.0) for each in z[:-1]), z[-1]]

@@ -19,13 +19,20 @@ CLEAR = 4.0  # a difference of AICc below this leaves two forms undecided
 
 
 class Growth(NamedTuple):
-    """One form fitted to P(w).
+    """One form fitted to P(w), the least number of modes against the width (docs/theory, section 11.4).
 
+    Attributes
+    ----------
     name : str
+        "constant", "logarithm", "power law", "saturation" or "logarithm, then constant".
     formula : str
-    parameters : dict, name to value.
-    residual : float, root mean square of ln P about the curve.
+        In plain text.
+    parameters : dict
+        Name to value.
+    residual : float
+        Root mean square of ln P about the curve.
     aicc : float
+        The criterion; smaller is better.
     """
 
     name: str
@@ -57,10 +64,11 @@ def compare_growth(widths: ArrayLike, modes: ArrayLike) -> list[Growth]:
     """Fit five forms by least squares in ln P and order them by AICc, the best first.
 
     AICc = n ln(RSS/n) + 2k + 2k(k + 1)/(n − k − 1) with k counting the noise (Hurvich and Tsai, Biometrika 76, 297
-    (1989)).  Forms within 4 of each other are undecided.  On synthetic curves with 3 % noise at eight widths from
-    20 to 640 the true form is among the undecided in 98 to 100 % of the cases for forms of one or two parameters,
-    but in half of them for a logarithm that ends in a constant: its third parameter costs 9.3 more than a second
-    at eight widths, and 30 more at six, where it cannot win.
+    (1989)); docs/theory, section 11.4.  Forms within 4 of each other are undecided.
+
+    On synthetic curves with 3 % noise at eight widths from 20 to 640 the true form is among the undecided in 98 to
+    100 % of the cases for forms of one or two parameters, but in half of them for a logarithm that ends in a constant:
+    its third parameter costs 9.3 more than a second at eight widths, and 30 more at six, where it cannot win.
 
     The standard errors of crossings play no part in the fits; from so few seeds they are rough: ±1.96 of them hold
     the truth in only 74 to 84 % of simulated cases with two seeds and 79 to 90 % with three.
@@ -75,11 +83,14 @@ def compare_growth(widths: ArrayLike, modes: ArrayLike) -> list[Growth]:
     Returns
     -------
     list of Growth
+        One a form.
 
     Raises
     ------
     ShapeError
         If fewer than six widths are left.
+    ParameterError
+        If a width or a number of modes is not above 0.
     """
     widths, modes = (checks.real(name, values).astype(np.float64).reshape(-1)
                      for name, values in (("widths", widths), ("modes", modes)))
@@ -97,7 +108,18 @@ def compare_growth(widths: ArrayLike, modes: ArrayLike) -> list[Growth]:
 
 
 def undecided(growths: Sequence[Growth]) -> list[str]:
-    """Names of the forms whose AICc is within 4 of the best one's, the best first."""
+    """Names of the forms whose AICc is within 4 of the best one's.
+
+    Parameters
+    ----------
+    growths : sequence of Growth
+        What :func:`compare_growth` gives.
+
+    Returns
+    -------
+    list of str
+        The best first.
+    """
     return [growth.name for growth in growths if growth.aicc - growths[0].aicc < CLEAR or growth is growths[0]]
 
 

@@ -20,9 +20,14 @@ OVERLAP_SHARE = 0.1  # of the overlap beside the strength, in the ranking "overl
 class Ranked(NamedTuple):
     """Sorted importance over networks.
 
-    each : array (networks, P), every network's values in descending order.
-    mean : array (P,), over the networks, rank by rank.
-    standard_deviation : array (P,), of one network; NaN where there is one alone.
+    Attributes
+    ----------
+    each : array (networks, P)
+        Every network's values in descending order.
+    mean : array (P,)
+        Over the networks, rank by rank.
+    standard_deviation : array (P,)
+        Of one network; NaN where there is one alone.
     """
 
     each: np.ndarray
@@ -34,13 +39,16 @@ class Ranked(NamedTuple):
 
 
 def importance(xi_in: ArrayLike, strengths: ArrayLike, xi_out: ArrayLike, ranking: str = "tau") -> NDArray[np.float64]:
-    """Importance of each mode of a layer.
+    """Importance of each mode of a layer (docs/theory, section 11.1).
 
     Parameters
     ----------
     xi_in : array (P, N_in)
+        Input modes.
     strengths : array (P,)
+        Of the modes.
     xi_out : array (N_out, P)
+        Output modes.
     ranking : str, default "tau"
         Li and Huang (2023) rank by τ; the others are alternatives.
 
@@ -54,10 +62,12 @@ def importance(xi_in: ArrayLike, strengths: ArrayLike, xi_out: ArrayLike, rankin
     Returns
     -------
     array (P,)
+        In the order of the modes, at least 0.
 
     Raises
     ------
     ShapeError, ParameterError
+        If shapes disagree, an entry is not finite, or the ranking does not suit the layer.
     """
     checks.choice("ranking", ranking, RANKINGS)
     xi_in, strengths, xi_out = checked(xi_in, strengths, xi_out)
@@ -90,10 +100,17 @@ def ranked(values: ArrayLike) -> Ranked:
     Parameters
     ----------
     values : array (networks, P) or (P,)
+        What :func:`importance` gives, of each network.
 
     Returns
     -------
     Ranked
+        Sorted, with mean and spread.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If these are no such arrays of finite numbers.
     """
     values = np.atleast_2d(checks.real("values", values))
     each = -np.sort(-checks.array("values", values, (None, None), symbols="(networks, P)"), axis=1)

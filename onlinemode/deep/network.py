@@ -19,11 +19,14 @@ from onlinemode.storage import read_archive, write_archive
 KIND = "network"
 RUN = "training run"  # a file of onlinemode.deep.runs, which holds a network, too
 VARIANTS = ("dense", "1L2P", "1L1P", "two-factor", "SVD")
+"""Kinds of layers, see :class:`Network`."""
 ROWS = 1000  # samples that are evaluated at a time
 
 
 class Network:
     """A fully connected network a ← relu(W a), with W as modes or as itself.
+
+    docs/theory, sections 10.1 and 10.2.
 
     Parameters
     ----------
@@ -32,8 +35,7 @@ class Network:
     variant : str, default "1L2P"
         ``"dense"``: W itself is trained.  ``"1L2P"``: ξ_in, Σ and ξ_out of every layer.  ``"1L1P"``: ξ_out of a
         layer is the transpose of the next layer's ξ_in, only the last is free.  ``"two-factor"``: Σ is 1 and
-        not trained.  ``"SVD"``: |Σ|, with as many modes as W has rank, under the penalties of
-        :mod:`onlinemode.deep.penalties`.
+        not trained.  ``"SVD"``: |Σ|, with as many modes as W has rank, under penalties (docs/theory, section 10.3).
     modes : int or sequence of int, default 30
         P of all layers, or of each.  Not used by ``"dense"`` and ``"SVD"``.
     seed : int, default 0
@@ -49,17 +51,20 @@ class Network:
     Attributes
     ----------
     layers : list
-        Of :class:`~onlinemode.deep.layers.Modes` (``xi_in`` (P, N_in), ``strengths`` (P,), ``xi_out`` (N_out, P))
-        or :class:`~onlinemode.deep.layers.Dense` (``weights`` (N_out, N_in)); change the arrays in place.
+        Each has ``xi_in`` (P, N_in), ``strengths`` (P,) and ``xi_out`` (N_out, P), a dense one ``weights``
+        (N_out, N_in); change these arrays in place.  ``matrix()`` is a copy of W.
     parameters : dict
         Name to array, of all that is trained: ``xi_in_0``, ``strengths_0``, ``xi_out_0``, ``weights_0``, ...
 
     Raises
     ------
-    ParameterError, ShapeError, EngineError
+    ParameterError, ShapeError
+        If a value is out of range, or sizes and modes do not fit.
+    EngineError
+        If the device cannot be used.
 
-    References
-    ----------
+    Notes
+    -----
     C. Li and H. Huang, Phys. Rev. Research 5, L022011 (2023); dense start: K. He et al., ICCV 2015.
     """
 
@@ -142,22 +147,51 @@ class Network:
             array[...] = self.xp.asarray(values.astype(self.precision))
 
     def count_parameters(self) -> int:
-        """Number of trained parameters."""
+        """Number of trained parameters.
+
+        Returns
+        -------
+        int
+            Of all layers together; shared modes count once.
+        """
         return sum(array.size for array in self.parameters.values())
 
     def multiplications(self) -> int:
-        """Of the forward pass of one sample, all layers together."""
+        """Cost of the forward pass.
+
+        Returns
+        -------
+        int
+            Multiplications for one sample, all layers together.
+        """
         return sum(layer.multiplications for layer in self.layers)
 
     def specification(self) -> dict[str, Any]:
-        """The arguments that make a network of this shape again, as plain types."""
+        """The arguments that make a network of this shape again.
+
+        Returns
+        -------
+        dict
+            Of plain types, as files have them.
+        """
         return {"sizes": list(self.sizes), "variant": self.variant, "modes": list(self.modes) if self.modes else None,
                 "seed": self.seed, "precision": self.precision, "loss": self.loss_name}
 
     # -- what it computes ---------------------------------------------------------------------
 
     def workspace(self, rows: int) -> "_Workspace":
-        """The buffers for batches of this many samples."""
+        """Buffers for batches of one size.
+
+        Parameters
+        ----------
+        rows : int
+            Samples in a batch.
+
+        Returns
+        -------
+        object
+            Made once and kept.
+        """
         if rows not in self._work:
             if len(self._work) > 3:  # odd sizes come and go
                 self._work.clear()
@@ -165,28 +199,87 @@ class Network:
         return self._work[rows]
 
     def forward(self, x: ArrayLike) -> np.ndarray:
-        """Outputs, (samples, n_out): the fields of the last layer, before the softmax.
+        """Outputs: the fields of the last layer, before the softmax.
 
         Parameters
         ----------
         x : array (samples, n_in)
+            Inputs.
+
+        Returns
+        -------
+        array (samples, n_out)
+            On the network's device.
 
         Raises
         ------
         ShapeError
+            If the inputs have another shape.
         """
         return self._blockwise(x, lambda work: [work.outputs[-1]])[0]
 
     def activities(self, x: ArrayLike) -> list[np.ndarray]:
-        """Activities relu(z) of the hidden layers, a list of arrays (samples, width), the first layer's first."""
+        """Activities relu(z) of the hidden layers.
+
+        Parameters
+        ----------
+        x : array (samples, n_in)
+            Inputs.
+
+        Returns
+        -------
+        list of arrays (samples, width)
+            The first layer's first.
+
+        Raises
+        ------
+        ShapeError
+            If the inputs have another shape.
+        """
         return self._blockwise(x, lambda work: work.outputs[:-1])
 
     def loss(self, x: ArrayLike, y: ArrayLike) -> float:
-        """Mean loss of the samples x, (samples, n_in), with targets y."""
+        """Mean loss of samples.
+
+        Parameters
+        ----------
+        x : array (samples, n_in)
+            Inputs.
+        y : array (samples,) or (samples, n_out)
+            As for :meth:`evaluate`.
+
+        Returns
+        -------
+        float
+            In float64 whatever the precision.
+
+        Raises
+        ------
+        ShapeError, ParameterError
+            If inputs or targets do not fit.
+        """
         return self.evaluate(x, y)[0]
 
     def accuracy(self, x: ArrayLike, y: ArrayLike) -> float:
-        """Share of the samples whose class is right; for one output, whose sign agrees with that of y."""
+        """Share of the samples whose class is right; for one output, whose sign agrees with that of y.
+
+        Parameters
+        ----------
+        x : array (samples, n_in)
+            Inputs.
+        y : array (samples,) or (samples, n_out)
+            As for :meth:`evaluate`.
+
+        Returns
+        -------
+        float
+            Between 0 and 1.
+
+        Raises
+        ------
+        ShapeError, ParameterError
+            If inputs or targets do not fit.
+        """
         return self.evaluate(x, y)[1]
 
     def evaluate(self, x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
@@ -195,12 +288,21 @@ class Network:
         Parameters
         ----------
         x : array (samples, n_in)
+            Inputs.
         y : array (samples,) or (samples, n_out)
             Class numbers, or for the mean square also numbers.
 
         Returns
         -------
-        loss, accuracy : float
+        loss : float
+            Mean over the samples.
+        accuracy : float
+            Share of the samples whose class is right.
+
+        Raises
+        ------
+        ShapeError, ParameterError
+            If inputs or targets do not fit.
         """
         x = self._inputs(x)
         targets = self._targets(y, len(x))
@@ -212,9 +314,26 @@ class Network:
         return float(losses.mean(dtype=np.float64)), float(hits.mean(dtype=np.float64))
 
     def gradients(self, x: ArrayLike, y: ArrayLike) -> dict[str, np.ndarray]:
-        """Gradients of the mean loss, name to array, for samples that are one batch.
+        """Gradients of the mean loss, for samples that are one batch.
 
         The penalties of ``"SVD"`` are not among them: they do not go through Adam's moments.
+
+        Parameters
+        ----------
+        x : array (samples, n_in)
+            Inputs.
+        y : array (samples,) or (samples, n_out)
+            As for :meth:`evaluate`.
+
+        Returns
+        -------
+        dict of arrays
+            By the names of ``parameters``.
+
+        Raises
+        ------
+        ShapeError, ParameterError
+            If inputs or targets do not fit.
         """
         x = self._inputs(x)
         losses, hits = self.xp.empty(len(x), self.precision), self.xp.empty(len(x), bool)
@@ -276,23 +395,56 @@ class Network:
         return targets
 
     def prepared_targets(self, y: ArrayLike) -> np.ndarray:
-        """Targets as the loss takes them, on the network's device."""
+        """Targets as the loss takes them, on the network's device.
+
+        Parameters
+        ----------
+        y : array (samples,) or (samples, n_out)
+            As for :meth:`evaluate`.
+
+        Returns
+        -------
+        array
+            Class numbers, or numbers (samples, n_out) of the network's precision.
+
+        Raises
+        ------
+        ShapeError, ParameterError
+            If they do not fit.
+        """
         return self.xp.asarray(self._loss.targets(y.get() if hasattr(y, "get") else y, self.sizes[-1], self.precision))
 
     # -- copies and files ---------------------------------------------------------------------
 
     def copy(self) -> "Network":
-        """A network of its own with the same values."""
+        """A network of its own with the same values.
+
+        Returns
+        -------
+        Network
+            On the same device.
+        """
         other = Network(**self.specification(), device=self.device)
         other.flat[:] = self.flat
         return other
 
     def state(self) -> dict[str, np.ndarray]:
-        """The trained arrays in the processor's memory, name to array."""
+        """The trained arrays in the processor's memory.
+
+        Returns
+        -------
+        dict of arrays
+            Copies, by the names of ``parameters``.
+        """
         return {name: to_numpy(array).copy() for name, array in self.parameters.items()}
 
     def set_state(self, arrays: dict[str, Any]) -> None:
         """Take the values that :meth:`state` gave.
+
+        Parameters
+        ----------
+        arrays : dict of arrays
+            By the names of ``parameters``.
 
         Raises
         ------
@@ -307,6 +459,11 @@ class Network:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to an .npz file (no pickle), whole or not at all.
+
+        Parameters
+        ----------
+        path : str or path
+            Of the file; one that is there is replaced.
 
         Raises
         ------
@@ -348,16 +505,19 @@ def network_from(header: dict[str, Any], arrays: dict[str, Any], path: str | Pat
 
 
 def load(path: str | PathLike[str], device: str = "cpu") -> Network:
-    """Read a network: one that :meth:`Network.save` wrote, or the trained one of a saved training run.
+    """Read a network: one that :meth:`onlinemode.deep.Network.save` wrote, or the trained one of a saved training run.
 
     Parameters
     ----------
     path : str or path
-    device : str, default "cpu"
+        Of the .npz file.
+    device : {"cpu", "cuda"}, default "cpu"
+        Where the network's arrays are; "cuda" needs CuPy.
 
     Returns
     -------
     Network
+        With the saved values.
 
     Raises
     ------

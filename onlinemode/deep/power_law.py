@@ -33,7 +33,15 @@ ONE, TWO = "one power law", "two power laws"
 class Estimate(NamedTuple):
     """A number, its standard error and the ends of its interval.
 
-    The standard error is (high − low) / 2t, with the quantile t of Student (three or more networks) or Gauss.
+    Attributes
+    ----------
+    value : float
+        The best one.
+    standard_error : float
+        The length of the interval, (high − low), over 2t, with the quantile t of Student (three or more networks) or
+        Gauss.
+    low, high : float
+        Ends of the interval.
     """
 
     value: float
@@ -45,10 +53,16 @@ class Estimate(NamedTuple):
 class Segments(NamedTuple):
     """Two power laws that meet.
 
-    slopes : (Estimate, Estimate), exponents before and after the breakpoint.
-    breakpoint : Estimate, a rank, not rounded.
-    height : float, the importance at the breakpoint.
-    at_edge : bool, whether only three ranks, the fewest allowed, lie on one side of the breakpoint.
+    Attributes
+    ----------
+    slopes : (Estimate, Estimate)
+        Exponents before and after the breakpoint.
+    breakpoint : Estimate
+        A rank, not rounded.
+    height : float
+        The importance at the breakpoint.
+    at_edge : bool
+        Whether only three ranks, the fewest allowed, lie on one side of the breakpoint.
     """
 
     slopes: tuple[Estimate, Estimate]
@@ -58,7 +72,19 @@ class Segments(NamedTuple):
 
 
 class WithoutTail(NamedTuple):
-    """The two power laws that the first ``ranks`` ranks alone give, without intervals: two slopes, a rank."""
+    """The two power laws that the first ranks alone give, without intervals.
+
+    Attributes
+    ----------
+    ranks : int
+        How many.
+    slopes : tuple of float
+        Exponents before and after the breakpoint.
+    breakpoint : float
+        A rank, not rounded.
+    at_edge : bool
+        As in :class:`Segments`.
+    """
 
     ranks: int
     slopes: tuple[float, ...]
@@ -67,7 +93,17 @@ class WithoutTail(NamedTuple):
 
 
 class Window(NamedTuple):
-    """One power law between two fixed ranks, both counted: τ = height · rank^slope."""
+    """One power law between two fixed ranks, τ = height · rank^slope.
+
+    Attributes
+    ----------
+    first, last : int
+        Ranks from 1, both counted.
+    slope : Estimate
+        The exponent.
+    height : float
+        At rank 1.
+    """
 
     first: int
     last: int
@@ -76,7 +112,19 @@ class Window(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A form of the sorted curve: free parameters with the noise's, residual sum of squares, criteria."""
+    """A form of the sorted curve.
+
+    Attributes
+    ----------
+    name : {"one power law", "exponential", "parabola", "two power laws"}
+        Of ln τ against ln rank.
+    parameters : int
+        Free ones, with that of the noise.
+    residual : float
+        Sum of squares.
+    aic, bic : float
+        Criteria; smaller is better (docs/theory, section 11.1).
+    """
 
     name: str
     parameters: int
@@ -88,17 +136,29 @@ class Model(NamedTuple):
 class PowerLaw(NamedTuple):
     """What :func:`fit_power_law` finds.
 
+    Attributes
+    ----------
     networks : int
-    method : str, how the uncertainties were found.
-    confidence : float, of the intervals.
+        How many were fitted together.
+    method : str
+        How the uncertainties were found.
+    confidence : float
+        Of the intervals.
     segments : Segments
-    without_tail : WithoutTail, the same fit without the last 10 % of the ranks (rounded up).
-    windows : tuple of Window, those that have at least three ranks.
-    models : tuple of Model, "one power law", "exponential", "parabola", "two power laws".
-    correlation : float, of neighbouring residuals about the two segments.
-    effective_ranks : float, how many independent ranks the criteria count.
-    bend : float, p-value: how often a single power law would look as bent as this curve; NaN if undefined, where
-        networks or modes do not differ.
+        The two power laws.
+    without_tail : WithoutTail
+        The same fit without the last 10 % of the ranks (rounded up).
+    windows : tuple of Window
+        Those that have at least three ranks.
+    models : tuple of Model
+        "one power law", "exponential", "parabola", "two power laws".
+    correlation : float
+        Of neighbouring residuals about the two segments.
+    effective_ranks : float
+        How many independent ranks the criteria count.
+    bend : float
+        A p-value: how often a single power law would look as bent as this curve; NaN if undefined, where networks
+        or modes do not differ.
     """
 
     networks: int
@@ -136,11 +196,22 @@ class PowerLaw(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """``supported`` in words."""
+        """What ``supported`` says, in words."""
         return ("undecided: " if len(self.supported) > 1 else "") + ", ".join(self.supported)
 
     def curve(self, ranks: ArrayLike) -> NDArray[np.float64]:
-        """Importance by the two segments at these ranks."""
+        """Importance by the two segments.
+
+        Parameters
+        ----------
+        ranks : array (n,)
+            From 1, not only whole ones.
+
+        Returns
+        -------
+        array (n,)
+            At these ranks.
+        """
         (one, two), at = self.segments.slopes, self.segments.breakpoint.value
         ratio = np.asarray(ranks, np.float64) / at
         return self.segments.height * np.where(ratio < 1.0, ratio**one.value, ratio**two.value)
@@ -149,6 +220,8 @@ class PowerLaw(NamedTuple):
 def fit_power_law(values: ArrayLike, windows: Sequence[tuple[int, int]] = WINDOWS, confidence: float = 0.95,
                   seed: int = 0) -> PowerLaw:
     """Two power laws with a fitted breakpoint, the paper's fixed windows, and a comparison of four forms.
+
+    docs/theory, section 11.1.
 
     The breakpoint is exact: the best pair of lines that meet, over all real ln rank that leave three ranks on
     each side (Hudson, J. Am. Stat. Assoc. 61, 1097 (1966)).
@@ -184,16 +257,19 @@ def fit_power_law(values: ArrayLike, windows: Sequence[tuple[int, int]] = WINDOW
     windows : sequence of (first, last), default ((1, 10), (11, 70))
         Ranks from 1; the last is cut to P.
     confidence : float, default 0.95
+        Of the intervals, above 0 and at most 0.9999.
     seed : int, default 0
         Of the synthetic networks.
 
     Returns
     -------
     PowerLaw
+        Fits, intervals and criteria.
 
     Raises
     ------
     ShapeError, ParameterError
+        If there are fewer than eight modes, an importance is not above 0, or an argument is out of range.
     """
     values = checks.array("values", np.atleast_2d(checks.real("values", values)), (None, None),
                           symbols="(networks, P)")

@@ -6,7 +6,6 @@ if TYPE_CHECKING:
     from onlinemode.deep.data import Dataset
     from onlinemode.deep.network import Network
 
-# Hyperparameters of Li and Huang's experiments; those of dense are this project's.
 PRESETS = {
     "dense": {"epochs": 200, "batch": 100, "rate": 1e-3, "halve_every": 50, "decay": 1e-4},
     "1L2P": {"epochs": 200, "batch": 100, "rate": 3e-3, "halve_every": 50, "decay": 1e-3},
@@ -15,7 +14,10 @@ PRESETS = {
     "SVD": {"epochs": 150, "batch": 100, "rate": 5e-3, "halve_every": 30, "decay": 0.0},
     "gaussian-mixture": {"epochs": 200, "batch": 10, "rate": 1e-3, "halve_every": 50, "decay": 1e-4},
 }
-REDUCED = 10  # the reduced setting has a tenth of the epochs, and a rate that is halved ten times as often
+"""Hyperparameters of Li and Huang's experiments by the variant; those of dense are this project's."""
+
+REDUCED = 10
+"""The reduced setting has one epoch in so many, and a rate that is halved so many times as often."""
 
 
 def preset(network: "Network", dataset: "Dataset | None" = None, reduced: bool = False) -> dict[str, Any]:
@@ -24,14 +26,17 @@ def preset(network: "Network", dataset: "Dataset | None" = None, reduced: bool =
     Parameters
     ----------
     network : Network
+        To be trained.
     dataset : Dataset, optional
+        What it is to be trained on.
     reduced : bool, default False
         A tenth of the epochs, with the same halvings of the rate in between.
 
     Returns
     -------
     dict
-        epochs, batch, rate, halve_every, decay.
+        With ``epochs``, ``batch``, ``rate``, ``halve_every`` and ``decay``, as :func:`onlinemode.deep.train` takes
+        them; docs/theory, section 10.3.
     """
     values = dict(PRESETS[network.variant])
     if dataset is not None and dataset.is_mixture:

@@ -23,11 +23,18 @@ RANDOM_DRAWS = 10
 class Removal(NamedTuple):
     """Accuracy after the removal of modes.
 
-    shares : array (n,), asked for.
-    counts : array (layers, n), modes removed of each layer that loses some.
-    ascending : array (n,), the least important first.
-    descending : array (n,), the most important first.
-    random : array (draws, n), each draw one random order.
+    Attributes
+    ----------
+    shares : array (n,)
+        Of the modes, as asked for.
+    counts : int array (layers, n)
+        Modes removed of each layer that loses some.
+    ascending : array (n,)
+        Accuracy, the least important modes first.
+    descending : array (n,)
+        The most important first.
+    random : array (draws, n)
+        Each draw one random order.
     """
 
     shares: np.ndarray
@@ -46,13 +53,16 @@ def removal(layers: Sequence[Factors], x: ArrayLike, y: ArrayLike, which: int | 
     """Accuracy against the share of modes removed, in three orders.
 
     A mode is removed by setting its strength to 0 in a copy; nothing is trained again.  The number removed of P is
-    share · P, rounded to the nearest, halves up.
+    share · P, rounded to the nearest, halves up.  docs/theory, section 11.2.
 
     Parameters
     ----------
-    layers : list of onlinemode.deep.factors.Factors
+    layers : list of Factors
+        Of all layers of a network, as :func:`onlinemode.deep.factors.of_network` gives them.
     x : array (samples, N_in)
+        Inputs.
     y : array (samples,)
+        Targets, as for :func:`onlinemode.deep.factors.accuracy`.
     which : int or sequence of int
         Layers that lose modes, from 0; of several, each loses the share of its own modes.
     shares : sequence of float, default 0, 0.05, ..., 0.8
@@ -67,10 +77,12 @@ def removal(layers: Sequence[Factors], x: ArrayLike, y: ArrayLike, which: int | 
     Returns
     -------
     Removal
+        Accuracies on these samples.
 
     Raises
     ------
     ShapeError, ParameterError
+        If layers and samples do not fit, or an argument is out of range.
     """
     x, y = checks.array("x", x), checks.real("y", y)
     check_chain(layers, x)

@@ -14,22 +14,48 @@ from onlinemode.storage import read_archive, write_archive
 
 
 class Status(Enum):
-    """How a training run ended."""
+    """How a training run ended.
+
+    Attributes
+    ----------
+    COMPLETED
+        All epochs were made; ``value`` is "completed".
+    INTERRUPTED
+        By the user; the network is that at the beginning of the unfinished epoch.  "interrupted".
+    DIVERGED
+        The loss left all bounds; the network is that at the beginning of this epoch.  "diverged".
+    """
 
     COMPLETED = "completed"
-    INTERRUPTED = "interrupted"  # by the user; the network is that at the beginning of the unfinished epoch
-    DIVERGED = "diverged"  # the loss left all bounds; the network is that at the beginning of this epoch
+    INTERRUPTED = "interrupted"
+    DIVERGED = "diverged"
 
 
 class Progress(NamedTuple):
-    """One report to the ``progress`` callback of :func:`train`."""
+    """One report to the ``progress`` callback of :func:`onlinemode.deep.train`.
 
-    epoch: int  # epochs finished
-    epochs: int  # epochs to make in all
-    fraction: float  # share of all steps made, 0 to 1
-    loss: float  # mean training loss of this epoch so far; NaN before the first step
-    accuracy: float  # test accuracy at the beginning of this epoch, or at the end of the run
-    seconds_left: float  # NaN at the beginning
+    Attributes
+    ----------
+    epoch : int
+        Epochs finished.
+    epochs : int
+        Epochs to make in all.
+    fraction : float
+        Share of all steps made, 0 to 1.
+    loss : float
+        Mean training loss of this epoch so far; NaN before the first step.
+    accuracy : float
+        Test accuracy at the beginning of this epoch, or at the end of the run.
+    seconds_left : float
+        NaN at the beginning.
+    """
+
+    epoch: int
+    epochs: int
+    fraction: float
+    loss: float
+    accuracy: float
+    seconds_left: float
 
 
 @dataclass(eq=False, repr=False)
@@ -50,8 +76,10 @@ class TrainingRun(Described):
         Of each epoch, without the test before it.
     network : Network
         The trained network.
-    status : Status
+    status : onlinemode.deep.runs.Status
+        How it ended.
     message : str
+        Why, where there is something to say.
     meta : dict
         The arguments of the call, the data set's name, origin and fingerprint, versions.
     """
@@ -88,6 +116,11 @@ class TrainingRun(Described):
     def save(self, path: str | PathLike[str]) -> None:
         """Write the run with its network to an .npz file (no pickle), whole or not at all.
 
+        Parameters
+        ----------
+        path : str or path
+            Of the file; one that is there is replaced.
+
         Raises
         ------
         FileError
@@ -100,16 +133,19 @@ class TrainingRun(Described):
 
 
 def load_run(path: str | PathLike[str], device: str = "cpu") -> TrainingRun:
-    """Read a run that :meth:`TrainingRun.save` wrote.
+    """Read a run that :meth:`onlinemode.deep.TrainingRun.save` wrote.
 
     Parameters
     ----------
     path : str or path
-    device : str, default "cpu"
+        Of the .npz file.
+    device : {"cpu", "cuda"}, default "cpu"
+        Where the network's arrays are; "cuda" needs CuPy.
 
     Returns
     -------
     TrainingRun
+        Equal to the saved one, to the bit.
 
     Raises
     ------

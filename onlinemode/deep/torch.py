@@ -6,6 +6,8 @@
 A layer is W = ξ_out diag(Σ) ξ_in in factor form, so that its cost is P(N_in + N_out) and W is never formed.
 """
 
+from __future__ import annotations  # texts, so that the documentation is built where PyTorch is not installed
+
 import copy
 import math
 from collections import deque
@@ -69,7 +71,13 @@ class _Modes(nn.Module):
             nn.init.zeros_(self.bias)
 
     def factors(self) -> Factors:
-        """A copy of the factors as :class:`onlinemode.deep.factors.Factors`, NumPy arrays in float64."""
+        """A copy of the factors.
+
+        Returns
+        -------
+        onlinemode.deep.factors.Factors
+            NumPy arrays in float64.
+        """
         return factors.checked(*(each.detach().to("cpu", torch.float64).numpy()
                                  for each in (self.xi_in, self.strengths, self.xi_out)))
 
@@ -105,22 +113,35 @@ class ModeLinear(_Modes):
     Parameters
     ----------
     in_features, out_features : int
+        N_in and N_out.
     modes : int
-        P; a cheaper layer than the dense one where P < N_in N_out / (N_in + N_out).
+        Number of modes P; the layer is cheaper than the dense one where P < N_in N_out / (N_in + N_out).
     bias : bool, default False
-    device, dtype : optional
+        Add a bias to the output.
+    device : torch.device or str, optional
+        As for every PyTorch layer.
+    dtype : torch.dtype, optional
         As for every PyTorch layer.
 
     Attributes
     ----------
     xi_in : Parameter (P, N_in)
+        Input modes.
     strengths : Parameter (P,)
+        Of the modes.
     xi_out : Parameter (N_out, P)
+        Output modes.
     bias : Parameter (N_out,) or None
+        None without one.
 
     Raises
     ------
     ParameterError
+        If a size is out of range, or the dtype is not real.
+
+    Notes
+    -----
+    Initial factors have entries (N_in ln N_in)^(−1/6) N(0, 1), the bias is 0; ``torch.manual_seed`` selects them.
     """
 
     def __init__(self, in_features: int, out_features: int, modes: int, bias: bool = False,
@@ -129,10 +150,28 @@ class ModeLinear(_Modes):
         self.in_features, self.out_features = self.N_in, self.N_out
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(..., N_in) to (..., N_out)."""
+        """Apply the layer.
+
+        Parameters
+        ----------
+        x : Tensor (..., N_in)
+            Inputs.
+
+        Returns
+        -------
+        Tensor (..., N_out)
+            Outputs.
+        """
         return functional.linear(functional.linear(x, self.xi_in) * self.strengths, self.xi_out, self.bias)
 
     def extra_repr(self) -> str:
+        """What ``print`` shows of the layer.
+
+        Returns
+        -------
+        str
+            Sizes and modes.
+        """
         return (f"in_features={self.in_features}, out_features={self.out_features}, modes={self.modes}, "
                 f"bias={self.bias is not None}")
 
@@ -145,23 +184,39 @@ class ModeConv2d(_Modes):
     Parameters
     ----------
     in_channels, out_channels : int
+        C_in and C_out.
     kernel_size : int or (int, int)
+        Height k_h and width k_w of the filters.
     modes : int
-    stride, padding, dilation : default 1, 0, 1
-        As for ``nn.Conv2d``; padding is with zeros.
+        Number of modes P.
+    stride : int or (int, int), default 1
+        As for ``nn.Conv2d``.
+    padding : int, (int, int) or str, default 0
+        As for ``nn.Conv2d``; with zeros.
+    dilation : int or (int, int), default 1
+        As for ``nn.Conv2d``.
     bias : bool, default False
-    device, dtype : optional
+        Add a bias to the output.
+    device : torch.device or str, optional
+        As for every PyTorch layer.
+    dtype : torch.dtype, optional
+        As for every PyTorch layer.
 
     Attributes
     ----------
     xi_in : Parameter (P, C_in k_h k_w)
+        Input modes: the P filters.
     strengths : Parameter (P,)
+        Of the modes.
     xi_out : Parameter (C_out, P)
+        Output modes.
     bias : Parameter (C_out,) or None
+        None without one.
 
     Raises
     ------
     ParameterError
+        If a size is out of range, or the dtype is not real.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, int], modes: int,
@@ -178,7 +233,18 @@ class ModeConv2d(_Modes):
         self.stride, self.padding, self.dilation = stride, padding, dilation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """([samples,] C_in, height, width) to ([samples,] C_out, height, width)."""
+        """Apply the layer.
+
+        Parameters
+        ----------
+        x : Tensor ([samples,] C_in, height, width)
+            Inputs.
+
+        Returns
+        -------
+        Tensor ([samples,] C_out, height, width)
+            Outputs.
+        """
         filters = self.xi_in.reshape(self.modes, self.in_channels, *self.kernel_size)
         fields = functional.conv2d(x, filters, None, self.stride, self.padding, self.dilation)
         return functional.conv2d(fields * self.strengths[:, None, None], self.xi_out[:, :, None, None], self.bias)
@@ -189,6 +255,13 @@ class ModeConv2d(_Modes):
         return self.matrix.reshape(self.out_channels, self.in_channels, *self.kernel_size)
 
     def extra_repr(self) -> str:
+        """What ``print`` shows of the layer.
+
+        Returns
+        -------
+        str
+            Sizes and modes.
+        """
         return (f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, modes={self.modes}, "
                 f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, bias={self.bias is not None}")
 
@@ -279,6 +352,7 @@ def convert(model: nn.Module, modes: int, skip: Collection[str] = ()) -> nn.Modu
     Returns
     -------
     torch.nn.Module
+        The copy.
 
     Raises
     ------
@@ -378,17 +452,39 @@ def _convertible(layer):
 
 
 def mode_layers(model: nn.Module) -> dict[str, Factors]:
-    """Factors of every layer of modes of a model, name to :class:`onlinemode.deep.factors.Factors`."""
-    return {name: layer.factors() for name, layer in model.named_modules() if isinstance(layer, _Modes)}
-
-
-def importances(model: nn.Module, ranking: str = "tau") -> dict[str, np.ndarray]:
-    """Importance of the modes of every layer of modes, name to array (P,).
+    """Factors of every layer of modes of a model.
 
     Parameters
     ----------
     model : torch.nn.Module
+        Any, also without such layers.
+
+    Returns
+    -------
+    dict
+        Name of the layer to its :class:`onlinemode.deep.factors.Factors`.
+    """
+    return {name: layer.factors() for name, layer in model.named_modules() if isinstance(layer, _Modes)}
+
+
+def importances(model: nn.Module, ranking: str = "tau") -> dict[str, np.ndarray]:
+    """Importance of the modes of every layer of modes.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Any, also without such layers.
     ranking : str, default "tau"
         As in :func:`onlinemode.deep.importance.importance`.
+
+    Returns
+    -------
+    dict
+        Name of the layer to the importances (P,).
+
+    Raises
+    ------
+    ParameterError
+        If there is no such ranking, or it does not suit a layer.
     """
     return {name: importance.importance(*found, ranking) for name, found in mode_layers(model).items()}

@@ -34,13 +34,14 @@ def train(network: Network, dataset: Dataset, epochs: int | None = None, batch: 
           rate: float | None = None, halve_every: int | None = None, decay: float | None = None, seed: int = 0,
           progress: Callable[[Progress], object] | None = None, checkpoint: str | PathLike[str] | None = None,
           checkpoint_every: float = EVERY, note: Any = None) -> TrainingRun:
-    """Train a copy of a network with Adam on seeded minibatches.
+    """Train a copy of a network with Adam on seeded minibatches (docs/theory, section 10.3).
 
     Parameters
     ----------
     network : Network
         Stays as it is.
     dataset : Dataset
+        Samples to learn from, and to be tested on.
     epochs, batch : int, optional
         An epoch is a new random order of the training samples in batches; what does not fill a batch is left out.
     rate : float, optional
@@ -48,17 +49,17 @@ def train(network: Network, dataset: Dataset, epochs: int | None = None, batch: 
     halve_every : int, optional
         The rate of epoch k is rate·0.5^⌊k/halve_every⌋.
     decay : float, optional
-        Decoupled weight decay λ.  These five are by default those of :func:`preset`.
+        Decoupled weight decay λ.  These five are by default those of :func:`onlinemode.deep.preset`.
     seed : int, default 0
         Of the order of the samples.
     progress : callable, optional
-        Called with a :class:`Progress` now and then, and after every epoch.
+        Called with a :class:`onlinemode.deep.runs.Progress` now and then, and after every epoch.
     checkpoint : str or path, optional
-        A file from which :func:`resume` goes on, to the same bits.  It is written between epochs, and when the run
-        is interrupted.
+        A file from which :func:`onlinemode.deep.resume` goes on, to the same bits.  It is written between epochs, and
+        when the run is interrupted.
     checkpoint_every : float, default 300
         Seconds between two of them.
-    note : optional
+    note : object, optional
         Anything that JSON can hold, kept in the checkpoint for the caller's own use.
 
     Returns
@@ -94,17 +95,22 @@ def resume(path: str | PathLike[str], dataset: Dataset | None = None,
     Parameters
     ----------
     path : str or path
+        Of the checkpoint.
     dataset : Dataset, optional
         By default made again as the interrupted run says; its fingerprint must agree.
-    progress, checkpoint_every
-        As for :func:`train`.
+    progress : callable, optional
+        Called with a :class:`onlinemode.deep.runs.Progress` now and then, and after every epoch.
     checkpoint : str or path, optional
-        By default the same file.
-    device : str, default "cpu"
+        Where to write further ones; by default the same file.
+    checkpoint_every : float, default 300
+        Seconds between two of them.
+    device : {"cpu", "cuda"}, default "cpu"
+        Where the network's arrays are; "cuda" needs CuPy.
 
     Returns
     -------
     TrainingRun
+        As the run without a break would have returned it, to the bit.
 
     Raises
     ------

@@ -28,6 +28,8 @@ from onlinemode.storage import replacing
 if TYPE_CHECKING:
     from onlinemode.deep.data import Dataset
 
+__all__ = ["Crossing", "cached", "least_modes", "make_training", "sweep"]
+
 WIDTHS = (20, 32, 50, 80, 140, 240, 400, 640)
 GRID = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64)
 SHARE = 0.97
@@ -37,14 +39,24 @@ SEEDS = 2
 class Crossing(NamedTuple):
     """The least number of modes at one width.
 
+    Attributes
+    ----------
     width : int
-    target : float, the accuracy asked for.
-    modes : float, interpolated; NaN where the grid does not contain the crossing.
-    standard_error : float, of ln modes; NaN where seeds do not show it.
-    reached : str, "crossed", "always" (by the first of the grid already) or "never".
-    tried : array (n,), numbers of modes in the order of the grid.
+        Of the hidden layers.
+    target : float
+        The accuracy asked for.
+    modes : float
+        Interpolated; NaN where the grid does not contain the crossing.
+    standard_error : float
+        Of ln modes; NaN where seeds do not show it.
+    reached : {"crossed", "always", "never"}
+        "always": by the first of the grid already.
+    tried : int array (n,)
+        Numbers of modes in the order of the grid.
     accuracy : array (n, seeds)
-    dense : array (seeds,), accuracies of the dense networks.
+        Of the networks with these modes.
+    dense : array (seeds,)
+        Of the dense networks.
     """
 
     width: int
@@ -62,13 +74,14 @@ class Crossing(NamedTuple):
 
 def least_modes(accuracy_of: Callable[[int, int | None, int], float], width: int, share: float = SHARE,
                 grid: Sequence[int] = GRID, seeds: int = SEEDS) -> Crossing:
-    """Climb the grid at one width.
+    """Climb the grid at one width (docs/theory, section 11.4).
 
     Parameters
     ----------
     accuracy_of : callable
         ``accuracy_of(width, modes, seed)``, test accuracy of a trained network; ``modes`` None means dense.
     width : int
+        Of the hidden layers.
     share : float, default 0.97
         Of the dense accuracy, above 0 and at most 1.
     grid : sequence of int, default (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64)
@@ -85,6 +98,7 @@ def least_modes(accuracy_of: Callable[[int, int | None, int], float], width: int
     Raises
     ------
     ParameterError
+        If an argument is out of range.
     """
     width, share, grid, seeds = _checked(width, share, grid, seeds)
     dense = np.array([accuracy_of(width, None, seed) for seed in range(seeds)])
@@ -112,19 +126,32 @@ def least_modes(accuracy_of: Callable[[int, int | None, int], float], width: int
 def sweep(accuracy_of: Callable[[int, int | None, int], float], widths: Sequence[int] = WIDTHS, share: float = SHARE,
           grid: Sequence[int] = GRID, seeds: int = SEEDS,
           report: Callable[[Crossing], object] | None = None) -> list[Crossing]:
-    """:func:`least_modes` at every width.
+    """The least number of modes at every width, by :func:`least_modes`.
 
     Parameters
     ----------
     accuracy_of : callable
         As for :func:`least_modes`; :func:`cached` makes one that survives an interruption.
     widths : sequence of int, default (20, 32, 50, 80, 140, 240, 400, 640)
+        Different ones.
+    share : float, default 0.97
+        Of the dense accuracy, above 0 and at most 1.
+    grid : sequence of int, default (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64)
+        Numbers of modes, increasing.
+    seeds : int, default 2
+        Networks of each kind, with seeds 0, 1, ...
     report : callable, optional
         Called with every Crossing.
 
     Returns
     -------
     list of Crossing
+        One a width.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is out of range.
     """
     widths, grid = list(widths), list(grid)
     check_sweep(widths, share, grid, seeds)
@@ -158,16 +185,20 @@ def make_training(dataset: "Dataset", depth: int = 2, variant: str = "1L2P", red
 
     Parameters
     ----------
-    dataset : onlinemode.deep.Dataset
+    dataset : Dataset
+        Samples to learn from, and to be tested on.
     depth : int, default 2
-    variant : str, default "1L2P"
-        Any that has a number of modes to choose: 1L2P, 1L1P or two-factor.
+        Number of hidden layers.
+    variant : {"1L2P", "1L1P", "two-factor"}, default "1L2P"
+        Those that have a number of modes to choose.
     reduced : bool, default True
         A tenth of the paper's epochs, as in :func:`onlinemode.deep.preset`.
     values : dict, optional
         Hyperparameters in place of the presets'.  ``rate`` and ``decay`` are those of the networks with modes
         alone, the dense ones keep theirs; the others hold for all.
-    precision, device : str
+    precision : {"float32", "float64"}, default "float32"
+        As for :class:`onlinemode.deep.Network`.
+    device : {"cpu", "cuda"}, default "cpu"
         As for :class:`onlinemode.deep.Network`.
     progress : callable, optional
         ``progress(width, modes, seed)`` is called before each network, and gives the progress callback of its
@@ -179,6 +210,12 @@ def make_training(dataset: "Dataset", depth: int = 2, variant: str = "1L2P", red
         ``train(width, modes, seed)``: a dict with "accuracy" after the last epoch, "seconds", "epochs", "parameters".
         Raises KeyboardInterrupt where the user stops it, ParameterError where a run diverges.
     settings : dict
+        What the results depend on besides width, modes and seed.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is out of range.
     """
     checks.choice("variant", variant, ("1L2P", "1L1P", "two-factor"))
     depth, values = checks.integer("the number of hidden layers", depth, 1), dict(values or {})

@@ -9,11 +9,24 @@ from importlib import import_module
 from onlinemode.engines.base import Capabilities, Engine, Options
 from onlinemode.errors import EngineError
 
+__all__ = ["ENGINES", "capabilities_of", "get_engine", "options_of"]
+
 ENGINES = ("micro", "chain", "ode")
+"""Names of all engines."""
 
 
 def get_engine(name: str) -> Engine:
-    """The :class:`onlinemode.engines.base.Engine` of this name.
+    """The engine of a name, with all that it imports.
+
+    Parameters
+    ----------
+    name : {"micro", "chain", "ode"}
+        One of :data:`ENGINES`.
+
+    Returns
+    -------
+    Engine
+        Ready to run.
 
     Raises
     ------
@@ -24,12 +37,44 @@ def get_engine(name: str) -> Engine:
 
 
 def options_of(name: str) -> type[Options]:
-    """The options of an engine, a subclass of :class:`onlinemode.engines.base.Options`; imports nothing heavy."""
+    """The options of an engine; imports nothing heavy.
+
+    Parameters
+    ----------
+    name : {"micro", "chain", "ode"}
+        One of :data:`ENGINES`.
+
+    Returns
+    -------
+    type
+        A subclass of :class:`onlinemode.engines.base.Options`.
+
+    Raises
+    ------
+    EngineError
+        If there is no such engine.
+    """
     return import_module(f"onlinemode.engines.{_known(name)}.options").Options
 
 
 def capabilities_of(name: str) -> Capabilities:
-    """What an engine can do; imports nothing heavy."""
+    """What an engine can do; imports nothing heavy.
+
+    Parameters
+    ----------
+    name : {"micro", "chain", "ode"}
+        One of :data:`ENGINES`.
+
+    Returns
+    -------
+    Capabilities
+        For those who call it.
+
+    Raises
+    ------
+    EngineError
+        If there is no such engine.
+    """
     return import_module(f"onlinemode.engines.{_known(name)}.options").CAPABILITIES
 
 

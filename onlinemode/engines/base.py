@@ -12,11 +12,36 @@ DEVICES = ("cpu", "cuda", "auto")
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few names."""
+    """One of a few names.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Which.
+    """
 
     names: tuple[str, ...]
 
     def checked(self, name: str, value: Any) -> Any:
+        """The value, if it is right.
+
+        Parameters
+        ----------
+        name : str
+            Of the option, for the message.
+        value : object
+            What was given.
+
+        Returns
+        -------
+        str
+            The value.
+
+        Raises
+        ------
+        ParameterError
+            If it is none of the names.
+        """
         from onlinemode import checks
 
         return checks.choice(name, value, self.names)
@@ -24,11 +49,36 @@ class Choice:
 
 @dataclass(frozen=True)
 class Device(Choice):
-    """Where a run is made."""
+    """Where a run is made.
+
+    Parameters
+    ----------
+    names : tuple of str, default ("cpu", "cuda", "auto")
+        Which.
+    """
 
     names: tuple[str, ...] = DEVICES
 
     def checked(self, name: str, value: Any) -> Any:
+        """The value, if it is right.
+
+        Parameters
+        ----------
+        name : str
+            Of the option, for the message.
+        value : object
+            What was given.
+
+        Returns
+        -------
+        str
+            The value.
+
+        Raises
+        ------
+        EngineError
+            If it is none of the names.
+        """
         from onlinemode.errors import EngineError
 
         if value not in self.names:
@@ -38,11 +88,36 @@ class Device(Choice):
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number of at least ``minimum``."""
+    """A whole number.
+
+    Parameters
+    ----------
+    minimum : int
+        The least.
+    """
 
     minimum: int
 
     def checked(self, name: str, value: Any) -> int:
+        """The value, if it is right.
+
+        Parameters
+        ----------
+        name : str
+            Of the option, for the message.
+        value : object
+            What was given.
+
+        Returns
+        -------
+        int
+            The value.
+
+        Raises
+        ------
+        ParameterError
+            If it is no such number.
+        """
         from onlinemode import checks
 
         return checks.integer(name, value, self.minimum)
@@ -50,12 +125,37 @@ class Whole:
 
 @dataclass(frozen=True)
 class PowerOfTwo:
-    """A power of two in a range."""
+    """A power of two in a range.
+
+    Parameters
+    ----------
+    minimum, maximum : int
+        Ends of the range, both counted.
+    """
 
     minimum: int
     maximum: int
 
     def checked(self, name: str, value: Any) -> int:
+        """The value, if it is right.
+
+        Parameters
+        ----------
+        name : str
+            Of the option, for the message.
+        value : object
+            What was given.
+
+        Returns
+        -------
+        int
+            The value.
+
+        Raises
+        ------
+        ParameterError
+            If it is no such number.
+        """
         from onlinemode import checks
 
         return checks.power_of_two(name, value, self.minimum, self.maximum)
@@ -63,11 +163,36 @@ class PowerOfTwo:
 
 @dataclass(frozen=True)
 class Positive:
-    """A number above 0."""
+    """A number above 0.
+
+    Parameters
+    ----------
+    maximum : float, optional
+        The largest; by default any finite number.
+    """
 
     maximum: float | None = None
 
     def checked(self, name: str, value: Any) -> float:
+        """The value, if it is right.
+
+        Parameters
+        ----------
+        name : str
+            Of the option, for the message.
+        value : object
+            What was given.
+
+        Returns
+        -------
+        float
+            The value.
+
+        Raises
+        ------
+        ParameterError
+            If it is no such number.
+        """
         from onlinemode import checks
 
         return checks.number(name, value, above=0.0, maximum=self.maximum)
@@ -80,19 +205,24 @@ def option(kind: Choice | Whole | PowerOfTwo | Positive, default: Any, help: str
     ----------
     kind : Choice, Whole, PowerOfTwo or Positive
         What values it takes.
-    default
+    default : object
         None where it depends on the problem or the machine.
     help : str
         One line, as ``onlinemode simulate --help`` shows it.
     usual : str, optional
         What to show as the default where that is None.
+
+    Returns
+    -------
+    dataclasses.Field
+        For a class of :class:`Options`.
     """
     return field(default=default, metadata={"kind": kind, "help": help, "usual": usual or str(default)})
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options that one engine has; each is checked where it is given."""
+    """The options that one engine has, a dataclass of :func:`option`; each is checked where it is given."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -102,12 +232,24 @@ class Options:
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """The names of all options."""
+        """The names of all options.
+
+        Returns
+        -------
+        tuple of str
+            In their order.
+        """
         return tuple(each.name for each in fields(cls))
 
     @classmethod
     def kinds(cls) -> dict[str, Any]:
-        """Name of each option to what values it takes."""
+        """What values each option takes.
+
+        Returns
+        -------
+        dict
+            Name to :class:`Choice`, :class:`Whole`, :class:`PowerOfTwo` or :class:`Positive`.
+        """
         return {each.name: each.metadata["kind"] for each in fields(cls)}
 
 
@@ -141,12 +283,25 @@ class Call:
     Attributes
     ----------
     problem : Problem
+        What is learned and how.
     starts : list
         Weights, OrderParameters or ReplicaState, one for each of these replicas.
     first_replica, replicas : int
         Number of the first of them, and how many the whole call has.
-    alpha, N, seed, save_at, progress, checkpoint, store_final
-        As there; ``checkpoint`` is a Checkpoint or None.
+    alpha : float
+        Last time.
+    N : int or None
+        Number of inputs.
+    seed : int
+        Key of the random samples.
+    save_at : int or array
+        As there.
+    progress : callable or None
+        As there.
+    checkpoint : Checkpoint or None
+        Where the unfinished run is written.
+    store_final : bool
+        As there.
     stop : uint8 array (1,)
         Not 0 after Ctrl-C: the engine then returns what it has.
     """
@@ -172,8 +327,11 @@ class Engine:
     Attributes
     ----------
     name : str
-    Options : subclass of Options
+        As users write it.
+    Options : type
+        A subclass of :class:`Options`.
     capabilities : Capabilities
+        What it can do.
     run : callable
         ``run(call, options)`` makes the replicas of a Call and returns a Trajectory, whose RunInfo lacks what
         :func:`onlinemode.simulate` knows.

@@ -16,8 +16,10 @@ from onlinemode.plotting.style import COLOURS, MARKERS, thousands
 from onlinemode.trajectory import Trajectory
 
 MARKERS_A_CURVE = 32
-MOST_DRAWS = 5  # replicas that are drawn one by one
-BANDS_FROM = 20  # replicas: fewer have no 2.5 % quantile to speak of
+MOST_DRAWS = 5
+"""Replicas that are drawn one by one."""
+BANDS_FROM = 20
+"""Replicas from which on quantile bands are drawn: fewer have no 2.5 % quantile to speak of."""
 DECADES_SHOWN = 4.5
 
 
@@ -30,12 +32,36 @@ def listed(runs: Trajectory | Iterable[Trajectory]) -> list[Trajectory]:
 
 
 def is_theory(run: Trajectory) -> bool:
-    """Whether a run is drawn as lines."""
+    """Whether a run is drawn as lines.
+
+    Parameters
+    ----------
+    run : Trajectory
+        Any.
+
+    Returns
+    -------
+    bool
+        True for the mean-field equations.
+    """
     return run.info.theory
 
 
 def name_of(run: Trajectory, runs: Sequence[Trajectory] = ()) -> str:
-    """A short name for legends: engine and N, and what tells it from ``runs`` where some would have the same name."""
+    """A short name for legends: engine and N, and what tells it from others that would have the same name.
+
+    Parameters
+    ----------
+    run : Trajectory
+        Whose name it is.
+    runs : sequence of Trajectory, default ()
+        All of the picture, that run among them.
+
+    Returns
+    -------
+    str
+        With formulas as Matplotlib writes them.
+    """
     plain = [_plain_name(other) for other in runs]
     if len(set(plain)) == len(plain):
         return _plain_name(run)
@@ -77,7 +103,18 @@ def _draws_shown(run):
 
 
 def has_bands(run: Trajectory) -> bool:
-    """Whether quantile bands are drawn for a run."""
+    """Whether quantile bands are drawn for a run.
+
+    Parameters
+    ----------
+    run : Trajectory
+        Any.
+
+    Returns
+    -------
+    bool
+        True for simulations of :data:`BANDS_FROM` replicas or more.
+    """
     return run.replicas >= BANDS_FROM and not is_theory(run) and bool(run.ensemble.bands())
 
 

@@ -21,11 +21,14 @@ def plot_training_loss(ax: "Axes", runs: "Sequence[TrainingRun]") -> "Axes":
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    runs : list of onlinemode.deep.TrainingRun
+        To draw into.
+    runs : list of TrainingRun
+        Of one setting, with different seeds.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The same.
     """
     for number, run in enumerate(runs):
         colour = COLOURS[number % len(COLOURS)]
@@ -45,11 +48,14 @@ def plot_training_accuracy(ax: "Axes", runs: "Sequence[TrainingRun]") -> "Axes":
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    runs : list of onlinemode.deep.TrainingRun
+        To draw into.
+    runs : list of TrainingRun
+        Of one setting, with different seeds.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The same.
     """
     for number, run in enumerate(runs):
         colour = COLOURS[number % len(COLOURS)]
@@ -67,12 +73,15 @@ def training_figure(runs: "Sequence[TrainingRun]", title: str | None = None) -> 
 
     Parameters
     ----------
-    runs : list of onlinemode.deep.TrainingRun
+    runs : list of TrainingRun
+        Of one setting, with different seeds.
     title : str, optional
+        Above the picture.
 
     Returns
     -------
     matplotlib.figure.Figure
+        To be changed, or saved with :func:`onlinemode.plotting.save_figure`.
     """
     figure = new_figure(9.0, 3.8, title)
     left, right = figure.subplots(1, 2)

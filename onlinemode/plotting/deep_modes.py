@@ -30,14 +30,20 @@ def plot_importance(ax: "Axes", ranked: "Ranked", fit: "PowerLaw | None" = None,
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    ranked : onlinemode.deep.importance.Ranked
-    fit : onlinemode.deep.power_law.PowerLaw, optional
+        To draw into.
+    ranked : Ranked
+        What :func:`onlinemode.deep.importance.ranked` gives.
+    fit : PowerLaw, optional
+        What :func:`onlinemode.deep.power_law.fit_power_law` gives.
     colour : str, optional
+        Of Matplotlib.
     label : str, optional
+        In the legend.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The same.
     """
     ranks = np.arange(1, len(ranked.mean) + 1)
     shown = ranked.mean > 0.0
@@ -80,12 +86,14 @@ def plot_removal(ax: "Axes", removals: "Sequence[Removal]") -> "Axes":
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    removals : list of onlinemode.deep.pruning.Removal
+        To draw into.
+    removals : list of Removal
         Of several networks, with the same shares: mean ± sd over them.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The same.
     """
     shares = 100.0 * removals[0].shares
     kinds = [("ascending", "least important first"), ("random", "at random"), ("descending", "most important first")]
@@ -111,6 +119,7 @@ def plot_by_layer(ax: "Axes", groups: "Mapping[str, Sequence[Geometry]]", name: 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
+        To draw into.
     groups : dict
         Name to list of Geometry.
     name : str
@@ -123,6 +132,7 @@ def plot_by_layer(ax: "Axes", groups: "Mapping[str, Sequence[Geometry]]", name: 
     Returns
     -------
     matplotlib.axes.Axes
+        The same.
     """
     for number, (title, found) in enumerate(groups.items()):
         values = np.array([getattr(each, name) for each in found])
@@ -145,14 +155,16 @@ def plot_width(ax: "Axes", crossings: "Sequence[Crossing]", growths: "Sequence[G
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    crossings : list of onlinemode.deep.width.Crossing
+        To draw into.
+    crossings : list of Crossing
         Widths without a crossing are drawn as bounds (arrows).
-    growths : list of onlinemode.deep.growth.Growth
+    growths : list of Growth
         All are drawn, with their AICc above the first one's.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The same.
     """
     found = [each for each in crossings if each.reached == "crossed"]
     if found:
@@ -186,11 +198,14 @@ def plot_width_curves(ax: "Axes", crossings: "Sequence[Crossing]") -> "Axes":
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    crossings : list of onlinemode.deep.width.Crossing
+        To draw into.
+    crossings : list of Crossing
+        What :func:`onlinemode.deep.width.sweep` gives.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The same.
     """
     for number, each in enumerate(crossings):
         colour = COLOURS[number % len(COLOURS)]
@@ -206,7 +221,20 @@ def plot_width_curves(ax: "Axes", crossings: "Sequence[Crossing]") -> "Axes":
 
 
 def modes_figure(layers: "Sequence[tuple[Ranked, PowerLaw | None]]", title: str | None = None) -> "Figure":
-    """Importance of the modes of every layer; ``layers`` is a list of (Ranked, PowerLaw or None)."""
+    """Importance of the modes of every layer.
+
+    Parameters
+    ----------
+    layers : list of tuple
+        Of each layer its Ranked, and its PowerLaw or None.
+    title : str, optional
+        Above the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To be changed, or saved with :func:`onlinemode.plotting.save_figure`.
+    """
     figure = new_figure(4.2 * len(layers), 3.9, title)
     for l, (ax, (ranked, fit)) in enumerate(zip(np.atleast_1d(figure.subplots(1, len(layers))), layers), start=1):
         plot_importance(ax, ranked, fit).set_title(f"layer {l}", fontsize="medium")
@@ -214,7 +242,20 @@ def modes_figure(layers: "Sequence[tuple[Ranked, PowerLaw | None]]", title: str 
 
 
 def removal_figure(removals: "Mapping[str, Sequence[Removal]]", title: str | None = None) -> "Figure":
-    """Removal curves; ``removals`` maps the title of a panel to its list of Removal."""
+    """Removal curves, a panel for each group of networks.
+
+    Parameters
+    ----------
+    removals : dict
+        Title of a panel to its list of :class:`onlinemode.deep.pruning.Removal`.
+    title : str, optional
+        Above the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To be changed, or saved with :func:`onlinemode.plotting.save_figure`.
+    """
     figure = new_figure(4.0 * len(removals), 3.7, title)
     for ax, (name, found) in zip(np.atleast_1d(figure.subplots(1, len(removals))), removals.items()):
         plot_removal(ax, found).set_title(name, fontsize="medium")
@@ -222,7 +263,20 @@ def removal_figure(removals: "Mapping[str, Sequence[Removal]]", title: str | Non
 
 
 def geometry_figure(groups: "Mapping[str, Sequence[Geometry]]", title: str | None = None) -> "Figure":
-    """All measures by layer; ``groups`` maps a name to a list of Geometry."""
+    """All measures of the geometry by layer.
+
+    Parameters
+    ----------
+    groups : dict
+        Name of a group of networks to its list of :class:`onlinemode.deep.geometry.Geometry`.
+    title : str, optional
+        Above the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To be changed, or saved with :func:`onlinemode.plotting.save_figure`.
+    """
     layers = len(next(iter(groups.values()))[0].latent)
     units = ["input", *(f"hidden {l}" for l in range(1, layers)), "output"]
     fields, gaps = [f"layer {l}" for l in range(1, layers + 1)], [f"{l} to {l + 1}" for l in range(1, layers)]
@@ -251,7 +305,22 @@ def geometry_figure(groups: "Mapping[str, Sequence[Geometry]]", title: str | Non
 
 def width_figure(crossings: "Sequence[Crossing]", growths: "Sequence[Growth]" = (),
                  title: str | None = None) -> "Figure":
-    """Accuracy against modes, and the least number of modes against the width."""
+    """Accuracy against modes, and the least number of modes against the width.
+
+    Parameters
+    ----------
+    crossings : list of Crossing
+        What :func:`onlinemode.deep.width.sweep` gives.
+    growths : list of Growth, optional
+        What :func:`onlinemode.deep.growth.compare_growth` gives.
+    title : str, optional
+        Above the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To be changed, or saved with :func:`onlinemode.plotting.save_figure`.
+    """
     figure = new_figure(10.0, 4.4, title)
     left, right = figure.subplots(1, 2)
     plot_width_curves(left, crossings)

@@ -32,10 +32,12 @@ def overview(runs: Trajectory | Iterable[Trajectory], title: str | None = None) 
     runs : Trajectory or list of Trajectory
         Of the same K and M where several are given (otherwise only ε_g and specialization are drawn).
     title : str, optional
+        Above the picture.
 
     Returns
     -------
     matplotlib.figure.Figure
+        To be changed, or saved with :func:`onlinemode.plotting.save_figure`.
     """
     runs = listed(runs)
     first = runs[0]
@@ -73,7 +75,18 @@ def overview(runs: Trajectory | Iterable[Trajectory], title: str | None = None) 
 
 
 def map_times(run: Trajectory) -> list[float]:
-    """Four telling times: start, middle of the plateau (geometric), fastest rise, end."""
+    """Four telling times: start, middle of the plateau (geometric), fastest rise, end.
+
+    Parameters
+    ----------
+    run : Trajectory
+        Any; the fastest rise is that of a theory.
+
+    Returns
+    -------
+    list of float
+        Values of α.
+    """
     reached = run.alpha[np.isfinite(run.generalization_error[0])]
     last = reached[-1] if len(reached) else run.alpha[-1]
     plateaus = run.plateaus()
@@ -96,12 +109,14 @@ def comparison(runs: Trajectory | Iterable[Trajectory], theory: Trajectory, titl
     theory : Trajectory
         On the same saved times.
     title : str, optional
-    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+        Above the picture.
+    noise : Fluctuations, optional
         Draws the predicted ±2 standard deviations at the N of the simulations.
 
     Returns
     -------
     matplotlib.figure.Figure
+        To be changed, or saved with :func:`onlinemode.plotting.save_figure`.
     """
     runs = listed(runs)
     figure = new_figure(11.0, 8.2, title)

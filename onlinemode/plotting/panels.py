@@ -31,18 +31,21 @@ from onlinemode.trajectory import Trajectory
 
 
 def plot_error(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctuations | None = None) -> Axes:
-    """ε_g against α, log-log; plateaus of the first theory (else of the first run) are shaded.
+    """Generalization error ε_g against α, log-log; plateaus of the first theory (else of the first run) are shaded.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
+        To draw into.
     runs : Trajectory or list of Trajectory
-    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+        Of one problem; theory among them is drawn as lines.
+    noise : Fluctuations, optional
         Draws the predicted ±2 standard deviations at the N of the simulations.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The same.
     """
     runs = listed(runs)
     ax.set_yscale("log", nonpositive="mask")
@@ -66,12 +69,16 @@ def plot_overlaps(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluc
     Parameters
     ----------
     ax : matplotlib.axes.Axes
+        To draw into.
     runs : Trajectory or list of Trajectory
-    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+        Of one problem; theory among them is drawn as lines.
+    noise : Fluctuations, optional
+        Draws the predicted ±2 standard deviations at the N of the simulations.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The same.
     """
     runs = listed(runs)
     for number, run in enumerate(runs):
@@ -103,12 +110,16 @@ def plot_matched(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluct
     Parameters
     ----------
     ax : matplotlib.axes.Axes
+        To draw into.
     runs : Trajectory or list of Trajectory
-    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+        Of one problem; theory among them is drawn as lines.
+    noise : Fluctuations, optional
+        Draws the predicted ±2 standard deviations at the N of the simulations.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The same.
     """
     runs = listed(runs)
     few = sum(np.any(m >= 0) for m in partners(runs[0], runs)) <= 4
@@ -136,12 +147,16 @@ def plot_specialization(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise
     Parameters
     ----------
     ax : matplotlib.axes.Axes
+        To draw into.
     runs : Trajectory or list of Trajectory
-    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+        Of one problem; theory among them is drawn as lines.
+    noise : Fluctuations, optional
+        Draws the predicted ±2 standard deviations at the N of the simulations.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The same.
     """
     runs = listed(runs)
     for run in runs:
@@ -166,12 +181,14 @@ def plot_residuals(ax: Axes, runs: Trajectory | Iterable[Trajectory]) -> Axes:
     Parameters
     ----------
     ax : matplotlib.axes.Axes
+        To draw into.
     runs : Trajectory or list of Trajectory
         Whose ``mode_residuals`` are defined.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The same.
     """
     runs = listed(runs)
     for run in runs:
@@ -194,9 +211,13 @@ def plot_overlap_map(ax: Axes, run: Trajectory, alpha: float, replica: int = 0) 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
+        To draw into.
     run : Trajectory
+        Any.
     alpha : float
+        A time, in steps/N.
     replica : int, default 0
+        One of those that are kept one by one.
 
     Returns
     -------
@@ -233,16 +254,23 @@ def plot_deviation(ax: Axes, runs: Trajectory | Iterable[Trajectory], theory: Tr
     Parameters
     ----------
     ax : matplotlib.axes.Axes
+        To draw into.
     runs : Trajectory or list of Trajectory
         Simulations; of several replicas a few are drawn, and the root mean square over all.
     theory : Trajectory
         On the same saved times, from the same overlaps.
-    noise : onlinemode.theory.fluctuations.Fluctuations, optional
+    noise : Fluctuations, optional
         Draws what the linear-noise theory expects of it.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The same.
+
+    Raises
+    ------
+    ParameterError
+        If the times differ.
     """
     runs = listed(runs)
     from onlinemode.observables import overlap_deviation

@@ -10,9 +10,12 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+"""Of runs, units and modes: those of Okabe and Ito, which stay apart for colour-blind readers."""
 GREY = "#777777"
-MOST_NUMBERED, MOST_STEPS = 12, 6  # units of a map that are numbered one by one, else numbers
+"""Of lines for orientation."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+"""Of simulations of one replica."""
+MOST_NUMBERED, MOST_STEPS = 12, 6  # units of a map that are numbered one by one, else numbers
 
 
 def colours_of(count):
@@ -44,7 +47,20 @@ def use_defaults() -> None:
 
 
 def new_figure(width: float, height: float, title: str | None = None) -> Figure:
-    """An empty figure of a size in inches, with its title, which may hold any file name and no formulas."""
+    """An empty figure.
+
+    Parameters
+    ----------
+    width, height : float
+        In inches.
+    title : str, optional
+        Any text, such as the name of a file; formulas are not read as such.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        With constrained layout.
+    """
     figure = Figure(figsize=(width, height), layout="constrained")
     if title:
         figure.suptitle(title.encode("utf-8", "backslashreplace").decode(), fontsize="medium", parse_math=False)
@@ -58,6 +74,13 @@ def wrapped(title: str | None, width: float) -> str | None:
 
 def save_figure(figure: Figure, path: str | PathLike[str]) -> None:
     """Write a figure as PNG, whole or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Any.
+    path : str or path
+        Of the file; one that is there is replaced.
 
     Raises
     ------

@@ -57,6 +57,7 @@ def sweep_figure(dataset: "Dataset", variables: Sequence[str] | str | None = Non
     Returns
     -------
     matplotlib.figure.Figure
+        To be changed, or saved with :func:`onlinemode.plotting.save_figure`.
 
     Raises
     ------

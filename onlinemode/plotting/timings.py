@@ -17,12 +17,15 @@ def benchmark_figure(timings: "Sequence[Timing]", title: str | None = None) -> "
 
     Parameters
     ----------
-    timings : list of onlinemode.benchmark.Timing
+    timings : list of Timing
+        What :func:`onlinemode.benchmark.benchmark` gives.
     title : str, optional
+        Above the picture.
 
     Returns
     -------
     matplotlib.figure.Figure
+        To be changed, or saved with :func:`onlinemode.plotting.save_figure`.
     """
     figure = new_figure(11.0, 4.6, title)
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1.0))

@@ -25,13 +25,27 @@ ENDED_WELL = tuple(STATUS.index(name) for name in FINISHED)
 
 
 class SweepProgress(NamedTuple):
-    """One report of a sweep to its ``progress``."""
+    """One report to the ``progress`` callback of :func:`onlinemode.sweep`.
 
-    done: int  # points made, now and before
-    failed: int  # of them, that did not complete or converge
+    Attributes
+    ----------
+    done : int
+        Points made, now and before.
+    failed : int
+        Those of them that did not complete or converge.
+    total : int
+        All points of the sweep.
+    seconds_left : float or None
+        None before it can be told.
+    inside : float, default 0
+        Share of one more point, which is being made in this process.
+    """
+
+    done: int
+    failed: int
     total: int
-    seconds_left: float | None  # None before it can be told
-    inside: float = 0.0  # share of one more point, which is being made in this process
+    seconds_left: float | None
+    inside: float = 0.0
 
 
 @dataclass

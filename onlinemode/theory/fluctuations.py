@@ -31,17 +31,20 @@ RTOL, ATOL = 1e-8, 1e-14  # of Λ and m
 
 
 class Fluctuations(Described):
-    """Covariance and bias of the order parameters along the mean-field path.
+    """Covariance and bias of the order parameters along the mean-field path (docs/theory, sections 8.1 and 8.2).
 
     Attributes
     ----------
     alpha : array (n,)
+        Times, in steps/N.
     states : array (n, full state)
-        Mean-field order parameters in the layout of :class:`onlinemode.theory.meanfield.StateLayout`.
+        Mean-field order parameters in the order of ``layout``.
     covariance : array (n, d, d)
         Λ of the d order parameters that move; the covariance at finite N is Λ/N.
     bias : array (n, d)
         m; the mean over runs is θ̄ + m/N.
+    layout : StateLayout
+        Where the order parameters stand in a full state.
     active : int array (d,)
         Which entries of the full state move.
     """
@@ -61,7 +64,7 @@ class Fluctuations(Described):
                 ("activation", self._problem.activation_words)]
 
     def standard_deviation(self, observable: str | Callable[..., np.ndarray], N: int) -> NDArray[np.float64]:
-        """Standard deviation of an observable over runs at finite N, to leading order.
+        """Standard deviation of an observable over runs at finite N, to leading order (docs/theory, section 8.3).
 
         Parameters
         ----------
@@ -69,10 +72,17 @@ class Fluctuations(Described):
             "generalization_error", "Q", "R", "rho" or "specialization", or a function of G, S,
             strengths, xi_out, readout with leading axes, whose result has the same leading axes.
         N : int
+            Number of inputs.
 
         Returns
         -------
         array (n, ...)
+            At each time.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such observable.
         """
         gradient = self._gradient(self._function(observable))
         variance = np.einsum("nd...,nde,ne...->n...", gradient, self.covariance, gradient)
@@ -81,7 +91,24 @@ class Fluctuations(Described):
     def mean_shift(self, observable: str | Callable[..., np.ndarray], N: int) -> NDArray[np.float64]:
         """Mean over runs at finite N minus the mean-field value of an observable, to order 1/N.
 
-        The bias of the order parameters and the curvature of the observable both enter.
+        The bias of the order parameters and the curvature of the observable both enter (docs/theory, section 8.3).
+
+        Parameters
+        ----------
+        observable : str or callable
+            As for :meth:`standard_deviation`.
+        N : int
+            Number of inputs.
+
+        Returns
+        -------
+        array (n, ...)
+            At each time.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such observable.
         """
         observable = self._function(observable)
         gradient = self._gradient(observable)
@@ -97,16 +124,49 @@ class Fluctuations(Described):
         return (shift + 0.5 * np.einsum("nd...,nd->n...", second, weights)) / N
 
     def mean_field(self, observable: str | Callable[..., np.ndarray]) -> NDArray[np.float64]:
-        """The mean-field value of an observable, N → ∞, (n, ...)."""
+        """The mean-field value of an observable, N → ∞.
+
+        Parameters
+        ----------
+        observable : str or callable
+            As for :meth:`standard_deviation`.
+
+        Returns
+        -------
+        array (n, ...)
+            At each time.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such observable.
+        """
         return self._evaluate(self._function(observable), self.states)
 
     def band(self, observable: str | Callable[..., np.ndarray], N: int,
              width: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
-        """Predicted mean over runs minus and plus ``width`` standard deviations of a run.
+        """Predicted mean over runs minus and plus some standard deviations of a run.
+
+        Parameters
+        ----------
+        observable : str or callable
+            As for :meth:`standard_deviation`.
+        N : int
+            Number of inputs.
+        width : float, default 2
+            How many standard deviations.
 
         Returns
         -------
-        low, high : array (n, ...)
+        low : array (n, ...)
+            The lower edge of the band.
+        high : array (n, ...)
+            The upper one.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such observable.
         """
         centre = self.mean_field(observable) + self.mean_shift(observable, N)
         half = width * self.standard_deviation(observable, N)
@@ -154,16 +214,29 @@ class Fluctuations(Described):
 
 
 class Report(NamedTuple):
-    """How far :func:`fluctuations` is."""
+    """How far :func:`onlinemode.fluctuations` is.
+
+    Attributes
+    ----------
+    order_parameters : int
+        How many move.
+    points : int
+        Of the path at which coefficients are computed; 0 while the path is not known.
+    fraction : float
+        Share of the work that is done, 0 to 1.
+    """
 
     order_parameters: int
-    points: int  # of the path at which coefficients are computed; 0 while the path is not known
+    points: int
     fraction: float
 
 
 def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alpha: ArrayLike,
                  nodes: int = FLUCTUATION_NODES, progress: Callable[[Report], object] | None = None) -> Fluctuations:
     """Integrate the linear-noise equations from fixed initial overlaps.
+
+    Van Kampen's system-size expansion about the mean-field equations, docs/theory, section 8: the covariance Λ/N and
+    the bias m/N of the order parameters at finite N.
 
     Parameters
     ----------
@@ -177,11 +250,13 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
         Quadrature nodes for the covariance of the increments, a power of 2; the error of Λ is about
         1.5 % at 2^14 and falls nearly as 1/nodes.
     progress : callable, optional
-        Called with a :class:`Report` now and then; what it raises ends the computation.
+        Called with a :class:`~onlinemode.theory.fluctuations.Report` now and then; what it raises ends the
+        computation.
 
     Returns
     -------
     Fluctuations
+        At the given times.
 
     Raises
     ------

@@ -109,19 +109,28 @@ class MeanFieldDrift:
 def generalization_error(activation: str, G: ArrayLike, S: ArrayLike, T: ArrayLike, strengths: ArrayLike,
                          xi_out: ArrayLike, readout: ArrayLike, teacher_readout: ArrayLike,
                          teacher_activation: str | None = None) -> NDArray[np.float64]:
-    """ε_g = ½ E[(f − y)²] without label noise, for a row of states.
+    """Generalization error ε_g = ½ E[(f − y)²] without label noise, for a row of states.
+
+    docs/theory, sections 2.3 to 2.5 and 6.1.
 
     Parameters
     ----------
     activation : str
         A name of :data:`onlinemode.activations.ACTIVATIONS`.
     G : array (..., P, P)
+        Overlaps of the input modes.
     S : array (..., P, M)
+        Overlaps of input modes and teacher units.
     T : array (M, M)
+        Overlaps of the teacher's units.
     strengths : array (..., P)
+        Of the modes.
     xi_out : array (..., K, P)
+        Output modes.
     readout : array (..., K)
+        Second layer of the student.
     teacher_readout : array (M,)
+        Second layer of the teacher.
     teacher_activation : str, optional
         By default that of the student.
 
@@ -136,10 +145,6 @@ def generalization_error(activation: str, G: ArrayLike, S: ArrayLike, T: ArrayLi
     ------
     ParameterError, ShapeError
         For an unknown activation, and arrays that are not of real numbers.
-
-    Notes
-    -----
-    docs/theory, sections 2.3 to 2.5 and 6.1.
     """
     arrays = {"G": G, "S": S, "T": T, "strengths": strengths, "xi_out": xi_out, "readout": readout,
               "teacher_readout": teacher_readout}

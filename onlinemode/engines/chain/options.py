@@ -15,7 +15,7 @@ class Options(base.Options):
     Parameters
     ----------
     device : {"cpu", "cuda", "auto"}, default "cpu"
-        "cuda": an NVIDIA device, see :mod:`onlinemode.engines.chain.cuda`; "auto": there from 10^4 replicas on.
+        "cuda": an NVIDIA device; "auto": there from 10^4 replicas on.
     threads : int, optional
         Replicas that run at the same time (default: the machine's cores); no influence on the result.
     """

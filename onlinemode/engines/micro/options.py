@@ -17,7 +17,7 @@ class Options(base.Options):
     precision : {"float64", "float32"}, default "float64"
         Of the N-dimensional weights; overlaps and small factors are float64 always.
     device : {"cpu", "cuda", "auto"}, default "cpu"
-        "cuda": an NVIDIA device, see :mod:`onlinemode.engines.micro.cuda`; "auto": there from N = 10^6 on.
+        "cuda": an NVIDIA device; "auto": there from N = 10^6 on.
     threads : int, optional
         Threads (default: the machine's cores); no influence on the result.  Replicas run at the same time
         first; threads that are left over share the work inside the trajectories, one for every 2,500

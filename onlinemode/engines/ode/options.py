@@ -21,7 +21,7 @@ class Options(base.Options):
         Tolerances a step; by default 1e-9 and 1e-12; relu 1e-5 and 1e-7.
     nodes : int, default 2^14
         Quadrature nodes for averages without a closed form, a power of 2.
-    node_seed : int
+    node_seed : int, default 20230208
         Another seed gives an independent set of nodes: the difference shows the quadrature's error.
     """
 
@@ -33,6 +33,21 @@ class Options(base.Options):
     node_seed: int = option(Whole(0), NODE_SEED, "Seed of the quadrature nodes.")
 
     def tolerances(self, problem):
-        """rtol and atol: where they are not given 1e-9, 1e-12; for relu, whose right-hand side jumps, 1e-5, 1e-7."""
-        usual = (1e-9, 1e-12) if problem.activations[0].smooth else (1e-5, 1e-7)  # docs/theory, section 2.6
+        """Tolerances for a problem: where they are not given 1e-9, 1e-12; for relu 1e-5, 1e-7.
+
+        The right-hand side of relu jumps as nodes cross zero (docs/theory, section 2.6).
+
+        Parameters
+        ----------
+        problem : Problem
+            What is learned and how.
+
+        Returns
+        -------
+        rtol : float
+            Relative tolerance.
+        atol : float
+            Absolute tolerance.
+        """
+        usual = (1e-9, 1e-12) if problem.activations[0].smooth else (1e-5, 1e-7)
         return tuple(each if given is None else given for given, each in zip((self.rtol, self.atol), usual))
