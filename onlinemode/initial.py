@@ -24,7 +24,7 @@ MAX_N = 10**15
 
 
 def readout_vector(kind: str, units: int) -> NDArray[np.float64]:
-    """The second layer of a committee.
+    """The second layer of a committee (docs/theory, section 1.4).
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def from_overlaps(Q: ArrayLike, R: ArrayLike, T: ArrayLike, readout: str | Array
                   teacher_readout: str | ArrayLike | None = None) -> OrderParameters:
     """Order parameters of ordinary SGD on W from the overlaps Q, R, T of a paper's table.
 
-    Ordinary SGD is the special case P = K, A = I, s = 1, so G = Q and S = R.
+    Ordinary SGD is the special case P = K, A = I, s = 1, so G = Q and S = R (docs/theory, section 1.4).
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ _NO_ROWS.flags.writeable = False
 
 
 class Inputs:
-    """Base of all kinds of inputs.
+    """Base of all kinds of inputs (docs/theory, section 9).
 
     Attributes
     ----------
@@ -208,6 +208,8 @@ class _Diagonal(Inputs):
 class PowerLaw(_Diagonal):
     """Gaussian inputs whose covariance has the eigenvalues ω_i ∝ i^(−exponent), i from 1 to N.
 
+    Weights are given in its eigenbasis, so entries of an input are independent; docs/theory, section 9.1.
+
     Parameters
     ----------
     exponent : float
@@ -233,6 +235,8 @@ class PowerLaw(_Diagonal):
 @dataclass(frozen=True)
 class Spectrum(_Diagonal):
     """Gaussian inputs whose covariance has the given eigenvalues, up to a common factor.
+
+    Weights are given in its eigenbasis, so entries of an input are independent; docs/theory, section 9.1.
 
     Parameters
     ----------
@@ -337,7 +341,7 @@ class HiddenManifold(Inputs):
 
 
 class Rows(Inputs):
-    """Rows of a data set, drawn with replacement.
+    """Rows of a data set, drawn with replacement; docs/theory, section 9.1.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ class _Sizes(Described):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Weights(_Sizes):
-    """Student and teacher as N-dimensional weights, W = xi_out diag(strengths) xi_in.
+    """Student and teacher as N-dimensional weights, W = xi_out diag(strengths) xi_in (docs/theory, section 1.1).
 
     Parameters
     ----------

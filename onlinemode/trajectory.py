@@ -312,7 +312,7 @@ class Trajectory(Described):
 
     @cached_property
     def rho(self) -> NDArray[np.float64]:
-        """Normalized overlaps ρ_km = R_km/√(Q_kk T_mm), (draws, n, K, M)."""
+        """Normalized overlaps ρ_km = R_km/√(Q_kk T_mm), (draws, n, K, M); docs/theory, section 6.2."""
         return observables.normalized_overlaps(self.Q, self.R, self.T)
 
     @cached_property

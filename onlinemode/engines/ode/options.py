@@ -18,9 +18,9 @@ class Options(base.Options):
     method : {"LSODA", "DOP853", "RK45", "Radau", "BDF"}, default "LSODA"
         The solver of SciPy.
     rtol, atol : float, optional
-        Tolerances a step; by default 1e-9 and 1e-12; relu 1e-5 and 1e-7.
+        Tolerances a step; by default 1e-9 and 1e-12; relu 1e-5 and 1e-7 (docs/theory, section 2.6).
     nodes : int, default 2^14
-        Quadrature nodes for averages without a closed form, a power of 2.
+        Quadrature nodes for averages without a closed form, a power of 2 (docs/theory, section 2.5).
     node_seed : int, default 20230208
         Another seed gives an independent set of nodes: the difference shows the quadrature's error.
     """
