@@ -95,7 +95,7 @@ def removal(layers: Sequence[Factors], x: ArrayLike, y: ArrayLike, which: int | 
     if shares.min() < 0.0 or shares.max() > 1.0:
         raise ParameterError(f"shares must be between 0 and 1; got {shares.min():g} to {shares.max():g}")
     draws = checks.integer("draws", draws, 1)
-    seeds = [checks.integer("seed", each, 0) for each in ([seed] if np.ndim(seed) == 0 else seed)]
+    seeds = [checks.integer("seed", each, 0) for each in (seed if isinstance(seed, Sequence) else [seed])]
     orders = [np.argsort(importance(*layers[l], ranking), kind="stable") for l in which]
     counts = np.array([np.floor(shares * layers[l].modes + 0.5) for l in which]).astype(int)
     first = min(which)

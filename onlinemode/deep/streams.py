@@ -1,5 +1,6 @@
 """Random numbers: one stream for each purpose, so that no two of them share their bits when they share a seed."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -30,5 +31,5 @@ def generator(stream, seed, number=0):
     numpy.random.Generator
         Others than ``numpy.random.default_rng(seed)``, which users may have drawn their data from.
     """
-    seeds = [seed] if np.ndim(seed) == 0 else list(seed)
+    seeds = seed if isinstance(seed, Sequence) else [seed]
     return np.random.default_rng([number, *seeds, int(stream)])  # zeros at the end would count for nothing
