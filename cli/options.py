@@ -20,6 +20,7 @@ PRESETS = {name: {"plot": True, **getattr(presets, name).to_dict()} for name in 
 for _values in PRESETS.values():
     del _values["overlaps"]  # --start in their place
 DEFAULTS = PRESETS["showcase"]
+MOST_BYTES, MOST_NESTED = 2**24, 20  # of a TOML file
 
 
 class SaveAt(click.ParamType):
@@ -225,17 +226,36 @@ def read_toml(path):
     """
     try:
         with open(path, "rb") as file:
-            content = file.read()
+            content = file.read(MOST_BYTES + 1)  # a device may never end
     except OSError as problem:
         raise FileError(f"cannot read {path}: {problem.strerror}") from None
+    if len(content) > MOST_BYTES:
+        raise ConfigError(f"a TOML file may have {MOST_BYTES / 2**20:.0f} MiB; {path} has more: give a smaller one")
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        values = tomllib.loads(content.decode("utf-8-sig"))
+        if _is_nested_deeper(values, MOST_NESTED):
+            raise RecursionError
+        return values
     except UnicodeDecodeError as problem:
         line = content[:problem.start].count(b"\n") + 1
         kind = "UTF-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "another encoding"
         raise ConfigError(f"{path} must be in UTF-8; line {line} is in {kind}: save it as UTF-8") from None
     except tomllib.TOMLDecodeError as problem:
-        raise ConfigError(f"{path} is not valid TOML: {problem}") from None
+        raise ConfigError(f"{path} is not valid TOML: {problem!s:.200}") from None
+    except RecursionError:
+        raise ConfigError(f"{path} has lists or tables in each other, more than {MOST_NESTED} levels deep; no value "
+                          "is such a one") from None
+    except ValueError as problem:  # a whole number of more digits than Python converts
+        raise ConfigError(f"{path} has a number that cannot be read: {problem!s:.100}") from None
+
+
+def _is_nested_deeper(values, depth):
+    """Whether there is a dict or a list so far inside; what is deeper than Python recurses cannot even be printed."""
+    level = [values]
+    for _ in range(depth):
+        level = [entry for each in level for entry in (each.values() if isinstance(each, dict) else each)
+                 if isinstance(entry, (dict, list))]
+    return bool(level)
 
 
 def options_of_toml(path, values, options, others=()):
@@ -252,7 +272,7 @@ def options_of_toml(path, values, options, others=()):
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
-            raise ConfigError(f"{path}: unknown key {name!r}; {hint}")
+            raise ConfigError(f"{path}: unknown key {name!r:.80}; {hint}")
         values[name] = _from_toml(path, name, value, options)
     return values
 
@@ -263,7 +283,7 @@ def _from_toml(path, name, value, options):
     flag = isinstance(value, bool)
     if flag != bool(parameter.is_flag):
         raise ConfigError(f"{path}: {name} must be {'true or false' if parameter.is_flag else 'a value, not a flag'}; "
-                          f"got {value!r}")
+                          f"got {value!r:.80}")
     if flag:
         return value
     if isinstance(value, str) and "\0" in value:
@@ -273,9 +293,11 @@ def _from_toml(path, name, value, options):
     try:
         return parameter.type.convert(value, parameter, None)
     except click.BadParameter as problem:
-        raise ConfigError(f"{path}: {name}: {problem.message}") from None
+        words = problem.message
+        words = words if len(words) <= 300 else f"{words[:80]}...{words[-80:]}"
+        raise ConfigError(f"{path}: {name}: {words}") from None
     except (TypeError, ValueError):
-        raise ConfigError(f"{path}: {name} cannot be {value!r}") from None
+        raise ConfigError(f"{path}: {name} cannot be {value!r:.80}") from None
 
 
 def _parameter(decorator):
