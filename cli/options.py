@@ -4,23 +4,21 @@ Command line beats configuration file beats preset.  Every option is declared on
 a TOML key is the option's name with underscores.
 """
 
-import codecs
 import difflib
-import tomllib
 from dataclasses import fields
 
 import click
 
 from onlinemode import checks, presets
+from onlinemode.cli.toml_files import read_toml
 from onlinemode.engines import ENGINES, base, options_of
-from onlinemode.errors import ConfigError, FileError
+from onlinemode.errors import ConfigError
 from onlinemode.experiment import CHOICES, OPTIONS_OF, SIMULATED
 
 PRESETS = {name: {"plot": True, **getattr(presets, name).to_dict()} for name in presets.names}
 for _values in PRESETS.values():
     del _values["overlaps"]  # --start in their place
 DEFAULTS = PRESETS["showcase"]
-MOST_BYTES, MOST_NESTED = 2**24, 20  # of a TOML file
 
 
 class SaveAt(click.ParamType):
@@ -217,47 +215,6 @@ def typed_values(given, options=OPTIONS):
     return {**file, **{name: value for name, value in given.items() if value is not None and name != "config"}}
 
 
-def read_toml(path):
-    """What a TOML file holds, with or without the mark of UTF-8 that some editors put before it.
-
-    Raises
-    ------
-    FileError, ConfigError
-    """
-    try:
-        with open(path, "rb") as file:
-            content = file.read(MOST_BYTES + 1)  # a device may never end
-    except OSError as problem:
-        raise FileError(f"cannot read {path}: {problem.strerror}") from None
-    if len(content) > MOST_BYTES:
-        raise ConfigError(f"a TOML file may have {MOST_BYTES / 2**20:.0f} MiB; {path} has more: give a smaller one")
-    try:
-        values = tomllib.loads(content.decode("utf-8-sig"))
-        if _is_nested_deeper(values, MOST_NESTED):
-            raise RecursionError
-        return values
-    except UnicodeDecodeError as problem:
-        line = content[:problem.start].count(b"\n") + 1
-        kind = "UTF-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "another encoding"
-        raise ConfigError(f"{path} must be in UTF-8; line {line} is in {kind}: save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as problem:
-        raise ConfigError(f"{path} is not valid TOML: {problem!s:.200}") from None
-    except RecursionError:
-        raise ConfigError(f"{path} has lists or tables in each other, more than {MOST_NESTED} levels deep; no value "
-                          "is such a one") from None
-    except ValueError as problem:  # a whole number of more digits than Python converts
-        raise ConfigError(f"{path} has a number that cannot be read: {problem!s:.100}") from None
-
-
-def _is_nested_deeper(values, depth):
-    """Whether there is a dict or a list so far inside; what is deeper than Python recurses cannot even be printed."""
-    level = [values]
-    for _ in range(depth):
-        level = [entry for each in level for entry in (each.values() if isinstance(each, dict) else each)
-                 if isinstance(entry, (dict, list))]
-    return bool(level)
-
-
 def options_of_toml(path, values, options, others=()):
     """All settings of a file; a key that is an option of another command is allowed, and not used.
 
@@ -273,12 +230,17 @@ def options_of_toml(path, values, options, others=()):
             close = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
             raise ConfigError(f"{path}: unknown key {name!r:.80}; {hint}")
-        values[name] = _from_toml(path, name, value, options)
+        values[name] = converted(path, name, value, options)
     return values
 
 
-def _from_toml(path, name, value, options):
-    """The value through the same conversion that the command line applies."""
+def converted(path, name, value, options):
+    """The value of an option that a file holds, through the same conversion that the command line applies.
+
+    Raises
+    ------
+    ConfigError
+    """
     parameter = _parameter(options[name])
     flag = isinstance(value, bool)
     if flag != bool(parameter.is_flag):

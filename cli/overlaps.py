@@ -1,6 +1,6 @@
 """A file of overlaps, OVERLAPS.toml, as a start."""
 
-from onlinemode.cli.options import read_toml
+from onlinemode.cli.toml_files import read_toml
 from onlinemode.errors import ConfigError, OnlineModeError
 
 UNITS = ("Q", "R", "T")  # overlaps of hidden units, required together

@@ -58,6 +58,9 @@ def load(path: str | PathLike[str]) -> Trajectory:
             error=arrays.get("error"), error_se=arrays.get("error_se"),
             summary=Ensemble.from_arrays(arrays["alpha"], arrays), end=ReplicaStates.from_arrays("end_", arrays))
         check_run(run)
+        levels = None if run.summary is None else run.summary.probabilities.tolist()
+        if levels is not None and info.call.get("quantiles", levels) != levels:
+            raise ValueError("quantiles of other probabilities than the call's")
     except DAMAGED as problem:
         raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None
     return run

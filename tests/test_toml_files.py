@@ -1,10 +1,11 @@
 """TOML files from anywhere: what cannot be read is one line, and no file takes more memory than there is."""
 
 import os
+import threading
 
 import pytest
 
-from onlinemode.cli import options
+from onlinemode.cli import toml_files
 
 DEEP = "has lists or tables in each other, more than 20 levels deep"
 UNREADABLE = {
@@ -40,9 +41,9 @@ def test_a_file_without_end_is_refused(onlinemode, command):
 
 
 def test_no_more_than_the_limit_is_read(onlinemode, tmp_path, monkeypatch):
-    monkeypatch.setattr(options, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(toml_files, "MOST_BYTES", 2**20)
     (tmp_path / "long.toml").write_text("#" + "x" * (2**20 - 2) + "\n")
-    assert options.read_toml("long.toml") == {}
+    assert toml_files.read_toml("long.toml") == {}
     (tmp_path / "long.toml").write_text("#" + "x" * (2**20 - 1) + "\n")
     code, _, err = onlinemode("simulate", "--config", "long.toml")
     assert code == 2 and "a TOML file may have 1 MiB; long.toml has more" in err
@@ -52,3 +53,21 @@ def test_a_long_value_is_told_in_short(onlinemode, tmp_path):
     (tmp_path / "odd.toml").write_text(f'eta = "{"x" * 100_000}"')
     code, _, err = onlinemode("simulate", "--config", "odd.toml")
     assert code == 2 and len(err) < 300 and err.endswith("is not a valid float range.\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_read_where_somebody_writes_into_it(onlinemode, tmp_path):
+    """Nobody waits for a writer."""
+    os.mkfifo(tmp_path / "pipe")
+    code, _, err = onlinemode("simulate", "--config", "pipe")
+    assert code == 2 and err == "onlinemode: cannot read pipe: nobody writes into this pipe\n"
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with open(tmp_path / "pipe", "wb") as writer:
+        writer.write(b"eta = 2.0\n")
+        writer.flush()
+        os.set_blocking(reader, True)
+        there = threading.Timer(0.2, writer.close)
+        there.start()
+        assert toml_files.read_toml("pipe") == {"eta": 2.0}
+        there.join()
+    os.close(reader)

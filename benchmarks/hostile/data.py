@@ -37,7 +37,9 @@ def _read_checkpoint():
     from onlinemode.deep.training import CHECKPOINT
     from onlinemode.storage import read_archive
 
-    return read_archive("net.ckpt", CHECKPOINT)
+    header, arrays = read_archive("net.ckpt", CHECKPOINT)
+    known = ("history_", "network_", "adam_")  # others are not used
+    return header, {name: values for name, values in arrays.items() if name.startswith(known)}
 
 
 def _resume(_):
@@ -80,7 +82,12 @@ def _save_network():
 def _read_data():
     from onlinemode.deep import data
 
-    return vars(data.arrays("data.npz"))
+    return _held(data.arrays("data.npz"))
+
+
+def _held(dataset):
+    """But for the place that it came from."""
+    return {name: value for name, value in vars(dataset).items() if name != "origin"}
 
 
 # -- IDX -------------------------------------------------------------------------------------------------------------
@@ -114,7 +121,7 @@ def _hostile_idx(generator, zipped):
 def _read_idx():
     from onlinemode.deep import data
 
-    return vars(data.idx("images"))
+    return _held(data.idx("images"))
 
 
 def _idx_kind(zipped):

@@ -18,7 +18,7 @@ FINE = {0, 2, 130, 143}
 SECONDS = 60.0  # that a line may take on an idle machine
 TO_STOP = 20.0  # and from Ctrl-C on
 BYTES = 8 * 2**30
-WRONG = re.compile(r"Traceback|\w*Warning\b|Exception ignored|Fatal|Segmentation")
+WRONG = re.compile(r"Traceback|\w*Warning\b|encountered in|Exception ignored|Fatal|Segmentation")
 NO_NETWORK = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}  # downloads end there
 
 

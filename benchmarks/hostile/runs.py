@@ -58,7 +58,9 @@ def _checkpoint_kind(engine):
 def _read_checkpoint():
     from onlinemode.runtime.checkpoint import read_checkpoint
 
-    return {name: value for name, value in read_checkpoint("run.ckpt").items() if name != "path"}
+    found = read_checkpoint("run.ckpt")
+    known = ("start_", "finished_", "part_", "ended_", "running_")  # others are not used
+    return found["header"], {name: values for name, values in found["arrays"].items() if name.startswith(known)}
 
 
 def _leave_command_checkpoint():

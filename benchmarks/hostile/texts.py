@@ -12,7 +12,8 @@ POINTS = (b"a,b", b"K,eta\n" + b"1,1\n" * 2000, b"\xff\xfe", b'"K', b"K,K\n1,1",
 
 
 def _read_options():
-    from onlinemode.cli.options import OPTIONS, options_of_toml, read_toml
+    from onlinemode.cli.options import OPTIONS, options_of_toml
+    from onlinemode.cli.toml_files import read_toml
 
     return options_of_toml("options.toml", read_toml("options.toml"), OPTIONS)
 

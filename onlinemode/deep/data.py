@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from onlinemode import checks
+from onlinemode import checks, records
 from onlinemode.array_files import Arrays, BadFile
 from onlinemode.deep.idx_files import FILES, read_idx
 from onlinemode.deep.streams import Stream, generator
@@ -21,6 +21,9 @@ from onlinemode.storage import cannot_read
 ENVIRONMENT = "ONLINEMODE_DATA"
 DEBIAN = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's package dataset-fashion-mnist
 FETCHABLE = ("mnist", "fashion-mnist")  # onlinemode.deep.downloads has them
+_ORIGINS: dict[str, dict[str, records.Kind]] = {
+    "gaussian_mixture": dict.fromkeys(("train", "test", "seed"), records.whole), "arrays": {"path": records.text},
+    "idx": {"folder": records.text, "name": records.or_nothing(records.text)}}  # what remake() takes
 MIXTURE_VARIANCE = 0.05
 MIXTURE_MEANS = ((0.5, 0.5, 1.0), (-0.5, -0.5, 1.0), (-0.5, 0.5, -1.0), (0.5, -0.5, -1.0))  # x₁, x₂, label
 
@@ -308,6 +311,11 @@ def remake(origin: dict[str, Any]) -> Dataset:
     makers = {"gaussian_mixture": gaussian_mixture, "idx": idx, "arrays": arrays}
     origin = dict(origin)
     kind = origin.pop("kind", None)
-    if kind not in makers:
+    if not isinstance(kind, str) or kind not in makers:
         raise FileError("the data set was made from arrays in memory and cannot be found again; give it as an argument")
+    try:
+        records.check(origin, _ORIGINS[kind], name="origin")
+    except ValueError as problem:
+        raise FileError(f"the data set cannot be made again: {problem}; give it as an argument") from None
+    origin = {name: origin[name] for name in _ORIGINS[kind]}
     return makers[kind](**origin)  # type: ignore[operator]
