@@ -18,7 +18,7 @@ import numpy as np
 
 import onlinemode as om
 from onlinemode.sweeps.places import QUEUED
-from onlinemode.sweeps.store import _zarr_group
+from onlinemode.sweeps.store import group_of
 
 POINTS = 4000
 MAKE = '''
@@ -44,7 +44,7 @@ noise = "0:0.2:50"
 def statuses(folder):
     """Which points have one, or none where there is no folder yet."""
     try:
-        return _zarr_group(folder / "results.zarr")["status"][...] != 0
+        return group_of(folder / "results.zarr")["status"][...] != 0
     except (OSError, KeyError, ValueError):
         return np.zeros((80, 50), bool)
 

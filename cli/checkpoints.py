@@ -3,12 +3,15 @@
 import os
 import sys
 from pathlib import Path
+from types import NoneType
 
 import click
 
 from onlinemode.cli.names import hold
-from onlinemode.cli.options import OPTIONS, OUTPUT, typed_values
+from onlinemode.cli.options import DEFAULTS, OPTIONS, OUTPUT, converted, typed_values
+from onlinemode.errors import FileError
 
+FREE_TEXTS = ("name", "init")  # in a checkpoint: the files' name, and how the run began, in words
 FREE = (*OUTPUT, "threads")  # options that have no influence on the result, or only on where it goes
 
 
@@ -22,13 +25,43 @@ def resumed_settings(path, given):
     click.UsageError
         If an option differs from that of the run.
     """
-    from onlinemode.errors import FileError
     from onlinemode.runtime.checkpoint import read_checkpoint
 
-    settings = read_checkpoint(path)["header"]["note"]
-    if not isinstance(settings, dict) or "engine" not in settings:
+    note = read_checkpoint(path)["header"].get("note")
+    if not isinstance(note, dict) or "engine" not in note:
         raise FileError(f"{path} was written from Python, not by onlinemode simulate; resume it with om.resume")
-    return with_repeated(settings, given, path, FREE)
+    return with_repeated(settings_in(note, path, OPTIONS, DEFAULTS), given, path, FREE)
+
+
+def settings_in(note, path, options, defaults):
+    """The settings that a command left in its checkpoint, each checked as on the command line.
+
+    Parameters
+    ----------
+    note : dict
+        Of the checkpoint.
+    path : str
+        The checkpoint, for messages.
+    options, defaults : dict
+        All options that the command may have, and their defaults.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    FileError, ConfigError
+    """
+    settings = {}
+    for name in (*options, *FREE_TEXTS):
+        value = note.get(name)
+        missing = value is None and defaults.get(name) not in (None, False)
+        if missing or (name in FREE_TEXTS and not isinstance(value, (str, NoneType))):
+            raise FileError(f"cannot resume {path}: its option {name} is missing or damaged; start the run anew")
+        free = value is None or name in FREE_TEXTS
+        settings[name] = value if free else converted(path, name, value, options)
+    return settings
 
 
 def with_repeated(settings, given, path, free, options=OPTIONS):
@@ -70,7 +103,6 @@ def with_repeated(settings, given, path, free, options=OPTIONS):
 
 def is_part_of_run(path, checkpoint):
     """Whether a result is what the run in a checkpoint left when it was stopped: it goes on under that name."""
-    from onlinemode.errors import FileError
     from onlinemode.runtime.checkpoint import read_checkpoint
     from onlinemode.storage import read_archive
     from onlinemode.trajectory import KIND

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
-from onlinemode.cli.checkpoints import Keeper, with_repeated
+from onlinemode.cli.checkpoints import Keeper, settings_in, with_repeated
 from onlinemode.cli.deep_options import (
     DATA,
     DEEP_OPTIONS,
+    DEFAULTS,
     NETWORK,
     OUTPUT,
     TRAINING,
@@ -97,9 +98,10 @@ def _resumed_settings(path, given):
     from onlinemode.deep.training import CHECKPOINT
     from onlinemode.storage import read_archive
 
-    settings = read_archive(path, CHECKPOINT)[0].get("note")
-    if not isinstance(settings, dict) or "variant" not in settings:
+    note = read_archive(path, CHECKPOINT)[0].get("note")
+    if not isinstance(note, dict) or "variant" not in note:
         raise FileError(f"{path} was written from Python, not by onlinemode deep train; resume it with om.deep.resume")
+    settings = settings_in(note, path, DEEP_OPTIONS, DEFAULTS)
     return with_repeated(settings, given, path, (*OUTPUT, "device"), DEEP_OPTIONS)
 
 

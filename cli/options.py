@@ -4,16 +4,15 @@ Command line beats configuration file beats preset.  Every option is declared on
 a TOML key is the option's name with underscores.
 """
 
-import codecs
 import difflib
-import tomllib
 from dataclasses import fields
 
 import click
 
 from onlinemode import checks, presets
+from onlinemode.cli.toml_files import read_toml
 from onlinemode.engines import ENGINES, base, options_of
-from onlinemode.errors import ConfigError, FileError
+from onlinemode.errors import ConfigError
 from onlinemode.experiment import CHOICES, OPTIONS_OF, SIMULATED
 
 PRESETS = {name: {"plot": True, **getattr(presets, name).to_dict()} for name in presets.names}
@@ -216,28 +215,6 @@ def typed_values(given, options=OPTIONS):
     return {**file, **{name: value for name, value in given.items() if value is not None and name != "config"}}
 
 
-def read_toml(path):
-    """What a TOML file holds, with or without the mark of UTF-8 that some editors put before it.
-
-    Raises
-    ------
-    FileError, ConfigError
-    """
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except OSError as problem:
-        raise FileError(f"cannot read {path}: {problem.strerror}") from None
-    try:
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as problem:
-        line = content[:problem.start].count(b"\n") + 1
-        kind = "UTF-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "another encoding"
-        raise ConfigError(f"{path} must be in UTF-8; line {line} is in {kind}: save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as problem:
-        raise ConfigError(f"{path} is not valid TOML: {problem}") from None
-
-
 def options_of_toml(path, values, options, others=()):
     """All settings of a file; a key that is an option of another command is allowed, and not used.
 
@@ -252,18 +229,23 @@ def options_of_toml(path, values, options, others=()):
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
-            raise ConfigError(f"{path}: unknown key {name!r}; {hint}")
-        values[name] = _from_toml(path, name, value, options)
+            raise ConfigError(f"{path}: unknown key {name!r:.80}; {hint}")
+        values[name] = converted(path, name, value, options)
     return values
 
 
-def _from_toml(path, name, value, options):
-    """The value through the same conversion that the command line applies."""
+def converted(path, name, value, options):
+    """The value of an option that a file holds, through the same conversion that the command line applies.
+
+    Raises
+    ------
+    ConfigError
+    """
     parameter = _parameter(options[name])
     flag = isinstance(value, bool)
     if flag != bool(parameter.is_flag):
         raise ConfigError(f"{path}: {name} must be {'true or false' if parameter.is_flag else 'a value, not a flag'}; "
-                          f"got {value!r}")
+                          f"got {value!r:.80}")
     if flag:
         return value
     if isinstance(value, str) and "\0" in value:
@@ -273,9 +255,11 @@ def _from_toml(path, name, value, options):
     try:
         return parameter.type.convert(value, parameter, None)
     except click.BadParameter as problem:
-        raise ConfigError(f"{path}: {name}: {problem.message}") from None
+        words = problem.message
+        words = words if len(words) <= 300 else f"{words[:80]}...{words[-80:]}"
+        raise ConfigError(f"{path}: {name}: {words}") from None
     except (TypeError, ValueError):
-        raise ConfigError(f"{path}: {name} cannot be {value!r}") from None
+        raise ConfigError(f"{path}: {name} cannot be {value!r:.80}") from None
 
 
 def _parameter(decorator):

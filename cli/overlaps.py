@@ -1,6 +1,6 @@
 """A file of overlaps, OVERLAPS.toml, as a start."""
 
-from onlinemode.cli.options import read_toml
+from onlinemode.cli.toml_files import read_toml
 from onlinemode.errors import ConfigError, OnlineModeError
 
 UNITS = ("Q", "R", "T")  # overlaps of hidden units, required together
@@ -24,8 +24,8 @@ def read_overlaps(path):
     known = (*required, *READOUTS)
     for name in values:
         if name not in known:
-            raise ConfigError(f"{path}: unknown key {name!r}; a file of overlaps has {', '.join(UNITS)} of the units, "
-                              f"or {', '.join(MODES)} of the modes, and {', '.join(READOUTS)}")
+            raise ConfigError(f"{path}: unknown key {name!r:.80}; a file of overlaps has {', '.join(UNITS)} of the "
+                              f"units, or {', '.join(MODES)} of the modes, and {', '.join(READOUTS)}")
     missing = [name for name in required if name not in values]
     if missing:
         raise ConfigError(f"{path}: {missing[0]} is missing; a file of overlaps has {', '.join(required)}")

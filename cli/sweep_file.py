@@ -2,7 +2,8 @@
 
 import click
 
-from onlinemode.cli.options import OPTIONS, options_of_toml, read_toml
+from onlinemode.cli.options import OPTIONS, options_of_toml
+from onlinemode.cli.toml_files import read_toml
 from onlinemode.errors import ConfigError
 
 OWN = ("over", "seeds", "observables", "runs", "make")  # keys beside the options of a run

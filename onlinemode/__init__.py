@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # what __getattr__ does, for type checkers, to which "as" say
     from onlinemode.experiment import Experiment as Experiment
     from onlinemode.problem import LearningRates as LearningRates
     from onlinemode.problem import Problem as Problem
+    from onlinemode.run_files import load as load
     from onlinemode.simulation import repeat as repeat
     from onlinemode.simulation import resume as resume
     from onlinemode.simulation import simulate as simulate
@@ -33,7 +34,6 @@ if TYPE_CHECKING:  # what __getattr__ does, for type checkers, to which "as" say
     from onlinemode.theory.fluctuations import fluctuations as fluctuations
     from onlinemode.trajectory import Status as Status
     from onlinemode.trajectory import Trajectory as Trajectory
-    from onlinemode.trajectory import load as load
 
 __version__ = "0.2.0.dev0"
 
@@ -49,7 +49,7 @@ _HOME = {
     "join": "onlinemode.continuing",
     "Trajectory": "onlinemode.trajectory",
     "Status": "onlinemode.trajectory",
-    "load": "onlinemode.trajectory",
+    "load": "onlinemode.run_files",
     "fluctuations": "onlinemode.theory.fluctuations",
     "Experiment": "onlinemode.experiment",
     "sweep": "onlinemode.sweeps.api",

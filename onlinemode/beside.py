@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from onlinemode.engines import options_of
 from onlinemode.errors import EngineError, ParameterError
+from onlinemode.memory import too_large
 from onlinemode.progress import clock
 from onlinemode.runtime.saved_times import later_times, save_times
 from onlinemode.runtime.starts import GoingOn
-from onlinemode.theory.cost import integration_bytes, integration_seconds, too_large
+from onlinemode.theory.cost import integration_bytes, integration_seconds
 
 MOST_SECONDS = 600.0  # of theory beside a run that nobody asked for by itself
 SECONDS_TO_STOP = 2.0  # given to the theory after Ctrl-C

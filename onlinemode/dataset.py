@@ -1,12 +1,13 @@
 """Arrays and .npy files of samples: opened, checked, and read a part at a time."""
 
 import hashlib
-import os
 
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.array_files import BadFile, mapped
 from onlinemode.errors import FileError, ParameterError, ShapeError
+from onlinemode.storage import cannot_read
 
 CHUNK_ENTRIES = 2**22  # numbers handled at a time
 
@@ -18,15 +19,14 @@ def from_file(path):
     ------
     FileError, ParameterError, ShapeError
     """
-    if not os.path.isfile(path):
-        raise FileError(f"cannot read {path}: there is no such file")
     try:
-        data = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(data, np.ndarray):
-            raise ValueError("an .npz archive of several arrays")
-    except Exception as problem:  # NumPy's readers fail in many ways
-        reason = (str(problem).splitlines() or [type(problem).__name__])[0]
-        raise FileError(f"cannot read {path}: truncated or no .npy file of one numeric array ({reason:.100})") from None
+        data = mapped(path)
+    except FileNotFoundError:
+        raise FileError(f"cannot read {path}: there is no such file") from None
+    except BadFile as problem:
+        raise FileError(f"cannot read {path}: truncated or no .npy file of one numeric array ({problem})") from None
+    except (OSError, ValueError) as problem:  # ValueError: a NUL byte
+        raise FileError(cannot_read(path, problem)) from None
     return _as_rows(path, data)
 
 

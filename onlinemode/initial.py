@@ -20,6 +20,7 @@ from onlinemode.state import OrderParameters, Weights, check_covariance, symmetr
 
 READOUTS = ("mean", "sum", "sqrt")
 TEACHERS = ("orthogonal", "random")
+RECIPES = ("showcase", "paper", "committee", "graded")  # that ``Weights.origin`` may name
 MAX_N = 10**15
 
 

@@ -248,8 +248,9 @@ def mode_residuals(G: ArrayLike, S: ArrayLike, T: ArrayLike, strengths: ArrayLik
     K, P = scaled.shape
     if T.shape[0] != K or np.linalg.matrix_rank(scaled) < P:
         return None
-    inverse = np.linalg.pinv(scaled)
-    if not _made_of(scaled, inverse, T):
+    with np.errstate(over="ignore"):
+        inverse = np.linalg.pinv(scaled)
+    if not np.isfinite(inverse).all() or not _made_of(scaled, inverse, T):
         return None
     ends = _last_finite(S if S.ndim > 2 else S[None])
     same, opposite = _exchangeable(readout, teacher_readout, odd, ends.shape[:-2] + (K, K))

@@ -10,8 +10,10 @@ from typing import Self
 
 import numpy as np
 
-from onlinemode.blocks import OVERLAPS, joined, missing_like
+from onlinemode.blocks import OVERLAPS, joined, missing_like, shapes_of
 from onlinemode.state import OrderParameters, Weights
+
+MOST_STEPS = 2**62
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +170,29 @@ class ReplicaStates:
                    arrays[f"{prefix}steps"],
                    {name[len(states):]: values for name, values in arrays.items() if name.startswith(states)},
                    arrays.get(f"{prefix}teacher"))
+
+    def check(self, replicas: int, sizes: OrderParameters, N: int | None) -> None:
+        """Raise ValueError unless this is where so many replicas of these sizes may stand."""
+        K, M, P = sizes.K, sizes.M, sizes.P
+        of_engine: dict[str, tuple[int | None, ...]] = {"strengths": (P,), "xi_out": (K, P), "readout": (K,)}
+        if "xi_in" in self.arrays:
+            of_engine = {"xi_in": (P, N)}
+        elif "modes" in self.arrays:
+            of_engine |= {"modes": (None, P), "last_modes": (None, P)}
+        if set(self.arrays) - set(of_engine):
+            raise ValueError(f"no engine has a state of {', '.join(self.arrays)}")
+        shapes = {"alpha": (), "steps": (), **shapes_of(K, M, P), **of_engine}
+        for name, values in {"alpha": self.alpha, "steps": self.steps, **self.overlaps, **self.arrays}.items():
+            wanted = (replicas, *shapes[name])
+            fits = len(wanted) == values.ndim and all(want in (None, have) for want, have in zip(wanted, values.shape))
+            right = values.dtype in {"steps": (np.int64,), "xi_in": (np.float32, np.float64)}.get(name, (np.float64,))
+            if not fits or not right:
+                raise ValueError(f"{name} of a state must have shape {wanted}; got {values.dtype} of {values.shape}")
+        if self.teacher is not None and (self.teacher.shape != (M, N) or self.teacher.dtype.kind != "f"):
+            raise ValueError(f"teacher of a state must have shape ({M}, {N}); got {self.teacher.shape}")
+        made = np.where(np.isfinite(self.alpha), self.alpha * (N or 0), 0.0)
+        if self.arrays and ((self.steps < 0) | (self.steps > made + 0.5) | (made > MOST_STEPS)).any():
+            raise ValueError("steps of a state beyond its time")
 
     @classmethod
     def together(cls, groups: Sequence[Self]) -> Self:

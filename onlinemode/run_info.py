@@ -3,7 +3,20 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
+from onlinemode import records
+
 FORMAT = 2  # of a trajectory's file; 1 (version 0.1.0) does not say so, nor whether it is a theory
+
+
+_WHOLE, _NUMBER, _TEXT = (records.or_nothing(kind) for kind in (records.whole, records.number, records.text))
+_KINDS = {
+    "N": _WHOLE, "theory": records.flag, "seed": records.whole,
+    "device": records.text, "precision": records.one_of("float32", "float64"), "steps": records.list_of(records.whole),
+    "steps_before": records.or_nothing(records.list_of(records.whole)), "seconds_compile": records.number,
+    "seconds_run": records.number, "seconds_device": _NUMBER, "call": records.record, "start": records.record,
+    "versions": records.record, "date": records.text, "method": _TEXT, "rtol": _NUMBER, "atol": _NUMBER,
+    "evaluations": _WHOLE, "nodes": _WHOLE, "node_seed": _WHOLE, "test_samples": _WHOLE, "device_name": _TEXT,
+    "launch": records.or_nothing(records.record)}
 
 
 @dataclass(frozen=True)
@@ -104,7 +117,13 @@ class RunInfo:
         -------
         RunInfo
             Of the saved run.
+
+        Raises
+        ------
+        ValueError
+            If an entry is missing or of another kind.
         """
+        records.check(saved, {"engine": records.text}, _KINDS, "meta")
         names = {each.name for each in fields(cls)}
         saved = {"theory": saved["engine"] == "ode"} | {name: saved[name] for name in saved if name in names}
         return cls(**saved)

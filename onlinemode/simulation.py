@@ -20,6 +20,8 @@ from onlinemode.ensemble import PROBABILITIES, quantile_levels
 from onlinemode.errors import EngineError, FileError, OnlineModeError, ParameterError, RepeatError
 from onlinemode.problem import Problem
 from onlinemode.progress import shown
+from onlinemode.run_checks import DAMAGED, check_start, sizes_of
+from onlinemode.run_files import check_call
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.checkpoint import EVERY, Checkpoint, kernel_version, read_checkpoint
 from onlinemode.runtime.parts import KEEP, run_in_parts
@@ -126,7 +128,9 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     if alpha < SHORTEST_ALPHA:
         raise ParameterError(f"alpha must be at least {SHORTEST_ALPHA:g}; got {alpha!r}")
     seed = checks.integer("seed", seed, 0, MAX_SEED)
-    replicas = checks.integer("replicas", replicas, 1)
+    from onlinemode.kernels.random.philox import MAX_REPLICAS
+
+    replicas = checks.integer("replicas", replicas, 1, MAX_REPLICAS)
     if can.theory and replicas > 1 and not starts.differ:
         raise EngineError(f"engine {engine} is deterministic and has one replica a start; got replicas = {replicas}: "
                           "leave it out")
@@ -254,7 +258,7 @@ def resume(path: str | PathLike[str] | Checkpoint, progress: bool | Callable | N
 def _telling_of_damage(path):
     try:
         yield
-    except (KeyError, IndexError, TypeError, ValueError) as damage:
+    except DAMAGED as damage:
         if isinstance(damage, OnlineModeError):
             raise
         raise FileError(f"cannot resume {path}: an entry is missing or damaged ({damage!s:.120}); start the run "
@@ -283,12 +287,23 @@ def start_in_checkpoint(path, restored=None):
     nothing = np.empty(0)
     with _telling_of_damage(path):
         header = restored["header"]
+        begin = read_start(restored["start_arrays"], header["start"].get("origin"))
+        call = header["call"]
+        check_call(call)
+        check_start(header["start"], call["replicas"], sizes_of(begin["initial"], call["N"]))
+        _check_part(header, call["replicas"])
         record = Trajectory(alpha=nothing, G=nothing, S=nothing, strengths=nothing, xi_out=nothing, readout=nothing,
                             problem=Problem.from_dict(header["problem"]), status=[], message=[],
-                            info=RunInfo(header["call"]["engine"], header["call"]["N"], start=header["start"],
-                                         versions=header["versions"]),
-                            **read_start(restored["start_arrays"], header["start"].get("origin")))
+                            info=RunInfo(call["engine"], call["N"], start=header["start"],
+                                         versions=header["versions"]), **begin)
         return record.problem, _rebuild_start(record)
+
+
+def _check_part(header, replicas):
+    """Raise ValueError unless the part under way lies among so many replicas, behind those that are finished."""
+    part, finished = header["part"], len(header["finished"].get("status", ()))
+    if part["first"] != finished or finished + part["count"] > replicas:
+        raise ValueError(f"{part['count']} replicas from number {part['first']} on, after {finished} of {replicas}")
 
 
 def _rebuild_start(run):

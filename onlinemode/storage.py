@@ -7,12 +7,12 @@ import json
 import os
 import secrets
 import tempfile
-import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from onlinemode.array_files import Arrays, BadFile, one_line
 from onlinemode.errors import FileError
 
 
@@ -121,25 +121,33 @@ def read_archive(path, kind):
     FileError
         If the file is missing, truncated, not an .npz, or an archive of something else.
     """
-    path, kinds = Path(path), (kind,) if isinstance(kind, str) else kind
+    kinds = (kind,) if isinstance(kind, str) else kind
     kind = kinds[0]
-    if os.path.isfile(path) and not zipfile.is_zipfile(path):
-        raise FileError(f"cannot read {path}: truncated or not an onlinemode {kind} (it is no .npz archive)")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if "header" not in archive.files:
+        with Arrays(path, compressed=False) as archive:
+            if "header" not in archive.names:
                 raise FileError(f"{path} is not an onlinemode {kind}: it is an .npz without a header; give a file "
                                 "that onlinemode wrote")
-            header = json.loads(str(archive["header"]))
-            arrays = {name: archive[name] for name in archive.files if name != "header"}
+            header = _header_of(archive)
+            found = header.pop("onlinemode", None)
+            if found not in kinds:
+                raise FileError(f"{path} is not an onlinemode {kind}; it holds {found or 'something else'}")
+            return header, {name: archive[name] for name in archive.names if name != "header"}
     except FileNotFoundError:
         raise FileError(f"cannot read {path}: there is no such file") from None
-    except FileError:
-        raise
-    except Exception as problem:  # a damaged archive makes the readers fail in every way there is
-        reason = getattr(problem, "strerror", None) or (str(problem).splitlines() or [type(problem).__name__])[0]
-        raise FileError(f"cannot read {_printable(path)}: truncated or not an onlinemode {kind} ({reason})") from None
-    found = header.pop("onlinemode", None) if isinstance(header, dict) else None
-    if found not in kinds:
-        raise FileError(f"{path} is not an onlinemode {kind}; it holds {found or 'something else'}")
-    return header, arrays
+    except BadFile as problem:
+        raise FileError(f"cannot read {_printable(path)}: truncated or not an onlinemode {kind} ({problem})") from None
+    except (OSError, ValueError) as problem:  # ValueError: a NUL byte
+        raise FileError(cannot_read(path, problem)) from None
+
+
+def _header_of(archive):
+    """The dict that the JSON text of an archive holds."""
+    text = archive["header"]
+    if text.shape != () or text.dtype.kind != "U":
+        raise BadFile(f"its header is no text, but {text.dtype} of shape {text.shape}")
+    try:
+        header = json.loads(str(text))
+    except (ValueError, RecursionError) as problem:
+        raise BadFile(f"its header is no JSON: {one_line(problem)}") from None
+    return header if isinstance(header, dict) else {}

@@ -15,12 +15,12 @@ from onlinemode import checks, labelled, observables
 from onlinemode.blocks import OVERLAPS
 from onlinemode.display import Described
 from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, Ensemble, ensemble_of
-from onlinemode.errors import FileError, ParameterError
+from onlinemode.errors import ParameterError
 from onlinemode.problem import Problem
 from onlinemode.replica_states import ReplicaStates
 from onlinemode.run_info import FORMAT, RunInfo
 from onlinemode.state import OrderParameters, Weights
-from onlinemode.storage import read_archive, replacing, write_archive
+from onlinemode.storage import replacing, write_archive
 from onlinemode.theory.meanfield import generalization_error
 
 if TYPE_CHECKING:
@@ -547,7 +547,7 @@ def start_arrays(initial, starts, weights, begin=None):
     return arrays
 
 
-def read_start(arrays, origin):
+def read_start(arrays, origin=None):
     """These four fields of a Trajectory; ``origin`` is the recipe of the weights."""
     weights = None
     if "weights_xi_in" in arrays:
@@ -555,36 +555,3 @@ def read_start(arrays, origin):
     return {"initial": OrderParameters(**{name: arrays[f"initial_{name}"] for name in _OVERLAPS}), "weights": weights,
             "starts": {name: arrays[f"starts_{name}"] for name in OVERLAPS} if "starts_G" in arrays else None,
             "begin": ReplicaStates.from_arrays("begin_", arrays)}
-
-
-def load(path: str | PathLike[str]) -> Trajectory:
-    """Read a run that :meth:`onlinemode.Trajectory.save` wrote.
-
-    Parameters
-    ----------
-    path : str or path
-        Of the .npz file; those of version 0.1.0 can be read, too.
-
-    Returns
-    -------
-    Trajectory
-        Equal to the saved one, to the bit.
-
-    Raises
-    ------
-    FileError
-        If the file is missing, truncated, or not a trajectory.
-    """
-    header, arrays = read_archive(path, KIND)
-    if header.get("format", 1) not in range(1, FORMAT + 1):
-        raise FileError(f"{path} has format {header['format']!s:.20}, and this version of onlinemode reads formats up "
-                        f"to {FORMAT}: it was written by a newer one; update onlinemode")
-    try:
-        return Trajectory(
-            alpha=arrays["alpha"], **{name: arrays[name] for name in OVERLAPS},
-            problem=Problem.from_dict(header["problem"]), **read_start(arrays, header["meta"]["start"].get("origin")),
-            status=[Status(name) for name in header["status"]], message=header["message"],
-            info=RunInfo.from_dict(header["meta"]), error=arrays.get("error"), error_se=arrays.get("error_se"),
-            summary=Ensemble.from_arrays(arrays["alpha"], arrays), end=ReplicaStates.from_arrays("end_", arrays))
-    except (AttributeError, KeyError, TypeError, ValueError) as problem:
-        raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None

@@ -165,6 +165,6 @@ def test_a_comparison_that_cannot_be_is_refused_before_a_run(monkeypatch):
         om.compare(EXPERIMENT.replace(inputs="power-law:1"))
     with pytest.raises(EngineError, match="engine chain has no option 'precision'"):
         om.compare(EXPERIMENT.replace(precision="float32"), "micro,chain")
-    monkeypatch.setattr("onlinemode.theory.cost.free_memory", lambda: 1000)
+    monkeypatch.setattr("onlinemode.memory.free_memory", lambda: 1000)
     with pytest.raises(EngineError, match="need about .*: take fewer units, or simulate without theory"):
         om.compare(EXPERIMENT)

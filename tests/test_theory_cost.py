@@ -38,7 +38,7 @@ def test_memory_of_many_units():
 
 
 @pytest.mark.parametrize("attribute, value, words", [
-    ("onlinemode.theory.cost.free_memory", lambda: 1000, "this machine has 0.0 free"),
+    ("onlinemode.memory.free_memory", lambda: 1000, "this machine has 0.0 free"),
     ("onlinemode.beside.MOST_SECONDS", 1e-9, "onlinemode ode integrates them alone")])
 def test_simulate_leaves_the_theory_out(onlinemode, tmp_path, monkeypatch, attribute, value, words):
     """It says so before the run, and the run is complete."""
@@ -77,7 +77,7 @@ def test_plot_leaves_the_theory_out_and_stops(onlinemode, tmp_path, monkeypatch)
 
 def test_too_large_on_purpose_is_an_error(onlinemode, tmp_path, monkeypatch):
     weights = om.initial.committee(100, K=2)
-    monkeypatch.setattr(cost, "free_memory", lambda: 1000)
+    monkeypatch.setattr("onlinemode.memory.free_memory", lambda: 1000)
     with pytest.raises(EngineError, match="K = 2, M = 2, P = 2 need about .* this machine has .* method DOP853"):
         om.simulate(PROBLEM, weights, 1.0, "ode")
     with pytest.raises(ParameterError, match="the linear noise of 7 order parameters needs about"):

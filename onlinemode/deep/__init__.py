@@ -6,7 +6,8 @@
 from onlinemode.deep import data
 from onlinemode.deep.data import Dataset
 from onlinemode.deep.downloads import fetch
-from onlinemode.deep.network import VARIANTS, Network, load
+from onlinemode.deep.network import VARIANTS, Network
+from onlinemode.deep.network_files import load
 from onlinemode.deep.presets import PRESETS, REDUCED, preset
 from onlinemode.deep.runs import TrainingRun, load_run
 from onlinemode.deep.training import resume, train

@@ -1,5 +1,6 @@
 """Where arrays live: NumPy on the processor, CuPy on a graphics card; the rest of the package takes either."""
 
+import math
 from importlib import import_module
 
 import numpy as np
@@ -70,9 +71,8 @@ def flat_views(xp, shapes, dtype):
     starts, end = {}, 0
     for name, shape in shapes.items():
         starts[name] = end
-        size = int(np.prod(shape))
-        end += -(-size // ALIGNMENT) * ALIGNMENT
+        end += -(-math.prod(shape) // ALIGNMENT) * ALIGNMENT
     flat = xp.zeros(end, dtype)
-    views = {name: flat[starts[name]:starts[name] + int(np.prod(shape))].reshape(shape)
+    views = {name: flat[starts[name]:starts[name] + math.prod(shape)].reshape(shape)
              for name, shape in shapes.items()}
     return flat, views

@@ -1,9 +1,7 @@
 """Data sets of deep networks: IDX folders (MNIST, Fashion-MNIST), a user's .npz, the Gaussian mixture of figure 1."""
 
-import gzip
 import hashlib
 import os
-import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
@@ -12,17 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from onlinemode import checks
+from onlinemode import checks, records
+from onlinemode.array_files import Arrays, BadFile
+from onlinemode.deep.idx_files import FILES, read_idx
 from onlinemode.deep.streams import Stream, generator
 from onlinemode.display import Described
 from onlinemode.errors import FileError, ParameterError, ShapeError
+from onlinemode.storage import cannot_read
 
 ENVIRONMENT = "ONLINEMODE_DATA"
 DEBIAN = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's package dataset-fashion-mnist
 FETCHABLE = ("mnist", "fashion-mnist")  # onlinemode.deep.downloads has them
-FILES = {"train_x": "train-images-idx3-ubyte", "train_y": "train-labels-idx1-ubyte",
-         "test_x": "t10k-images-idx3-ubyte", "test_y": "t10k-labels-idx1-ubyte"}
-MAGIC = {"x": 0x00000803, "y": 0x00000801}  # unsigned bytes, in 3 dimensions or in 1
+_ORIGINS: dict[str, dict[str, records.Kind]] = {
+    "gaussian_mixture": dict.fromkeys(("train", "test", "seed"), records.whole), "arrays": {"path": records.text},
+    "idx": {"folder": records.text, "name": records.or_nothing(records.text)}}  # what remake() takes
 MIXTURE_VARIANCE = 0.05
 MIXTURE_MEANS = ((0.5, 0.5, 1.0), (-0.5, -0.5, 1.0), (-0.5, 0.5, -1.0), (0.5, -0.5, -1.0))  # x₁, x₂, label
 
@@ -201,38 +202,10 @@ def idx(folder: str | PathLike[str], name: str | None = None) -> Dataset:
     if not os.path.isdir(folder):
         raise FileError(f"cannot read {folder}: there is no such folder; give one with the four IDX files "
                         f"({', '.join(FILES.values())}, .gz or not)")
-    arrays = {key: _read_idx(folder, file, MAGIC[key[-1]]) for key, file in FILES.items()}
+    arrays = {key: read_idx(folder, key) for key in FILES}
     classes = max(10, 1 + int(max(arrays["train_y"].max(initial=0), arrays["test_y"].max(initial=0))))
     return Dataset(**arrays, name=folder.name if name is None else name, classes=classes,
                    origin={"kind": "idx", "folder": str(folder), "name": name})
-
-
-def _read_idx(folder, file, magic):
-    """The array of one IDX file: a header of big-endian 32-bit numbers (magic, then each dimension), then bytes."""
-    path = next((folder / (file + ending) for ending in ("", ".gz") if os.path.isfile(folder / (file + ending))), None)
-    if path is None:
-        raise FileError(f"cannot read {folder / file}: there is no such file, with .gz or without; a folder needs all "
-                        f"of {', '.join(FILES.values())}")
-    try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise FileError(f"cannot read {path}: the gzip file is truncated or damaged; fetch it again") from None
-    except OSError as problem:
-        raise FileError(f"cannot read {path}: {problem.strerror}") from None
-    dimensions = magic & 0xFF
-    found = int.from_bytes(content[:4], "big")
-    if len(content) >= 4 and found != magic:
-        raise FileError(f"{path} is not an IDX file of {'images' if dimensions == 3 else 'labels'}: its first four "
-                        f"bytes must be {magic:#010x}, got {found:#010x}")
-    header = 4 * (1 + dimensions)
-    shape = tuple(int(n) for n in np.frombuffer(content[4:header], ">u4")) if len(content) >= header else ()
-    if not shape or len(content) - header != int(np.prod(shape, dtype=object)):
-        wanted = f"{header} + {' × '.join(str(n) for n in shape)}" if shape else f"at least {header}"
-        raise FileError(f"{path} is truncated or too long: it must have {wanted} bytes, got {len(content):,}; fetch it "
-                        "again")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
 def arrays(path: str | PathLike[str]) -> Dataset:
@@ -258,18 +231,17 @@ def arrays(path: str | PathLike[str]) -> Dataset:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [key for key in FILES if key not in getattr(archive, "files", ())]
+        with Arrays(path) as archive:
+            missing = [key for key in FILES if key not in archive.names]
             if missing:
                 raise FileError(f"{path} must hold the arrays {', '.join(FILES)}; {', '.join(missing)} is missing")
             found = {key: archive[key] for key in FILES}
     except FileNotFoundError:
         raise FileError(f"cannot read {path}: there is no such file") from None
-    except FileError:
-        raise
-    except Exception as problem:  # a damaged archive makes the readers fail in every way there is
-        reason = (str(problem).splitlines() or [type(problem).__name__])[0]
-        raise FileError(f"cannot read {path}: truncated or no .npz of arrays ({reason})") from None
+    except BadFile as problem:
+        raise FileError(f"cannot read {path}: truncated or no .npz of arrays ({problem})") from None
+    except (OSError, ValueError) as problem:  # ValueError: a NUL byte
+        raise FileError(cannot_read(path, problem)) from None
     labels = [found[key] for key in ("train_y", "test_y")]
     if all(np.asarray(y).dtype.kind in "iu" and np.size(y) for y in labels):
         classes = max(2, 1 + int(max(y.max() for y in labels)))
@@ -363,6 +335,11 @@ def remake(origin: dict[str, Any]) -> Dataset:
     makers = {"gaussian_mixture": gaussian_mixture, "idx": idx, "arrays": arrays}
     origin = dict(origin)
     kind = origin.pop("kind", None)
-    if kind not in makers:
+    if not isinstance(kind, str) or kind not in makers:
         raise FileError("the data set was made from arrays in memory and cannot be found again; give it as an argument")
+    try:
+        records.check(origin, _ORIGINS[kind], name="origin")
+    except ValueError as problem:
+        raise FileError(f"the data set cannot be made again: {problem}; give it as an argument") from None
+    origin = {name: origin[name] for name in _ORIGINS[kind]}
     return makers[kind](**origin)  # type: ignore[operator]

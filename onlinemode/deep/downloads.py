@@ -6,7 +6,8 @@ from os import PathLike
 from pathlib import Path
 
 from onlinemode import checks
-from onlinemode.deep.data import FILES, cache_folder
+from onlinemode.deep.data import cache_folder
+from onlinemode.deep.idx_files import FILES
 from onlinemode.errors import FileError
 
 SOURCES = {  # where the archives are, and the SHA-256 of each

@@ -13,8 +13,9 @@ from onlinemode.deep.arrays import PRECISIONS, array_module, flat_views, to_nump
 from onlinemode.deep.layers import Dense, Modes
 from onlinemode.deep.losses import LOSSES, make_loss
 from onlinemode.deep.streams import Stream, generator
-from onlinemode.errors import FileError, ParameterError, ShapeError
-from onlinemode.storage import read_archive, write_archive
+from onlinemode.errors import ParameterError, ShapeError
+from onlinemode.memory import too_large
+from onlinemode.storage import write_archive
 
 KIND = "network"
 RUN = "training run"  # a file of onlinemode.deep.runs, which holds a network, too
@@ -77,9 +78,9 @@ class Network:
     def __init__(self, sizes: Iterable[int] | int = (784, 100, 100, 10), variant: str = "1L2P",
                  modes: int | Sequence[int] = 30, seed: int = 0, precision: str = "float32",
                  loss: str = "cross-entropy", device: str = "cpu") -> None:
-        self.sizes = _sizes(sizes)
+        self.sizes = checked_sizes(sizes)
         self.variant = checks.choice("variant", variant, VARIANTS)
-        self.modes = _modes(modes, self.sizes, variant)
+        self.modes = checked_modes(modes, self.sizes, variant)
         self.seed = checks.integer("seed", seed, 0)
         self.precision = checks.choice("precision", precision, PRECISIONS)
         self.loss_name = checks.choice("loss", loss, LOSSES)
@@ -89,7 +90,9 @@ class Network:
         self.device = device
         self.xp = array_module(device)
         self._loss = make_loss(loss)
-        shapes = self._shapes()
+        shapes = parameter_shapes(self.sizes, self.variant, self.modes)
+        if self.xp is np:
+            _check_memory(shapes, precision)
         self.flat, self.parameters = flat_views(self.xp, shapes, precision)
         self.flat_gradient, self._gradients = flat_views(self.xp, shapes, precision)
         self._frozen = {f"strengths_{l}": self.xp.ones(P, precision) for l, P in enumerate(self.modes or ())
@@ -103,21 +106,6 @@ class Network:
         return f"Network(sizes={self.sizes}, variant={self.variant!r}{modes}, loss={self.loss_name!r})"
 
     # -- what it is made of -------------------------------------------------------------------
-
-    def _shapes(self):
-        """Name to shape of every trained array."""
-        shapes = {}
-        for l, (N_in, N_out) in enumerate(zip(self.sizes, self.sizes[1:])):
-            if self.variant == "dense":
-                shapes[f"weights_{l}"] = (N_out, N_in)
-                continue
-            P = self.modes[l]
-            shapes[f"xi_in_{l}"] = (P, N_in)
-            if self.variant != "two-factor":
-                shapes[f"strengths_{l}"] = (P,)
-            if self.variant != "1L1P" or l == len(self.sizes) - 2:
-                shapes[f"xi_out_{l}"] = (N_out, P)
-        return shapes
 
     def _layer(self, l):
         if self.variant == "dense":
@@ -484,51 +472,30 @@ class _Workspace:
         self.layers = [layer.workspace(rows) for layer in network.layers]
 
 
-def network_from(header: dict[str, Any], arrays: dict[str, Any], path: str | PathLike[str],
-                 device: str = "cpu") -> Network:
-    """The network of an archive, from its specification and arrays.
-
-    Raises
-    ------
-    FileError
-        If an entry is missing or damaged.
-    """
-    try:
-        specification = dict(header["network"])
-        if specification.get("modes") is None:
-            specification.pop("modes", None)
-        network = Network(**specification, device=device)
-        network.set_state(arrays)
-    except (KeyError, TypeError, ShapeError, ParameterError) as problem:
-        raise FileError(f"cannot read {path}: a part of the network is missing or damaged ({problem!s:.120})") from None
-    return network
+def _check_memory(shapes, precision):
+    """Raise ParameterError where there is not enough for the parameters, their gradient, and the initial values."""
+    bytes_each = 2 * np.dtype(precision).itemsize + 8
+    if reason := too_large(bytes_each * sum(math.prod(shape) for shape in shapes.values())):
+        raise ParameterError(f"the parameters of this network would take {reason}: give fewer units or modes")
 
 
-def load(path: str | PathLike[str], device: str = "cpu") -> Network:
-    """Read a network: one that :meth:`onlinemode.deep.Network.save` wrote, or the trained one of a saved training run.
-
-    Parameters
-    ----------
-    path : str or path
-        Of the .npz file.
-    device : {"cpu", "cuda"}, default "cpu"
-        Where the network's arrays are; "cuda" needs CuPy.
-
-    Returns
-    -------
-    Network
-        With the saved values.
-
-    Raises
-    ------
-    FileError
-        If the file is missing, truncated, or holds no network.
-    """
-    header, arrays = read_archive(path, (KIND, RUN))
-    return network_from(header, {name.removeprefix("network_"): array for name, array in arrays.items()}, path, device)
+def parameter_shapes(sizes, variant, modes):
+    """Name to shape of every trained array."""
+    shapes = {}
+    for l, (N_in, N_out) in enumerate(zip(sizes, sizes[1:])):
+        if variant == "dense":
+            shapes[f"weights_{l}"] = (N_out, N_in)
+            continue
+        P = modes[l]
+        shapes[f"xi_in_{l}"] = (P, N_in)
+        if variant != "two-factor":
+            shapes[f"strengths_{l}"] = (P,)
+        if variant != "1L1P" or l == len(sizes) - 2:
+            shapes[f"xi_out_{l}"] = (N_out, P)
+    return shapes
 
 
-def _sizes(sizes):
+def checked_sizes(sizes):
     """At least two sizes, as a tuple."""
     try:
         sizes = tuple(sizes)
@@ -540,7 +507,7 @@ def _sizes(sizes):
             checks.integer("the number of outputs", sizes[-1], 1))
 
 
-def _modes(modes, sizes, variant):
+def checked_modes(modes, sizes, variant):
     """P of every layer, or None."""
     if variant == "dense":
         return None

@@ -7,10 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from onlinemode.deep.network import RUN, Network, network_from
+from onlinemode import records
+from onlinemode.deep.network import RUN, Network
+from onlinemode.deep.network_files import network_from
 from onlinemode.display import Described
 from onlinemode.errors import FileError
 from onlinemode.storage import read_archive, write_archive
+
+_META = {"parameters": records.whole, "multiplications": records.whole, "device": records.text,
+         "versions": records.record}
+_ARGUMENTS = {**dict.fromkeys(("epochs", "batch", "halve_every", "seed"), records.whole), "rate": records.number,
+              "decay": records.number}
 
 
 class Status(Enum):
@@ -155,14 +162,40 @@ def load_run(path: str | PathLike[str], device: str = "cpu") -> TrainingRun:
     header, arrays = read_archive(path, RUN)
     network = network_from(header, entries("network_", arrays), path, device)
     try:
-        history = {name: arrays[f"history_{name}"] for name in TrainingRun.HISTORY}
-        epochs = len(history["loss"])
-        if any(len(values) - epochs != (name in TrainingRun.TESTED) for name, values in history.items()):
+        records.check(header, {"status": records.text, "message": records.text, "meta": records.record})
+        check_meta(header["meta"])
+        history = history_of(arrays)
+        if len(history["test_loss"]) != len(history["loss"]) + 1:
             raise ValueError("histories of different lengths")
         return TrainingRun(**history, network=network,
                            status=Status(header["status"]), message=header["message"], meta=header["meta"])
     except (KeyError, TypeError, ValueError) as problem:
         raise FileError(f"cannot read {path}: an entry is missing or damaged ({problem!s:.120})") from None
+
+
+def history_of(arrays):
+    """The curves of a file, name to array.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If one is missing, or they do not fit together.
+    """
+    history = {name: arrays[f"history_{name}"] for name in TrainingRun.HISTORY}
+    for name, values in history.items():
+        if values.ndim != 1 or (values.size and values.dtype.kind not in ("iu" if name == "epoch" else "f")):
+            raise ValueError(f"history {name} of {values.dtype} and shape {values.shape}")
+        if len(values) != len(history["test_loss" if name in TrainingRun.TESTED else "loss"]):
+            raise ValueError("histories of different lengths")
+    return history
+
+
+def check_meta(meta):
+    """Raise ValueError unless a file says all that is needed of its run."""
+    records.check(meta, {"arguments": records.record, "dataset": records.record}, _META, "meta")
+    records.check(meta["arguments"], _ARGUMENTS, name="arguments")
+    records.check(meta["dataset"], {"name": records.text, "origin": records.record, "fingerprint": records.text},
+                  name="dataset")
 
 
 def entries(prefix, arrays):

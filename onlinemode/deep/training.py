@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from onlinemode import checks
+from onlinemode import checks, records
 from onlinemode.deep.arrays import take_rows, to_numpy
 from onlinemode.deep.data import Dataset, remake
-from onlinemode.deep.network import Network, network_from
+from onlinemode.deep.network import Network
+from onlinemode.deep.network_files import network_from
 from onlinemode.deep.optimizer import Adam, scheduled_rate
 from onlinemode.deep.penalties import Penalty
 from onlinemode.deep.presets import preset
-from onlinemode.deep.runs import Progress, Status, TrainingRun, entries
+from onlinemode.deep.runs import Progress, Status, TrainingRun, check_meta, entries, history_of
 from onlinemode.deep.streams import Stream, generator
 from onlinemode.errors import FileError, ParameterError, ShapeError
 from onlinemode.storage import check_writable, is_there, read_archive, write_archive
@@ -119,13 +120,16 @@ def resume(path: str | PathLike[str], dataset: Dataset | None = None,
     """
     header, arrays = read_archive(path, CHECKPOINT)
     try:
-        meta, arguments = header["meta"], header["meta"]["arguments"]
+        records.check(header, {"meta": records.record, "steps": records.whole})
+        meta = header["meta"]
+        check_meta(meta)
         network = network_from(header, entries("network_", arrays), path, device)
         dataset = remake(meta["dataset"]["origin"]) if dataset is None else dataset
         if dataset.fingerprint != meta["dataset"]["fingerprint"]:
             raise FileError(f"{path} belongs to a run on other data ({meta['dataset']['name']}, hash "
                             f"{meta['dataset']['fingerprint']}; got {dataset.fingerprint}): give the same data, or "
                             "start anew")
+        arguments = checked(network, dataset, meta["arguments"])
         trainer = _Trainer(network, dataset, arguments, header.get("note"))
         trainer.restore(header, arrays)
     except (KeyError, TypeError, ValueError) as problem:
@@ -149,7 +153,7 @@ class _Trainer:
         self.status, self.message = Status.COMPLETED, ""
 
     def restore(self, header, arrays):
-        self.history = {name: list(arrays[f"history_{name}"]) for name in TrainingRun.HISTORY}
+        self.history = {name: list(values) for name, values in history_of(arrays).items()}
         if len({len(values) for values in self.history.values()}) > 1:
             raise ValueError("histories of different lengths")
         self.adam.steps = checks.integer("steps", header["steps"], 0)
@@ -157,7 +161,10 @@ class _Trainer:
 
     def _set_moments(self, arrays):
         for name, array in (("first", self.adam.first), ("second", self.adam.second)):
-            array[...] = self.network.xp.asarray(arrays[f"adam_{name}"])
+            values = arrays[f"adam_{name}"]
+            if values.shape != array.shape or values.dtype != array.dtype or not np.isfinite(values).all():
+                raise ValueError(f"adam_{name} of {values.dtype} and shape {values.shape}")
+            array[...] = self.network.xp.asarray(values)
 
     @property
     def epochs_done(self):

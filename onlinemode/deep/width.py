@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from onlinemode import checks
+from onlinemode import checks, records
+from onlinemode.array_files import check_is_file
 from onlinemode.deep.network import Network
 from onlinemode.deep.presets import preset
 from onlinemode.deep.training import train
 from onlinemode.display import short_repr
 from onlinemode.errors import FileError, ParameterError
-from onlinemode.storage import replacing
+from onlinemode.storage import is_there, replacing
 
 if TYPE_CHECKING:
     from onlinemode.deep.data import Dataset
@@ -285,7 +286,7 @@ def cached(train: Callable[[int, int | None, int], dict[str, Any]], folder: str 
     def accuracy_of(width, modes, seed):
         which = {"width": width, "modes": modes, "seed": seed, "settings": settings}
         path = folder / f"{key}_w{width}_{'dense' if modes is None else f'P{modes}'}_s{seed}.json"
-        if path.exists():
+        if is_there(path):
             return _read(path, which)
         accuracy_of.trained += 1
         result = train(width, modes, seed)
@@ -299,9 +300,13 @@ def cached(train: Callable[[int, int | None, int], dict[str, Any]], folder: str 
 
 def _read(path, which):
     try:
+        check_is_file(path)
         kept = json.loads(path.read_text(encoding="utf-8"))
-        accuracy = float(kept.pop("result")["accuracy"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        records.check(kept, {"result": records.record})
+        result = kept.pop("result")
+        records.check(result, {"accuracy": records.number}, name="result")
+        accuracy = float(result["accuracy"])
+    except (OSError, ValueError, RecursionError) as problem:
         raise FileError(f"cannot read {path}: no result of a width sweep ({str(problem) or type(problem).__name__}); "
                         "delete it, and it is made again") from None
     if kept != which:

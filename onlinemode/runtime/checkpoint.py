@@ -16,13 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from onlinemode import checks
+from onlinemode import checks, records
 from onlinemode.blocks import missing_rows
 from onlinemode.errors import FileError
 from onlinemode.storage import check_writable, is_there, read_archive, write_archive
 from onlinemode.trajectory import Status
 
 KIND = "checkpoint"
+_HEADER = {**dict.fromkeys(("problem", "call", "start", "finished", "part", "versions"), records.record),
+           "kernels": records.text, "store_weights": records.flag, "every": records.number, "completed": records.flag}
 EVERY = 300.0  # seconds between two checkpoints
 
 
@@ -88,8 +90,8 @@ class Checkpoint:
         for replica, status, message in zip(replicas, part["status"], part["message"]):
             if status is not None:
                 paths = {name: values[replica.number - self._first] for name, values in _strip("part_", arrays).items()}
-                replica.restore_finished(Status(status), message, part["steps"][replica.number - self._first], paths,
-                                         _strip(f"ended_{replica.number}_", arrays) or None)
+                replica.restore_finished(Status(status), message or "", part["steps"][replica.number - self._first],
+                                         paths, _strip(f"ended_{replica.number}_", arrays) or None)
             else:
                 snapshot = _strip(f"running_{replica.number}_", arrays)
                 if snapshot:
@@ -164,9 +166,19 @@ def read_checkpoint(path):
         If the file is missing, damaged, no checkpoint, or of another version of the kernels.
     """
     header, arrays = read_archive(path, KIND)
-    missing = {"problem", "call", "start", "kernels", "finished", "part", "versions"} - set(header)
-    if missing or {"first", "count", "status", "message", "steps"} - set(header["part"]):
-        raise FileError(f"cannot read {path}: an entry of the checkpoint is missing; start the run anew")
+    try:
+        records.check(header, _HEADER)
+        records.check(header["versions"], {"onlinemode": records.text}, name="versions")
+        records.check(header["part"], {"first": records.whole, "count": records.whole}, name="part")
+        of_each = {"status": records.text, "message": records.text, "steps": records.whole}
+        records.check(header["part"], {name: records.list_of(records.or_nothing(kind), header["part"]["count"])
+                                       for name, kind in of_each.items()}, name="part")
+        if header["finished"]:
+            records.check(header["finished"], {"status": records.list_of(records.text), "meta": records.record,
+                                               "message": records.list_of(records.text)}, name="finished")
+    except ValueError as problem:
+        raise FileError(f"cannot read {path}: an entry of the checkpoint is missing or damaged ({problem}); start the "
+                        "run anew") from None
     return {"path": Path(path), "header": header, "arrays": arrays, "start_arrays": _strip("start_", arrays)}
 
 

@@ -9,8 +9,9 @@ from onlinemode.blocks import OVERLAPS, blocks_of, joined, missing_like, missing
 from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, ensemble_of
 from onlinemode.errors import ParameterError
 from onlinemode.replica_states import ReplicaStates
+from onlinemode.run_checks import check_run
 from onlinemode.run_info import RunInfo
-from onlinemode.runtime.replicas import NEVER_BEGUN, thread_count
+from onlinemode.runtime.replicas import NEVER_BEGUN, restore, thread_count
 from onlinemode.runtime.saved_times import save_times
 from onlinemode.trajectory import Status, Trajectory
 
@@ -134,11 +135,12 @@ class _Finished:
             initial=self._starts.overlaps(), status=[Status(name) for name in header["status"]],
             message=header["message"], info=RunInfo.from_dict(header["meta"]), error=arrays.get("error"),
             error_se=arrays.get("error_se"), end=ReplicaStates.from_arrays("end_", arrays))
+        check_run(self.run, whole=False)
         for name in OBSERVABLES:
             if f"gathered_{name}" in arrays:
                 values = arrays[f"gathered_{name}"]
-                self._gathered[name] = missing_rows(values, self._replicas)
-                self._gathered[name][:len(values)] = values
+                self._gathered[name] = missing_rows(getattr(self.run, name), self._replicas)
+                restore(self._gathered[name][:len(self.run.status)], values)
 
 
 def _replicas_a_part(engine, starts, keep, call, options):

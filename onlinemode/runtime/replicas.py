@@ -33,6 +33,13 @@ def each_once(function, items):
     return [results[id(item)] for item in items]
 
 
+def restore(array, values):
+    """Copy ``values`` into an array; raise ValueError unless they have its shape and type."""
+    if values.shape != array.shape or values.dtype != array.dtype:
+        raise ValueError(f"{array.dtype} of shape {array.shape} cannot be {values.dtype} of shape {values.shape}")
+    array[...] = values
+
+
 def outcome(diverged, complete, alpha, trains=True):
     """Status and message of a replica that is no longer running, at the time ``alpha``."""
     if diverged:
@@ -91,10 +98,29 @@ class Replica:
             self.snapshot = {"counts": self.counts.copy(), **copy_state()}
             self.answered = asked
 
+    def restore_counts(self, snapshot, steps):
+        """Take over the counts of a snapshot; ``steps`` are those at which is saved.
+
+        Raises
+        ------
+        ValueError
+            If no run comes by there.
+        """
+        restore(self.counts, snapshot["counts"])
+        made, saved = (int(count) for count in self.counts)
+        if not 0 <= saved <= len(steps):
+            raise ValueError(f"{saved} of {len(steps)} times of a snapshot are saved")
+        before, after = steps[saved - 1] if saved else self.first_step, steps[min(saved, len(steps) - 1)]
+        if not before <= made <= after:
+            raise ValueError(f"{made} steps of a snapshot are not between {before} and {after}")
+
     def restore_finished(self, status, message, steps, paths, end):
         """Take over what an earlier call made."""
         for name, values in paths.items():
-            getattr(self, name)[...] = values
+            restore(getattr(self, name), values)
+        if end is not None:
+            ReplicaStates.from_arrays("", {name: np.asarray(value)[np.newaxis] for name, value in end.items()}).check(
+                1, self.overlaps, self.N)
         self.counts[0] = steps
         self.counts[1] = int(np.isfinite(self.G).all((-2, -1)).sum())
         self.status, self.message, self.begun, self.finished, self.end = status, message, True, True, end

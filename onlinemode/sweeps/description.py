@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from onlinemode import records
+from onlinemode.array_files import check_is_file
 from onlinemode.storage import replacing
 
 DESCRIPTION = "sweep.json"
@@ -18,11 +20,26 @@ def write(path: Path, description: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """The description of the sweep that is there; None where there is none."""
+    """The description of the sweep that is there; None where there is none, or a damaged one."""
+    file = Path(path) / DESCRIPTION
     try:
-        return dict(json.loads((Path(path) / DESCRIPTION).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        check_is_file(file)
+        found = json.loads(file.read_text(encoding="utf-8"))
+        records.check(found, {}, {"experiment": records.or_nothing(records.record), "over": records.list_of(_axis)})
+    except (OSError, ValueError, RecursionError):
         return None
+    return found
+
+
+def _axis(value):
+    """the names and the rows of an axis"""
+    return (isinstance(value, list) and len(value) == 2 and records.list_of(records.text)(value[0])
+            and records.list_of(records.list_of(_plain, len(value[0])))(value[1]))
+
+
+def _plain(value):
+    """a number, a text, or null"""
+    return value is None or isinstance(value, (int, float, str))
 
 
 def difference(known: dict[str, Any], asked: dict[str, Any]) -> str:

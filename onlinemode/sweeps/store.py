@@ -16,23 +16,34 @@ import numpy as np
 from onlinemode.claims import Held, Lock
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.labelled import need
-from onlinemode.storage import cannot_read, cannot_write, temporary_name
+from onlinemode.storage import cannot_write, temporary_name
 from onlinemode.sweeps import description
 from onlinemode.sweeps.axes import words_of
-from onlinemode.sweeps.dataset import attributes, coords_of, in_memory, readable
+from onlinemode.sweeps.dataset import in_memory
 from onlinemode.sweeps.growing import grid_of_list, merged, moved, numbers_in
 from onlinemode.sweeps.kept import STATUS, by_replica, nothing
+from onlinemode.sweeps.results import (
+    BEFORE,
+    LOADED_BYTES,
+    RESULTS,
+    check_arrays,
+    create,
+    group_of,
+    open_folder,
+    open_results,
+    point_bytes,
+    reading,
+    remove,
+    settle,
+)
 from onlinemode.sweeps.tiles import Tiles
 
 if TYPE_CHECKING:
     import xarray
 
-RESULTS = "results.zarr"
 RUNS = "runs"
 LONGEST_NAME = 180  # bytes of the words in the name of a run's file
-BEFORE = ".onlinemode-before.zarr"  # the results while larger ones take their place
 TABLE = "table.csv"
-LOADED_BYTES = 2**28  # of results up to which a Dataset is read into memory
 TO_BE_MADE_AGAIN = ("failed", "invalid", "error", "lost")
 
 
@@ -118,7 +129,10 @@ class Store:
 
     def _see_what_is_there(self, asked, retry):
         """Which points are wanted, and which of them are made."""
-        self._statuses = np.array(self._arrays["status"][...]).reshape(self.plan.grid.size, -1)
+        with reading(self.path):
+            self._statuses = np.array(self._arrays["status"][...]).reshape(self.plan.grid.size, -1)
+            if not np.isin(self._statuses, range(len(STATUS))).all():
+                raise ValueError("there is no such status")
         self.made = (self._statuses != 0).any(1)
         self._in_files = self.made.copy()
         self.wanted = np.zeros(self.plan.grid.size, bool)
@@ -155,44 +169,47 @@ class Store:
             raise OtherSweep(f"{self.path} {why}: give another folder, or overwrite it")
         for name in os.listdir(self.path):  # of calls that were killed
             if name.startswith(".onlinemode-") and name.endswith(".tmp"):
-                _remove(self.path / name)
-        there = None if known is None or overwrite else _open(self.path)
+                remove(self.path / name)
+        there = None if known is None or overwrite else open_results(self.path)
         if there is None:
             self._begin(asked)
         else:
-            self._grow(there)
-        self._arrays = _open(self.path)
-        self.tiles = Tiles(self.plan.grid.shape, _point_bytes(self.plan))
+            with reading(self.path):
+                self._grow(there, known)
+        self._arrays = open_results(self.path)
+        self.tiles = Tiles(self.plan.grid.shape, point_bytes(self.plan))
 
     def _begin(self, asked):
         """The description, then empty results, under their name when they are whole."""
         temporary = temporary_name(self.path / RESULTS)
         try:
             for name in (BEFORE, RESULTS, RUNS, TABLE):
-                _remove(self.path / name)
+                remove(self.path / name)
             description.write(self.path, asked)
-            _create(self.plan, temporary, asked)
+            create(self.plan, temporary, asked)
             os.replace(temporary, self.path / RESULTS)
         except OSError as problem:
             raise FileError(cannot_write(self.path, problem)) from None
         finally:
-            _remove(temporary)
+            remove(temporary)
 
-    def _grow(self, there):
+    def _grow(self, there, known):
         """Make room for values that the results do not have yet; they are replaced when the new ones are whole."""
         before = grid_of_list(json.loads(there.attrs["over"]))
+        numbers_in(before, grid_of_list(known["over"]))  # a process may have ended before it wrote more there
+        check_arrays(there, replace(self.plan, grid=before))
         after = merged(before, self.plan.grid)
         self.plan = replace(self.plan, grid=after)
         if after == before:
             return
-        if not (_point_bytes(self.plan) * after.size <= LOADED_BYTES):
+        if not (point_bytes(self.plan) * after.size <= LOADED_BYTES):
             raise OtherSweep(f"{self.path} holds a sweep that is too large to take more values: give another folder")
         arrays = {name: np.array(there[name][...]) for name in self.plan.variables}
         arrays = moved(arrays, before, after, nothing(self.plan.variables, *after.shape))
         temporary = temporary_name(self.path / RESULTS)
         try:
-            _create(self.plan, temporary, self.plan.describe())
-            group = _zarr_group(temporary)
+            create(self.plan, temporary, self.plan.describe())
+            group = group_of(temporary)
             for name, values in arrays.items():
                 group[name][...] = values
             os.replace(self.path / RESULTS, self.path / BEFORE)
@@ -201,8 +218,8 @@ class Store:
         except OSError as problem:
             raise FileError(cannot_write(self.path, problem)) from None
         finally:
-            _remove(temporary)
-            _settle(self.path)
+            remove(temporary)
+            settle(self.path)
 
     def close(self) -> None:
         """Write what is not written, and let others have the folder."""
@@ -237,8 +254,9 @@ class Store:
         shape = tuple(each.stop - each.start for each in region)
         if not self._in_files[self.tiles.numbers(place)].any():
             return nothing(self.plan.variables, *shape)
-        return {name: np.array(self._arrays[name][region], object if variable.dtype is str else variable.dtype)
-                for name, variable in self.plan.variables.items()}
+        with reading(self.path):
+            return {name: np.array(self._arrays[name][region], object if variable.dtype is str else variable.dtype)
+                    for name, variable in self.plan.variables.items()}
 
     @property
     def unwritten(self) -> int:
@@ -288,71 +306,3 @@ def run_name(point: dict, number: int) -> str:
 
 def _contents(path):
     return [name for name in os.listdir(path) if not name.startswith(".onlinemode-")]
-
-
-def _remove(path):
-    if path.is_dir():
-        trash = temporary_name(path)
-        os.replace(path, trash)  # at once, so that nobody finds half of it
-        shutil.rmtree(trash, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-# -- zarr -----------------------------------------------------------------------------------
-
-
-def _point_bytes(plan):
-    return sum(int(np.prod(variable.shape)) * (64 if variable.dtype is str else np.dtype(variable.dtype).itemsize)
-               for variable in plan.variables.values())
-
-
-def _create(plan, path, described):
-    """An empty store: coordinates by xarray, whose conventions it follows, arrays by zarr, without a chunk."""
-    xarray = need("xarray")
-    attrs = attributes(described, plan.title)
-    xarray.Dataset(coords=coords_of(plan), attrs=attrs).to_zarr(path, mode="w-", zarr_format=3, consolidated=False)
-    tiles = Tiles(plan.grid.shape, _point_bytes(plan))
-    group = _zarr_group(path)
-    for name, variable in plan.variables.items():
-        group.create_array(
-            name, shape=plan.grid.shape + variable.shape, chunks=tiles.lengths + variable.shape,
-            dtype=str if variable.dtype is str else np.dtype(variable.dtype), fill_value=variable.fill,
-            dimension_names=plan.grid.dims + variable.dims, attributes=dict(variable.attrs))
-
-
-def _zarr_group(path):
-    return need("zarr").open_group(str(path), mode="r+", zarr_format=3)
-
-
-def _settle(path):
-    """After a sweep has grown, or has failed to: the results are those before, where there are no larger ones."""
-    if (path / BEFORE).is_dir() and not (path / RESULTS).is_dir():
-        os.replace(path / BEFORE, path / RESULTS)
-    _remove(path / BEFORE)
-
-
-def _open(path):
-    """The arrays of a folder; None where there are none yet."""
-    _settle(path)
-    return _zarr_group(path / RESULTS) if (path / RESULTS).is_dir() else None
-
-
-def open_folder(path: Any) -> "xarray.Dataset":
-    """The Dataset of a folder, see :func:`onlinemode.open_sweep`."""
-    xarray, path = need("xarray"), Path(path)
-    need("zarr")
-    if not path.exists():
-        raise FileError(cannot_read(path, "there is no such folder"))
-    if not (path / RESULTS).is_dir():
-        raise FileError(f"{path} is not the folder of a sweep: there is no {RESULTS} in it")
-    try:
-        dataset = xarray.open_zarr(path / RESULTS, consolidated=False, chunks=None, zarr_format=3)
-        if dataset.nbytes <= LOADED_BYTES:
-            dataset = dataset.load()
-        else:
-            dataset = xarray.open_zarr(path / RESULTS, consolidated=False, chunks={}, zarr_format=3)
-        return readable(dataset)
-    except Exception as problem:  # damaged metadata makes the readers fail in every way there is
-        reason = (str(problem).splitlines() or [type(problem).__name__])[0]
-        raise FileError(f"cannot read {path}: damaged, or not the folder of a sweep ({reason:.150})") from None

@@ -1,13 +1,9 @@
 """What the theory takes, before it begins: seconds of one drift, of an integration, and memory."""
 
-import os
-
 from onlinemode.theory.meanfield import is_closed
 
 EVALUATIONS = 1500  # of a usual integration, beside those of Jacobians
 JACOBIANS = 10  # each takes one evaluation an order parameter
-SHARE = 0.8  # of the machine's free memory that a computation may fill
-UNKNOWN_MEMORY = 8 * 2**30  # taken where the machine does not tell
 
 
 def order_parameters(problem, K, M, P):
@@ -45,22 +41,3 @@ def integration_bytes(problem, K, M, P, method, saved):
 def fluctuations_bytes(d, points, saved):
     """Memory of the linear noise of d order parameters: splines over the points, interpolants of a solver, results."""
     return 8 * d**2 * (12 * points + 8 * max(points, 100) + saved)
-
-
-def free_memory():
-    """Bytes that a new computation can have."""
-    try:
-        with open("/proc/meminfo") as file:
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError, IndexError):
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return UNKNOWN_MEMORY
-
-
-def too_large(size):
-    """What to say where ``size`` bytes are more than there is, else None."""
-    free = free_memory()
-    return None if size <= SHARE * free else f"{size / 2**30:,.1f} GiB, and this machine has {free / 2**30:,.1f} free"

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from onlinemode import checks, observables
 from onlinemode.display import Described
 from onlinemode.errors import ParameterError
-from onlinemode.theory.cost import fluctuations_bytes, too_large
+from onlinemode.memory import too_large
+from onlinemode.theory.cost import fluctuations_bytes
 from onlinemode.theory.meanfield import MeanFieldDrift, StateLayout, signed_error, teacher_of
 from onlinemode.theory.quadrature import NODE_SEED, normal_nodes
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onlinemode import deep
-from onlinemode.deep.data import FILES
+from onlinemode.deep.idx_files import FILES
 
 
 def idx_bytes(array):

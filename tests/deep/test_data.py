@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from onlinemode import deep
-from onlinemode.deep.data import FILES
+from onlinemode.deep.idx_files import FILES
 from onlinemode.errors import FileError, OnlineModeError, ParameterError, ShapeError
 
 

@@ -22,7 +22,7 @@ SWEEP = [sys.executable, "-m", "onlinemode", "sweep", "--over", "eta=0.5:2:40", 
 def made_in(folder):
     """How many points a folder has, as its statuses say."""
     try:
-        return int(np.count_nonzero(store._zarr_group(folder / "results.zarr")["status"][...]))
+        return int(np.count_nonzero(store.group_of(folder / "results.zarr")["status"][...]))
     except (OSError, KeyError, ValueError):
         return 0
 

@@ -13,7 +13,7 @@ import onlinemode as om
 from onlinemode.claims import Lock
 from onlinemode.errors import FileError
 from onlinemode.runtime.checkpoint import kernel_version
-from onlinemode.sweeps import running, store, work
+from onlinemode.sweeps import results, running, store, work
 from onlinemode.sweeps.kept import STATUS
 from onlinemode.sweeps.plan import plan_of
 
@@ -63,7 +63,7 @@ def test_nothing_that_is_there_is_made_again(serial, tmp_path, counted):
 def test_what_has_no_status_is_made_again(serial, tmp_path, counted):
     """As after a process that was killed between the values of a tile and its statuses."""
     om.sweep(SMALL, OVER, store=tmp_path / "s")
-    group = store._zarr_group(tmp_path / "s" / "results.zarr")
+    group = store.group_of(tmp_path / "s" / "results.zarr")
     codes = group["status"][...]
     codes[1, 1] = codes[2, 0] = 0
     group["status"][...] = codes
@@ -238,8 +238,8 @@ def test_a_process_that_ends_while_a_sweep_grows(last, tmp_path, monkeypatch, co
 
     with monkeypatch.context() as killed:
         killed.setattr(store.os, "replace", end)
-        killed.setattr(store, "_remove", lambda path: None)
-        killed.setattr(store, "_settle", lambda path: None)
+        killed.setattr(store, "remove", lambda path: None)
+        killed.setattr(store, "settle", lambda path: None)
         with pytest.raises(KeyboardInterrupt):
             om.sweep(SMALL, more, store=tmp_path / "s")
     assert (tmp_path / "s" / "results.zarr").exists() == (last == store.RESULTS)
@@ -279,7 +279,7 @@ def test_results_of_before_are_not_those_of_another_sweep(tmp_path, monkeypatch)
     om.sweep(SMALL, OVER, store=tmp_path / "s")
     os.replace(tmp_path / "s" / "results.zarr", tmp_path / "s" / store.BEFORE)
     (tmp_path / "s" / ".onlinemode-0123.tmp").mkdir()
-    monkeypatch.setattr(store, "_create", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(store, "create", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         om.sweep(SMALL.replace(noise=1.0), {"eta": [0.5, 1.0]}, store=tmp_path / "s", overwrite=True)
     monkeypatch.undo()
@@ -383,7 +383,7 @@ def test_whole_trajectories(tmp_path):
 
 def test_large_results_are_read_when_they_are_used(tmp_path, monkeypatch, serial):
     om.sweep(SMALL, OVER, store=tmp_path / "s")
-    monkeypatch.setattr(store, "LOADED_BYTES", 100)
+    monkeypatch.setattr(results, "LOADED_BYTES", 100)
     lazy = om.open_sweep(tmp_path / "s")
     assert lazy.chunks and lazy.status.chunks is not None and identical(lazy, serial)
     with pytest.raises(FileError, match="too large to take more values"):
@@ -408,7 +408,7 @@ def test_overwrite_leaves_nothing_of_the_other_sweep(tmp_path):
 def test_retry_is_for_every_kind_of_failure_of_any_replica(status, tmp_path, counted):
     base = SMALL.replace(engine="chain", alpha=1.0, replicas=2)
     om.sweep(base, {"eta": [0.5, 1.0]}, store=tmp_path / "s")
-    codes = store._zarr_group(tmp_path / "s" / "results.zarr")["status"]
+    codes = store.group_of(tmp_path / "s" / "results.zarr")["status"]
     codes[1, 0] = STATUS.index(status)
     counted.clear()
     assert (om.sweep(base, {"eta": [0.5, 1.0]}, store=tmp_path / "s").status == status).sum() == 1 and counted == []
@@ -435,7 +435,7 @@ def test_names_of_whole_trajectories_are_names_of_files():
 @pytest.mark.parametrize("last", ["create", "results.zarr"])
 def test_a_process_that_ends_while_a_sweep_begins(last, serial, tmp_path, monkeypatch):
     """Half of a folder is never taken for a whole one, and no obstacle."""
-    create, rename = store._create, os.replace
+    create, rename = store.create, os.replace
 
     def end_in_create(*arguments):
         create(*arguments)
@@ -448,9 +448,9 @@ def test_a_process_that_ends_while_a_sweep_begins(last, serial, tmp_path, monkey
             raise KeyboardInterrupt
 
     with monkeypatch.context() as killed:
-        killed.setattr(store, "_create", end_in_create)
+        killed.setattr(store, "create", end_in_create)
         killed.setattr(store.os, "replace", end_in_rename)
-        killed.setattr(store, "_remove", lambda path: None)
+        killed.setattr(store, "remove", lambda path: None)
         killed.setattr(store.Store, "_leave_nothing", lambda self: None)
         with pytest.raises(KeyboardInterrupt):
             om.sweep(SMALL, OVER, store=tmp_path / "s")
@@ -459,13 +459,13 @@ def test_a_process_that_ends_while_a_sweep_begins(last, serial, tmp_path, monkey
 
 
 def test_a_folder_that_could_not_be_begun_has_nothing_left_over(tmp_path, monkeypatch):
-    real = store._create
+    real = store.create
 
     def fail(*arguments):
         real(*arguments)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "_create", fail)
+    monkeypatch.setattr(store, "create", fail)
     (tmp_path / "s").mkdir()
     with pytest.raises(FileError, match="cannot write .*s: No space left on device"):
         om.sweep(SMALL, OVER, store=tmp_path / "s")

@@ -378,7 +378,7 @@ def end_as(folder, words):
     from onlinemode.sweeps import store
     from onlinemode.sweeps.kept import STATUS
 
-    codes = store._zarr_group(Path(folder) / "results.zarr")["status"]
+    codes = store.group_of(Path(folder) / "results.zarr")["status"]
     codes[...] = np.array([STATUS.index(word) for word in words]).reshape(codes.shape)
 
 

@@ -5,12 +5,11 @@ import time
 
 import numpy as np
 
-from onlinemode import checks
 from onlinemode.blocks import OVERLAPS, nothing, shapes_of
 from onlinemode.engines.base import Engine
 from onlinemode.engines.chain import cuda, states
 from onlinemode.engines.chain.options import CAPABILITIES, Options
-from onlinemode.errors import EngineError
+from onlinemode.errors import EngineError, ParameterError
 from onlinemode.inputs import require_inputs
 from onlinemode.replica_states import ReplicaState
 from onlinemode.run_info import RunInfo
@@ -20,6 +19,7 @@ from onlinemode.runtime.replicas import (
     Replica,
     collect,
     each_once,
+    restore,
     run_in_threads,
     thread_count,
 )
@@ -95,6 +95,10 @@ class ChainStart:
         teacher, _ = teacher_factor(state.overlaps.T)
         r_B = teacher.shape[1] if np.any(teacher) else 0
         start.teacher_factor = teacher[:, :r_B]
+        frame = r_B + min(state.P, N - r_B)
+        if len(start.modes) != frame:
+            raise ParameterError(f"a state of the chain must have {frame} vectors in its frame; got "
+                                 f"{len(start.modes)}: it is damaged, start anew")
         start.along, start.across = start.modes[:r_B], start.modes[r_B:]
         start.dof = N - len(start.modes)
         start.first_step = state.steps
@@ -114,10 +118,7 @@ def run(call, options):
     -------
     Trajectory
     """
-    from onlinemode.kernels.random.philox import MAX_REPLICAS
-
     problem, N = call.problem, call.N
-    checks.integer("replicas", call.replicas, 1, MAX_REPLICAS)
     device = choose(options.device, call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None)
     require_inputs(problem.inputs, "chain", CAPABILITIES.inputs)
     if N is None:
@@ -211,8 +212,8 @@ class _ChainState:
     def restore(self, snapshot, saved):
         """The inverse of :meth:`copy`."""
         for name, value, path in zip(self.names, self.arrays(), self.paths):
-            value[...] = snapshot[name]
-            path[:saved] = snapshot[f"path_{name}"]
+            restore(value, snapshot[name])
+            restore(path[:saved], snapshot[f"path_{name}"])
 
 
 class _ChainReplica(Replica):
@@ -234,7 +235,7 @@ class _ChainReplica(Replica):
         simulation = self.simulation
         state = _ChainState(self.start, simulation.rows, simulation.steps)
         if self.snapshot is not None:
-            self.counts[:] = self.snapshot["counts"]
+            self.restore_counts(self.snapshot, simulation.steps)
             state.restore(self.snapshot, int(self.counts[1]))
         self.paths = state.paths
         diverged = False

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from onlinemode import checks
 from onlinemode.blocks import OVERLAPS
 from onlinemode.engines.base import Engine
 from onlinemode.engines.micro import cuda
@@ -21,6 +20,7 @@ from onlinemode.runtime.replicas import (
     Replica,
     collect,
     each_once,
+    restore,
     run_in_threads,
     thread_count,
 )
@@ -58,12 +58,9 @@ def run(call, options):
     -------
     Trajectory
     """
-    from onlinemode.kernels.random.philox import MAX_REPLICAS
-
     problem, N = call.problem, call.N
     worth = N is not None and N >= N_WORTH_A_DEVICE and cuda.supports(problem, options.test_samples, call.store_final)
     device = choose(options.device, worth)
-    checks.integer("replicas", call.replicas, 1, MAX_REPLICAS)
     if N is None:
         raise EngineError("engine micro needs N when it starts from overlaps; got None: give N=..., or Weights")
     problem.inputs.check(N)
@@ -229,12 +226,12 @@ class _MicroReplica(Replica):
         """Student and teacher: of the start, or of the snapshot."""
         networks = self.simulation.kernel.Networks(self.start.xi_in.copy(), self.start.teacher, self.overlaps.factors())
         if self.snapshot is not None:
-            networks.xi_in[...] = self.snapshot["xi_in"]
+            restore(networks.xi_in, self.snapshot["xi_in"])
             for name in ("strengths", "xi_out", "readout"):
-                getattr(networks.factors, name)[...] = self.snapshot[name]
-            self.counts[:] = self.snapshot["counts"]
+                restore(getattr(networks.factors, name), self.snapshot[name])
+            self.restore_counts(self.snapshot, self.simulation.steps)
             for name in self.path_names:
-                getattr(self, name)[:self.saved] = self.snapshot[f"path_{name}"]
+                restore(getattr(self, name)[:self.saved], self.snapshot[f"path_{name}"])
         return networks
 
     def _copy(self, networks):

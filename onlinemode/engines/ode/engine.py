@@ -10,6 +10,7 @@ from onlinemode.engines.base import Engine
 from onlinemode.engines.ode.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError, OnlineModeError
 from onlinemode.inputs import require_inputs
+from onlinemode.memory import too_large
 from onlinemode.replica_states import ReplicaState, ReplicaStates
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.progress import Progress
@@ -17,7 +18,7 @@ from onlinemode.runtime.replicas import NEVER_BEGUN, NOTHING_TRAINED
 from onlinemode.runtime.saved_times import save_times
 from onlinemode.state import Weights
 from onlinemode.theory.convergence import CONVERGED_ERROR, Convergence
-from onlinemode.theory.cost import drift_seconds, integration_bytes, too_large
+from onlinemode.theory.cost import drift_seconds, integration_bytes
 from onlinemode.theory.meanfield import MeanFieldDrift, is_closed
 from onlinemode.trajectory import Status, Trajectory
 

@@ -1,0 +1,111 @@
+"""Whether all that a file says of a run fits together.
+
+A checksum tells of damage, not of a file that somebody else made: what is not checked here would fail later, in the
+midst of a kernel or of a picture.
+"""
+
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from onlinemode import initial, records
+from onlinemode.blocks import shapes_of
+from onlinemode.ensemble import OBSERVABLES
+from onlinemode.state import OrderParameters
+from onlinemode.trajectory import Trajectory
+
+DAMAGED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # what hostile entries make code raise
+
+
+def check_run(run: Trajectory, whole: bool = True) -> None:
+    """Raise ValueError unless shapes, types and counts fit together; of a part of a run statistics are to come."""
+    o, n, replicas = run.initial, len(np.atleast_1d(run.alpha)), run.replicas
+    _is_array("alpha", run.alpha, (n,))
+    if not n or not np.isfinite(run.alpha).all() or run.alpha[0] < 0.0 or (np.diff(run.alpha) < 0.0).any():
+        raise ValueError("alpha must be finite, ascending times from 0 on")
+    if not replicas or len(run.message) != replicas:
+        raise ValueError(f"{replicas} statuses and {len(run.message)} messages")
+    draws = len(np.atleast_1d(run.G))
+    if draws > replicas or not draws or (whole and run.summary is None and draws < replicas):
+        raise ValueError(f"{draws} draws of {replicas} replicas")
+    shapes = shapes_of(o.K, o.M, o.P)
+    for name, shape in shapes.items():
+        _is_array(name, getattr(run, name), (draws, n, *shape))
+    for name in ("error", "error_se"):
+        if getattr(run, name) is not None:
+            _is_array(name, getattr(run, name), (draws, n))
+    for name, values in (run.starts or {}).items():
+        _is_array(f"starts_{name}", values, (replicas, *shapes[name]), finite=True)
+    if run.summary is not None:
+        _check_summary(run.summary, n, {"generalization_error": (), "specialization": (), "Q": (o.K, o.K),
+                                        "R": (o.K, o.M), "rho": (o.K, o.M), "strengths": (o.P,), "readout": (o.K,)})
+    w = run.weights
+    if w is not None and (w.K, w.M, w.P, w.N) != (o.K, o.M, o.P, run.N):
+        raise ValueError("weights of other sizes")
+    for states in (run.begin, run.end):
+        if states is not None:
+            states.check(replicas, o, run.N)
+            if ("xi_in" in states.arrays) == (states.teacher is None):
+                raise ValueError("vectors of a student without those of its teacher, or the other way round")
+    if run.N is None and not run.info.theory:
+        raise ValueError("no N, and no theory")
+    for name in ("steps", "steps_before"):
+        steps = getattr(run.info, name)
+        if steps is not None and len(steps) not in ((0, replicas) if run.info.theory else (replicas,)):
+            raise ValueError(f"{name} of {len(steps)} replicas")
+
+
+def _check_summary(summary, n, shapes):
+    q = len(np.atleast_1d(summary.probabilities))
+    _is_array("ensemble_probabilities", summary.probabilities, (q,), finite=True)
+    if summary.count.shape != (n,) or summary.count.dtype.kind not in "iu":
+        raise ValueError(f"ensemble_count of {summary.count.dtype} and shape {summary.count.shape}")
+    for name in OBSERVABLES:
+        _is_array(f"ensemble_mean_{name}", summary.mean[name], (n, *shapes[name]))
+        _is_array(f"ensemble_sd_{name}", summary.standard_deviation[name], (n, *shapes[name]))
+        _is_array(f"ensemble_quantiles_{name}", summary.quantiles[name], (q, n, *shapes[name]))
+
+
+def _is_array(name, values, shape, finite=False):
+    if values.shape != shape or values.dtype != np.float64:
+        raise ValueError(f"{name} must be float64 of shape {shape}; got {values.dtype} of shape {values.shape}")
+    if finite and not np.isfinite(values).all():
+        raise ValueError(f"{name} must be finite")
+
+
+def sizes_of(overlaps: OrderParameters, N: int | None) -> dict[str, int | None]:
+    """N, K, M and P."""
+    return {"N": N, "K": overlaps.K, "M": overlaps.M, "P": overlaps.P}
+
+
+def check_start(start: dict[str, Any], replicas: int, sizes: dict[str, int | None], inside: bool = False) -> None:
+    """Raise ValueError unless a record can tell how so many replicas of these sizes began."""
+    kinds = ("weights", "overlaps") if inside else ("weights", "overlaps", "states")
+    records.check(start, {"kind": records.one_of(*kinds)}, name="start")
+    if start["kind"] == "states":
+        records.check(start, {"alpha": records.number, "origin": records.or_nothing(records.record)},
+                      {"together": records.flag}, "start")
+        if start["origin"] is not None:
+            check_start(start["origin"], replicas, sizes, inside=True)
+    elif "origins" in start:
+        records.check(start, {"origins": records.list_of(records.or_nothing(records.record), replicas),
+                              "fingerprints": records.list_of(records.text, replicas)}, name="start")
+        for origin in start["origins"]:
+            _check_recipe(origin, sizes)
+    elif start["kind"] == "weights":
+        records.check(start, {"origin": records.or_nothing(records.record), "fingerprint": records.text}, name="start")
+        _check_recipe(start["origin"], sizes)
+
+
+def _check_recipe(origin, sizes):
+    """Raise ValueError unless this is a function of onlinemode.initial with arguments that it has."""
+    if origin is None:
+        return
+    records.check(origin, {"name": records.one_of(*initial.RECIPES), "arguments": records.record}, name="recipe")
+    known = set(signature(getattr(initial, origin["name"])).parameters) - {"weights"}
+    if unknown := set(origin["arguments"]) - known:
+        raise ValueError(f"the recipe {origin['name']} has no argument {unknown.pop()!r:.40}")
+    for name, size in sizes.items():
+        if origin["arguments"].get(name) not in (None, size):
+            raise ValueError(f"the recipe {origin['name']} has {name} = {origin['arguments'][name]!r:.40}, not {size}")
