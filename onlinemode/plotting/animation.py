@@ -154,6 +154,7 @@ class Scene:
         plot_specialization(self.panels[1], runs)
         for ax in self.panels:
             ax.tick_params(which="both", labelsize="small")
+            ax.set_ylim(ax.get_ylim())  # whatever is added
         self.time = self.map.set_title(_in_words(runs[0].alpha[-1]), loc="left", fontsize="x-large")
         colour = look(runs[0], runs)[0]
         self.veils = [ax.add_patch(Rectangle((1.0, 0.0), 1.0, 1.0, color="white", alpha=0.75, lw=0.0,
