@@ -14,6 +14,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.animation import FFMpegWriter
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.transforms import Affine2DBase
 from PIL import Image
 
@@ -212,7 +213,7 @@ SHAPES = {"one unit": lambda: chain(begin=start(1)), "a few replicas": lambda: c
 def test_every_kind_of_run_fits_into_the_picture(shape):
     """No warning of a layout that collapses, no words on top of each other, nothing outside."""
     run = SHAPES[shape]()
-    scene, frames = Scene([run], 0, "a title", 100), Frames.of(run, 0, 0.0, 3)
+    scene, frames = Scene([run], 0, "a title that is as long " * 3, 100), Frames.of(run, 0, 0.0, 3)
     for number in range(3):
         assert scene.draw(frames, number).shape == (440, 800, 4)
     figure = scene.map.figure.figure
@@ -337,7 +338,7 @@ def test_without_ffmpeg_it_says_so(monkeypatch, run, tmp_path):
 
 @posix
 @pytest.mark.parametrize("script", ["cat > /dev/null", "true"])
-def test_what_ffmpeg_complains_of_is_one_line(script, monkeypatch, onlinemode, tmp_path):
+def test_what_ffmpeg_complains_of_is_one_line(script, monkeypatch, onlinemode, tmp_path, caplog):
     """Whether it takes the frames or ends at once; its last words, with the name that the user gave."""
     chain().save(tmp_path / "run.npz")
     program = tmp_path / "ffmpeg"
@@ -348,6 +349,7 @@ def test_what_ffmpeg_complains_of_is_one_line(script, monkeypatch, onlinemode, t
     assert (code, out) == (2, "") and err == ("onlinemode: cannot write x.mp4: ffmpeg says: x.mp4: no encoder; give "
                                               "another place, or write a .gif file, which needs no ffmpeg\n")
     assert sorted(os.listdir(tmp_path)) == ["ffmpeg", "run.npz"]
+    assert caplog.records == []  # Matplotlib would say it once more
 
 
 @pytest.mark.parametrize("problem", [KeyboardInterrupt, ValueError, MemoryError])
@@ -368,32 +370,41 @@ def test_a_movie_that_is_stopped_leaves_the_old_file_alone(name, problem, record
     assert all(writer.finished == 1 for writer in recorded)  # no process waits for frames
 
 
-def sends_a_signal(monkeypatch):
-    """Ctrl-C in the middle of a drawing, where compiled code of Matplotlib asks Python for a matrix."""
-    real, sent = Affine2DBase.__array__, []
+def interrupt(monkeypatch, function):
+    """Ctrl-C in the middle of a drawing, where compiled code of Matplotlib asks Python for a matrix.
 
-    def array(self, *arguments, **options):
-        if not sent:
-            sent.append(True)
-            signal.raise_signal(signal.SIGINT)
+    Returns a list that has an entry once it came: in the first drawing that ``function`` makes, a method of a class.
+    """
+    real, drawing, array, sent = getattr(*function), [], Affine2DBase.__array__, []
+
+    def called(self, *arguments, **options):
+        drawing.append(True)
         return real(self, *arguments, **options)
 
-    monkeypatch.setattr(Affine2DBase, "__array__", array)
+    def matrix(self, *arguments, **options):
+        if drawing and not sent:
+            sent.append(True)
+            signal.raise_signal(signal.SIGINT)
+        return array(self, *arguments, **options)
+
+    monkeypatch.setattr(*function, called)
+    monkeypatch.setattr(Affine2DBase, "__array__", matrix)
     return sent
 
 
 @posix
-def test_ctrl_c_in_the_middle_of_a_drawing(run, tmp_path, monkeypatch, few):
+@pytest.mark.parametrize("name, function", [
+    ("x.png", (FigureCanvasAgg, "print_png")), ("x.gif", (Scene, "__init__")), ("x.gif", (Scene, "draw"))])
+def test_ctrl_c_in_the_middle_of_a_drawing(name, function, run, tmp_path, monkeypatch, few):
     """Also of a picture that stands still; it comes as it is, where Matplotlib's compiled code would change it."""
     figure = plotting.overview(run)
-    for save in (lambda: plotting.save_figure(figure, tmp_path / "x.png"),
-                 lambda: plotting.animate(run, tmp_path / "x.gif", **few)):
-        with monkeypatch.context() as patch:
-            sent = sends_a_signal(patch)
-            with pytest.raises(KeyboardInterrupt):
-                save()
-            assert sent
-        assert os.listdir(tmp_path) == []
+    sent = interrupt(monkeypatch, function)
+    with pytest.raises(KeyboardInterrupt):
+        if name == "x.png":
+            plotting.save_figure(figure, tmp_path / name)
+        else:
+            plotting.animate(run, tmp_path / name, **few)
+    assert sent and os.listdir(tmp_path) == []
 
 
 def test_a_disk_that_is_full(run, tmp_path, monkeypatch, few):
@@ -434,8 +445,10 @@ def test_the_bar_of_the_command_is_wiped_away(onlinemode, tmp_path, monkeypatch)
     call = ("plot", "run.npz", "--animate", "--no-theory", "--seconds", 0.2)
     assert onlinemode(*call) == (0, "animation: run_plot.gif\n", "")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    closed, close = [], Bar.close
+    monkeypatch.setattr(Bar, "close", lambda bar: (closed.append(bar), close(bar)))
     lines = onlinemode(*call)[2].split("\r")
-    assert any("100%|" in line for line in lines) and lines[-1].strip() == ""
+    assert any("100%|" in line for line in lines) and lines[-1].strip() == "" and len(closed) == 1
 
 
 # -- bad input ------------------------------------------------------------------------------------
@@ -495,12 +508,14 @@ def files(tmp_path):
     (("swept", "--animate"), "--animate is for runs, and swept is the folder of a sweep; leave it out"),
     (("swept", "--fps", "5"), "--fps is for runs"),
     (("deep.npz", "--animate"), "deep.npz is not an onlinemode trajectory; it holds"),
-    (("one.npz", "--animate"), "needs two saved times above 0"), (("gone.npz", "--animate"), "there is no such file"),
+    (("one.npz", "--animate", "--no-theory"), "needs two saved times above 0"),
+    (("gone.npz", "--animate"), "there is no such file"),
     (("run.npz", "--seconds", "3"), "--seconds is for --animate, which is not given; leave it out"),
     (("run.npz", "--fps", "3"), "--fps is for --animate, which is not given; leave it out"),
     (("run.npz", "--animate", "--fps", "0"), "'--fps': 0.0 is not in the range"),
     (("run.npz", "--animate", "--seconds", "0"), "'--seconds': 0.0 is not in the range"),
-    (("run.npz", "--animate", "--seconds", "1e3"), "an animation has 2 to 1000 frames; got seconds × fps = 1000 × 20"),
+    (("run.npz", "--animate", "--seconds", "1e3", "--no-theory"),
+     "an animation has 2 to 1000 frames; got seconds × fps = 1000 × 20"),
     (("run.npz", "--animate", "--out", "x.avi"), "an animation is a .gif or an .mp4 file; got x.avi"),
     (("run.npz", "--animate", "--out", "x.png"), "an animation is a .gif or an .mp4 file; got x.png"),
     (("run.npz", "--animate", "--out", "x.mp4"), "written by the program ffmpeg"),
@@ -510,7 +525,7 @@ def test_bad_commands_are_one_line_and_write_nothing(arguments, words, onlinemod
     monkeypatch.setattr(FFMpegWriter, "isAvailable", lambda: False)
     monkeypatch.setattr("onlinemode.cli.plot._theory", None)  # what is wrong is found before theory is integrated
     before = sorted(files.rglob("*"))
-    code, out, err = onlinemode("plot", *arguments, *(() if arguments[0] == "swept" else ("--no-theory",)))
+    code, out, err = onlinemode("plot", *arguments)
     assert code == 2 and out == "" and words in err and err.count("\n") == 1
     assert sorted(files.rglob("*")) == before
 
@@ -600,3 +615,4 @@ def test_commands_of_the_page(onlinemode, files, theory, recorded):
     for arguments in commands:
         assert onlinemode(*arguments, "--seconds", "0.2")[0] == 0
     assert {"run_plot.gif", "run.mp4", "run_plot_2.gif", "run_plot_3.gif"} <= set(os.listdir(files))
+    assert (files / "run.mp4").read_bytes() == b"a movie"
