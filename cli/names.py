@@ -14,6 +14,7 @@ from onlinemode.cli.options import DEFAULTS
 
 RESULT = ".npz"
 PICTURE = ".png"
+MOVIE = ".gif"
 CURVES = ".csv"
 STATISTICS = "_ensemble.csv"
 

@@ -1,10 +1,10 @@
-"""The picture of the default run, as ``onlinemode simulate --N 10000`` draws it.
+"""The picture of the default run, as ``onlinemode simulate --N 10000`` draws it, and the same run as a movie.
 
     python figures/showcase.py            # from figures/data, where it has been computed before
     python figures/showcase.py --fresh    # everything anew, about a minute
 """
 
-from common import run, save
+from common import FOLDER, run, save
 
 import onlinemode as om
 
@@ -18,6 +18,8 @@ def main():
     ode = run("showcase_ode", problem, weights, ALPHA, "ode", save_at=sgd.alpha)
     title = f"showcase: N = {N:,}, K = 3, M = 3, P = 3, erf, η = 3"
     save(om.plotting.overview([sgd, ode], title), "showcase")
+    om.plotting.animate([sgd, ode], FOLDER / "showcase.gif", title)
+    print("figures/showcase.gif")
 
 
 if __name__ == "__main__":

@@ -134,6 +134,7 @@ def test_deep_needs_nothing_of_the_simulator(name):
 
 @pytest.mark.parametrize("package, homes", [
     ("numba", {"kernels"}), ("llvmlite", {"kernels"}), ("torch", {"benchmark", "deep"}), ("matplotlib", {"plotting"}),
+    ("PIL", {"plotting"}),
     ("click", {"cli"}), ("tqdm", {"progress"}), ("cupy", {"deep"}), ("pooch", {"deep"}),
     ("xarray", {"labelled", "sweeps"}), ("pandas", {"labelled", "sweeps"}),
     ("zarr", {"sweeps"}), ("dask", {"sweeps"}), ("distributed", {"sweeps"})])
@@ -154,8 +155,8 @@ def test_only_known_packages_are_imported():
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     required = {line.split(">")[0].strip() for line in config["options"]["install_requires"].split("\n") if line}
     used = {other.split(".")[0] for name in MODULES for other in imports(name)} - set(sys.stdlib_module_names)
-    # llvmlite comes with numba; the others are used only where they are installed
-    optional = {"llvmlite", "torch", "cupy", "pooch", "xarray", "zarr", "dask", "distributed", "pandas"}
+    # llvmlite comes with numba, and PIL with matplotlib; the others are used only where they are installed
+    optional = {"llvmlite", "PIL", "torch", "cupy", "pooch", "xarray", "zarr", "dask", "distributed", "pandas"}
     assert used - optional == required | {"onlinemode"}
 
 

@@ -101,6 +101,8 @@ def _arguments(generator, name, command):
 
 def _option(generator, option, strange):
     name = generator.choice([*option.opts, *option.secondary_opts])
+    if option.name == "animated":  # drawing 200 frames takes half a minute
+        return [name, "--seconds", "0.2"]
     if option.is_flag:
         return [name]
     return [name, _value(generator, usual_values(option), strange)]

@@ -45,7 +45,7 @@ USUAL = {
     "against": ["deep.npz", "gone.npz"], "widths": ["4", "4,8"], "seeds": ["1", "2"],
     "observables": ["none", "Q", "generalization_error,R", "frob"], "scheduler": ["x", "127.0.0.1:x"],
     "processes": ["1", "0"], "workers": ["0", "x"], "variable": ["final_error", "specialized_at", "frob"],
-    "contours": ["swept", "folder", "gone"],
+    "contours": ["swept", "folder", "gone"], "seconds": ["0.2", "1"], "fps": ["10", "20"],
     "sweep files": ["sweep.toml", "sweep.toml", "good.toml", "bad.toml", "gone.toml", "swept"]}
 STRANGE = ["", " ", "0", "-1", "1", "2", "-0.0", "0.5", "nan", "inf", "-inf", "1e308", "1e-320", "1e18", "1e4x", "1,2",
            ",", "٣", "1_0", "0x10", "½", "9" * 40, "9" * 300, "9" * 5000, "None", "true", "[1]", "a\0b", "\udcff", "ü",

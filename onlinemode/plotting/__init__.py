@@ -1,5 +1,6 @@
 """Pictures: panels that take an Axes and return it, and whole figures."""
 
+from onlinemode.plotting.animation import animate
 from onlinemode.plotting.curves import BANDS_FROM, MOST_DRAWS, has_bands, is_theory, name_of
 from onlinemode.plotting.deep import plot_training_accuracy, plot_training_loss, training_figure
 from onlinemode.plotting.deep_modes import (
@@ -14,6 +15,7 @@ from onlinemode.plotting.deep_modes import (
     width_figure,
 )
 from onlinemode.plotting.figures import comparison, map_times, overview
+from onlinemode.plotting.movies import movie_kind
 from onlinemode.plotting.panels import (
     plot_deviation,
     plot_error,
@@ -28,10 +30,10 @@ from onlinemode.plotting.sweeps import sweep_figure
 from onlinemode.plotting.timings import benchmark_figure
 
 __all__ = [
-    "BANDS_FROM", "COLOURS", "GREY", "MARKERS", "MOST_DRAWS", "benchmark_figure", "comparison", "geometry_figure",
-    "has_bands", "is_theory", "map_times", "modes_figure", "name_of", "new_figure", "overview", "plot_by_layer",
-    "plot_deviation", "plot_error", "plot_importance", "plot_matched", "plot_overlap_map", "plot_overlaps",
-    "plot_removal", "plot_residuals", "plot_specialization", "plot_training_accuracy", "plot_training_loss",
-    "plot_width", "plot_width_curves", "removal_figure", "save_figure", "sweep_figure", "training_figure",
-    "use_defaults", "width_figure",
+    "BANDS_FROM", "COLOURS", "GREY", "MARKERS", "MOST_DRAWS", "animate", "benchmark_figure", "comparison",
+    "geometry_figure", "has_bands", "is_theory", "map_times", "modes_figure", "movie_kind", "name_of",
+    "new_figure", "overview", "plot_by_layer", "plot_deviation", "plot_error", "plot_importance", "plot_matched",
+    "plot_overlap_map", "plot_overlaps", "plot_removal", "plot_residuals", "plot_specialization",
+    "plot_training_accuracy", "plot_training_loss", "plot_width", "plot_width_curves", "removal_figure",
+    "save_figure", "sweep_figure", "training_figure", "use_defaults", "width_figure",
 ]

@@ -225,9 +225,8 @@ def plot_overlap_map(ax: Axes, run: Trajectory, alpha: float, replica: int = 0) 
         The image is ``ax.images[0]``.
     """
     index = saved_index(run, alpha, replica)
-    rho = run.rho[replica, index]
-    ax.imshow(rho, cmap="PuOr_r", vmin=-1.0, vmax=1.0, aspect="equal")
-    K, M = rho.shape
+    K, M = run.rho.shape[-2:]
+    ax.imshow(np.zeros((K, M)), cmap="PuOr_r", vmin=-1.0, vmax=1.0, aspect="equal")
     number_ticks(ax.xaxis, M)
     number_ticks(ax.yaxis, K)
     ax.set_xlabel("teacher unit $m$")
@@ -236,9 +235,17 @@ def plot_overlap_map(ax: Axes, run: Trajectory, alpha: float, replica: int = 0) 
     if K * M <= 36:
         for k in range(K):
             for m in range(M):
-                ax.text(m, k, f"{rho[k, m]:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize="x-small",
-                        color="white" if abs(rho[k, m]) > 0.65 else "black")
+                ax.text(m, k, "", ha="center", va="center", fontsize="x-small")
+    show_overlaps(ax, run.rho[replica, index])
     return ax
+
+
+def show_overlaps(ax: Axes, rho: np.ndarray) -> None:
+    """Give a map of :func:`plot_overlap_map` other values of ρ, (K, M), in its colours and in its numbers."""
+    ax.images[0].set_data(rho)
+    for text, value in zip(ax.texts, rho.ravel()):
+        text.set_text(f"{value:.2f}".replace("-0.00", "0.00"))
+        text.set_color("white" if abs(value) > 0.65 else "black")
 
 
 def saved_index(run: Trajectory, alpha: float, replica: int = 0) -> int:

@@ -2,6 +2,8 @@
 
 import textwrap
 import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 
 import matplotlib
@@ -72,6 +74,16 @@ def wrapped(title: str | None, width: float) -> str | None:
     return title and textwrap.fill(title, int(13 * width))
 
 
+def undisturbed(function: Callable, *arguments: object) -> object:
+    """What a function returns that draws, called in another thread.
+
+    Signals come in the main thread alone: Ctrl-C in the middle of a drawing would not be a KeyboardInterrupt, since
+    Matplotlib's compiled code replaces any error that it meets by one of its own.
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(function, *arguments).result()
+
+
 def save_figure(figure: Figure, path: str | PathLike[str]) -> None:
     """Write a figure as PNG, whole or not at all.
 
@@ -93,7 +105,7 @@ def save_figure(figure: Figure, path: str | PathLike[str]) -> None:
 
     with replacing(path) as file, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a file name in letters that the font lacks
-        FigureCanvasAgg(figure).print_png(file)
+        undisturbed(FigureCanvasAgg(figure).print_png, file)
 
 
 def thousands(number):
