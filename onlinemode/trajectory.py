@@ -247,7 +247,8 @@ class Trajectory(Described):
 
     @property
     def _scaled(self):
-        return self.xi_out * self.strengths[..., None, :]
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.xi_out * self.strengths[..., None, :]
 
     @cached_property
     def Q(self) -> NDArray[np.float64]:
@@ -258,7 +259,8 @@ class Trajectory(Described):
     @cached_property
     def R(self) -> NDArray[np.float64]:
         """Overlaps of student and teacher units, R = A diag(s) S, (draws, n, K, M)."""
-        return self._scaled @ self.S
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._scaled @ self.S
 
     @cached_property
     def generalization_error(self) -> NDArray[np.float64]:

@@ -156,13 +156,13 @@ def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readou
     if activation != teacher_activation or activation not in MOMENTS:
         return _error_over_nodes((activation, teacher_activation), G, S, T, (strengths, xi_out, readout,
                                                                              teacher_readout))
-    scaled = xi_out * strengths[..., None, :]
-    R = scaled @ S
-    Q = scaled @ G @ np.swapaxes(scaled, -1, -2)
-    T = np.broadcast_to(T, R.shape[:-2] + T.shape)
-    Z = np.concatenate([np.concatenate([Q, R], -1), np.concatenate([np.swapaxes(R, -1, -2), T], -1)], -2)
-    w = np.concatenate([readout, np.broadcast_to(-teacher_readout, readout.shape[:-1] + teacher_readout.shape)], -1)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # of states beyond all bounds
+        scaled = xi_out * strengths[..., None, :]
+        R = scaled @ S
+        Q = scaled @ G @ np.swapaxes(scaled, -1, -2)
+        T = np.broadcast_to(T, R.shape[:-2] + T.shape)
+        Z = np.concatenate([np.concatenate([Q, R], -1), np.concatenate([np.swapaxes(R, -1, -2), T], -1)], -2)
+        w = np.concatenate([readout, np.broadcast_to(-teacher_readout, readout.shape[:-1] + teacher_readout.shape)], -1)
         return 0.5 * np.einsum("...i,...ij,...j->...", w, MOMENTS[activation](Z), w)
 
 

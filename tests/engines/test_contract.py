@@ -1,6 +1,7 @@
 """What every engine promises, whatever it does inside."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -222,6 +223,22 @@ def test_divergence_keeps_what_was_reached(engine, start, tmp_path):
     assert run.alpha[kept][-1] <= when <= run.alpha[~kept][0] + 1e-6
     run.save(tmp_path / "run.npz")
     assert_same(om.load(tmp_path / "run.npz"), run)
+
+
+@pytest.mark.parametrize("engine", ["micro", "chain"])
+@pytest.mark.parametrize("fields", [{"rates": om.LearningRates(strengths=1e308)}, {"weight_decay": 1e30},
+                                    {"rates": om.LearningRates(xi_in=1e308)}], ids=str)
+def test_overlaps_that_are_no_numbers_are_divergence(engine, fields):
+    """Not a completed run with infinite overlaps, and no warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run = om.simulate(om.Problem(**fields), om.initial.committee(12, K=2, M=3, seed=1), 5.0, engine,
+                          save_at=[0.0, 0.25, 0.5, 1.0, 5.0])
+        assert run.status == [om.Status.DIVERGED]
+        known = np.isfinite(run.G).all((0, 2, 3))
+        assert 0 < known.sum() < 5 and np.all(np.diff(known.astype(int)) <= 0)
+        assert np.array_equal(np.isfinite(run.Q).all((0, 2, 3)), known)
+        repr(run), run.ensemble, run.to_xarray()
 
 
 @pytest.mark.parametrize("arguments, error, message", [
