@@ -37,6 +37,7 @@ def predicted(noise: Fluctuations, N: int, name: str) -> Prediction:
     -------
     Prediction
     """
+    checks.instance("noise", noise, Fluctuations)
     return Prediction(noise.mean_field(name) + noise.mean_shift(name, N), noise.standard_deviation(name, N))
 
 
@@ -47,6 +48,7 @@ def trusted(noise: Fluctuations, N: int) -> NDArray[np.bool_]:
     plateau, at a time that is itself random.  False, too, where ε_g is below 1e-8 of its largest value,
     which the mean-field path does not resolve.
     """
+    checks.instance("noise", noise, Fluctuations)
     error = noise.mean_field("generalization_error")
     limit = TRUSTED * np.abs(error)
     return ((noise.standard_deviation("generalization_error", N) < limit)
@@ -158,6 +160,7 @@ def expected_deviation(noise: Fluctuations, N: int) -> NDArray[np.float64]:
     -------
     array (n,)
     """
+    checks.instance("noise", noise, Fluctuations)
     return np.sqrt(_entries_mean(*(noise.standard_deviation(name, N) ** 2 + noise.mean_shift(name, N) ** 2
                                    for name in ("Q", "R"))))
 
@@ -176,6 +179,7 @@ def deviation(run: Trajectory, theory: Trajectory) -> dict[str, float] | None:
         ``up_to_alpha``; ``rms_overlaps`` and ``largest_overlaps``, of (Q, R), over the run, and both ``..._sqrt_N``,
         times √N; ``largest_error``, of ε_g.  None where the two have no finite time in common but α = 0.
     """
+    _check_times("run and theory", run, theory)
     along = overlap_deviation(run.Q, run.R, theory.Q[:run.draws], theory.R[:run.draws])
     common = np.isfinite(along).any(0) & (run.alpha > 0.0)
     if not common.any():
@@ -201,6 +205,7 @@ def z_summary(run: Trajectory, noise: Fluctuations) -> dict[str, float] | None:
     dict or None
         ``up_to_alpha``, ``rms``, ``largest``; None where there is no such time.
     """
+    checks.instance("run", run, Trajectory)
     holds = np.logical_and.accumulate(trusted(noise, run.N))
     if run.starts is not None or not holds.any():
         return None
@@ -225,6 +230,7 @@ def _squared_error(run, noise, name):
 
 
 def _check_start(run):
+    checks.instance("run", run, Trajectory)
     if run.info.theory:
         raise ParameterError("the linear-noise theory is about runs at finite N; got a run of engine ode: give one of "
                              "micro or chain")

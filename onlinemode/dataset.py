@@ -19,14 +19,15 @@ def from_file(path):
     FileError, ParameterError, ShapeError
     """
     if not os.path.isfile(path):
-        raise FileError(f"cannot read {path}: there is no such file")
+        raise FileError(f"cannot read {path!s:.300}: there is no such file")
     try:
         data = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(data, np.ndarray):
             raise ValueError("an .npz archive of several arrays")
     except Exception as problem:  # NumPy's readers fail in many ways
         reason = (str(problem).splitlines() or [type(problem).__name__])[0]
-        raise FileError(f"cannot read {path}: truncated or no .npy file of one numeric array ({reason:.100})") from None
+        raise FileError(f"cannot read {path!s:.300}: truncated or no .npy file of one numeric array "
+                        f"({reason:.100})") from None
     return _as_rows(path, data)
 
 

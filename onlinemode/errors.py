@@ -7,7 +7,13 @@ bad argument are also a :class:`ValueError`.
 
 
 class OnlineModeError(Exception):
-    """Base class of all errors that onlinemode raises on purpose."""
+    """Base class of all errors that onlinemode raises on purpose.
+
+    The message is one line: line breaks in values that it quotes become blanks.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(" ".join(line.strip() for line in str(message).splitlines()))
 
 
 class ParameterError(OnlineModeError, ValueError):

@@ -173,7 +173,14 @@ class Trajectory(Described):
         return replace(self, **kept, summary=None)
 
     def start_of(self, replica: int) -> OrderParameters:
-        """The order parameters from which a replica began."""
+        """The order parameters from which a replica began.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such replica.
+        """
+        replica = checks.integer("replica", replica, 0, self.replicas - 1)
         if self.starts is None:
             return self.initial
         return OrderParameters(T=self.T, teacher_readout=self.teacher_readout,
@@ -310,14 +317,27 @@ class Trajectory(Described):
 
         Simulated curves are smoothed over 0.3 decades of α, and the least prominence is 0.2, unless
         ``smoothing`` or ``prominence`` are given; by default ``floor`` is 1e-12, or the solver's atol if that is more.
+
+        Raises
+        ------
+        ParameterError
+            If the replica is not kept, or an option is out of range.
         """
         options = {"floor": max(LEAST_ERROR, self.info.atol or 0.0)} | options
         if not self.info.theory:
             options = {"smoothing": 0.3, "prominence": 0.2} | options
+        replica = checks.integer("replica", replica, 0, self.draws - 1)
         return observables.find_plateaus(self.alpha, self.generalization_error[replica], **options)
 
     def specialization_steps(self, replica: int = 0, **options: float) -> NDArray[np.float64]:
-        """Times at which the specialization of one replica rises fastest."""
+        """Times at which the specialization of one replica rises fastest.
+
+        Raises
+        ------
+        ParameterError
+            If the replica is not kept, or an option is out of range.
+        """
+        replica = checks.integer("replica", replica, 0, self.draws - 1)
         return observables.specialization_steps(self.alpha, self.specialization[replica], **options)
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -337,7 +337,7 @@ OVERLAPS = om.initial.committee(N, K=2).order_parameters()
 BAD = {
     "exponent": (lambda: PowerLaw(-1.0), ParameterError, "exponent of the power law must be a finite .* ≥ 0; got -1"),
     "exponent NaN": (lambda: PowerLaw(math.nan), ParameterError, "exponent of the power law .* got nan"),
-    "D": (lambda: HiddenManifold(0), ParameterError, "D, the number of latent variables, must be .* ≥ 1; got 0"),
+    "D": (lambda: HiddenManifold(0), ParameterError, "D, the number of latent variables, must be .* ≥ 1 and .*; got 0"),
     "manifold": (lambda: HiddenManifold(3, "tanh"), ParameterError, "hidden manifold must be .* erf, sign; got 'tanh'"),
     "manifold seed": (lambda: HiddenManifold(3, seed=-1), ParameterError, "seed of the hidden manifold must be"),
     "negative eigenvalue": (lambda: Spectrum([1.0, -0.1]), ParameterError, "≥ 0 and not all 0; got -0.1 to 1"),
@@ -368,7 +368,7 @@ BAD = {
                      r"needs i.i.d. Gaussian inputs; got Uniform\(\)"),
     "overlaps": (lambda: om.simulate(om.Problem(inputs=PowerLaw(1.0)), OVERLAPS, 1.0, N=N), EngineError,
                  "vectors of given overlaps for inputs with independent entries .*PowerLaw.*: start from Weights"),
-    "test samples": (lambda: simulate(Rademacher(), test_samples=1), ParameterError, "test_samples must .* ≥ 2; got 1"),
+    "test samples": (lambda: simulate(Rademacher(), test_samples=1), ParameterError, "test_samples must .* got 1"),
     "parse": (lambda: parse("gauss"), ParameterError, "inputs must be one of gaussian, .* FILE.npy:raw; got 'gauss'"),
     "parse exponent": (lambda: parse("power-law:steep"), ParameterError, "must be one of .* got 'power-law:steep'"),
     "parse manifold": (lambda: parse("manifold:erf"), ParameterError, "inputs must be one of .* got 'manifold:erf'"),

@@ -29,23 +29,25 @@ class Device(Choice):
     names: tuple[str, ...] = DEVICES
 
     def checked(self, name: str, value: Any) -> Any:
+        from onlinemode import checks
         from onlinemode.errors import EngineError
 
-        if value not in self.names:
-            raise EngineError(f"device must be one of {', '.join(self.names)}; got {value!r}")
+        if not isinstance(value, str) or value not in self.names:
+            raise EngineError(f"device must be one of {', '.join(self.names)}; got {checks.one_line(value)}")
         return value
 
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number of at least ``minimum``."""
+    """A whole number of at least ``minimum``, and of at most ``maximum`` where there is one."""
 
     minimum: int
+    maximum: int | None = None
 
     def checked(self, name: str, value: Any) -> int:
         from onlinemode import checks
 
-        return checks.integer(name, value, self.minimum)
+        return checks.integer(name, value, self.minimum, self.maximum)
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,16 @@ class PowerOfTwo:
 
 @dataclass(frozen=True)
 class Positive:
-    """A number above 0."""
+    """A number above 0; not below ``minimum``, nor above ``maximum``, where these are given."""
 
+    minimum: float | None = None
     maximum: float | None = None
 
     def checked(self, name: str, value: Any) -> float:
         from onlinemode import checks
 
-        return checks.number(name, value, above=0.0, maximum=self.maximum)
+        above = 0.0 if self.minimum is None else None
+        return checks.number(name, value, self.minimum, above=above, maximum=self.maximum)
 
 
 def option(kind: Choice | Whole | PowerOfTwo | Positive, default: Any, help: str, usual: str | None = None) -> Any:

@@ -9,12 +9,13 @@ SHORTEST = 1e-4  # first saved time over the last, where there is no step to set
 
 
 MOST_STEPS = 2**62
+MOST_TIMES = 10**7
 
 
 def count_or_times(save_at):
     """The argument ``save_at`` as an array, 0-dimensional for a count."""
     if isinstance(save_at, str):
-        checks.integer("save_at", save_at, 2)
+        checks.integer("save_at", save_at, 2, MOST_TIMES)
     return checks.real("save_at", save_at)
 
 
@@ -49,7 +50,7 @@ def save_times(save_at, alpha, N=None, whole_steps=True):
     latest = alpha * (1.0 + 1e-12) + (0.5 / N if N else 0.0)
     given = count_or_times(save_at)
     if given.ndim == 0:
-        count = checks.integer("save_at", given.item(), 2)
+        count = checks.integer("save_at", given.item(), 2, MOST_TIMES)
         first = min(alpha, 1.0 / N) if N else SHORTEST * alpha
         times = np.concatenate(([0.0], np.geomspace(first, alpha, count - 1))) if count > 2 else np.array([0.0, alpha])
         times[-1] = alpha
@@ -91,7 +92,7 @@ def later_times(save_at, begin, alpha, N=None, whole_steps=True):
     if given.ndim == 0:
         if begin == 0.0:
             return save_times(save_at, alpha, N, whole_steps)[0]
-        times = np.geomspace(begin, alpha, checks.integer("save_at", given.item(), 2))
+        times = np.geomspace(begin, alpha, checks.integer("save_at", given.item(), 2, MOST_TIMES))
     else:
         times = np.array(checks.array("save_at", save_at, (None,)))
         latest = alpha * (1.0 + 1e-12) + 0.5 * a_step

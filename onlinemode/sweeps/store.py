@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from onlinemode import checks
 from onlinemode.claims import Held, Lock
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.labelled import need
-from onlinemode.storage import cannot_read, cannot_write, temporary_name
+from onlinemode.storage import cannot_read, cannot_write, is_there, temporary_name
 from onlinemode.sweeps import description
 from onlinemode.sweeps.axes import words_of
 from onlinemode.sweeps.dataset import attributes, coords_of, in_memory, readable
@@ -95,8 +96,8 @@ class Store:
 
     def __init__(self, plan: Any, path: Any, overwrite: bool = False, retry: bool = False):
         need("zarr")
-        if not isinstance(path, (str, os.PathLike)):
-            raise ParameterError(f"store must be the path of a folder; got {path!r:.80}")
+        if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+            raise ParameterError(f"store must be the path of a folder; got {checks.one_line(path)}")
         self.path, self.plan = Path(path), plan
         self._buffers: dict[tuple, dict[str, np.ndarray]] = {}
         self._changed: set[tuple] = set()
@@ -340,9 +341,13 @@ def _open(path):
 
 def open_folder(path: Any) -> "xarray.Dataset":
     """The Dataset of a folder, see :func:`onlinemode.open_sweep`."""
-    xarray, path = need("xarray"), Path(path)
+    xarray, path = need("xarray"), Path(checks.path("the path of a sweep", path))
     need("zarr")
-    if not path.exists():
+    try:
+        there = is_there(path)
+    except (OSError, ValueError) as problem:
+        raise FileError(cannot_read(path, problem)) from None
+    if not there:
         raise FileError(cannot_read(path, "there is no such folder"))
     if not (path / RESULTS).is_dir():
         raise FileError(f"{path} is not the folder of a sweep: there is no {RESULTS} in it")

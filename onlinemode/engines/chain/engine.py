@@ -5,7 +5,6 @@ import time
 
 import numpy as np
 
-from onlinemode import checks
 from onlinemode.blocks import OVERLAPS, nothing, shapes_of
 from onlinemode.engines.base import Engine
 from onlinemode.engines.chain import cuda, states
@@ -114,10 +113,7 @@ def run(call, options):
     -------
     Trajectory
     """
-    from onlinemode.kernels.random.philox import MAX_REPLICAS
-
     problem, N = call.problem, call.N
-    checks.integer("replicas", call.replicas, 1, MAX_REPLICAS)
     device = choose(options.device, call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None)
     require_inputs(problem.inputs, "chain", CAPABILITIES.inputs)
     if N is None:

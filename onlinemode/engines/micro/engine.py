@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from onlinemode import checks
 from onlinemode.blocks import OVERLAPS
 from onlinemode.engines.base import Engine
 from onlinemode.engines.micro import cuda
@@ -58,12 +57,9 @@ def run(call, options):
     -------
     Trajectory
     """
-    from onlinemode.kernels.random.philox import MAX_REPLICAS
-
     problem, N = call.problem, call.N
     worth = N is not None and N >= N_WORTH_A_DEVICE and cuda.supports(problem, options.test_samples, call.store_final)
     device = choose(options.device, worth)
-    checks.integer("replicas", call.replicas, 1, MAX_REPLICAS)
     if N is None:
         raise EngineError("engine micro needs N when it starts from overlaps; got None: give N=..., or Weights")
     problem.inputs.check(N)
