@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import onlinemode as om
-from onlinemode import agreement, checks, observables
+from onlinemode import agreement, checks, deep, observables
 from onlinemode.errors import EngineError, FileError, OnlineModeError, ParameterError, ShapeError
 from onlinemode.theory.meanfield import generalization_error
 
@@ -13,6 +13,7 @@ WEIGHTS = om.initial.committee(12, K=2, M=3, seed=1)
 OVERLAPS = WEIGHTS.order_parameters()
 RUN = om.simulate(PROBLEM, WEIGHTS, 1.0, "chain", save_at=5, replicas=2)
 NOISE = om.fluctuations(PROBLEM, OVERLAPS, RUN.alpha, nodes=64)
+NETWORK, CLOUDS = deep.Network((2, 3, 1), modes=2, loss="mse"), deep.data.gaussian_mixture(20, 20)
 EXPERIMENT = om.Experiment(N=12, K=2, alpha=1.0, engine="chain", init="committee", save_at=4)
 STATE = {name: getattr(OVERLAPS, name) for name in ("G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")}
 SQUARE = np.eye(2)
@@ -122,6 +123,18 @@ BAD = {
     "what is kept": (lambda: om.sweep(EXPERIMENT, {"eta": [1.0]}, keep=np.eye(2)),
                      ParameterError, "what is kept of a point"),
     "where": (lambda: om.sweep(EXPERIMENT, {"eta": [1.0]}, executor=np.eye(2)), ParameterError, "executor must be"),
+    "modes of a network": (lambda: deep.Network((2, 3, 1), modes=10**400, loss="mse"),
+                           ParameterError, "a network has at most 1,000,000,000,000 parameters"),
+    "ragged modes": (lambda: deep.Network((2, 3, 1), modes=[[1, 2], [3]], loss="mse"),
+                     ParameterError, r"the number of modes P must be a whole number ≥ 1; got \[1, 2\]"),
+    "a dict of inputs": (lambda: NETWORK.forward({}), ShapeError, "inputs must be an array of numbers; got {}"),
+    "a dict of targets": (lambda: NETWORK.loss(np.ones((3, 2)), {}), ShapeError, "must be an array of numbers; got {}"),
+    "no seed": (lambda: deep.train(NETWORK, CLOUDS, epochs=0, seed=None), ParameterError, "seed must be a whole"),
+    "progress of training": (lambda: deep.train(NETWORK, CLOUDS, epochs=0, progress=True),
+                             ParameterError, "progress must be a function that is given reports; got True"),
+    "a folder of images": (lambda: deep.data.idx(3), FileError, "the path of a folder must be text or a pathlib.Path"),
+    "a file of samples": (lambda: deep.data.arrays(3), FileError, "the path of a file must be text or a pathlib.Path"),
+    "a data set": (lambda: deep.data.find(np.eye(2)), FileError, "a data set has a name, such as fashion-mnist; got"),
     "results that are swept": (lambda: om.sweep(EXPERIMENT, {"readout": ["sum"]}, keep="readout"), ParameterError,
                                "readout is a name of the results, and cannot be swept: leave it out of keep"),
 }

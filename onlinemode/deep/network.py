@@ -19,6 +19,7 @@ from onlinemode.storage import read_archive, write_archive
 KIND = "network"
 RUN = "training run"  # a file of onlinemode.deep.runs, which holds a network, too
 VARIANTS = ("dense", "1L2P", "1L1P", "two-factor", "SVD")
+MOST_PARAMETERS = 10**12
 ROWS = 1000  # samples that are evaluated at a time
 
 
@@ -85,6 +86,9 @@ class Network:
         self.xp = array_module(device)
         self._loss = make_loss(loss)
         shapes = self._shapes()
+        if sum(math.prod(shape) for shape in shapes.values()) > MOST_PARAMETERS:
+            raise ParameterError(f"a network has at most {MOST_PARAMETERS:,} parameters; got more: give smaller sizes, "
+                                 "or fewer modes")
         self.flat, self.parameters = flat_views(self.xp, shapes, precision)
         self.flat_gradient, self._gradients = flat_views(self.xp, shapes, precision)
         self._frozen = {f"strengths_{l}": self.xp.ones(P, precision) for l, P in enumerate(self.modes or ())
@@ -262,7 +266,7 @@ class Network:
         return [self.xp.concatenate(arrays) for arrays in zip(*parts)]
 
     def _inputs(self, x) -> np.ndarray:
-        if not hasattr(x, "get"):  # not of the graphics card, which has arrays of numbers alone
+        if not _on_card(x):  # which has arrays of numbers alone
             x = checks.real("inputs", x)
         x = self.xp.asarray(x, dtype=self.precision)
         if x.ndim != 2 or x.shape[1] != self.sizes[0] or len(x) == 0:
@@ -277,7 +281,9 @@ class Network:
 
     def prepared_targets(self, y: ArrayLike) -> np.ndarray:
         """Targets as the loss takes them, on the network's device."""
-        return self.xp.asarray(self._loss.targets(y.get() if hasattr(y, "get") else y, self.sizes[-1], self.precision))
+        given: Any = y
+        given = given.get() if _on_card(given) else given
+        return self.xp.asarray(self._loss.targets(given, self.sizes[-1], self.precision))
 
     # -- copies and files ---------------------------------------------------------------------
 
@@ -368,6 +374,11 @@ def load(path: str | PathLike[str], device: str = "cpu") -> Network:
     return network_from(header, {name.removeprefix("network_"): array for name, array in arrays.items()}, path, device)
 
 
+def _on_card(array):
+    """Whether an array is one of a graphics card."""
+    return hasattr(array, "get") and hasattr(array, "dtype")
+
+
 def _sizes(sizes):
     """At least two sizes, as a tuple."""
     try:
@@ -386,9 +397,9 @@ def _modes(modes, sizes, variant):
         return None
     if variant == "SVD":
         return tuple(min(pair) for pair in zip(sizes, sizes[1:]))
-    if np.ndim(modes) == 0:
-        modes = [modes] * (len(sizes) - 1)
-    modes = tuple(checks.integer("the number of modes P", P, 1) for P in modes)
+    several = checks.entries(modes)
+    several = [modes] * (len(sizes) - 1) if several is None else several
+    modes = tuple(checks.integer("the number of modes P", P, 1) for P in several)
     if len(modes) != len(sizes) - 1:
         raise ShapeError(f"modes must be one number, or one for each of the {len(sizes) - 1} layers; got {len(modes)}")
     if variant == "1L1P" and len(set(modes)) > 1:
