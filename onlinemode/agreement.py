@@ -55,6 +55,7 @@ def predicted(noise: Fluctuations, N: int, name: str) -> Prediction:
     ParameterError
         If there is no such observable.
     """
+    checks.instance("noise", noise, Fluctuations)
     return Prediction(noise.mean_field(name) + noise.mean_shift(name, N), noise.standard_deviation(name, N))
 
 
@@ -77,6 +78,7 @@ def trusted(noise: Fluctuations, N: int) -> NDArray[np.bool_]:
     bool array (n,)
         At the times of ``noise``.
     """
+    checks.instance("noise", noise, Fluctuations)
     error = noise.mean_field("generalization_error")
     limit = TRUSTED * np.abs(error)
     return ((noise.standard_deviation("generalization_error", N) < limit)
@@ -205,6 +207,7 @@ def expected_deviation(noise: Fluctuations, N: int) -> NDArray[np.float64]:
     array (n,)
         At the times of ``noise``.
     """
+    checks.instance("noise", noise, Fluctuations)
     return np.sqrt(_entries_mean(*(noise.standard_deviation(name, N) ** 2 + noise.mean_shift(name, N) ** 2
                                    for name in ("Q", "R"))))
 
@@ -225,6 +228,7 @@ def deviation(run: Trajectory, theory: Trajectory) -> dict[str, float] | None:
         ``up_to_alpha``; ``rms_overlaps`` and ``largest_overlaps``, of (Q, R), over the run, and both ``..._sqrt_N``,
         times √N; ``largest_error``, of ε_g.  None where the two have no finite time in common but α = 0.
     """
+    _check_times("run and theory", run, theory)
     along = overlap_deviation(run.Q, run.R, theory.Q[:run.draws], theory.R[:run.draws])
     common = np.isfinite(along).any(0) & (run.alpha > 0.0)
     if not common.any():
@@ -254,6 +258,7 @@ def z_summary(run: Trajectory, noise: Fluctuations) -> dict[str, float] | None:
     dict or None
         ``up_to_alpha``, ``rms``, ``largest``; None where there is no such time.
     """
+    checks.instance("run", run, Trajectory)
     holds = np.logical_and.accumulate(trusted(noise, run.N))
     if run.starts is not None or not holds.any():
         return None
@@ -278,6 +283,7 @@ def _squared_error(run, noise, name):
 
 
 def _check_start(run):
+    checks.instance("run", run, Trajectory)
     if run.info.theory:
         raise ParameterError("the linear-noise theory is about runs at finite N; got a run of engine ode: give one of "
                              "micro or chain")

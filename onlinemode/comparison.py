@@ -214,9 +214,10 @@ def names_of(engines: str | Sequence[str]) -> list[str]:
     ParameterError
     """
     names = engines.split(",") if isinstance(engines, str) else engines
-    if not isinstance(names, Sequence):
-        raise ParameterError(f"engines must be at least one of {', '.join(SIMULATED)}, each once; got {engines!r}")
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        names = []
     simulated = [name for name in names if name not in ENGINES or not capabilities_of(name).theory]
     if not simulated or set(simulated) - set(SIMULATED) or len(set(names)) < len(names):
-        raise ParameterError(f"engines must be at least one of {', '.join(SIMULATED)}, each once; got {engines!r}")
+        raise ParameterError(f"engines must be at least one of {', '.join(SIMULATED)}, each once; got "
+                             f"{checks.one_line(engines)}")
     return simulated

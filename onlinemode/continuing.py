@@ -80,7 +80,7 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
     if not isinstance(run, Trajectory):
         raise ParameterError(f"run must be a Trajectory, such as load('run.npz'); got {type(run).__name__}")
     own = run.info.engine
-    if engine is not None and engine != own and not capabilities_of(engine).theory:
+    if engine is not None and not (isinstance(engine, str) and engine == own) and not capabilities_of(engine).theory:
         raise EngineError(f"engine must be that of the run, {own}, or ode; got {engine!r}: start anew from run.final, "
                           "with another seed")
     engine = own if engine is None else engine

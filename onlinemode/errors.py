@@ -9,8 +9,12 @@ bad argument are also a :class:`ValueError`.
 class OnlineModeError(Exception):
     """Base class of all errors that onlinemode raises on purpose.
 
-    The command line prints the message as one line and ends with exit code 2.
+    The message is one line: line breaks in values that it quotes become blanks. The command line prints it and ends
+    with exit code 2.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(" ".join(line.strip() for line in str(message).splitlines()))
 
 
 class ParameterError(OnlineModeError, ValueError):

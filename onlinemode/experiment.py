@@ -143,7 +143,7 @@ class Experiment:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
-            if hasattr(value, "tolist"):  # of NumPy
+            if hasattr(value, "tolist") and value.tolist() is not None:  # of NumPy, and neither masked nor no date
                 value = value.tolist()
             if isinstance(value, list):
                 value = tuple(value)
@@ -152,9 +152,9 @@ class Experiment:
             object.__setattr__(self, each.name, value)
         if not isinstance(self.inputs, str):
             raise ParameterError("inputs must be words, such as 'rademacher' or 'images.npy'; got "
-                                 f"{self.inputs!r:.80}: for an object of onlinemode.inputs call onlinemode.simulate")
-        if not isinstance(self.fresh_students, bool):
-            raise ParameterError(f"fresh_students must be True or False; got {self.fresh_students!r:.80}")
+                                 f"{checks.one_line(self.inputs)}: for an object of onlinemode.inputs call "
+                                 "onlinemode.simulate")
+        checks.flag("fresh_students", self.fresh_students)
         if self.overlaps is not None:
             from onlinemode.state import OrderParameters
 
@@ -236,10 +236,10 @@ class Experiment:
             return self.overlaps
         draw = getattr(initial, self.init)
         arguments: dict[str, Any] = {"M": self.M, "seed": self.seed, "readout": self.readout}
-        N, K = (checks.integer(name, getattr(self, name), 1) for name in ("N", "K"))
+        N, K = checks.inputs(self.N), checks.integer("K", self.K, 1, initial.MAX_UNITS)
         if self.init in ("showcase", "paper"):
             arguments["P"] = self.P
-        elif self.P is not None and self.P != K:
+        elif self.P is not None and checks.integer("P", self.P, 1) != K:
             raise ParameterError(f"the {self.init} start trains W itself, so P is K = {K}; got {self.P}: leave P out")
         if self.student_size is not None:
             if self.init == "paper":
@@ -303,15 +303,14 @@ class Experiment:
         ParameterError, EngineError, FileError
             As :meth:`run` would raise them.
         """
-        from onlinemode.initial import MAX_N
         from onlinemode.inputs import require_inputs
-        from onlinemode.simulation import MAX_SEED
+        from onlinemode.simulation import MAX_REPLICAS, MAX_SEED
 
         if self.N is not None:
-            checks.integer("N", self.N, 1, MAX_N)
+            checks.inputs(self.N)
         checks.integer("seed", self.seed, 0, MAX_SEED)
         checks.number("alpha", self.alpha, above=0.0)
-        checks.integer("replicas", self.replicas, 1)
+        checks.integer("replicas", self.replicas, 1, MAX_REPLICAS)
         require_inputs(self.problem().inputs, self.engine, capabilities_of(self.engine).inputs)
         self.call()
         for name in (self.engine, *(each for each in ENGINES if capabilities_of(each).theory)):
@@ -383,7 +382,14 @@ class Experiment:
         -------
         str
             Without a line break.
+
+        Raises
+        ------
+        ParameterError
+            If ``without`` are no names.
         """
+        if checks.entries(without) is None:
+            raise ParameterError(f"without must be names, such as ('N', 'eta'); got {checks.one_line(without)}")
         values = dict(vars(self))
         if self.overlaps is not None:
             values |= {"init": "given overlaps", "fresh_students": False}
@@ -422,11 +428,12 @@ class Experiment:
         ParameterError
             If a name is not one of an experiment.
         """
+        checks.instance("saved", saved, dict)
         if saved.get("overlaps") is not None:
             from onlinemode.state import OrderParameters
 
             saved = {**saved, "overlaps": OrderParameters(**saved["overlaps"])}
-        return cls().replace(**saved)
+        return cls().replace(**{str(name): value for name, value in saved.items()})
 
 
 def first_of(start: "Weights | OrderParameters | Callable") -> "Weights | OrderParameters":

@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks
+from onlinemode.checks import MAX_N
 from onlinemode.errors import ParameterError
 from onlinemode.state import OrderParameters, Weights, check_covariance, symmetric
 
 READOUTS = ("mean", "sum", "sqrt")
 TEACHERS = ("orthogonal", "random")
 RECIPES = ("showcase", "paper", "committee", "graded")  # that ``Weights.origin`` may name
-MAX_N = 10**15
+MAX_SIZE = 1e100  # of entries: overlaps have its square
+MAX_UNITS = 10_000  # and modes: the overlaps alone have as many squared
 
 
 def readout_vector(kind: str, units: int) -> NDArray[np.float64]:
@@ -42,9 +44,10 @@ def readout_vector(kind: str, units: int) -> NDArray[np.float64]:
     Raises
     ------
     ParameterError
-        If the kind is none of these.
+        If there is no such convention, or ``units`` is no number of units.
     """
     checks.choice("readout", kind, READOUTS)
+    units = checks.integer("units", units, 1, MAX_UNITS)
     value = {"mean": 1.0 / units, "sum": 1.0, "sqrt": 1.0 / math.sqrt(units)}[kind]
     return np.full(units, value)
 
@@ -135,7 +138,7 @@ def paper(N: int, K: int = 8, M: int | None = None, P: int | None = None, seed: 
     N = checks.integer("N", N, 3, MAX_N)
     K, M = _units(K, M)
     _require_shared(K, M, "paper")
-    P = int(math.log(N)) if P is None else checks.integer("P", P, 1)
+    P = int(math.log(N)) if P is None else checks.integer("P", P, 1, MAX_UNITS)
     seed = checks.integer("seed", seed, 0)
     generator = np.random.default_rng(seed)
     scale = math.log(N) ** (-1.0 / 6.0)
@@ -281,15 +284,15 @@ def showcase(N: int, K: int = 3, M: int | None = None, P: int | None = None, see
     ParameterError
         If an argument is out of range.
     """
-    N = checks.integer("N", N, 1, MAX_N)
+    N = checks.inputs(N)
     K, M = _units(K, M)
     _require_shared(K, M, "showcase")
-    if P is not None and checks.integer("P", P, 1) != K:
+    if P is not None and checks.integer("P", P, 1, MAX_UNITS) != K:
         raise ParameterError(f"the showcase start has as many modes as units: P must equal K = {K}; got {P}: "
                              "leave P out, or use the paper start, where P is free")
     seed = checks.integer("seed", seed, 0)
-    student_size = checks.number("student_size", student_size, 0.0)
-    mixing = checks.number("mixing", mixing, 0.0)
+    student_size = checks.number("student_size", student_size, 0.0, maximum=MAX_SIZE)
+    mixing = checks.number("mixing", mixing, 0.0, maximum=MAX_SIZE)
     generator = np.random.default_rng(seed)
     xi_out = np.eye(K) + mixing * generator.standard_normal((K, K))
     strengths = np.linspace(2.0, 1.0, K)
@@ -301,8 +304,8 @@ def showcase(N: int, K: int = 3, M: int | None = None, P: int | None = None, see
 
 
 def _units(K, M):
-    K = checks.integer("K", K, 1)
-    return K, K if M is None else checks.integer("M", M, 1)
+    K = checks.integer("K", K, 1, MAX_UNITS)
+    return K, K if M is None else checks.integer("M", M, 1, MAX_UNITS)
 
 
 def _require_shared(K, M, name):
@@ -312,9 +315,9 @@ def _require_shared(K, M, name):
 
 
 def _committee(N, K, M, seed, teacher_lengths, orthogonal, student_size, readout, weights, student_seed, origin):
-    N = checks.integer("N", N, 1, MAX_N)
+    N = checks.inputs(N)
     seed = checks.integer("seed", seed, 0)
-    student_size = checks.number("student_size", student_size, 0.0)
+    student_size = checks.number("student_size", student_size, 0.0, maximum=MAX_SIZE)
     if orthogonal and M > N:
         raise ParameterError(f"N must be at least M = {M} for {M} orthogonal teacher units; got {N}")
     generator = np.random.default_rng(seed)
@@ -326,6 +329,7 @@ def _committee(N, K, M, seed, teacher_lengths, orthogonal, student_size, readout
 def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal, teacher_map, strengths, xi_out,
           readout, weights, student_seed, origin):
     """Student modes X and teacher modes Y, Gaussian rows (Y orthogonal on request); B = teacher_map Y."""
+    weights = checks.flag("weights", weights)
     K, P = xi_out.shape
     of_student = generator
     if student_seed is not None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Gaussian", "HiddenManifold", "Inputs", "PowerLaw", "Rademacher", "Rows", "Spectrum", "Uniform", "parse"]
 
 MANIFOLD_ACTIVATIONS = ("erf", "sign")
+MOST_LATENT = 10**9
 DENSE_UP_TO = 4096  # inputs N up to which Ω of a manifold or a data set is kept as an N×N array
 WORDS = "gaussian, rademacher, uniform, power-law:EXPONENT, manifold:D=LATENT,erf or sign, FILE.npy, FILE.npy:raw"
 
@@ -63,6 +64,7 @@ class Inputs:
         ParameterError
             If only another N is possible.
         """
+        N = checks.inputs(N)
         if self.columns is not None and N != self.columns:
             raise ParameterError(f"N must be {self.columns}, the number of columns of the inputs {self!r}; got {N}")
 
@@ -299,7 +301,7 @@ class HiddenManifold(Inputs):
     kind = "manifold"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "D", checks.integer("D, the number of latent variables,", self.D, 1))
+        object.__setattr__(self, "D", checks.integer("D, the number of latent variables,", self.D, 1, MOST_LATENT))
         checks.choice("activation of the hidden manifold", self.activation, MANIFOLD_ACTIVATIONS)
         object.__setattr__(self, "seed", checks.integer("seed of the hidden manifold", self.seed, 0, 2**64 - 1))
 
@@ -315,7 +317,13 @@ class HiddenManifold(Inputs):
         -------
         array (N, D)
             F/√D.
+
+        Raises
+        ------
+        ParameterError
+            If N is no number of inputs, or only another one is possible.
         """
+        self.check(N)
         return _projection(N, self.D, self.seed)
 
     def _code(self):
@@ -376,11 +384,10 @@ class Rows(Inputs):
     _opened: Any
 
     def __init__(self, source: ArrayLike | str | PathLike[str], standardise: bool = True) -> None:
-        if not isinstance(standardise, (bool, np.bool_)):
-            raise ParameterError(f"standardise must be True or False; got {standardise!r}")
+        standardise = checks.flag("standardise", standardise)
         path = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
         data = dataset.from_file(path) if path is not None else dataset.from_array(source)
-        self._set(path=path, standardise=bool(standardise), shape=data.shape, sha256=dataset.fingerprint(data))
+        self._set(path=path, standardise=standardise, shape=data.shape, sha256=dataset.fingerprint(data))
         self._set(_opened=(data, *dataset.column_statistics(path or "the array", data, self.standardise)))
 
     def _set(self, **values):
@@ -536,6 +543,8 @@ def parse(text: str) -> Inputs:
     FileError, ShapeError
         If the file cannot be read, or holds no rows of numbers.
     """
+    if not isinstance(text, str):
+        raise ParameterError(f"inputs must be words, one of {WORDS}; got {checks.one_line(text)}")
     if text in _PROVIDED:
         return _PROVIDED[text]
     word, _, rest = text.partition(":")
@@ -562,7 +571,7 @@ def parse(text: str) -> Inputs:
         path = text.removesuffix(":raw")
         if path.endswith(".npy"):
             return Rows(path, standardise=path == text)
-    raise ParameterError(f"inputs must be one of {WORDS}; got {text!r}")
+    raise ParameterError(f"inputs must be one of {WORDS}; got {checks.one_line(text)}")
 
 
 _PROVIDED: dict[str, Inputs] = {}
@@ -576,6 +585,13 @@ def provide(text: str, inputs: Inputs) -> None:
 def withdraw(text: str) -> None:
     """They mean again what :func:`parse` makes of them."""
     _PROVIDED.pop(text, None)
+
+
+def check_inputs(value: Any) -> None:
+    """Raise ParameterError unless it is one of the kinds of inputs."""
+    if not isinstance(value, Inputs):
+        raise ParameterError("inputs must be one of the classes of onlinemode.inputs, such as Rademacher(); got "
+                             f"{checks.one_line(value)}")
 
 
 def require_inputs(inputs: Inputs, engine: str, kind: str) -> None:

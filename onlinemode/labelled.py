@@ -155,10 +155,11 @@ def _values(run, observables):
     if observables is None:
         found = {name: getattr(run, name) for name in OBSERVABLES}
         return {name: each for name, each in found.items() if each is not None}
-    if not isinstance(observables, Iterable):
-        raise ParameterError(f"observables must be names, such as ('R', 'Q'); got {observables!r:.80}")
+    names = [observables] if isinstance(observables, str) else checks.entries(observables)
+    if names is None:
+        raise ParameterError(f"observables must be names, such as ('R', 'Q'); got {checks.one_line(observables)}")
     found = {}
-    for name in [observables] if isinstance(observables, str) else observables:
+    for name in names:
         found[name] = getattr(run, checks.choice("each of observables", name, OBSERVABLES))
         if found[name] is None:
             raise ParameterError(f"this run has no {name}, which are not defined where {_WHY_ABSENT[name]}: leave "

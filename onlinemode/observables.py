@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks
+from onlinemode.errors import ShapeError
 
+MOST_DECADES = 100.0  # of a running mean
 FEW_ASSIGNMENTS = 24  # up to so many are all tried, beyond them the Hungarian method is faster
 PARALLEL_TEACHER = 1e-6  # below this, 1 − mean |ρ^T| counts as zero and is replaced by 1
 
@@ -38,13 +40,30 @@ def normalized_overlaps(Q: ArrayLike, R: ArrayLike, T: ArrayLike) -> NDArray[np.
     Raises
     ------
     ShapeError, ParameterError
-        If an argument is no array of real numbers.
+        If an array is none of real numbers or of another shape, or an option is out of range.
     """
-    Q, R, T = checks.real("Q", Q), checks.real("R", R), checks.real("T", T)
+    Q, R, T = _overlaps(Q, R, T)
     lengths = np.sqrt(np.maximum(np.diagonal(Q, axis1=-2, axis2=-1), 0.0)[..., :, None]
                       * np.maximum(np.diagonal(T, axis1=-2, axis2=-1), 0.0)[..., None, :])
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         return np.where(lengths == 0.0, 0.0, R / lengths)
+
+
+def _overlaps(Q: ArrayLike, R: ArrayLike, T: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Q (..., K, K), R (..., K, M) and T (..., M, M) as arrays whose leading axes go together."""
+    R = checks.matrices("R", R, symbols="(..., K, M)")
+    K, M = R.shape[-2:]
+    Q, T = checks.matrices("Q", Q, K, K, "(..., K, K)"), checks.matrices("T", T, M, M, "(..., M, M)")
+    checks.leading_axes(Q=Q, R=R, T=T)
+    return Q, R, T
+
+
+def _curves(alpha: ArrayLike, values: ArrayLike, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Times and values along one run, (n,) each."""
+    alpha, values = checks.real("alpha", alpha), checks.real(name, values)
+    if alpha.ndim != 1 or values.shape != alpha.shape:
+        raise ShapeError(f"alpha and {name} must have one shape (n,); got {alpha.shape} and {values.shape}")
+    return alpha, values
 
 
 def match_units(rho: ArrayLike, signed: bool = True) -> NDArray[np.intp]:
@@ -66,9 +85,9 @@ def match_units(rho: ArrayLike, signed: bool = True) -> NDArray[np.intp]:
     Raises
     ------
     ShapeError, ParameterError
-        If an argument is no array of real numbers.
+        If an array is none of real numbers or of another shape, or an option is out of range.
     """
-    rho = checks.real("rho", rho)
+    rho, signed = checks.matrices("rho", rho, symbols="(..., K, M)"), checks.flag("signed", signed)
     gain = rho if signed else np.abs(rho)
     K, M = rho.shape[-2:]
     if math.perm(max(K, M), min(K, M)) <= FEW_ASSIGNMENTS:
@@ -132,9 +151,9 @@ def specialization(Q: ArrayLike, R: ArrayLike, T: ArrayLike, signed: bool = True
     Raises
     ------
     ShapeError, ParameterError
-        If an argument is no array of real numbers.
+        If an array is none of real numbers or of another shape, or an option is out of range.
     """
-    rho = normalized_overlaps(Q, R, T)
+    rho, signed = normalized_overlaps(Q, R, T), checks.flag("signed", signed)
     K, M = rho.shape[-2:]
     between = np.abs(normalized_overlaps(T, T, T)) * (1.0 - np.eye(M))
     value = _specialization_of_pairs(rho, between, signed) if K == M else _chosen_most(rho, between, signed)
@@ -193,9 +212,9 @@ def unit_margins(Q: ArrayLike, R: ArrayLike, T: ArrayLike, signed: bool = True) 
     Raises
     ------
     ShapeError, ParameterError
-        If an argument is no array of real numbers.
+        If an array is none of real numbers or of another shape, or an option is out of range.
     """
-    rho = normalized_overlaps(Q, R, T)
+    rho, signed = normalized_overlaps(Q, R, T), checks.flag("signed", signed)
     matched = _matched_mask(match_units(rho, signed), rho.shape[-1])
     own = np.where(matched, rho if signed else np.abs(rho), 0.0).sum(-1)
     other = np.where(matched, 0.0, np.abs(rho)).max(-1)
@@ -241,11 +260,20 @@ def mode_residuals(G: ArrayLike, S: ArrayLike, T: ArrayLike, strengths: ArrayLik
     Raises
     ------
     ShapeError, ParameterError
-        If an argument is no array of real numbers.
+        If an array is none of real numbers or of another shape, or an option is out of range.
     """
-    G, S, T = checks.real("G", G), checks.real("S", S), checks.real("T", T)
-    scaled = checks.real("xi_out", xi_out) * checks.real("strengths", strengths)
-    K, P = scaled.shape
+    xi_out = checks.array("xi_out", xi_out, (None, None), symbols="(K, P)")
+    K, P = xi_out.shape
+    scaled = xi_out * checks.array("strengths", strengths, (P,), symbols="(P,)")
+    T = checks.real("T", T)
+    if T.ndim != 2 or T.shape[0] != T.shape[1]:
+        raise ShapeError(f"T must have shape (M, M); got {T.shape}")
+    G, S = checks.matrices("G", G, P, P, "(..., P, P)"), checks.matrices("S", S, P, len(T), "(..., P, M)")
+    checks.leading_axes(G=G, S=S)
+    odd = checks.flag("odd", odd)
+    if readout is not None:
+        readout = _readouts(readout, K, S.shape[:-3])
+        teacher_readout = checks.array("teacher_readout", teacher_readout, (len(T),), symbols="(M,)")
     if T.shape[0] != K or np.linalg.matrix_rank(scaled) < P:
         return None
     with np.errstate(over="ignore"):
@@ -267,6 +295,15 @@ def mode_residuals(G: ArrayLike, S: ArrayLike, T: ArrayLike, strengths: ArrayLik
     own = np.diagonal(G, axis1=-2, axis2=-1)
     mixed = np.diagonal(S @ np.swapaxes(renumbered, -1, -2) @ inverse.T, axis1=-2, axis2=-1)
     return (own - 2.0 * mixed + teacher) / teacher
+
+
+def _readouts(values: ArrayLike, K: int, lead: tuple[int, ...]) -> np.ndarray:
+    """Second layers (..., K) of students with these leading axes."""
+    values = checks.real("readout", values)
+    if values.ndim == 0 or values.shape[-1] != K or values.shape[:-1] not in ((), lead):
+        raise ShapeError(f"readout must have shape (..., K) = {(*lead, K)}, without an axis of times; got "
+                         f"{values.shape}")
+    return values
 
 
 def _made_of(scaled, inverse, T):
@@ -344,6 +381,11 @@ def _on_log_grid(alpha, values, logarithm):
     return grid, np.interp(grid, x, np.log(values) if logarithm else values)
 
 
+def _width(decades, grid):
+    """Points of a running mean over so many decades of α; a few times the curve at most, as its ends are repeated."""
+    return int(min(round(decades * np.log(10.0) / (grid[1] - grid[0])), 4 * grid.size))
+
+
 def _smooth(curve, width):
     """Running mean over ``width`` points (odd), with the ends repeated."""
     if width <= 1:
@@ -384,11 +426,14 @@ def find_plateaus(alpha: ArrayLike, error: ArrayLike, slope: float = 0.3, promin
     Raises
     ------
     ShapeError, ParameterError
-        If an argument is no array of real numbers.
+        If an array is none of real numbers or of another shape, or an option is out of range.
     """
     from scipy.signal import find_peaks
 
-    alpha, error = checks.real("alpha", alpha), checks.real("error", error)
+    alpha, error = _curves(alpha, error, "error")
+    slope, prominence = checks.number("slope", slope), checks.number("prominence", prominence, 0.0)
+    smoothing = checks.number("smoothing", smoothing, 0.0, maximum=MOST_DECADES)
+    floor = checks.number("floor", floor, 0.0)
     reached: Any = np.flatnonzero(error <= floor) if floor > 0.0 else []
     if len(reached):
         alpha, error = alpha[:reached[0]], error[:reached[0]]
@@ -396,8 +441,7 @@ def find_plateaus(alpha: ArrayLike, error: ArrayLike, slope: float = 0.3, promin
     if prepared is None:
         return []
     grid, curve = prepared
-    step = grid[1] - grid[0]
-    width = int(round(smoothing * np.log(10.0) / step))
+    step, width = grid[1] - grid[0], _width(smoothing, grid)
     curve = _smooth(curve, width | 1)
     steepness = _smooth(-np.gradient(curve, step), width // 2 | 1)
     minima, found_with = find_peaks(-steepness, prominence=0.0)
@@ -445,16 +489,17 @@ def specialization_steps(alpha: ArrayLike, values: ArrayLike, smoothing: float =
     Raises
     ------
     ShapeError, ParameterError
-        If an argument is no array of real numbers.
+        If an array is none of real numbers or of another shape, or an option is out of range.
     """
     from scipy.signal import find_peaks
 
-    prepared = _on_log_grid(checks.real("alpha", alpha), checks.real("values", values), logarithm=False)
+    smoothing = checks.number("smoothing", smoothing, 0.0, maximum=MOST_DECADES)
+    height = checks.number("height", height, 0.0)
+    prepared = _on_log_grid(*_curves(alpha, values, "values"), logarithm=False)
     if prepared is None:
         return np.array([])
     grid, curve = prepared
-    step = grid[1] - grid[0]
-    width = int(round(smoothing * np.log(10.0) / step)) | 1
+    step, width = grid[1] - grid[0], _width(smoothing, grid) | 1
     rate = _smooth(np.gradient(_smooth(curve, width), step), width)
     peaks, _ = find_peaks(rate, height=height, prominence=0.2 * max(rate.max(), height))
     return np.exp(grid[peaks])
@@ -480,9 +525,13 @@ def overlap_deviation(Q: ArrayLike, R: ArrayLike, Q_theory: ArrayLike, R_theory:
     Raises
     ------
     ShapeError, ParameterError
-        If an argument is no array of real numbers.
+        If an array is none of real numbers or of another shape, or an option is out of range.
     """
-    Q, R = checks.real("Q", Q), checks.real("R", R)
-    Q_theory, R_theory = checks.real("Q_theory", Q_theory), checks.real("R_theory", R_theory)
+    R = checks.matrices("R", R, symbols="(..., K, M)")
+    K, M = R.shape[-2:]
+    Q = checks.matrices("Q", Q, K, K, "(..., K, K)")
+    Q_theory = checks.matrices("Q_theory", Q_theory, K, K, "(..., K, K)")
+    R_theory = checks.matrices("R_theory", R_theory, K, M, "(..., K, M)")
+    checks.leading_axes(Q=Q, R=R, Q_theory=Q_theory, R_theory=R_theory)
     squares = ((Q - Q_theory) ** 2).sum((-2, -1)) + ((R - R_theory) ** 2).sum((-2, -1))
     return np.sqrt(squares / (Q.shape[-1] * Q.shape[-2] + R.shape[-1] * R.shape[-2]))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 from onlinemode import checks
 from onlinemode.activations import ACTIVATIONS, NAMES, Activation
 from onlinemode.errors import ParameterError
-from onlinemode.inputs import Gaussian, Inputs
+from onlinemode.inputs import Gaussian, Inputs, check_inputs
 from onlinemode.inputs import from_dict as inputs_from_dict
 
 if TYPE_CHECKING:
@@ -103,10 +103,9 @@ class Problem:
         object.__setattr__(self, "weight_decay", checks.number("weight_decay", self.weight_decay, 0.0))
         object.__setattr__(self, "batch", checks.integer("batch", self.batch, 1, MAX_BATCH))
         if not isinstance(self.rates, LearningRates):
-            raise ParameterError(f"rates must be a LearningRates, such as LearningRates(xi_in=1.0); got {self.rates!r}")
-        if not isinstance(self.inputs, Inputs):
-            raise ParameterError("inputs must be one of the classes of onlinemode.inputs, such as Rademacher(); got "
-                                 f"{self.inputs!r:.80}")
+            raise ParameterError("rates must be a LearningRates, such as LearningRates(xi_in=1.0); got "
+                                 f"{checks.one_line(self.rates)}")
+        check_inputs(self.inputs)
 
     @property
     def trains(self) -> bool:

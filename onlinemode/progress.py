@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+from onlinemode import checks
 from onlinemode.errors import ParameterError
 
 
@@ -104,7 +105,8 @@ def shown(progress, title: str = ""):
     elif callable(progress):
         yield progress
     else:
-        raise ParameterError(f"progress must be True, False or a function that is given reports; got {progress!r}")
+        raise ParameterError("progress must be True, False or a function that is given reports; got "
+                             f"{checks.one_line(progress)}")
 
 
 class PointsBar:

@@ -31,6 +31,7 @@ from onlinemode.state import OrderParameters, Weights
 from onlinemode.trajectory import Trajectory, read_start, start_arrays
 
 MAX_SEED = 2**64 - 1
+MAX_REPLICAS = 2**24  # as many as random numbers tell apart
 SHORTEST_ALPHA = 1e-50  # the solvers of SciPy do not return from shorter times
 
 
@@ -115,6 +116,7 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     micro: docs/theory, section 3; chain: docs/theory, section 7; ode: docs/theory, sections 2.2 to 2.6.  Which
     results are equal to the bit, and where: docs/theory, section 4.5.
     """
+    checks.number("checkpoint_every", checkpoint_every, above=0.0)
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint, checkpoint_every)
     checks.instance("problem", problem, Problem)
@@ -126,10 +128,8 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
         raise EngineError(f"engine {engine} has no option {unknown[0]!r}; it has {', '.join(known)}")
     alpha = checks.number("alpha", alpha, above=0.0)
     if alpha < SHORTEST_ALPHA:
-        raise ParameterError(f"alpha must be at least {SHORTEST_ALPHA:g}; got {alpha!r}")
+        raise ParameterError(f"alpha must be at least {SHORTEST_ALPHA:g}; got {alpha:g}")
     seed = checks.integer("seed", seed, 0, MAX_SEED)
-    from onlinemode.kernels.random.philox import MAX_REPLICAS
-
     replicas = checks.integer("replicas", replicas, 1, MAX_REPLICAS)
     if can.theory and replicas > 1 and not starts.differ:
         raise EngineError(f"engine {engine} is deterministic and has one replica a start; got replicas = {replicas}: "
@@ -137,7 +137,7 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     checks.choice("keep", keep, KEEP)
     quantiles = quantile_levels(quantiles)
     if N is not None:
-        N = checks.integer("N", N, 1, initial.MAX_N)
+        N = checks.inputs(N)
     if starts.N is not None:
         if N is not None and N != starts.N:
             raise ParameterError(f"N must be that of the weights, {starts.N}; got {N}: leave it out")
@@ -145,6 +145,7 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     going_on = starts.states is not None
     if starts.N is None and N is not None and not can.theory and not going_on:
         starts.in_dimensions(N)
+    store_weights, store_final = checks.flag("store_weights", store_weights), checks.flag("store_final", store_final)
     if store_weights and starts.N is None and not going_on:
         raise ParameterError("store_weights needs a start that is Weights; got OrderParameters (always stored)")
     if store_weights and starts.differ and not going_on:
@@ -154,7 +155,6 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     if checkpoint is not None and not can.checkpoints:
         raise EngineError(f"engine {engine} has no checkpoints: its runs are short; leave checkpoint out")
 
-    store_weights, store_final = bool(store_weights), bool(store_final)
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()}
     call = {"alpha": alpha, "engine": engine, "N": N, "seed": seed, "replicas": replicas, "keep": keep,
             "save_at": count_or_times(save_at).tolist(), "quantiles": list(quantiles), "store_final": store_final,
@@ -199,6 +199,7 @@ def repeat(run: Trajectory, progress: bool | Callable | None = None) -> Trajecto
         If the run began from the user's own weights, or goes on from another one, and these weights were
         not stored; or if the data set that it drew its inputs from is not there.
     """
+    checks.instance("run", run, Trajectory)
     try:
         run.problem.inputs.available()
     except FileError as problem:
@@ -210,13 +211,13 @@ def repeat(run: Trajectory, progress: bool | Callable | None = None) -> Trajecto
     return simulate(run.problem, _rebuild_start(run), progress=progress, store_weights=stored, **call)
 
 
-def resume(path: str | PathLike[str] | Checkpoint, progress: bool | Callable | None = None,
+def resume(path: str | PathLike[str], progress: bool | Callable | None = None,
            checkpoint: str | PathLike[str] | None = None, checkpoint_every: float | None = None) -> Trajectory:
     """Go on with a run from its checkpoint; the result is that of the run without a break, to the bit.
 
     Parameters
     ----------
-    path : str, path or Checkpoint
+    path : str or path
         What ``simulate(..., checkpoint=path)`` wrote.
     progress : bool or callable, optional
         As in :func:`simulate`.

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from onlinemode import checks
 from onlinemode.display import Described
 from onlinemode.errors import OverlapError, ParameterError
+from onlinemode.inputs import Inputs, check_inputs
 
 if TYPE_CHECKING:
-    from onlinemode.inputs import Inputs
     from onlinemode.kernels.rule.step import Factors
 
 # Overlaps from a paper's table have about six digits; a covariance may miss positivity by as much.
@@ -125,7 +125,7 @@ class Weights(_Sizes):
         """Number of inputs."""
         return self.xi_in.shape[1]
 
-    def order_parameters(self, inputs: "Inputs | None" = None) -> "OrderParameters":
+    def order_parameters(self, inputs: Inputs | None = None) -> "OrderParameters":
         """The overlaps of these weights: G = XΩXᵀ/N, S = XΩBᵀ/N, T = BΩBᵀ/N, and the small factors.
 
         Parameters
@@ -141,8 +141,10 @@ class Weights(_Sizes):
         Raises
         ------
         ParameterError, FileError
-            If the inputs have another N, or their data cannot be had.
+            If the inputs are no Inputs or have another N, or their data cannot be had.
         """
+        if inputs is not None:
+            check_inputs(inputs)
         times_covariance = (lambda rows: rows) if inputs is None else inputs.covariance(self.N)
         teacher = times_covariance(self.teacher)
         return OrderParameters(
@@ -230,7 +232,14 @@ class OrderParameters(_Sizes):
         -------
         bool
             True where all entries are close.
+
+        Raises
+        ------
+        ParameterError
+            If it is no OrderParameters, or a tolerance is negative.
         """
+        checks.instance("other", other, OrderParameters)
+        rtol, atol = checks.number("rtol", rtol, 0.0), checks.number("atol", atol, 0.0)
         pairs = [(getattr(self, entry.name), getattr(other, entry.name)) for entry in fields(self)]
         return all(one.shape == two.shape and np.allclose(one, two, rtol=rtol, atol=atol) for one, two in pairs)
 

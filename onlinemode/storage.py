@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from onlinemode import checks
 from onlinemode.array_files import Arrays, BadFile, one_line
 from onlinemode.errors import FileError
 
@@ -19,7 +20,7 @@ from onlinemode.errors import FileError
 @contextmanager
 def replacing(path, mode="wb"):
     """Write to a temporary file beside ``path`` and rename it when the block ends without an error."""
-    path = Path(path)
+    path = Path(checks.path("the path of a file", path))
     temporary = temporary_name(path)
     try:
         is_there(path)
@@ -80,7 +81,7 @@ def archive_path(path):
 
 def check_writable(path):
     """Raise FileError unless a file can be made beside ``path``, before any work is done."""
-    path = Path(path)
+    path = Path(checks.path("the path of a file", path))
     if os.path.isdir(path):
         raise FileError(f"cannot write {path}: it is a folder; give a file name")
     try:
@@ -121,7 +122,7 @@ def read_archive(path, kind):
     FileError
         If the file is missing, truncated, not an .npz, or an archive of something else.
     """
-    kinds = (kind,) if isinstance(kind, str) else kind
+    path, kinds = Path(checks.path("the path of a file", path)), (kind,) if isinstance(kind, str) else kind
     kind = kinds[0]
     try:
         with Arrays(path, compressed=False) as archive:

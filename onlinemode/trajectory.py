@@ -205,7 +205,13 @@ class Trajectory(Described):
         -------
         OrderParameters
             Common to all replicas unless they had different students.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such replica.
         """
+        replica = checks.integer("replica", replica, 0, self.replicas - 1)
         if self.starts is None:
             return self.initial
         return OrderParameters(T=self.T, teacher_readout=self.teacher_readout,
@@ -284,7 +290,8 @@ class Trajectory(Described):
 
     @property
     def _scaled(self):
-        return self.xi_out * self.strengths[..., None, :]
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.xi_out * self.strengths[..., None, :]
 
     @cached_property
     def Q(self) -> NDArray[np.float64]:
@@ -295,7 +302,8 @@ class Trajectory(Described):
     @cached_property
     def R(self) -> NDArray[np.float64]:
         """Overlaps of student and teacher units, R = A diag(s) S, (draws, n, K, M); docs/theory, section 2.1."""
-        return self._scaled @ self.S
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._scaled @ self.S
 
     @cached_property
     def generalization_error(self) -> NDArray[np.float64]:
@@ -360,10 +368,16 @@ class Trajectory(Described):
         -------
         list of Plateau
             In the order of time.
+
+        Raises
+        ------
+        ParameterError
+            If the replica is not kept, or an option is out of range.
         """
         options = {"floor": max(LEAST_ERROR, self.info.atol or 0.0)} | options
         if not self.info.theory:
             options = {"smoothing": 0.3, "prominence": 0.2} | options
+        replica = checks.integer("replica", replica, 0, self.draws - 1)
         return observables.find_plateaus(self.alpha, self.generalization_error[replica], **options)
 
     def specialization_steps(self, replica: int = 0, **options: float) -> NDArray[np.float64]:
@@ -380,7 +394,13 @@ class Trajectory(Described):
         -------
         array of floats
             The α of each step, ascending.
+
+        Raises
+        ------
+        ParameterError
+            If the replica is not kept, or an option is out of range.
         """
+        replica = checks.integer("replica", replica, 0, self.draws - 1)
         return observables.specialization_steps(self.alpha, self.specialization[replica], **options)
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -47,7 +47,7 @@ BAD = {
     "size": (["simulate", "--preset", "paper", "--student-size", "1"], "got student_size = 1.0: leave it out"),
     "nodes": (["ode", "--activation", "tanh", "--nodes", "1000"], "nodes must be a power of 2; got 1000"),
     "solver": (["simulate", "--method", "euler"], "'euler' is not one of 'LSODA', 'DOP853'"),
-    "tolerance": (["simulate", "--rtol", "0"], "rtol must be a finite number > 0 and ≤ 0.1; got 0.0"),
+    "tolerance": (["simulate", "--rtol", "0"], "rtol must be a finite number ≥ 2.3e-14 and ≤ 0.1; got 0.0"),
     "no step": (["simulate", "--N", "50", "--alpha", "0.001"], "makes 0.05 steps; it must be at least one"),
     "endless": (["simulate", "--N", "10", "--alpha", "1e300"], "at most 2^62"),
     "out is here": (["simulate", "--out", "."], "it is a folder; give a file name"),

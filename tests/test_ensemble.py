@@ -257,8 +257,8 @@ def test_bad_starts(name, engine):
     (dict(store_weights=True), ParameterError, "store_weights needs one start for all replicas; got a callable: leave "
      "it out, recipes of onlinemode.initial are stored anyway"),
     (dict(N=31), ParameterError, "N must be that of the weights, 30; got 31: leave it out"),
-    (dict(keep="summary", replicas=10**8, save_at=1000, engine="chain"), ParameterError,
-     "quantiles of 100,000,000 replicas at 1000 times need 16391.3 GiB of memory; it must be at most 4 GiB: give fewer "
+    (dict(keep="summary", replicas=10**7, save_at=1000, engine="chain"), ParameterError,
+     "quantiles of 10,000,000 replicas at 1000 times need 1639.1 GiB of memory; it must be at most 4 GiB: give fewer "
      "replicas"),
     (dict(keep="summary", replicas=10**6, save_at=1000), ParameterError, "give fewer replicas, or save_at = 24"),
     (dict(replicas=2**24 + 1), ParameterError, "replicas must be a whole number ≥ 1 and ≤ 16777216; got 16777217"),

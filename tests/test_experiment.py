@@ -121,7 +121,7 @@ def test_bad_names(change, words):
 @pytest.mark.parametrize("change, words", [
     ({"alpha": 0.0}, "alpha must be a finite number > 0"), ({"N": 10**16}, "N must be a whole number ≥ 1 and ≤ "),
     ({"seed": -1}, "seed must be a whole number ≥ 0 and ≤ "), ({"eta": -1.0}, "learning rate xi_in must be"),
-    ({"K": 2.5}, "K must be a whole number ≥ 1; got 2.5"), ({"M": 4}, "M must equal K = 3; got 4"),
+    ({"K": 2.5}, "K must be a whole number ≥ 1 and ≤ 10000; got 2.5"), ({"M": 4}, "M must equal K = 3; got 4"),
     ({"init": "committee", "P": 2}, "P is K = 3; got 2: leave P out"), ({"inputs": "gauss"}, "inputs must be one of"),
     ({"init": "paper", "student_size": 1.0}, "the size of the student; got student_size = 1.0: leave it out"),
     ({"engine": "chain", "precision": "float32"}, "engine chain has no option 'precision'")])

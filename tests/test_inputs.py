@@ -7,7 +7,9 @@ import math
 import pickle
 
 import numpy as np
+import plain_sgd
 import pytest
+from plain_sgd import inputs_of as samples
 
 import onlinemode as om
 from onlinemode.errors import EngineError, FileError, ParameterError, RepeatError, ShapeError
@@ -31,19 +33,6 @@ PATHS = ("G", "S", "strengths", "xi_out", "readout")
 erf = np.vectorize(math.erf)
 
 
-def samples(inputs, N, first, count, seed, replica=0, stream=None):
-    """x of consecutive samples, (count, N); tests/kernels/test_inputs_cpu.py holds them against NumPy."""
-    from onlinemode.kernels.micro.inputs import draw_inputs
-    from onlinemode.kernels.micro.sgd import tile_shape
-    from onlinemode.kernels.random.philox import Key
-
-    tiles, length = tile_shape(N)
-    out = np.empty((tiles, count, length))
-    source = inputs.source(N) if stream is None else inputs.source(N)._replace(stream=stream)
-    draw_inputs(source, N, first, count, Key(np.uint64(seed), replica), out)
-    return out.transpose(1, 0, 2).reshape(count, -1)[:, :N]
-
-
 def omega(inputs, N):
     return inputs.covariance(N)(np.eye(N))
 
@@ -55,30 +44,16 @@ def test_sgd_against_a_loop(inputs, batch, random_weights, all_rates):
     w, steps, rates = random_weights(N, K=2, M=3, P=2, seed=1), 50, all_rates
     problem = om.Problem("erf", weight_decay=0.4, batch=batch, rates=rates, inputs=inputs)
     run = om.simulate(problem, w, steps / N, seed=9, save_at=[0.0, steps / N], test_samples=300)
-    X, s, A, v, B = (np.array(getattr(w, name)) for name in ("xi_in", "strengths", "xi_out", "readout", "teacher"))
-    for step in range(steps):
-        dX, ds, dA, dv = 0.0, 0.0, 0.0, 0.0
-        for x in samples(inputs, N, step * batch, batch, 9):
-            u, nu = X @ x / math.sqrt(N), B @ x / math.sqrt(N)
-            lam = A @ (s * u)
-            e = v @ erf(lam / math.sqrt(2.0)) - w.teacher_readout @ erf(nu / math.sqrt(2.0))
-            delta = e * v * math.sqrt(2.0 / math.pi) * np.exp(-(lam**2) / 2.0)
-            a = A.T @ delta
-            dX += np.outer(s * a, x) / math.sqrt(N) / batch
-            ds += u * a / N / batch
-            dA += np.outer(delta, s * u) / N / batch
-            dv += e * erf(lam / math.sqrt(2.0)) / N / batch
-        X = (1.0 - 0.4 / N) * X - rates.xi_in * dX
-        s, A, v = s - rates.strengths * ds, A - rates.xi_out * dA, v - rates.readout * dv
-    final = {"G": X @ omega(inputs, N) @ X.T / N, "S": X @ omega(inputs, N) @ B.T / N, "strengths": s, "xi_out": A,
-             "readout": v}
+    student, O = plain_sgd.run(problem, w, steps, seed=9), omega(inputs, N)
+    B = w.teacher
+    final = student.overlaps(B, lambda rows: rows @ O)
     for name, expected in final.items():
         assert np.abs(getattr(run, name)[0, 1] - expected).max() <= 1e-12 * np.abs(expected).max(), name
-    W, O = A @ np.diag(s) @ X, omega(inputs, N)
+    W = student.xi_out @ np.diag(student.strengths) @ student.xi_in
     assert np.allclose(run.Q[0, 1], W @ O @ W.T / N, rtol=1e-12)
     assert np.allclose(run.R[0, 1], W @ O @ B.T / N, rtol=1e-12)
     x = samples(inputs, N, 0, 300, 9, stream=7).astype(np.float32).astype(float)
-    f = erf(x @ W.T / math.sqrt(2.0 * N)) @ v - erf(x @ B.T / math.sqrt(2.0 * N)) @ w.teacher_readout
+    f = erf(x @ W.T / math.sqrt(2.0 * N)) @ student.readout - erf(x @ B.T / math.sqrt(2.0 * N)) @ w.teacher_readout
     assert run.error[0, 1] == pytest.approx((f**2).mean() / 2.0, rel=1e-10)
     assert run.error_se[0, 1] == pytest.approx((f**2 / 2.0).std(ddof=1) / math.sqrt(300.0), rel=1e-8)
     assert np.array_equal(run.generalization_error, run.error)
@@ -337,7 +312,7 @@ OVERLAPS = om.initial.committee(N, K=2).order_parameters()
 BAD = {
     "exponent": (lambda: PowerLaw(-1.0), ParameterError, "exponent of the power law must be a finite .* ≥ 0; got -1"),
     "exponent NaN": (lambda: PowerLaw(math.nan), ParameterError, "exponent of the power law .* got nan"),
-    "D": (lambda: HiddenManifold(0), ParameterError, "D, the number of latent variables, must be .* ≥ 1; got 0"),
+    "D": (lambda: HiddenManifold(0), ParameterError, "D, the number of latent variables, must be .* ≥ 1 and .*; got 0"),
     "manifold": (lambda: HiddenManifold(3, "tanh"), ParameterError, "hidden manifold must be .* erf, sign; got 'tanh'"),
     "manifold seed": (lambda: HiddenManifold(3, seed=-1), ParameterError, "seed of the hidden manifold must be"),
     "negative eigenvalue": (lambda: Spectrum([1.0, -0.1]), ParameterError, "≥ 0 and not all 0; got -0.1 to 1"),
@@ -368,7 +343,7 @@ BAD = {
                      r"needs i.i.d. Gaussian inputs; got Uniform\(\)"),
     "overlaps": (lambda: om.simulate(om.Problem(inputs=PowerLaw(1.0)), OVERLAPS, 1.0, N=N), EngineError,
                  "vectors of given overlaps for inputs with independent entries .*PowerLaw.*: start from Weights"),
-    "test samples": (lambda: simulate(Rademacher(), test_samples=1), ParameterError, "test_samples must .* ≥ 2; got 1"),
+    "test samples": (lambda: simulate(Rademacher(), test_samples=1), ParameterError, "test_samples must .* got 1"),
     "parse": (lambda: parse("gauss"), ParameterError, "inputs must be one of gaussian, .* FILE.npy:raw; got 'gauss'"),
     "parse exponent": (lambda: parse("power-law:steep"), ParameterError, "must be one of .* got 'power-law:steep'"),
     "parse manifold": (lambda: parse("manifold:erf"), ParameterError, "inputs must be one of .* got 'manifold:erf'"),

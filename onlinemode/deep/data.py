@@ -198,7 +198,7 @@ def idx(folder: str | PathLike[str], name: str | None = None) -> Dataset:
     ShapeError
         If the numbers of images and labels disagree.
     """
-    folder = Path(folder)
+    folder = Path(checks.path("the path of a folder", folder))
     if not os.path.isdir(folder):
         raise FileError(f"cannot read {folder}: there is no such folder; give one with the four IDX files "
                         f"({', '.join(FILES.values())}, .gz or not)")
@@ -229,7 +229,7 @@ def arrays(path: str | PathLike[str]) -> Dataset:
     ShapeError, ParameterError
         If shapes or counts disagree, or an entry is not finite.
     """
-    path = Path(path)
+    path = Path(checks.path("the path of a file", path))
     try:
         with Arrays(path) as archive:
             missing = [key for key in FILES if key not in archive.names]
@@ -279,6 +279,8 @@ def find(name: str, folder: str | PathLike[str] | None = None) -> Dataset:
     FileError
         If there is none of these.
     """
+    if not isinstance(name, str):
+        raise FileError(f"a data set has a name, such as fashion-mnist; got {checks.one_line(name)}")
     if name == "gaussian-mixture":
         return gaussian_mixture()
     if str(name).endswith(".npz"):

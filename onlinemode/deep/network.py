@@ -369,7 +369,7 @@ class Network:
         return [self.xp.concatenate(arrays) for arrays in zip(*parts)]
 
     def _inputs(self, x) -> np.ndarray:
-        if not hasattr(x, "get"):  # not of the graphics card, which has arrays of numbers alone
+        if not _on_card(x):  # which has arrays of numbers alone
             x = checks.real("inputs", x)
         x = self.xp.asarray(x, dtype=self.precision)
         if x.ndim != 2 or x.shape[1] != self.sizes[0] or len(x) == 0:
@@ -400,7 +400,9 @@ class Network:
         ShapeError, ParameterError
             If they do not fit.
         """
-        return self.xp.asarray(self._loss.targets(y.get() if hasattr(y, "get") else y, self.sizes[-1], self.precision))
+        given: Any = y
+        given = given.get() if _on_card(given) else given
+        return self.xp.asarray(self._loss.targets(given, self.sizes[-1], self.precision))
 
     # -- copies and files ---------------------------------------------------------------------
 
@@ -495,6 +497,11 @@ def parameter_shapes(sizes, variant, modes):
     return shapes
 
 
+def _on_card(array):
+    """Whether an array is one of a graphics card."""
+    return hasattr(array, "get") and hasattr(array, "dtype")
+
+
 def checked_sizes(sizes):
     """At least two sizes, as a tuple."""
     try:
@@ -513,9 +520,9 @@ def checked_modes(modes, sizes, variant):
         return None
     if variant == "SVD":
         return tuple(min(pair) for pair in zip(sizes, sizes[1:]))
-    if np.ndim(modes) == 0:
-        modes = [modes] * (len(sizes) - 1)
-    modes = tuple(checks.integer("the number of modes P", P, 1) for P in modes)
+    several = checks.entries(modes)
+    several = [modes] * (len(sizes) - 1) if several is None else several
+    modes = tuple(checks.integer("the number of modes P", P, 1) for P in several)
     if len(modes) != len(sizes) - 1:
         raise ShapeError(f"modes must be one number, or one for each of the {len(sizes) - 1} layers; got {len(modes)}")
     if variant == "1L1P" and len(set(modes)) > 1:

@@ -82,6 +82,8 @@ def train(network: Network, dataset: Dataset, epochs: int | None = None, batch: 
     arguments = checked(network, dataset, {"epochs": epochs, "batch": batch, "rate": rate, "halve_every": halve_every,
                                             "decay": decay, "seed": seed})
     checks.number("checkpoint_every", checkpoint_every, above=0.0)
+    if not (progress is None or callable(progress)):
+        raise ParameterError(f"progress must be a function that is given reports; got {checks.one_line(progress)}")
     if checkpoint is not None:
         _check_free(checkpoint)
     trainer = _Trainer(network.copy(), dataset, arguments, note)
@@ -358,7 +360,7 @@ def checked(network, dataset, given):
     return {"epochs": checks.integer("epochs", values["epochs"], 0), "batch": batch,
             "rate": checks.number("rate", values["rate"], above=0.0),
             "halve_every": checks.integer("halve_every", values["halve_every"], 1),
-            "decay": checks.number("decay", values["decay"], 0.0), "seed": checks.integer("seed", values["seed"], 0)}
+            "decay": checks.number("decay", values["decay"], 0.0), "seed": checks.integer("seed", given["seed"], 0)}
 
 
 def _check_free(path):

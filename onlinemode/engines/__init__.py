@@ -6,6 +6,7 @@ when it is first asked for; and one line here.
 
 from importlib import import_module
 
+from onlinemode import checks
 from onlinemode.engines.base import Capabilities, Engine, Options
 from onlinemode.errors import EngineError
 
@@ -79,6 +80,6 @@ def capabilities_of(name: str) -> Capabilities:
 
 
 def _known(name):
-    if name not in ENGINES:
-        raise EngineError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}")
+    if not isinstance(name, str) or name not in ENGINES:
+        raise EngineError(f"engine must be one of {', '.join(ENGINES)}; got {checks.one_line(name)}")
     return name

@@ -79,10 +79,11 @@ class Device(Choice):
         EngineError
             If it is none of the names.
         """
+        from onlinemode import checks
         from onlinemode.errors import EngineError
 
-        if value not in self.names:
-            raise EngineError(f"device must be one of {', '.join(self.names)}; got {value!r}")
+        if not isinstance(value, str) or value not in self.names:
+            raise EngineError(f"device must be one of {', '.join(self.names)}; got {checks.one_line(value)}")
         return value
 
 
@@ -94,9 +95,12 @@ class Whole:
     ----------
     minimum : int
         The least.
+    maximum : int, optional
+        The largest; by default any.
     """
 
     minimum: int
+    maximum: int | None = None
 
     def checked(self, name: str, value: Any) -> int:
         """The value, if it is right.
@@ -120,7 +124,7 @@ class Whole:
         """
         from onlinemode import checks
 
-        return checks.integer(name, value, self.minimum)
+        return checks.integer(name, value, self.minimum, self.maximum)
 
 
 @dataclass(frozen=True)
@@ -167,10 +171,11 @@ class Positive:
 
     Parameters
     ----------
-    maximum : float, optional
-        The largest; by default any finite number.
+    minimum, maximum : float, optional
+        The least and the largest; by default any.
     """
 
+    minimum: float | None = None
     maximum: float | None = None
 
     def checked(self, name: str, value: Any) -> float:
@@ -195,7 +200,8 @@ class Positive:
         """
         from onlinemode import checks
 
-        return checks.number(name, value, above=0.0, maximum=self.maximum)
+        above = 0.0 if self.minimum is None else None
+        return checks.number(name, value, self.minimum, above=above, maximum=self.maximum)
 
 
 def option(kind: Choice | Whole | PowerOfTwo | Positive, default: Any, help: str, usual: str | None = None) -> Any:

@@ -49,8 +49,8 @@ class Checkpoint:
     """
 
     def __init__(self, path, every=EVERY, note=None, restored=None):
-        self.path, self.every, self.note = Path(path), checks.number("checkpoint_every", every, above=0.0), note
         check_writable(path)
+        self.path, self.every, self.note = Path(path), checks.number("checkpoint_every", every, above=0.0), note
         if is_there(self.path) and (restored is None or not self.path.samefile(restored["path"])):
             _refuse_to_replace(self.path)
         self._restored = restored

@@ -133,6 +133,26 @@ class Replica:
         """G, S, strengths, xi_out and readout at one saved time or several."""
         return tuple(getattr(self, name)[rows] for name in OVERLAPS)
 
+    def cut_beyond_bounds(self, first=0):
+        """Make saved times unknown from that on, ``first`` or later, at which an overlap of the student is no number.
+
+        Returns
+        -------
+        bool
+            Whether there is one.
+        """
+        G, _, strengths, xi_out, readout = self.state(slice(first, self.saved))
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = xi_out * strengths[:, None, :]
+            Q = scaled @ G @ np.swapaxes(scaled, -1, -2)
+        numbers = np.isfinite(Q).all((1, 2)) & np.isfinite(G).all((1, 2)) & np.isfinite(readout).all(1)
+        if numbers.all():
+            return False
+        self.counts[1] = first + int(numbers.argmin())
+        for name in self.path_names:
+            getattr(self, name)[self.saved:] = np.nan
+        return True
+
     def error_of(self, G, S, strengths, xi_out, readout):
         """ε_g from the overlaps."""
         return generalization_error(self.problem.activation, G, S, self.overlaps.T, strengths, xi_out, readout,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from onlinemode import checks
 from onlinemode.errors import ParameterError
 from onlinemode.experiment import Experiment
 from onlinemode.labelled import need
@@ -82,6 +83,7 @@ def sweep(make: Experiment | Callable[..., Experiment] | str, over: dict[Any, An
         If the extra ``sweep`` is not installed.
     """
     need("xarray")
+    overwrite, retry = checks.flag("overwrite", overwrite), checks.flag("retry", retry)
     plan = plan_of(make, {} if over is None else over, seeds, replicas, keep)
     if plan.kept.runs and store is None:
         raise ParameterError(f'"{kept.RUNS}" are kept in files: name a folder with store')
@@ -124,7 +126,7 @@ def make_points(results: Memory | Store, executor: Any = None, workers: int | No
     hashes = {words: given.sha256 for words, given in plan.data.items()}
     job = Job(plan.recipe, plan.grid.names, plan.kept, data, kernel_version(), None if executor is None else 1,
               hashes, plan.recipe.code())
-    if executor in (None, "threads"):
+    if executor is None or (isinstance(executor, str) and executor == "threads"):
         provide(job)
     try:
         place = place_of(executor, job, workers, getattr(results, "path", None))

@@ -10,6 +10,7 @@ import numpy as np
 
 from onlinemode import checks
 from onlinemode.array_files import check_is_file
+from onlinemode.checks import one_line
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.storage import cannot_read
 
@@ -106,7 +107,7 @@ def grid_of(over: dict, seeds: int | Sequence[int] | None, recipe: Any) -> Grid:
     ParameterError, FileError
     """
     if not isinstance(over, dict) or not (over or seeds is not None):
-        raise ParameterError(f"over must name what is swept and its values, such as {EXAMPLE}; got {over!r:.80}")
+        raise ParameterError(f"over must name what is swept and its values, such as {EXAMPLE}; got {one_line(over)}")
     axes = [_axis(key, values, recipe) for key, values in over.items()]
     if seeds is not None:
         axes.append(_axis("seed", _seeds(seeds), recipe))
@@ -122,7 +123,7 @@ def grid_of(over: dict, seeds: int | Sequence[int] | None, recipe: Any) -> Grid:
 
 
 def _seeds(seeds):
-    if isinstance(seeds, (str, Sequence, np.ndarray)):
+    if isinstance(seeds, (str, Sequence)) or (isinstance(seeds, np.ndarray) and seeds.ndim > 0):
         return seeds
     return range(checks.integer("seeds", seeds, 1, MOST_POINTS))
 
@@ -134,7 +135,7 @@ def _axis(key, values, recipe):
         names, rows = _read_csv(values)
     names = tuple(name.strip() if isinstance(name, str) else name for name in names)
     if not names or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
-        raise ParameterError(f"what is swept has a name, or a tuple of different names; got {key!r:.80}")
+        raise ParameterError(f"what is swept has a name, or a tuple of different names; got {one_line(key)}")
     kinds = [recipe.kind(name) for name in names]
     if several:
         rows = _rows(names, values)
@@ -144,7 +145,7 @@ def _axis(key, values, recipe):
                           for name, value, kind in zip(names, row, kinds)) for row in rows)
     for name, column in zip(names, zip(*checked)):
         if len({isinstance(value, str) for value in column}) > 1:
-            raise ParameterError(f"the values of {name} must be words or numbers, not both; got {column[:8]!r:.80}")
+            raise ParameterError(f"the values of {name} must be words or numbers, not both; got {one_line(column[:8])}")
     if not checked or len(set(checked)) < len(checked):
         raise ParameterError(f"the values of {', '.join(names)} must differ, and be at least one; got "
                              f"{[row[0] if len(row) == 1 else row for row in checked[:8]]}")
@@ -160,15 +161,16 @@ def _converted(name, value, kind):
     if kind is None:
         kind = type(value) if not isinstance(value, str) else _kind_of_word(value)
         if kind not in (bool, int, float, str):
-            raise ParameterError(f"the values of {name} must be numbers, words, or True and False; got {value!r:.80}")
+            raise ParameterError(f"the values of {name} must be numbers, words, or True and False; got "
+                                 f"{one_line(value)}")
     if kind is bool:
         value = {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
         if not isinstance(value, bool):
-            raise ParameterError(f"{name} must be true or false; got {value!r:.80}")
+            raise ParameterError(f"{name} must be true or false; got {one_line(value)}")
         return value
     if kind is str:
         if not isinstance(value, str):
-            raise ParameterError(f"{name} must be a word; got {value!r:.80}")
+            raise ParameterError(f"{name} must be a word; got {one_line(value)}")
         return value
     number = value
     if isinstance(value, str):
@@ -196,12 +198,21 @@ def _sequence(name, values, kind):
     if isinstance(values, str):
         is_range = kind is not str and _is_range(values)
         return _range(name, values, kind) if is_range else [part.strip() for part in values.split(",")]
-    if not hasattr(values, "__iter__") or isinstance(values, (bytes, dict)):
+    if (length := _length(values)) > MOST_POINTS:
+        raise ParameterError(f"a sweep has at most {MOST_POINTS:,} points; got {length:,} for {name}")
+    several = None if isinstance(values, (bytes, dict)) else checks.entries(values)
+    if several is None:
         raise ParameterError(f"the values of {name} must be a sequence, such as a list, or words such as '0:1:11'; got "
-                             f"{values!r:.80}")
-    if hasattr(values, "__len__") and len(values) > MOST_POINTS:
-        raise ParameterError(f"a sweep has at most {MOST_POINTS:,} points; got {len(values):,} for {name}")
-    return list(values)
+                             f"{one_line(values)}")
+    return several
+
+
+def _length(values):
+    """How many there are, before they are listed; 0 where that is not known."""
+    try:
+        return len(values)
+    except TypeError:
+        return 0
 
 
 def _is_range(text):
@@ -215,13 +226,14 @@ def _range(name, text, kind):
             raise ValueError
         low, high, points = float(parts[0]), float(parts[1]), int(parts[2])
     except ValueError:
-        raise ParameterError(f"a range is FROM:TO:COUNT or FROM:TO:COUNT:log; got {text!r} for {name}") from None
+        raise ParameterError(f"a range is FROM:TO:COUNT or FROM:TO:COUNT:log; got {one_line(text)} for "
+                             f"{name}") from None
     logarithmic = len(parts) == 4
     if points > MOST_POINTS:
         raise ParameterError(f"a sweep has at most {MOST_POINTS:,} points; got {points:,} for {name}")
     if points < 2 or not np.isfinite([low, high]).all() or (logarithmic and min(low, high) <= 0.0):
-        raise ParameterError(f"a range has at least 2 points, finite ends, and positive ones with log; got {text!r} "
-                             f"for {name}")
+        raise ParameterError("a range has at least 2 points, finite ends, and positive ones with log; got "
+                             f"{one_line(text)} for {name}")
     values = np.geomspace(low, high, points) if logarithmic else np.linspace(low, high, points)
     if kind is int:  # some may fall together
         return [int(value) for value in dict.fromkeys(np.rint(values))]
@@ -235,11 +247,11 @@ def _rows(names, values):
     values = values.tolist() if hasattr(values, "tolist") else values
     if not isinstance(values, (list, tuple)) or not all(isinstance(row, (list, tuple)) for row in values):
         raise ParameterError(f"the values of {', '.join(names)} must be rows, such as [(2, 2), (3, 2)]; got "
-                             f"{values!r:.80}")
+                             f"{one_line(values)}")
     for number, row in enumerate(values, 1):
         if len(row) != len(names):
             raise ParameterError(f"every point of {', '.join(names)} has {len(names)} values; point {number} has "
-                                 f"{len(row)}: {row!r:.80}")
+                                 f"{len(row)}: {one_line(row)}")
     return [tuple(value.strip() if isinstance(value, str) else value for value in row) for row in values]
 
 

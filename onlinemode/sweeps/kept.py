@@ -1,11 +1,11 @@
 """What is kept of a point: how its run ended, in numbers, and observables at the saved times of the sweep."""
 
 import math
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from onlinemode import checks
 from onlinemode.ensemble import OBSERVABLES as OF_ENSEMBLES
 from onlinemode.errors import ParameterError
 from onlinemode.labelled import OBSERVABLES
@@ -132,15 +132,15 @@ def checked(keep: Any, statistics: bool) -> tuple[tuple[str, ...], bool]:
     ParameterError
         If one is not known, or no statistics over replicas are made of it.
     """
-    if not isinstance(keep, (str, Iterable)):
-        raise ParameterError(f"keep must be names of observables; got {keep!r:.80}")
-    names = (keep,) if isinstance(keep, str) else tuple(keep)
+    names = (keep,) if isinstance(keep, str) else checks.entries(keep)
+    if names is None:
+        raise ParameterError(f"keep must be names of observables; got {checks.one_line(keep)}")
     known = OF_ENSEMBLES if statistics else tuple(OBSERVABLES)
     for name in names:
-        if name not in known and name != RUNS:
+        if not isinstance(name, str) or name not in (*known, RUNS):
             rule = "of a sweep whose replicas are summarised (keep = 'summary') " if statistics else ""
             raise ParameterError(f"what is kept of a point {rule}can be {', '.join(known)}, and {RUNS} (whole "
-                                 f"trajectories); got {name!r:.80}")
+                                 f"trajectories); got {checks.one_line(name)}")
     return tuple(dict.fromkeys(name for name in names if name != RUNS)), RUNS in names
 
 

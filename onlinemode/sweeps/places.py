@@ -345,26 +345,28 @@ def place_of(executor: Any, job: Job, workers: int | None = None, folder: Any = 
         if workers is None else checks.integer("workers", workers, 1)
     if executor is None:
         return Here(job)
-    if executor == "threads":
+    words = executor if isinstance(executor, str) else ""
+    if words == "threads":
         return Threads(job, count)
-    if executor == "processes":
+    if words == "processes":
         return Processes(job, count)
-    if executor == "dask":
+    if words == "dask":
         cluster, client = local_cluster(count)
         return Cluster(job, client, owned=True, cluster=cluster)
-    if isinstance(executor, str) and "://" in executor:
-        return Cluster(job, client_of(executor), owned=True)
+    if "://" in words:
+        return Cluster(job, client_of(words), owned=True)
     if (client := _client_in(executor)) is not None:
         return Cluster(job, client, pool=None if executor is client else executor)
     if isinstance(executor, Executor) or callable(getattr(executor, "submit", None)):
         return Foreign(job, executor, workers, folder)
-    raise ParameterError(f"{RULE}; got {executor!r:.80}")
+    raise ParameterError(f"{RULE}; got {checks.one_line(executor)}")
 
 
 def sends_data(executor: Any) -> bool:
     """Whether workers get data sets: this process has them, a cluster gets them once; others read the files."""
-    return executor in (None, "threads", "dask") or _client_in(executor) is not None or (
-        isinstance(executor, str) and "://" in executor)
+    if isinstance(executor, str):
+        return executor in ("threads", "dask") or "://" in executor
+    return executor is None or _client_in(executor) is not None
 
 
 def _client_in(executor):

@@ -15,6 +15,7 @@ from onlinemode.experiment import DRAWN, OPTIONS_OF, Experiment, first_of
 from onlinemode.labelled import dimensions
 from onlinemode.runtime.checkpoint import kernel_version
 from onlinemode.runtime.saved_times import count_or_times, save_times
+from onlinemode.simulation import MAX_REPLICAS
 from onlinemode.sweeps.axes import DIMENSIONS, Axis, Grid, grid_of, words_of
 from onlinemode.sweeps.kept import Kept, Variable, checked
 from onlinemode.sweeps.recipe import ExperimentRecipe, FunctionRecipe, recipe_of
@@ -82,7 +83,8 @@ def plan_of(make: Any, over: dict, seeds: Any = None, replicas: int | None = Non
     if replicas is not None:
         if not isinstance(recipe, ExperimentRecipe):
             raise ParameterError(f"replicas are those of the experiments that {recipe.name} makes; leave replicas out")
-        recipe = ExperimentRecipe(recipe.experiment.replace(replicas=checks.integer("replicas", replicas, 1)))
+        replicas = checks.integer("replicas", replicas, 1, MAX_REPLICAS)
+        recipe = ExperimentRecipe(recipe.experiment.replace(replicas=replicas))
     grid = grid_of(over, seeds, recipe)
     _check_options(recipe, grid)
     first = _one_possible(recipe, grid)
@@ -99,13 +101,14 @@ def plan_of(make: Any, over: dict, seeds: Any = None, replicas: int | None = Non
 
 
 def _check_labels(plan):
-    """Raise ParameterError where an argument of a function has the name of a result."""
+    """Raise ParameterError where what is swept has the name of a result."""
     taken = set(plan.variables).union({"replica", "alpha"}, *(each.dims for each in plan.variables.values()))
     for axis in plan.grid.axes:
         for label in (axis.dim, *(DIMENSIONS.get(name, name) for name in axis.names)):
             if label in taken:
-                raise ParameterError(f"{label} is a name of the results, and cannot be swept: give the argument "
-                                     "another name")
+                of_function = isinstance(plan.recipe, FunctionRecipe)
+                raise ParameterError(f"{label} is a name of the results, and cannot be swept: "
+                                     + ("give the argument another name" if of_function else "leave it out of keep"))
 
 
 def _check_options(recipe, grid):
@@ -181,7 +184,7 @@ def _values_of(name, first, grid, recipe):
 def _times(first, grid, recipe):
     """The saved times of the whole sweep; a count is spread up to its last time, from the shortest step on."""
     alpha, N, engines = (_values_of(name, first, grid, recipe) for name in ("alpha", "N", "engine"))
-    last, sizes = max(alpha), {value for value in N if value is not None}
+    last, sizes = max(alpha), {value for value in N if value is not None and 1 <= value <= checks.MAX_N}
     largest = max(sizes, default=None)
     whole_steps = len(sizes) == 1 and not _all_theory(engines)
     given = count_or_times(first.save_at).ndim > 0

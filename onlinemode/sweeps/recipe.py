@@ -8,12 +8,13 @@ import importlib
 import inspect
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
+from onlinemode import checks
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.experiment import DRAWN, Experiment
 from onlinemode.storage import cannot_read
@@ -44,7 +45,7 @@ class ExperimentRecipe:
             If it cannot be swept.
         """
         if name not in KINDS:
-            raise ParameterError(f"a sweep can be over {', '.join(KINDS)}; got {name!r}")
+            raise ParameterError(f"a sweep can be over {', '.join(KINDS)}; got {checks.one_line(name)}")
         if self.experiment.overlaps is not None and name in DRAWN:
             raise ParameterError(f"{name} cannot be swept: the student and its teacher are those of the overlaps of "
                                  "the experiment")
@@ -90,8 +91,22 @@ class FunctionRecipe:
                 raise pickle.PicklingError
             pickle.dumps(self.function)
         except Exception:
+            given = name or checks.one_line(self.function)
             raise ParameterError("make must be an Experiment, or a function that other processes can import, at the "
-                                 f"top level of a module or FILE.py:NAME; got {name or self.function!r:.80}") from None
+                                 f"top level of a module or FILE.py:NAME; got {given}") from None
+
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """The arguments of the function by their names.
+
+        Raises
+        ------
+        ParameterError
+            If Python does not know them, as of int.
+        """
+        try:
+            return inspect.signature(self.function).parameters
+        except ValueError:
+            raise ParameterError(f"make must be a function whose arguments have names; got {self.name}") from None
 
     def kind(self, name: str) -> None:
         """Any type.
@@ -101,7 +116,7 @@ class FunctionRecipe:
         ParameterError
             If the function has no such argument.
         """
-        parameters = inspect.signature(self.function).parameters
+        parameters = self.parameters()
         if name not in parameters and not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
             raise ParameterError(f"{self.name} has no argument {name!r}; it has {', '.join(parameters) or 'none'}")
 
@@ -218,13 +233,13 @@ def recipe_of(make: Any) -> ExperimentRecipe | FunctionRecipe:
     if isinstance(make, str):
         module, colon, name = make.rpartition(":")
         if not colon or not name.isidentifier():
-            raise ParameterError(f"make must be FILE.py:NAME or MODULE:NAME; got {make!r}")
+            raise ParameterError(f"make must be FILE.py:NAME or MODULE:NAME; got {checks.one_line(make)}")
         if module.endswith(".py"):
             return FunctionRecipe(FunctionOfFile(module, name))
         try:
             return FunctionRecipe(getattr(importlib.import_module(module), name))
         except (ImportError, AttributeError, ValueError) as problem:
-            raise ParameterError(f"make = {make!r} cannot be imported: {problem}") from None
+            raise ParameterError(f"make = {checks.one_line(make)} cannot be imported: {problem}") from None
     if not callable(make):
         raise ParameterError("make must be an onlinemode.Experiment, a function that returns one, or its name; got "
                              f"{type(make).__name__}")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from onlinemode import checks
 from onlinemode.array_files import one_line
 from onlinemode.errors import FileError, OnlineModeError
 from onlinemode.labelled import need
-from onlinemode.storage import cannot_read, temporary_name
+from onlinemode.storage import cannot_read, is_there, temporary_name
 from onlinemode.sweeps import metadata
 from onlinemode.sweeps.dataset import attributes, coords_of, readable
 from onlinemode.sweeps.tiles import Tiles
@@ -101,9 +102,13 @@ def reading(path: Path) -> Iterator[None]:
 
 def open_folder(path: Any) -> "xarray.Dataset":
     """The Dataset of a folder, see :func:`onlinemode.open_sweep`."""
-    xarray, path = need("xarray"), Path(path)
+    xarray, path = need("xarray"), Path(checks.path("the path of a sweep", path))
     need("zarr")
-    if not path.exists():
+    try:
+        there = is_there(path)
+    except (OSError, ValueError) as problem:
+        raise FileError(cannot_read(path, problem)) from None
+    if not there:
         raise FileError(cannot_read(path, "there is no such folder"))
     if not (path / RESULTS).is_dir():
         raise FileError(f"{path} is not the folder of a sweep: there is no {RESULTS} in it")

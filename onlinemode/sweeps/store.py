@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from onlinemode import checks
 from onlinemode.claims import Held, Lock
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.labelled import need
@@ -106,8 +107,8 @@ class Store:
 
     def __init__(self, plan: Any, path: Any, overwrite: bool = False, retry: bool = False):
         need("zarr")
-        if not isinstance(path, (str, os.PathLike)):
-            raise ParameterError(f"store must be the path of a folder; got {path!r:.80}")
+        if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+            raise ParameterError(f"store must be the path of a folder; got {checks.one_line(path)}")
         self.path, self.plan = Path(path), plan
         self._buffers: dict[tuple, dict[str, np.ndarray]] = {}
         self._changed: set[tuple] = set()

@@ -83,9 +83,9 @@ class Fluctuations(Described):
         Raises
         ------
         ParameterError
-            If there is no such observable.
+            If there is no such observable, or N is no number of inputs.
         """
-        gradient = self._gradient(self._function(observable))
+        N, gradient = checks.inputs(N), self._gradient(self._function(observable))
         variance = np.einsum("nd...,nde,ne...->n...", gradient, self.covariance, gradient)
         return np.sqrt(np.maximum(variance, 0.0) / N)
 
@@ -109,9 +109,9 @@ class Fluctuations(Described):
         Raises
         ------
         ParameterError
-            If there is no such observable.
+            If there is no such observable, or N is no number of inputs.
         """
-        observable = self._function(observable)
+        N, observable = checks.inputs(N), self._function(observable)
         gradient = self._gradient(observable)
         shift = np.einsum("nd...,nd->n...", gradient, self.bias)
         values, vectors = np.linalg.eigh(self.covariance)
@@ -169,6 +169,7 @@ class Fluctuations(Described):
         ParameterError
             If there is no such observable.
         """
+        width = checks.number("width", width, 0.0)
         centre = self.mean_field(observable) + self.mean_shift(observable, N)
         half = width * self.standard_deviation(observable, N)
         return centre - half, centre + half
@@ -178,8 +179,9 @@ class Fluctuations(Described):
             return observable
         known = {"generalization_error": self._error, "Q": self._Q, "R": self._R, "rho": self._rho,
                  "specialization": self._specialization}
-        if observable not in known:
-            raise ParameterError(f"observable must be a function or one of {', '.join(known)}; got {observable!r}")
+        if not isinstance(observable, str) or observable not in known:
+            raise ParameterError(f"observable must be a function or one of {', '.join(known)}; got "
+                                 f"{checks.one_line(observable)}")
         return known[observable]
 
     def _Q(self, G, S, strengths, xi_out, readout):
@@ -265,6 +267,10 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
         If the problem has mini-batches, relu units or inputs other than i.i.d. Gaussian, if nothing is
         trained, if the mean-field equations diverge, or if an argument is not one of these.
     """
+    if not hasattr(problem, "activations"):
+        raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")
+    if not (progress is None or callable(progress)):
+        raise ParameterError(f"progress must be a function that is given reports; got {checks.one_line(progress)}")
     if not problem.activations[0].smooth:
         raise ParameterError("the linear-noise theory needs a smooth activation (erf, linear or tanh); got "
                              f"{problem.activation}, whose drift jumps at the quadrature nodes")

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from onlinemode import checks
 from onlinemode.activations import NAMES
 from onlinemode.blocks import StateLayout
+from onlinemode.errors import ShapeError
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED, normal_nodes, teacher_factor
 
 CLOSED_FORM = ("erf", "linear")  # activations whose equations of motion need no nodes, where both networks have them
@@ -144,13 +145,26 @@ def generalization_error(activation: str, G: ArrayLike, S: ArrayLike, T: ArrayLi
     Raises
     ------
     ParameterError, ShapeError
-        For an unknown activation, and arrays that are not of real numbers.
+        For an unknown activation, and arrays that are not of real numbers or do not fit together.
     """
     arrays = {"G": G, "S": S, "T": T, "strengths": strengths, "xi_out": xi_out, "readout": readout,
               "teacher_readout": teacher_readout}
     checked = [checks.real(name, value) for name, value in arrays.items()]
+    _check_shapes(dict(zip(arrays, checked)))
     error = signed_error(activation, *checked, teacher_activation)  # type: ignore[call-arg]
     return np.where(error < 0.0, 0.0, error)
+
+
+def _check_shapes(arrays):
+    """Raise ShapeError unless the arrays of :func:`generalization_error` fit together."""
+    sizes = [arrays[name].shape[-1:] or (0,) for name in ("readout", "teacher_readout", "strengths")]
+    (K,), (M,), (P,) = sizes
+    lead = arrays["readout"].shape[:-1]
+    for name, shape in {"T": (M, M), "teacher_readout": (M,), "readout": (*lead, K), "strengths": (*lead, P),
+                        "xi_out": (*lead, K, P), "G": (*lead, P, P), "S": (*lead, P, M)}.items():
+        if arrays[name].shape != shape or 0 in shape[len(lead):]:
+            raise ShapeError(f"{name} must have the shape that goes with the other arrays, {shape}; got "
+                             f"{arrays[name].shape}")
 
 
 def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout, teacher_activation=None):
@@ -161,13 +175,13 @@ def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readou
     if activation != teacher_activation or activation not in MOMENTS:
         return _error_over_nodes((activation, teacher_activation), G, S, T, (strengths, xi_out, readout,
                                                                              teacher_readout))
-    scaled = xi_out * strengths[..., None, :]
-    R = scaled @ S
-    Q = scaled @ G @ np.swapaxes(scaled, -1, -2)
-    T = np.broadcast_to(T, R.shape[:-2] + T.shape)
-    Z = np.concatenate([np.concatenate([Q, R], -1), np.concatenate([np.swapaxes(R, -1, -2), T], -1)], -2)
-    w = np.concatenate([readout, np.broadcast_to(-teacher_readout, readout.shape[:-1] + teacher_readout.shape)], -1)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # of states beyond all bounds
+        scaled = xi_out * strengths[..., None, :]
+        R = scaled @ S
+        Q = scaled @ G @ np.swapaxes(scaled, -1, -2)
+        T = np.broadcast_to(T, R.shape[:-2] + T.shape)
+        Z = np.concatenate([np.concatenate([Q, R], -1), np.concatenate([np.swapaxes(R, -1, -2), T], -1)], -2)
+        w = np.concatenate([readout, np.broadcast_to(-teacher_readout, readout.shape[:-1] + teacher_readout.shape)], -1)
         return 0.5 * np.einsum("...i,...ij,...j->...", w, MOMENTS[activation](Z), w)
 
 

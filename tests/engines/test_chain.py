@@ -164,7 +164,7 @@ def test_huge_N_follows_the_mean_field_equations():
     ({"N": None}, EngineError, "engine chain needs N when it starts from overlaps; got None"),
     ({"N": 2}, ParameterError, "N must be at least 6, the rank of the overlaps; got 2"),
     ({"N": 4}, ParameterError, "N must be at least 6, the rank of the overlaps; got 4"),
-    ({"replicas": 0}, ParameterError, "replicas must be a whole number ≥ 1; got 0"),
+    ({"replicas": 0}, ParameterError, "replicas must be a whole number ≥ 1 and ≤ 16777216; got 0"),
     ({"precision": "float32"}, EngineError, "engine chain has no option 'precision'"),
 ])
 def test_bad_calls(arguments, error, message):

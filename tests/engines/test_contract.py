@@ -1,6 +1,7 @@
 """What every engine promises, whatever it does inside."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -136,11 +137,11 @@ def test_saved_times_do_not_change_the_run(engine, problem, start):
     ([0.0, 2.0], "save_at must hold ascending times between 0 and alpha = 1; got 0 ... 2"),
     ([-0.5, 1.0], "save_at must hold ascending times between 0 and alpha = 1; got -0.5 ... 1"),
     ([0.5, 0.2], "save_at must hold ascending times between 0 and alpha = 1; got 0.5 ... 0.2"),
-    (1, "save_at must be a whole number ≥ 2; got 1"),
-    (2.5, "save_at must be a whole number ≥ 2; got 2.5"),
+    (1, "save_at must be a whole number ≥ 2 and ≤ 10000000; got 1"),
+    (2.5, "save_at must be a whole number ≥ 2 and ≤ 10000000; got 2.5"),
     ([0.0, np.nan], r"save_at must be finite; entry (1,) is nan"),
     ([], "save_at must not be empty; got shape (0,)"),
-    ("often", "save_at must be a whole number ≥ 2; got 'often'"),
+    ("often", "save_at must be a whole number ≥ 2 and ≤ 10000000; got 'often'"),
 ])
 def test_bad_save_at(engine, problem, start, save_at, message):
     with pytest.raises(ValueError) as caught:
@@ -224,6 +225,22 @@ def test_divergence_keeps_what_was_reached(engine, start, tmp_path):
     assert_same(om.load(tmp_path / "run.npz"), run)
 
 
+@pytest.mark.parametrize("engine", ["micro", "chain"])
+@pytest.mark.parametrize("fields", [{"rates": om.LearningRates(strengths=1e308)}, {"weight_decay": 1e30},
+                                    {"rates": om.LearningRates(xi_in=1e308)}], ids=str)
+def test_overlaps_that_are_no_numbers_are_divergence(engine, fields):
+    """Not a completed run with infinite overlaps, and no warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run = om.simulate(om.Problem(**fields), om.initial.committee(12, K=2, M=3, seed=1), 5.0, engine,
+                          save_at=[0.0, 0.25, 0.5, 1.0, 5.0])
+        assert run.status == [om.Status.DIVERGED]
+        known = np.isfinite(run.G).all((0, 2, 3))
+        assert 0 < known.sum() < 5 and np.all(np.diff(known.astype(int)) <= 0)
+        assert np.array_equal(np.isfinite(run.Q).all((0, 2, 3)), known)
+        repr(run), run.ensemble, run.to_xarray()
+
+
 @pytest.mark.parametrize("arguments, error, message", [
     ({"colour": "red"}, EngineError, "engine {engine} has no option 'colour'; it has "),
     ({"N": 40}, ParameterError, "N must be that of the weights, 41; got 40: leave it out"),
@@ -233,7 +250,7 @@ def test_divergence_keeps_what_was_reached(engine, start, tmp_path):
     ({"alpha": -1}, ParameterError, "alpha must be a finite number > 0; got -1"),
     ({"seed": -1}, ParameterError, "seed must be a whole number ≥ 0 and ≤ 18446744073709551615; got -1"),
     ({"seed": 2**64}, ParameterError, "got 18446744073709551616"),
-    ({"replicas": 0}, ParameterError, "replicas must be a whole number ≥ 1; got 0"),
+    ({"replicas": 0}, ParameterError, "replicas must be a whole number ≥ 1 and ≤ 16777216; got 0"),
     ({"problem": {"eta": 1.0}}, ParameterError, "problem must be an onlinemode.Problem; got dict"),
     ({"start": np.ones(3)}, ParameterError, "start must be Weights or OrderParameters; got ndarray"),
 ])

@@ -1,13 +1,14 @@
 """The blocked kernel of N-dimensional SGD against a plain NumPy loop over the same samples."""
 
-import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import plain_sgd
 import pytest
 from numba import njit
 
+import onlinemode as om
 from onlinemode.activations import NAMES
 from onlinemode.kernels.micro.sgd import (
     Networks,
@@ -29,10 +30,6 @@ from onlinemode.kernels.rule.step import DIVERGENCE_LIMIT, Factors, Rates, Rule
 SEED = np.uint64(987654321)
 STEPS = 203  # no multiple of any block length below
 ALL = Rates(0.7, 0.3, 0.5, 0.2)
-G = {"erf": lambda z: np.array([math.erf(a / math.sqrt(2.0)) for a in z]), "linear": lambda z: z,
-     "relu": lambda z: np.maximum(z, 0.0), "tanh": np.tanh}
-SLOPE = {"erf": lambda z: math.sqrt(2.0 / math.pi) * np.exp(-z**2 / 2.0), "linear": np.ones_like,
-         "relu": lambda z: (z > 0.0).astype(float), "tanh": lambda z: 1.0 - np.tanh(z) ** 2}
 
 
 @pytest.fixture
@@ -40,28 +37,14 @@ def sequential(input_vector):
     """The rule of docs/theory, sections 1.2 and 1.3, one step after the other."""
 
     def run(weights, rates, kappa, sigma, activation, batch, first, steps, replica):
-        X, s, A, v = (np.array(value) for value in (weights.xi_in, weights.strengths, weights.xi_out, weights.readout))
-        B, v_star, N = weights.teacher, weights.teacher_readout, weights.N
-        g, slope = G[activation], SLOPE[activation]
+        problem = om.Problem(activation, sigma, kappa, batch, om.LearningRates(*rates))
+        student = plain_sgd.student_of(weights)
         for sample in range(first * batch, (first + steps) * batch, batch):
-            dX, ds, dA, dv = np.zeros_like(X), np.zeros_like(s), np.zeros_like(A), np.zeros_like(v)
-            for number in range(sample, sample + batch):
-                x = input_vector(N, number, SEED, replica)
-                u, nu = X @ x / math.sqrt(N), B @ x / math.sqrt(N)
-                lam = A @ (s * u)
-                y = v_star @ g(nu) + sigma * single_normal(STREAM_LABEL_NOISE, replica, number, SEED)
-                e = v @ g(lam) - y
-                delta = e * v * slope(lam)
-                a = A.T @ delta
-                dX += np.outer(s * a, x) / math.sqrt(N)
-                ds += u * a / N
-                dA += np.outer(delta, s * u) / N
-                dv += e * g(lam) / N
-            X = (1.0 - kappa / N) * X - rates.xi_in * dX / batch
-            s = s - rates.strengths * ds / batch
-            A = A - rates.xi_out * dA / batch
-            v = v - rates.readout * dv / batch
-        return X, s, A, v
+            numbers = range(sample, sample + batch)
+            student = plain_sgd.step(problem, weights, student,
+                                     [input_vector(weights.N, number, SEED, replica) for number in numbers],
+                                     [single_normal(STREAM_LABEL_NOISE, replica, number, SEED) for number in numbers])
+        return student
 
     return run
 

@@ -246,11 +246,14 @@ class _ChainReplica(Replica):
             if stop[0]:
                 break
             diverged = simulation.advance(state, self.counts, stop, self.number)
-        if not diverged:
-            self.end = self._end(state)
+        end = None if diverged else self._end(state)
         self.G, self.S, self.strengths, self.xi_out, self.readout = self.state(slice(None))
         self.error[:self.saved] = self._errors()
         self.counts[1], self.paths = self.saved, None
+        if self.cut_beyond_bounds():
+            self.counts[0] = simulation.steps[simulation.shown][self.saved]
+            return True
+        self.end = end
         return diverged
 
     def _stand_still(self, state):

@@ -14,7 +14,8 @@ ERROR_NODES = 2**13
 def overlaps(modes, teacher_factor):
     """G and S from modes (..., frame vectors, P) and L_B (M, r_B)."""
     columns = np.swapaxes(modes, -1, -2)
-    return columns @ modes, columns[..., :teacher_factor.shape[1]] @ teacher_factor.T
+    with np.errstate(over="ignore", invalid="ignore"):
+        return columns @ modes, columns[..., :teacher_factor.shape[1]] @ teacher_factor.T
 
 
 def at_the_end(states, N):
@@ -58,8 +59,9 @@ def errors(problem, start, state, modes):
     o = start.overlaps
     values = np.array(generalization_error(problem.activation, G, S, o.T, strengths, xi_out, readout, o.teacher_readout,
                                            problem.teacher_activation))
-    scale = (readout**2).sum(-1) + (o.teacher_readout**2).sum()
-    small = np.flatnonzero(values < EXACT_BELOW * scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = (readout**2).sum(-1) + (o.teacher_readout**2).sum()
+        small = np.flatnonzero(values < EXACT_BELOW * scale)
     if len(small):
         modes, *factors = (np.ascontiguousarray(values[small]) for values in (modes, strengths, xi_out, readout))
         exact = np.empty(len(small))

@@ -218,7 +218,7 @@ class _MicroReplica(Replica):
                 if made < want:
                     return True
             self._save(i, networks, fresh)
-            if not (np.all(np.isfinite(self.G[i])) and np.all(np.isfinite(self.xi_out[i]))):
+            if self.cut_beyond_bounds(i):
                 return True
         return False
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from onlinemode.engines import base
 from onlinemode.engines.base import Capabilities, Choice, Device, Whole, option
 
+MOST_TEST_SAMPLES = 10**9  # a loss of each is kept
+
 CAPABILITIES = Capabilities(makes_vectors=True)
 
 
@@ -31,5 +33,5 @@ class Options(base.Options):
     device: str = option(Device(), "cpu", "Where it runs: cpu, cuda (an NVIDIA device), or auto (cuda where there is "
                                           "one and the run is large).")
     threads: int | None = option(Whole(1), None, "Over replicas, then inside trajectories of large N.", "all cores")
-    test_samples: int | None = option(Whole(2), None, "Fresh samples that measure the error.",
+    test_samples: int | None = option(Whole(2, MOST_TEST_SAMPLES), None, "Fresh samples that measure the error.",
                                       "10000 where the overlaps do not tell it")

@@ -6,6 +6,8 @@ from onlinemode.engines import base
 from onlinemode.engines.base import Capabilities, Choice, Positive, PowerOfTwo, Whole, option
 from onlinemode.theory.defaults import DEFAULT_NODES, NODE_SEED
 
+LEAST_RTOL = 2.3e-14  # a hundred times the rounding of float64: the solvers of SciPy take no less
+
 CAPABILITIES = Capabilities(theory=True, checkpoints=False, inputs="independent")
 
 
@@ -27,7 +29,7 @@ class Options(base.Options):
 
     method: str = option(Choice(("LSODA", "DOP853", "RK45", "Radau", "BDF")), "LSODA",
                          "ODE solver: LSODA, DOP853, RK45, Radau or BDF.")
-    rtol: float | None = option(Positive(maximum=0.1), None, "Relative tolerance of the ODE.", "1e-9; relu 1e-5")
+    rtol: float | None = option(Positive(LEAST_RTOL, 0.1), None, "Relative tolerance of the ODE.", "1e-9; relu 1e-5")
     atol: float | None = option(Positive(), None, "Absolute tolerance of the ODE.", "1e-12; relu 1e-7")
     nodes: int = option(PowerOfTwo(64, 2**24), DEFAULT_NODES, "Quadrature nodes for tanh and relu.")
     node_seed: int = option(Whole(0), NODE_SEED, "Seed of the quadrature nodes.")

@@ -1,0 +1,91 @@
+"""Online SGD as a reader of docs/theory.md, sections 1.2 and 1.3, writes it in NumPy: one sample after the other."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from onlinemode.kernels.micro.inputs import draw_inputs
+from onlinemode.kernels.micro.sgd import tile_shape
+from onlinemode.kernels.random.normals import single_normal
+from onlinemode.kernels.random.philox import STREAM_LABEL_NOISE, Key
+
+ACTIVITY = {"erf": np.vectorize(lambda z: math.erf(z / math.sqrt(2.0)), otypes=[float]), "linear": lambda z: z,
+            "relu": lambda z: np.maximum(z, 0.0), "tanh": np.tanh}
+SLOPE = {"erf": lambda z: math.sqrt(2.0 / math.pi) * np.exp(-z**2 / 2.0), "linear": np.ones_like,
+         "relu": lambda z: (z > 0.0).astype(float), "tanh": lambda z: 1.0 - np.tanh(z) ** 2}
+
+
+class Student(NamedTuple):
+    """What learns."""
+
+    xi_in: np.ndarray  # (P, N)   X
+    strengths: np.ndarray  # (P,)   s
+    xi_out: np.ndarray  # (K, P)   A
+    readout: np.ndarray  # (K,)   v
+
+    def overlaps(self, teacher, covariance=lambda rows: rows):
+        """G, S, s, A and v by their names, for inputs of a covariance."""
+        X, N = covariance(self.xi_in), self.xi_in.shape[1]
+        return {"G": X @ self.xi_in.T / N, "S": X @ teacher.T / N, "strengths": self.strengths, "xi_out": self.xi_out,
+                "readout": self.readout}
+
+
+def student_of(weights):
+    """The student of some Weights."""
+    return Student(*(np.array(getattr(weights, name)) for name in Student._fields))
+
+
+def step(problem, weights, student, inputs, noises):
+    """The student after one step.
+
+    Parameters
+    ----------
+    problem : Problem
+    weights : Weights
+        Have the teacher.
+    student : Student
+    inputs : array (batch, N)
+    noises : array (batch,)
+        Normals, of the labels.
+    """
+    (X, s, A, v), B, N, rates = student, weights.teacher, weights.N, problem.rates
+    g, slope = ACTIVITY[problem.activation], SLOPE[problem.activation]
+    of_teacher = ACTIVITY[problem.teacher_activation or problem.activation]
+    dX, ds, dA, dv = (np.zeros_like(each) for each in student)
+    for x, zeta in zip(inputs, noises):
+        u, nu = X @ x / math.sqrt(N), B @ x / math.sqrt(N)
+        field = A @ (s * u)
+        error = v @ g(field) - weights.teacher_readout @ of_teacher(nu) - problem.noise * zeta
+        delta = error * v * slope(field)
+        a = A.T @ delta
+        dX += np.outer(s * a, x) / math.sqrt(N) / problem.batch
+        ds += u * a / N / problem.batch
+        dA += np.outer(delta, s * u) / N / problem.batch
+        dv += error * g(field) / N / problem.batch
+    return Student((1.0 - problem.weight_decay / N) * X - rates.xi_in * dX, s - rates.strengths * ds,
+                   A - rates.xi_out * dA, v - rates.readout * dv)
+
+
+def inputs_of(kind, N, first, count, seed, replica=0, stream=None):
+    """x of consecutive samples of micro, (count, N); tests/kernels/test_inputs_cpu.py holds them against NumPy."""
+    tiles, length = tile_shape(N)
+    out = np.empty((tiles, count, length))
+    source = kind.source(N) if stream is None else kind.source(N)._replace(stream=stream)
+    draw_inputs(source, N, first, count, Key(np.uint64(seed), replica), out)
+    return out.transpose(1, 0, 2).reshape(count, -1)[:, :N]
+
+
+def label_noises(first, count, seed, replica=0):
+    """Normals of the labels of consecutive samples of micro, (count,)."""
+    return np.array([single_normal(STREAM_LABEL_NOISE, replica, sample, np.uint64(seed))
+                     for sample in range(first, first + count)])
+
+
+def run(problem, weights, steps, seed, replica=0):
+    """The student after so many steps with the samples of micro."""
+    student, batch = student_of(weights), problem.batch
+    for sample in range(0, steps * batch, batch):
+        student = step(problem, weights, student, inputs_of(problem.inputs, weights.N, sample, batch, seed, replica),
+                       label_noises(sample, batch, seed, replica))
+    return student
