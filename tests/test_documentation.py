@@ -11,12 +11,12 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from sources import COMMAND_LINE, PACKAGE, ROOT
 
 import onlinemode as om
 from onlinemode.cli import deep, main
 from onlinemode.sweeps import kept
 
-ROOT = Path(__file__).resolve().parents[1]
 REFERENCE, THEORY = ROOT / "docs" / "reference", ROOT / "docs" / "theory"
 NUMBER = r"\d+(?:\.\d+)?"
 
@@ -193,11 +193,11 @@ def test_numbers_are_found_in_words():
 
 
 def test_sections_that_are_named_exist():
-    patterns = ("*.md", "docs/**/*.md", "benchmarks/*.md", "onlinemode/**/*.py", "cli/*.py", "benchmarks/*.py",
-                "figures/*.py", "tests/**/*.py")
+    patterns = ("*.md", "docs/**/*.md", "benchmarks/*.md", "benchmarks/*.py", "figures/*.py", "tests/**/*.py")
     files = [path for pattern in patterns for path in ROOT.glob(pattern) if path != Path(__file__)]
+    files += [*PACKAGE.rglob("*.py"), *COMMAND_LINE.glob("*.py")]
     named = {path: named_in(path.read_text("utf-8")) for path in files}
-    assert {path.relative_to(ROOT).as_posix(): set(numbers) - set(SECTIONS) for path, numbers in named.items()
+    assert {str(path): set(numbers) - set(SECTIONS) for path, numbers in named.items()
             if set(numbers) - set(SECTIONS)} == {}
     assert sum(map(len, named.values())) > 200
 
@@ -232,9 +232,10 @@ def test_sections_become_links():
     elsewhere = ["section 2 of [SS]"]
     section_links.link_page(None, "howto/sweeps", elsewhere)
     assert elsewhere == ["section 2 of [SS]"]
-    lines = ["Theirs (docs/theory,", "    sections 2.3 and 6)."]
+    lines = ["Theirs (docs/theory,", "  sections 2.3 and 6).", "", "docs/theory, section 7.", "", "One", "docs/theory,"]
     section_links.link_docstring(None, "function", "f", None, None, lines)
-    assert lines == ["Theirs (theory, sections :ref:`2.3 <theory-2-3>` and :ref:`6 <theory-6>`)."]
+    assert lines == ["Theirs (theory, sections :ref:`2.3 <theory-2-3>` and :ref:`6 <theory-6>`).", "",
+                     "Theory, section :ref:`7 <theory-7>`.", "", "One", "docs/theory,"]
 
 
 def test_sources_are_those_of_the_list():

@@ -8,7 +8,7 @@ import re
 
 NUMBER = r"\d+(?:\.\d+)?"
 NUMBERS = rf"{NUMBER}(?:(?:, | and | to ){NUMBER})*"
-IN_DOCSTRING = re.compile(rf"docs/theory,\s+(sections?)\s+({NUMBERS})")
+IN_DOCSTRING = re.compile(rf"(\n\s*\n\s*|\.\s+)?docs/theory,\s+(sections?)\s+({NUMBERS})")
 ON_PAGE = re.compile(rf"\b([Ss]ections?) ({NUMBERS})")
 SOURCES = "theory-sources"
 SOURCE = re.compile(r"\[(LH|SS|G|CS|MT|P|HMM|vK)\](?!\()")
@@ -29,9 +29,13 @@ def label(number):
 
 def link_docstring(app, what, name, obj, options, lines):
     """Links in reStructuredText; a reference may begin on one line and end on the next."""
-    text = IN_DOCSTRING.sub(lambda found: f"theory, {found[1]} " + re.sub(
-        NUMBER, lambda number: f":ref:`{number[0]} <{label(number[0])}>`", found[2]), "\n".join(lines))
-    lines[:] = text.split("\n")
+    lines[:] = IN_DOCSTRING.sub(_with_labels, "\n".join(lines)).split("\n")
+
+
+def _with_labels(found):
+    before, words, numbers = found.groups("")
+    numbers = re.sub(NUMBER, lambda number: f":ref:`{number[0]} <{label(number[0])}>`", numbers)
+    return f"{before}{'Theory' if before else 'theory'}, {words} {numbers}"
 
 
 def link_page(app, docname, source):

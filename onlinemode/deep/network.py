@@ -33,7 +33,7 @@ class Network:
     ----------
     sizes : sequence of int, default (784, 100, 100, 10)
         Inputs, hidden units of each layer, outputs.
-    variant : str, default "1L2P"
+    variant : {"1L2P", "1L1P", "two-factor", "SVD", "dense"}, default "1L2P"
         ``"dense"``: W itself is trained.  ``"1L2P"``: ξ_in, Σ and ξ_out of every layer.  ``"1L1P"``: ξ_out of a
         layer is the transpose of the next layer's ξ_in, only the last is free.  ``"two-factor"``: Σ is 1 and
         not trained.  ``"SVD"``: |Σ|, with as many modes as W has rank, under penalties (docs/theory, section 10.3).
@@ -42,12 +42,12 @@ class Network:
     seed : int, default 0
         Of the initial factors: entries (N_in ln N_in)^(−1/6) N(0, 1), so that Var W = P/(N_in ln N_in);
         the strengths of ``"SVD"`` are uniform in (0, 1) times the same; dense weights are N(0, 2/N_in).
-    precision : str, default "float32"
-        Or ``"float64"``.
-    loss : str, default "cross-entropy"
-        Of the softmax of the outputs; or ``"mse"``, ½ Σ_k (f_k − y_k)².
-    device : str, default "cpu"
-        Or ``"cuda"``, with CuPy.
+    precision : {"float32", "float64"}, default "float32"
+        Of all arrays; initial values are drawn in float64 whatever it is.
+    loss : {"cross-entropy", "mse"}, default "cross-entropy"
+        Of the softmax of the outputs; or ½ Σ_k (f_k − y_k)².
+    device : {"cpu", "cuda"}, default "cpu"
+        Where the arrays are; "cuda" needs CuPy.
 
     Attributes
     ----------
@@ -66,7 +66,8 @@ class Network:
 
     Notes
     -----
-    C. Li and H. Huang, Phys. Rev. Research 5, L022011 (2023); dense start: K. He et al., ICCV 2015.
+    Layers and their initial values are those of C. Li and H. Huang, Phys. Rev. Research 5, L022011 (2023); dense
+    ones begin as in K. He et al., ICCV 2015.
     """
 
     sizes: tuple[int, ...]

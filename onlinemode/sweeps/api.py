@@ -43,17 +43,17 @@ def sweep(make: Experiment | Callable[..., Experiment] | str, over: dict[Any, An
         So many seeds, 0, 1, ..., or these: the last axis.
     replicas : int, optional
         Of every point, in place of those of the experiment.
-    keep : sequence of str, default ("generalization_error", "specialization")
+    keep : str or sequence of str, default ("generalization_error", "specialization")
         Names of :data:`onlinemode.labelled.OBSERVABLES`, at the saved times, of every replica (with the experiment's
         keep = "summary": their means and standard deviations); "runs": also the whole trajectories, in files of the
         folder ``store/runs``.  How each point ended is kept in any case.
-    executor : optional
+    executor : str or executor, optional
         None: this process; "threads"; "processes"; "dask", a local cluster; the address of a Dask scheduler, a
         dask.distributed Client; or any executor of concurrent.futures, of mpi4py or of a cluster.  The same numbers
         to the bit everywhere.
     workers : int, optional
         How many threads, processes or workers of a local cluster; by default the number of cores.
-    store : path, optional
+    store : str or path, optional
         A folder for the results.  Points that it has are not made again, so that an interrupted sweep goes on with
         the same call.
     overwrite : bool, default False
@@ -140,7 +140,7 @@ def open_sweep(path: str | PathLike[str]) -> "xarray.Dataset":
 
     Parameters
     ----------
-    path : path
+    path : str or path
         What ``store`` or ``onlinemode sweep --out`` named.
 
     Returns
