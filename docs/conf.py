@@ -40,6 +40,7 @@ myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "at
 myst_heading_anchors = 4
 myst_dmath_double_inline = True
 nb_execution_mode = "cache"
+nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
@@ -49,6 +50,7 @@ html_title = "onlinemode"
 html_static_path = ["_static"]
 html_css_files = ["onlinemode.css"]
 html_show_sourcelink = False
+html_sidebars = {"start": []}
 html_theme_options = {
     "navigation_with_keys": False, "show_toc_level": 2, "secondary_sidebar_items": ["page-toc"],
     "navbar_persistent": ["search-button"], "header_links_before_dropdown": 7}

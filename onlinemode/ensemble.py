@@ -188,8 +188,9 @@ def ensemble_of(alpha: ArrayLike, observables: dict[str, np.ndarray],
         quantiles[name] = np.full((len(probabilities), *shape), np.nan)
         for i in np.flatnonzero(count):
             reached = values[finite[:, i], i]
-            mean[name][i] = reached.mean(0)
+            differ = (reached != reached[0]).any(0)  # where not, as at a common start, nothing is left to rounding
+            mean[name][i] = np.where(differ, reached.mean(0), reached[0])
             quantiles[name][:, i] = np.quantile(reached, probabilities, axis=0)
             if count[i] > 1:
-                deviation[name][i] = reached.std(0, ddof=1)
+                deviation[name][i] = np.where(differ, reached.std(0, ddof=1), 0.0)
     return Ensemble(np.asarray(alpha), count, np.array(probabilities), mean, deviation, quantiles)

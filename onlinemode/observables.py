@@ -505,6 +505,31 @@ def specialization_steps(alpha: ArrayLike, values: ArrayLike, smoothing: float =
     return np.exp(grid[peaks])
 
 
+def first_time(alpha: ArrayLike, values: ArrayLike, level: float = 0.5) -> NDArray[np.float64]:
+    """The α at which a curve first reaches a level, linear between the saved times.
+
+    Parameters
+    ----------
+    alpha : array (n,)
+    values : array (..., n)
+        NaN from where a run ended early.
+    level : float, default 0.5
+
+    Returns
+    -------
+    array (...)
+        NaN where it never does.
+    """
+    alpha, values = checks.array("alpha", alpha, (None,)), checks.real("values", values)
+    there = values >= level
+    i = there.argmax(-1)
+    before = np.maximum(i - 1, 0)
+    low, high = (np.take_along_axis(values, each[..., None], -1)[..., 0] for each in (before, i))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(low < level, (level - low) / (high - low), 1.0)
+        return np.where(there.any(-1), alpha[before] + share * (alpha[i] - alpha[before]), np.nan)
+
+
 def overlap_deviation(Q: ArrayLike, R: ArrayLike, Q_theory: ArrayLike, R_theory: ArrayLike) -> NDArray[np.float64]:
     """Root mean square difference of the entries of (Q, R), along a run.
 

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-SPECIALIZED = 0.5  # the specialization at which a run counts as specialized
-
 
 def summary_of(run):
     """How a run ended, in a few numbers: means over its replicas at the last time that all of them reached.
@@ -30,8 +28,9 @@ def summary_of(run):
     row = {"status": status, "complete": complete, "alpha": float(run.alpha[last])}
     for short, name in (("error", "generalization_error"), ("specialization", "specialization")):
         row[short], row[f"{short}_se"] = _mean_and_error(run, name, last)
-    row["specialized_at"] = float(np.median([_first_time(run, values) for values in run.specialization]))
-    row["specialized_at"] = row["specialized_at"] if np.isfinite(row["specialized_at"]) else float("nan")
+    times = run.specialized_at()
+    median = float(np.median(np.where(np.isnan(times), np.inf, times)))
+    row["specialized_at"] = median if np.isfinite(median) else float("nan")
     longest = max(run.plateaus(), key=lambda plateau: plateau.stop / plateau.start, default=None)
     for name in ("start", "stop", "level"):
         row[f"plateau_{name}"] = float("nan") if longest is None else float(getattr(longest, name))
@@ -56,17 +55,3 @@ def _mean_and_error(run, name, last):
     if not values.size:
         return np.nan, np.nan
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else np.nan
-
-
-def _first_time(run, specialization):
-    """The α at which the curve first reaches SPECIALIZED, linear between saved times; infinity if it never does."""
-    there = np.flatnonzero(specialization >= SPECIALIZED)
-    if there.size == 0:
-        return np.inf
-    i = int(there[0])
-    if i == 0:
-        return float(run.alpha[0])
-    low, high = specialization[i - 1], specialization[i]
-    if not low < SPECIALIZED:  # NaN before it
-        return float(run.alpha[i])
-    return float(run.alpha[i - 1] + (SPECIALIZED - low) / (high - low) * (run.alpha[i] - run.alpha[i - 1]))

@@ -403,6 +403,10 @@ class Trajectory(Described):
         replica = checks.integer("replica", replica, 0, self.draws - 1)
         return observables.specialization_steps(self.alpha, self.specialization[replica], **options)
 
+    def specialized_at(self, level: float = 0.5) -> NDArray[np.float64]:
+        """The α at which the specialization of each draw first reaches a level, (draws,); NaN where it never does."""
+        return observables.first_time(self.alpha, self.specialization, level)
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the run to an .npz file (no pickle), whole or not at all.
 

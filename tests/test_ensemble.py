@@ -53,6 +53,16 @@ def test_statistics_are_those_of_numpy(engine):
 
 
 @pytest.mark.filterwarnings("error")
+def test_a_common_start_has_no_spread():
+    """Exactly none, at α = 0, and a mean that is its value: the rounding of sums is no fluctuation."""
+    start = om.initial.committee(50, K=3, readout="sum", seed=3)
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), start, 0.5, "chain", replicas=7, save_at=5)
+    for name, mean in run.ensemble.mean.items():
+        spread = run.ensemble.standard_deviation[name]
+        assert (mean[0] == getattr(run, name)[0, 0]).all() and (spread[0] == 0.0).all()
+    assert (run.ensemble.standard_deviation["Q"][1:] > 0.0).all()
+
+
 def test_replicas_that_end_early_count_up_to_there():
     rng = np.random.default_rng(1)
     alpha = np.arange(6.0)

@@ -340,7 +340,7 @@ BAD = {
               r"Gaussian entries; got Rademacher\(\): use engine micro"),
     "chain correlated": (lambda: simulate(PowerLaw(1.0), "chain"), EngineError, "engine chain needs .* got PowerLaw"),
     "fluctuations": (lambda: om.fluctuations(om.Problem(inputs=Uniform()), OVERLAPS, [1.0]), ParameterError,
-                     r"needs i.i.d. Gaussian inputs; got Uniform\(\)"),
+                     r"needs i.i.d. Gaussian inputs; got Uniform\(\): compare runs with each other .*z_between"),
     "overlaps": (lambda: om.simulate(om.Problem(inputs=PowerLaw(1.0)), OVERLAPS, 1.0, N=N), EngineError,
                  "vectors of given overlaps for inputs with independent entries .*PowerLaw.*: start from Weights"),
     "test samples": (lambda: simulate(Rademacher(), test_samples=1), ParameterError, "test_samples must .* got 1"),

@@ -7,6 +7,7 @@ import onlinemode as om
 from onlinemode.observables import (
     Plateau,
     find_plateaus,
+    first_time,
     specialization_steps,
 )
 
@@ -166,6 +167,31 @@ def test_specialization_steps():
     assert specialization_steps(ALPHA, np.full(400, 0.3)).size == 0
     assert specialization_steps(ALPHA, 1.0 - values).size == 0  # a fall is no step
     assert specialization_steps(ALPHA[:5], values[:5]).size == 0
+
+
+def test_first_time():
+    """Between saved times, at one, from the start, after missing values, after a fall, never; any leading axes."""
+    alpha = np.array([0.0, 1.0, 3.0, 7.0])
+    nan = np.nan
+    curves = np.array([[0.0, 0.25, 0.75, 1.0], [0.0, 0.5, 0.6, 0.1], [0.6, 0.1, 0.2, 0.9], [nan, nan, 0.7, 0.8],
+                       [0.1, 0.2, 0.3, 0.9], [0.1, 0.2, nan, nan]])
+    expected = [2.0, 1.0, 0.0, 3.0, 3.0 + 4.0 / 3.0, nan]
+    assert np.allclose(first_time(alpha, curves), expected, equal_nan=True)
+    assert np.allclose(first_time(alpha, curves.reshape(2, 3, 4)).ravel(), expected, equal_nan=True)
+    assert first_time(alpha, curves[0], level=0.8) == pytest.approx(3.8)
+
+
+def test_times_of_specialization_of_a_run():
+    start = om.initial.committee(200, K=2, readout="sum")
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.5)), start, 60.0, "chain", replicas=8, save_at=61)
+    times = run.specialized_at()
+    assert times.shape == (8,) and np.isfinite(times).any()
+    for curve, time in zip(run.specialization, times):
+        if np.isnan(time):
+            assert curve.max() < 0.5
+        else:
+            assert curve[run.alpha < time].max() < 0.5 and np.interp(time, run.alpha, curve) == pytest.approx(0.5)
+    assert (run.specialized_at(0.3) <= times)[np.isfinite(times)].all()
 
 
 def test_plateaus_and_steps_of_a_run():

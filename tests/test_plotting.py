@@ -37,6 +37,15 @@ def axes():
     return plotting.new_figure(6.0, 4.0).subplots()
 
 
+def test_notebooks_show_figures():
+    """What IPython asks a value for: a PNG of the figure's size, also where nobody has imported pyplot."""
+    figure = plotting.new_figure(3.0, 2.0, "a title")
+    figure.subplots().plot([0.0, 1.0])
+    image = figure._repr_png_()
+    assert image[:8] == b"\x89PNG\r\n\x1a\n"
+    assert [int.from_bytes(image[at:at + 4]) for at in (16, 20)] == [3.0 * figure.dpi, 2.0 * figure.dpi]
+
+
 def labels(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 

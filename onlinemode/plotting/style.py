@@ -1,5 +1,6 @@
 """What all pictures share: colours (Okabe and Ito's, which stay apart for colour-blind readers), numbers, files."""
 
+import io
 import textwrap
 import warnings
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from os import PathLike
 
 import matplotlib
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
@@ -48,6 +50,15 @@ def use_defaults() -> None:
     matplotlib.rcdefaults()
 
 
+class ShownFigure(Figure):
+    """A figure that notebooks show where it is the value of a cell, also before pyplot has been used."""
+
+    def _repr_png_(self) -> bytes:
+        image = io.BytesIO()
+        _print_png(self, image)
+        return image.getvalue()
+
+
 def new_figure(width: float, height: float, title: str | None = None) -> Figure:
     """An empty figure.
 
@@ -61,9 +72,9 @@ def new_figure(width: float, height: float, title: str | None = None) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        With constrained layout.
+        With constrained layout; notebooks show it where it is the value of a cell.
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = ShownFigure(figsize=(width, height), layout="constrained")
     if title:
         figure.suptitle(title.encode("utf-8", "backslashreplace").decode(), fontsize="medium", parse_math=False)
     return figure
@@ -99,11 +110,14 @@ def save_figure(figure: Figure, path: str | PathLike[str]) -> None:
     FileError
         If the file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     from onlinemode.storage import replacing
 
-    with replacing(path) as file, warnings.catch_warnings():
+    with replacing(path) as file:
+        _print_png(figure, file)
+
+
+def _print_png(figure, file):
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a file name in letters that the font lacks
         undisturbed(FigureCanvasAgg(figure).print_png, file)
 

@@ -275,7 +275,8 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
         raise ParameterError("the linear-noise theory needs a smooth activation (erf, linear or tanh); got "
                              f"{problem.activation}, whose drift jumps at the quadrature nodes")
     if not (problem.inputs.independent and problem.inputs.gaussian):
-        raise ParameterError(f"the linear-noise theory needs i.i.d. Gaussian inputs; got {problem.inputs!r}")
+        raise ParameterError(f"the linear-noise theory needs i.i.d. Gaussian inputs; got {problem.inputs!r}: "
+                             "compare runs with each other (onlinemode.agreement.z_between)")
     if problem.batch != 1:
         raise ParameterError(f"the linear-noise theory needs batch = 1; got {problem.batch}")
     if hasattr(overlaps, "order_parameters"):
