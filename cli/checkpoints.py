@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from onlinemode.cli.exit_codes import DONE
 from onlinemode.cli.names import hold
 from onlinemode.cli.options import OPTIONS, OUTPUT, typed_values
 
@@ -124,7 +125,7 @@ class Keeper:
         file = self.path if self.path is not None else self.resumed
         if file is None:
             return code
-        if code == 0:
+        if code == DONE:
             for each in self._files:
                 Path(each).unlink(missing_ok=True)
             return code

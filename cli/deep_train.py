@@ -21,14 +21,13 @@ from onlinemode.cli.deep_options import (
     make_network,
     resolve,
 )
+from onlinemode.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from onlinemode.cli.names import PICTURE, RESULT, claim_files
 from onlinemode.cli.running import announce
 from onlinemode.errors import FileError
 
 PAPER_REPEATS = 5
 ROWS = 9
-DIVERGED = 2
-INTERRUPTED = 130
 
 
 @click.command("train", short_help="Train a network: modes, dense, shared modes, SVD.")
@@ -54,7 +53,7 @@ def command(checkpoint, every, resume, **given):
     else:
         claim, runs = _train_all(settings, keeper)
     code = _finish(settings, claim, runs)
-    return code if code == DIVERGED else keeper.end(code)
+    return code if code == FAILED else keeper.end(code)
 
 
 def _train_all(settings, keeper):
@@ -167,7 +166,7 @@ def _finish(settings, claim, runs):
             _print_all(runs)
         report.print_files(files)
     status = runs[-1].status.value
-    return {"diverged": DIVERGED, "interrupted": INTERRUPTED}.get(status, 0)
+    return {"diverged": FAILED, "interrupted": INTERRUPTED}.get(status, DONE)
 
 
 def _title(run):

@@ -4,7 +4,8 @@ import signal
 import threading
 import time
 
-INTERRUPTED = 130
+from onlinemode.cli.exit_codes import INTERRUPTED, OF_SIGNALS
+
 SECONDS_TO_SAVE = 5.0
 _NAMES = ("SIGTERM", "SIGHUP")  # Windows has one of them
 
@@ -37,4 +38,4 @@ class Terminations:
 
     def exit_code(self, code):
         """The code of a command that ended with ``code``: that of Ctrl-C becomes that of the signal."""
-        return 128 + self._number if self._number is not None and code == INTERRUPTED else code
+        return OF_SIGNALS + self._number if self._number is not None and code == INTERRUPTED else code

@@ -5,10 +5,10 @@ import sys
 import click
 
 from onlinemode.cli.checkpoints import Keeper, is_part_of_run, resumed_settings
+from onlinemode.cli.exit_codes import DONE, INTERRUPTED
 from onlinemode.cli.names import CURVES, PICTURE, RESULT, STATISTICS, claim_runs
 from onlinemode.cli.options import DEFAULTS, ODE, OUTPUT, PROBLEM, SIMULATION, START, shared_options
 from onlinemode.cli.running import ProgressBar, Waiting, announce, chosen, count, experiment_of
-from onlinemode.cli.signals import INTERRUPTED
 from onlinemode.cli.starts import beginning, how_to_go_on, is_run, settings_and_run
 from onlinemode.engines import capabilities_of
 from onlinemode.errors import EngineError
@@ -30,8 +30,7 @@ def command(theory, checkpoint, every, resume, **given):
     --start RUN.npz goes on with a saved run (made with --store-final, or by the chain) to a later --alpha: samples and
     α go on, too. Options of the problem that are given hold from there on.
 
-    Exit code: 0 (also where a run diverged: see its message, or "status" in --json), 2 for bad input, 1
-    where standard output was lost, 130 after Ctrl-C (143 and 129: SIGTERM, SIGHUP), with what was computed saved.
+    A run that diverges is a result, and no error: its message, or "status" in --json, says so.
     """
     from onlinemode.beside import Theory
 
@@ -181,7 +180,7 @@ def finish(settings, command, claim, results, mean_field, title, theory_ending=N
             for run in runs:
                 report.print_run(run, theory)
         report.print_files(files)
-    return INTERRUPTED if interrupted else 0
+    return INTERRUPTED if interrupted else DONE
 
 
 def is_interrupted(run):

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/extending.md", "docs/going-on.md",
-         "docs/labelled.md", "docs/sweeps.md", "docs/sweep-pictures.md", "benchmarks/README.md")
+         "docs/labelled.md", "docs/exit-codes.md", "docs/sweeps.md", "docs/sweep-pictures.md", "benchmarks/README.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
