@@ -47,12 +47,18 @@ def command(checkpoint, every, resume, **given):
     else:
         settings = resolve(given)
     keeper = Keeper(checkpoint, every, resume, settings["out"], "deep train")
-    if resume is not None:
-        claim = _claim(settings, [""], lambda path: _is_part_of_run(path, resume))
-        runs = [_resume(settings, keeper)]
-    else:
-        claim, runs = _train_all(settings, keeper)
-    code = _finish(settings, claim, runs)
+    runs = None
+    try:
+        if resume is not None:
+            claim = _claim(settings, [""], lambda path: _is_part_of_run(path, resume))
+            runs = [_resume(settings, keeper)]
+        else:
+            claim, runs = _train_all(settings, keeper)
+        code = _finish(settings, claim, runs)
+    except (KeyboardInterrupt, FileError) as problem:
+        if runs is not None or isinstance(problem, KeyboardInterrupt):
+            keeper.say_how_to_go_on()
+        raise
     return code if code == FAILED else keeper.end(code)
 
 
@@ -127,14 +133,14 @@ def _ending(settings, number):
 
 
 def _is_part_of_run(path, checkpoint):
-    """Whether a result is what the run in a checkpoint left when it was stopped: it goes on under that name."""
+    """Whether a result is of the run in a checkpoint, a part or all of it, as in onlinemode.cli.checkpoints."""
     from onlinemode.deep.network import RUN
     from onlinemode.deep.training import CHECKPOINT
     from onlinemode.storage import read_archive
 
     try:
         found, run = read_archive(path, RUN)[0], read_archive(checkpoint, CHECKPOINT)[0]
-        return (found["status"] == "interrupted" and found["network"] == run["network"]
+        return (found["network"] == run["network"]
                 and found["meta"]["arguments"] == run["meta"]["arguments"]
                 and found["meta"]["dataset"]["fingerprint"] == run["meta"]["dataset"]["fingerprint"])
     except (FileError, KeyError, TypeError):

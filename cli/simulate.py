@@ -11,13 +11,13 @@ from onlinemode.cli.options import DEFAULTS, ODE, OUTPUT, PROBLEM, SIMULATION, S
 from onlinemode.cli.running import ProgressBar, Waiting, announce, chosen, count, experiment_of
 from onlinemode.cli.starts import beginning, how_to_go_on, is_run, settings_and_run
 from onlinemode.engines import capabilities_of
-from onlinemode.errors import EngineError
+from onlinemode.errors import EngineError, FileError
 from onlinemode.experiment import OPTIONS_OF, SIMULATED
 
 
 @click.command("simulate", short_help="Online SGD at finite N, with the theory.")
 @shared_options(*START, "alpha", *PROBLEM, "engine", *SIMULATION, *ODE, *OUTPUT)
-@click.option("--theory/--no-theory", default=True, help="Integrate the mean-field equations, too.  [theory]")
+@click.option("--theory/--no-theory", default=None, help="Integrate the mean-field equations, too.  [theory]")
 @click.option("--checkpoint", type=click.Path(), help="Write the unfinished run to this file now and then.")
 @click.option("--every", type=float, help="Seconds between two checkpoints.  [300]")
 @click.option("--resume", type=click.Path(), help="Go on with the run of this checkpoint; its options are in the file.")
@@ -35,6 +35,8 @@ def command(theory, checkpoint, every, resume, **given):
     from onlinemode.beside import Theory
 
     settings, before = settings_and_run(given) if resume is None else (resumed_settings(resume, given), None)
+    theory = settings.get("theory", True) if theory is None else theory
+    settings["theory"] = theory
     keeper = Keeper(checkpoint, every, resume, settings["out"])
     engine = settings["engine"]
     check_engine(settings, engine)
@@ -54,9 +56,9 @@ def command(theory, checkpoint, every, resume, **given):
     try:
         run = run_simulation(problem, start, settings, engine, mean_field, title, keeper, before)
         code = finish(settings, "simulate", claim, [(run, "")], mean_field, title)
-    except KeyboardInterrupt:
-        if run is None:
-            keeper.end(INTERRUPTED)
+    except (KeyboardInterrupt, FileError) as problem:
+        if run is not None or isinstance(problem, KeyboardInterrupt):
+            keeper.say_how_to_go_on()
         raise
     line = how_to_go_on(run, claim.path(RESULT))
     if line is not None and not settings["quiet"] and not settings["json"]:
