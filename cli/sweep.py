@@ -266,8 +266,8 @@ def _finish(plan, store, settings, finished):
             sweep_report.draw(dataset, store.path / "picture.png", files)
     if not finished:
         there = int((store.made & store.wanted).sum())
-        announce(settings, f"stopped by the user after {there:,} of {int(store.wanted.sum()):,} points; the same "
-                           "command goes on")
+        print(f"stopped by the user after {there:,} of {int(store.wanted.sum()):,} points; the same command goes on",
+              file=sys.stderr)
     counts = sweep_report.count(store.statuses()[store.wanted])
     sweep_report.say(plan, dataset, counts, settings, files)
     if not finished:
