@@ -7,6 +7,7 @@ from types import NoneType
 
 import click
 
+from onlinemode.cli.exit_codes import DONE
 from onlinemode.cli.names import hold
 from onlinemode.cli.options import DEFAULTS, OPTIONS, OUTPUT, converted, typed_values
 from onlinemode.errors import FileError
@@ -102,7 +103,10 @@ def with_repeated(settings, given, path, free, options=OPTIONS):
 
 
 def is_part_of_run(path, checkpoint):
-    """Whether a result is what the run in a checkpoint left when it was stopped: it goes on under that name."""
+    """Whether a result is of the run in a checkpoint, which goes on under that name: what it left when it was stopped.
+
+    Or all of it, where the command was stopped later, while it drew: made again it is the same to the bit.
+    """
     from onlinemode.runtime.checkpoint import read_checkpoint
     from onlinemode.storage import read_archive
     from onlinemode.trajectory import KIND
@@ -110,8 +114,7 @@ def is_part_of_run(path, checkpoint):
     try:
         found, run = read_archive(path, KIND)[0], read_checkpoint(checkpoint)["header"]
         of_device = {"device": None}  # auto became what it was
-        return ("interrupted" in found["status"] and found["problem"] == run["problem"]
-                and found["meta"]["start"] == run["start"]
+        return (found["problem"] == run["problem"] and found["meta"]["start"] == run["start"]
                 and found["meta"]["call"] | of_device == run["call"] | of_device)
     except (FileError, KeyError, TypeError):
         return False
@@ -152,14 +155,16 @@ class Keeper:
         return Checkpoint(self.path, EVERY if self.every is None else self.every, note=settings)
 
     def end(self, code):
-        """Say how to go on after an interrupt, or remove what is no longer needed; returns the exit code."""
-        file = self.path if self.path is not None else self.resumed
-        if file is None:
-            return code
-        if code == 0:
-            for each in self._files:
-                Path(each).unlink(missing_ok=True)
-            return code
-        if os.path.exists(file):
-            print(f"the run is not finished; go on with: onlinemode {self._command} --resume {file}", file=sys.stderr)
+        """Say how to go on, or remove what is no longer needed where all is done; returns the exit code."""
+        if code == DONE:
+            for file in self._files:
+                Path(file).unlink(missing_ok=True)
+        else:
+            self.say_how_to_go_on()
         return code
+
+    def say_how_to_go_on(self):
+        """One line on stderr, where there is a checkpoint."""
+        file = self.path if self.path is not None else self.resumed
+        if file is not None and os.path.exists(file):
+            print(f"the run is not finished; go on with: onlinemode {self._command} --resume {file}", file=sys.stderr)

@@ -22,14 +22,13 @@ from onlinemode.cli.deep_options import (
     make_network,
     resolve,
 )
+from onlinemode.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from onlinemode.cli.names import PICTURE, RESULT, claim_files
 from onlinemode.cli.running import announce
 from onlinemode.errors import FileError
 
 PAPER_REPEATS = 5
 ROWS = 9
-DIVERGED = 2
-INTERRUPTED = 130
 
 
 @click.command("train", short_help="Train a network: modes, dense, shared modes, SVD.")
@@ -49,13 +48,19 @@ def command(checkpoint, every, resume, **given):
     else:
         settings = resolve(given)
     keeper = Keeper(checkpoint, every, resume, settings["out"], "deep train")
-    if resume is not None:
-        claim = _claim(settings, [""], lambda path: _is_part_of_run(path, resume))
-        runs = [_resume(settings, keeper)]
-    else:
-        claim, runs = _train_all(settings, keeper)
-    code = _finish(settings, claim, runs)
-    return code if code == DIVERGED else keeper.end(code)
+    runs = None
+    try:
+        if resume is not None:
+            claim = _claim(settings, [""], lambda path: _is_part_of_run(path, resume))
+            runs = [_resume(settings, keeper)]
+        else:
+            claim, runs = _train_all(settings, keeper)
+        code = _finish(settings, claim, runs)
+    except (KeyboardInterrupt, FileError) as problem:
+        if runs is not None or isinstance(problem, KeyboardInterrupt):
+            keeper.say_how_to_go_on()
+        raise
+    return code if code == FAILED else keeper.end(code)
 
 
 def _train_all(settings, keeper):
@@ -130,14 +135,14 @@ def _ending(settings, number):
 
 
 def _is_part_of_run(path, checkpoint):
-    """Whether a result is what the run in a checkpoint left when it was stopped: it goes on under that name."""
+    """Whether a result is of the run in a checkpoint, a part or all of it, as in onlinemode.cli.checkpoints."""
     from onlinemode.deep.network import RUN
     from onlinemode.deep.training import CHECKPOINT
     from onlinemode.storage import read_archive
 
     try:
         found, run = read_archive(path, RUN)[0], read_archive(checkpoint, CHECKPOINT)[0]
-        return (found["status"] == "interrupted" and found["network"] == run["network"]
+        return (found["network"] == run["network"]
                 and found["meta"]["arguments"] == run["meta"]["arguments"]
                 and found["meta"]["dataset"]["fingerprint"] == run["meta"]["dataset"]["fingerprint"])
     except (FileError, KeyError, TypeError):
@@ -169,7 +174,7 @@ def _finish(settings, claim, runs):
             _print_all(runs)
         report.print_files(files)
     status = runs[-1].status.value
-    return {"diverged": DIVERGED, "interrupted": INTERRUPTED}.get(status, 0)
+    return {"diverged": FAILED, "interrupted": INTERRUPTED}.get(status, DONE)
 
 
 def _title(run):

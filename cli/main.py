@@ -1,21 +1,23 @@
 """The command ``onlinemode``: finds the subcommand, and turns every error into one line."""
 
+import os
 import sys
 import warnings
 
 import click
 
 from onlinemode import __version__
-from onlinemode.cli.signals import INTERRUPTED, Terminations
+from onlinemode.cli.exit_codes import DONE, FAILED, HELP, INTERRUPTED
+from onlinemode.cli.signals import Terminations
 from onlinemode.cli.streams import Streams
 from onlinemode.cli.subcommands import Subcommands
 from onlinemode.errors import OnlineModeError
 
 COMMANDS = ("simulate", "ode", "compare", "sweep", "plot", "repeat", "benchmark", "deep")
-BAD_INPUT = 2
 
 
-@click.group(cls=Subcommands, names=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Subcommands, names=COMMANDS, epilog=HELP,
+             context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="onlinemode %(version)s")
 def onlinemode():
     """Online learning of a mode-decomposed student, at finite N and in the mean-field limit.
@@ -36,7 +38,6 @@ def main(arguments=None):
     """Run the command line; returns only by SystemExit."""
     with Streams() as streams, warnings.catch_warnings():
         warnings.showwarning = _show_in_one_line
-        warnings.simplefilter("ignore", DeprecationWarning)  # of one library about another: nothing that a user can do
         with Terminations() as terminations:
             code = terminations.exit_code(_run(arguments))
         code = streams.end(code)
@@ -47,10 +48,10 @@ def _run(arguments):
     """The exit code of a command line; errors are told."""
     try:
         code = onlinemode.main(args=arguments, prog_name="onlinemode", standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        return code if isinstance(code, int) else DONE
     except click.exceptions.NoArgsIsHelpError as problem:
         print(problem.ctx.get_help())
-        return BAD_INPUT
+        return FAILED
     except click.UsageError as problem:
         return _complain(problem.format_message(), problem.ctx)
     except click.ClickException as problem:
@@ -60,6 +61,8 @@ def _run(arguments):
     except (KeyboardInterrupt, click.Abort):
         print("onlinemode: stopped by the user", file=sys.stderr)
         return INTERRUPTED
+    except OSError as problem:
+        return _complain(_about_the_system(problem))
     except MemoryError as problem:
         why = f" ({problem})" if str(problem) else ""
         return _complain(f"not enough memory for this run{why}: lower N, batch, replicas or the number of units; "
@@ -69,8 +72,21 @@ def _run(arguments):
 def _complain(message, context=None):
     command = context.command_path if context is not None else "onlinemode"
     print(f"{command}: {' '.join(message.split())}", file=sys.stderr)
-    return BAD_INPUT
+    return FAILED
+
+
+def _about_the_system(problem):
+    """What is said of an error of the system that no reader or writer of files has met."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the current folder is gone, which libraries look into: go to one that is there"
+    where = f"{problem.filename}: " if problem.filename else ""
+    return f"{where}{problem.strerror or problem}"
 
 
 def _show_in_one_line(message, category, filename, lineno, file=None, line=None):
-    print(f"onlinemode: {' '.join(str(message).split())}", file=sys.stderr)
+    if issubclass(category, DeprecationWarning):  # of one library about another: nothing that a user can do
+        return
+    words = " ".join(str(message).split())
+    print(f"onlinemode: {words.partition(' Traceback (most recent call last)')[0]}", file=sys.stderr)

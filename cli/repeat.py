@@ -2,8 +2,8 @@
 
 import click
 
+from onlinemode.cli.exit_codes import DONE, DOUBTFUL, INTERRUPTED
 from onlinemode.cli.names import RESULT, claim_file
-from onlinemode.cli.signals import INTERRUPTED
 
 
 @click.command("repeat", short_help="Make a saved run again, from its file.")
@@ -39,7 +39,7 @@ def command(file, out, overwrite, quiet):
     rows = _rows_at(run.alpha, again.alpha)
     if rows is None:
         print(f"the repeated run has other saved times than the file, {len(again.alpha)} and {len(run.alpha)} of them")
-        return 1
+        return DOUBTFUL
     names = ("G", "S", "strengths", "xi_out", "readout")
     pairs = [(getattr(run, name), getattr(again, name)[:, rows]) for name in names]
     interrupted = [number for number, status in enumerate(run.status) if status.value == "interrupted"]
@@ -49,15 +49,15 @@ def command(file, out, overwrite, quiet):
         pairs += [(statistics[0][name], statistics[1][name]) for name in statistics[0]]
     if all(np.array_equal(old, new, equal_nan=True) for old, new in pairs):
         print("the repeated run is equal to the file, to the bit")
-        return 0
+        return DONE
     if interrupted and all(np.array_equal(old[np.isfinite(old)], new[np.isfinite(old)]) for old, new in pairs):
         print("the repeated run is equal to the file, to the bit, up to where the file ends: "
               f"{run.message[interrupted[0]]}")
-        return 0
+        return DONE
     largest = np.nanmax(np.abs(run.generalization_error - again.generalization_error[:, rows]))
     print(f"the repeated run differs from the file: ε_g by {largest:.3g} at most (other versions or another kind of "
           f"machine? the file was made with {run.info.versions})")
-    return 1
+    return DOUBTFUL
 
 
 def _rows_at(times, others):

@@ -5,19 +5,19 @@ import sys
 import click
 
 from onlinemode.cli.checkpoints import Keeper, is_part_of_run, resumed_settings
+from onlinemode.cli.exit_codes import DONE, INTERRUPTED
 from onlinemode.cli.names import CURVES, PICTURE, RESULT, STATISTICS, claim_runs
 from onlinemode.cli.options import DEFAULTS, ODE, OUTPUT, PROBLEM, SIMULATION, START, shared_options
 from onlinemode.cli.running import ProgressBar, Waiting, announce, chosen, count, experiment_of
-from onlinemode.cli.signals import INTERRUPTED
 from onlinemode.cli.starts import beginning, how_to_go_on, is_run, settings_and_run
 from onlinemode.engines import capabilities_of
-from onlinemode.errors import EngineError
+from onlinemode.errors import EngineError, FileError
 from onlinemode.experiment import OPTIONS_OF, SIMULATED
 
 
 @click.command("simulate", short_help="Online SGD at finite N, with the theory.")
 @shared_options(*START, "alpha", *PROBLEM, "engine", *SIMULATION, *ODE, *OUTPUT)
-@click.option("--theory/--no-theory", default=True, help="Integrate the mean-field equations, too.  [theory]")
+@click.option("--theory/--no-theory", default=None, help="Integrate the mean-field equations, too.  [theory]")
 @click.option("--checkpoint", type=click.Path(), help="Write the unfinished run to this file now and then.")
 @click.option("--every", type=float, help="Seconds between two checkpoints.  [300]")
 @click.option("--resume", type=click.Path(), help="Go on with the run of this checkpoint; its options are in the file.")
@@ -30,12 +30,13 @@ def command(theory, checkpoint, every, resume, **given):
     --start RUN.npz goes on with a saved run (made with --store-final, or by the chain) to a later --alpha: samples and
     α go on, too. Options of the problem that are given hold from there on.
 
-    Exit code: 0 (also where a run diverged: see its message, or "status" in --json), 2 for bad input, 1
-    where standard output was lost, 130 after Ctrl-C (143 and 129: SIGTERM, SIGHUP), with what was computed saved.
+    A run that diverges is a result, and no error: its message, or "status" in --json, says so.
     """
     from onlinemode.beside import Theory
 
     settings, before = settings_and_run(given) if resume is None else (resumed_settings(resume, given), None)
+    theory = settings.get("theory", True) if theory is None else theory
+    settings["theory"] = theory
     keeper = Keeper(checkpoint, every, resume, settings["out"])
     engine = settings["engine"]
     check_engine(settings, engine)
@@ -55,9 +56,9 @@ def command(theory, checkpoint, every, resume, **given):
     try:
         run = run_simulation(problem, start, settings, engine, mean_field, title, keeper, before)
         code = finish(settings, "simulate", claim, [(run, "")], mean_field, title)
-    except KeyboardInterrupt:
-        if run is None:
-            keeper.end(INTERRUPTED)
+    except (KeyboardInterrupt, FileError) as problem:
+        if run is not None or isinstance(problem, KeyboardInterrupt):
+            keeper.say_how_to_go_on()
         raise
     line = how_to_go_on(run, claim.path(RESULT))
     if line is not None and not settings["quiet"] and not settings["json"]:
@@ -181,7 +182,7 @@ def finish(settings, command, claim, results, mean_field, title, theory_ending=N
             for run in runs:
                 report.print_run(run, theory)
         report.print_files(files)
-    return INTERRUPTED if interrupted else 0
+    return INTERRUPTED if interrupted else DONE
 
 
 def is_interrupted(run):

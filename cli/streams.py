@@ -5,7 +5,7 @@ import os
 import re
 import sys
 
-OUTPUT_LOST = 1
+from onlinemode.cli.exit_codes import DOUBTFUL
 
 READABLE = {
     "α": "alpha", "ε": "eps", "η": "eta", "κ": "kappa", "ξ": "xi", "ρ": "rho", "σ": "sigma", "τ": "tau", "π": "pi",
@@ -121,7 +121,7 @@ class Streams:
         """Write what is left, say what was lost, and return the exit code."""
         self.out.flush()
         if self.out.problem is not None:
-            code = code or OUTPUT_LOST
+            code = code or DOUBTFUL
             if not isinstance(self.out.problem, BrokenPipeError):  # whoever closed a pipe has seen enough
                 print(f"onlinemode: cannot write to standard output ({self.out.problem.strerror}); files are not "
                       "affected", file=sys.stderr)

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from onlinemode.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from onlinemode.cli.names import until_the_end, unusual
 from onlinemode.cli.options import (
     DEFAULTS,
@@ -23,7 +24,6 @@ from onlinemode.cli.options import (
     typed_values,
 )
 from onlinemode.cli.running import announce, from_settings
-from onlinemode.cli.signals import INTERRUPTED
 from onlinemode.cli.simulate import check_engine
 from onlinemode.cli.starts import with_overlaps
 from onlinemode.cli.sweep_file import EXAMPLE, parse_over, read_sweep
@@ -32,7 +32,6 @@ from onlinemode.experiment import CHOICES
 from onlinemode.progress import about
 
 _OUTPUT = tuple(name for name in OUTPUT if name not in ("store_weights", "store_final", "csv"))
-BAD_INPUT = 2  # no point could be run
 _PLACES = ("processes", "workers", "scheduler")
 
 
@@ -150,7 +149,7 @@ def _tell_cost(plan, workers):
     batches = min(points, max(math.ceil(points * each / Processes.seconds), SHARES * workers))
     print(f"{points:,} points ({_shape(plan.grid)}), about {batches:,} batches, {about(points * each / workers)} on "
           f"{workers} {'worker' if workers == 1 else 'workers'} (to a factor of some, by a model)")
-    return 0
+    return DONE
 
 
 def _run(plan, settings, make, places, retry):
@@ -267,10 +266,10 @@ def _finish(plan, store, settings, finished):
             sweep_report.draw(dataset, store.path / "picture.png", files)
     if not finished:
         there = int((store.made & store.wanted).sum())
-        announce(settings, f"stopped by the user after {there:,} of {int(store.wanted.sum()):,} points; the same "
-                           "command goes on")
+        print(f"stopped by the user after {there:,} of {int(store.wanted.sum()):,} points; the same command goes on",
+              file=sys.stderr)
     counts = sweep_report.count(store.statuses()[store.wanted])
     sweep_report.say(plan, dataset, counts, settings, files)
     if not finished:
         return INTERRUPTED
-    return BAD_INPUT if set(counts) <= {"invalid", "error", "lost", "missing"} else 0
+    return FAILED if set(counts) <= {"invalid", "error", "lost", "missing"} else DONE

@@ -1,6 +1,6 @@
 """``python -m onlinemode``: the command line."""
 
-from onlinemode.cli.main import main
+from onlinemode.cli.process import main
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,6 @@
 """How far a run is, on the screen: a bar of tqdm for ``progress=True``, and durations in words."""
 
+import time
 from contextlib import contextmanager
 
 from onlinemode import checks
@@ -70,6 +71,7 @@ def _unwatched():
 
     class Unwatched(tqdm):
         monitor_interval = 0  # no thread that looks after bars: this one is drawn by the clock anyway
+        _time = property(lambda _: time.monotonic, lambda *_: None)  # tqdm's own stands still when the clock goes back
 
     return Unwatched
 

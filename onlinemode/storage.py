@@ -7,7 +7,8 @@ import json
 import os
 import secrets
 import tempfile
-from contextlib import contextmanager
+import zipfile
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +23,21 @@ def replacing(path, mode="wb"):
     """Write to a temporary file beside ``path`` and rename it when the block ends without an error."""
     path = Path(checks.path("the path of a file", path))
     temporary = temporary_name(path)
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
-        is_there(path)
-        file = open(temporary, mode.replace("w", "x"), **({} if "b" in mode else {"encoding": "utf-8", "newline": ""}))
-    except (OSError, ValueError) as problem:  # ValueError: a NUL byte
-        raise FileError(cannot_write(path, problem)) from None
-    try:
+        try:
+            is_there(path)
+            file = open(temporary, mode.replace("w", "x"), **text)
+        except (OSError, ValueError) as problem:  # ValueError: a NUL byte
+            raise FileError(cannot_write(path, problem)) from None
         with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException as problem:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError, ValueError):
+            temporary.unlink()
         if isinstance(problem, OSError):
             raise FileError(cannot_write(path, problem)) from None
         raise
@@ -110,8 +113,10 @@ def is_there(path):
 def write_archive(path, kind, header, arrays):
     """Write an archive of one kind (a word that says what the file holds)."""
     text = json.dumps({"onlinemode": kind, **header}, allow_nan=True)
-    with replacing(path) as file:
-        np.savez(file, header=np.array(text), **arrays)
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:  # on a full disk NumPy 1 leaves it open
+        for name, values in {"header": np.array(text), **arrays}.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asanyarray(values), allow_pickle=False)
 
 
 def read_archive(path, kind):

@@ -8,12 +8,14 @@ import concurrent.futures
 import math
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from onlinemode import checks
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.labelled import need
 from onlinemode.storage import temporary_name
-from onlinemode.sweeps.work import Job, Packed, make, make_points, prepare_process
+from onlinemode.sweeps.work import Job, Packed, leave_signals_to_client, make, make_points, prepare_process
 
 MOST_SENT = 100_000  # bytes of a job that may go with every batch
 QUEUED = 3  # batches a worker, so that it never waits for the client
@@ -78,6 +80,7 @@ class Processes:
 
     def __init__(self, job: Job, workers: int):
         self.workers, self.queued, self._packed = workers, QUEUED * workers, Packed.of(job)
+        _begin_tracker()
         self._context = multiprocessing.get_context("spawn")
         self._begun = self._context.Event()
         self._pool = self._begin()
@@ -129,6 +132,16 @@ class Processes:
             self._end()
         else:
             self._pool.shutdown()
+
+
+def _begin_tracker():
+    """Begin the process in which multiprocessing tracks semaphores, out of reach of a terminal that is closed."""
+    if hasattr(signal, "pthread_sigmask"):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+        try:
+            resource_tracker.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Foreign:
@@ -289,6 +302,7 @@ def local_cluster(workers: int) -> tuple[Any, Any]:
     MissingPackageError
     """
     distributed = need("distributed")
+    _begin_tracker()
     cluster = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, processes=True,
                                        dashboard_address=":0", silence_logs=50)
     client = distributed.Client(cluster, set_as_default=False)
@@ -297,13 +311,11 @@ def local_cluster(workers: int) -> tuple[Any, Any]:
 
 
 def _leaving_interrupts(distributed):
-    """A plugin of workers that leaves Ctrl-C in a terminal, which all processes get, to the client."""
+    """A plugin of workers that leaves what all processes of a terminal get to the client."""
 
     class LeaveInterrupts(distributed.WorkerPlugin):
         def setup(self, worker):
-            import signal
-
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            leave_signals_to_client()
 
     return LeaveInterrupts()
 

@@ -100,11 +100,18 @@ _UNPACKED: dict[str, Job] = {}
 
 
 def prepare_process(packed: Packed, begun: Any) -> None:
-    """Begin a process of a pool: unpack the job, leave Ctrl-C to the client, and tell it that a process could begin."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Begin a process of a pool: unpack the job, leave signals to the client, tell it that a process could begin."""
+    leave_signals_to_client()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _unpack(packed)
     begun.set()
+
+
+def leave_signals_to_client() -> None:
+    """Ctrl-C and the end of a terminal, which all processes in it get, are the affair of the client."""
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _end_with_parent():
