@@ -77,6 +77,11 @@ def trusted(noise: Fluctuations, N: int) -> NDArray[np.bool_]:
     -------
     bool array (n,)
         At the times of ``noise``.
+
+    Raises
+    ------
+    ParameterError
+        If ``noise`` is no Fluctuations, or N no number of inputs.
     """
     checks.instance("noise", noise, Fluctuations)
     error = noise.mean_field("generalization_error")
@@ -206,6 +211,11 @@ def expected_deviation(noise: Fluctuations, N: int) -> NDArray[np.float64]:
     -------
     array (n,)
         At the times of ``noise``.
+
+    Raises
+    ------
+    ParameterError
+        If ``noise`` is no Fluctuations, or N no number of inputs.
     """
     checks.instance("noise", noise, Fluctuations)
     return np.sqrt(_entries_mean(*(noise.standard_deviation(name, N) ** 2 + noise.mean_shift(name, N) ** 2
@@ -257,6 +267,11 @@ def z_summary(run: Trajectory, noise: Fluctuations) -> dict[str, float] | None:
     -------
     dict or None
         ``up_to_alpha``, ``rms``, ``largest``; None where there is no such time.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is of another kind.
     """
     checks.instance("run", run, Trajectory)
     holds = np.logical_and.accumulate(trusted(noise, run.N))

@@ -511,14 +511,21 @@ def first_time(alpha: ArrayLike, values: ArrayLike, level: float = 0.5) -> NDArr
     Parameters
     ----------
     alpha : array (n,)
+        Saved times, ascending.
     values : array (..., n)
         NaN from where a run ended early.
     level : float, default 0.5
+        What is reached.
 
     Returns
     -------
     array (...)
         NaN where it never does.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        If an array is none of real numbers or of another shape.
     """
     alpha, values = checks.array("alpha", alpha, (None,)), checks.real("values", values)
     there = values >= level

@@ -172,7 +172,22 @@ class ReplicaStates:
                    arrays.get(f"{prefix}teacher"))
 
     def check(self, replicas: int, sizes: OrderParameters, N: int | None) -> None:
-        """Raise ValueError unless this is where so many replicas of these sizes may stand."""
+        """Refuse states in which replicas of such a run cannot stand.
+
+        Parameters
+        ----------
+        replicas : int
+            How many there are.
+        sizes : OrderParameters
+            Of these sizes.
+        N : int or None
+            Number of inputs; None for the mean-field equations.
+
+        Raises
+        ------
+        ValueError
+            If an array is missing, of another shape or of another kind, or steps go beyond the time.
+        """
         K, M, P = sizes.K, sizes.M, sizes.P
         of_engine: dict[str, tuple[int | None, ...]] = {"strengths": (P,), "xi_out": (K, P), "readout": (K,)}
         if "xi_in" in self.arrays:

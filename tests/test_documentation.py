@@ -114,7 +114,7 @@ def raises(function):
 
 def test_what_raises_is_seen():
     assert raises(om.simulate) and raises(om.Trajectory.states_at_end)
-    assert not raises(om.Trajectory.start_of)
+    assert not raises(om.Trajectory.to_xarray)
 
 
 @pytest.mark.parametrize("name", importable(PUBLIC))
