@@ -9,8 +9,12 @@ bad argument are also a :class:`ValueError`.
 class OnlineModeError(Exception):
     """Base class of all errors that onlinemode raises on purpose.
 
-    The message is one line: line breaks in values that it quotes become blanks. The command line prints it and ends
-    with exit code 2.
+    The command line prints the message and ends with exit code 2.
+
+    Parameters
+    ----------
+    message : str
+        It becomes one line: line breaks in values that it quotes become blanks.
     """
 
     def __init__(self, message: object = "") -> None:

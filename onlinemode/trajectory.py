@@ -404,7 +404,18 @@ class Trajectory(Described):
         return observables.specialization_steps(self.alpha, self.specialization[replica], **options)
 
     def specialized_at(self, level: float = 0.5) -> NDArray[np.float64]:
-        """The α at which the specialization of each draw first reaches a level, (draws,); NaN where it never does."""
+        """The α at which the specialization of each draw first reaches a level.
+
+        Parameters
+        ----------
+        level : float, default 0.5
+            Of the specialization; between saved times it is interpolated.
+
+        Returns
+        -------
+        array (draws,)
+            NaN where it never does.
+        """
         return observables.first_time(self.alpha, self.specialization, level)
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -32,9 +32,9 @@ def public_objects():
         except om.errors.EngineError:  # PyTorch is not installed; its module is looked at as text below
             assert name == "onlinemode.deep.torch"
     for name, module in modules.items():
-        named = getattr(module, "__all__", None) or [
+        named = {*getattr(module, "__all__", ()), *(
             each for each, value in vars(module).items()
-            if not each.startswith("_") and getattr(value, "__module__", "") == module.__name__]
+            if not each.startswith("_") and getattr(value, "__module__", "") == module.__name__)}
         found |= {f"{name}.{each}": getattr(module, each) for each in named}
     return {name: value for name, value in found.items()
             if (inspect.isfunction(value) or inspect.isclass(value)) and value.__module__.startswith("onlinemode")}

@@ -65,10 +65,9 @@ def _imported(fullname):
 
 
 def leave_out(app, what, name, obj, options, signature, returns):
-    """No signature of records that users are given and do not make: their fields are listed below."""
-    if what == "class" and _section("Attributes", obj) and not _section("Parameters", obj):
-        return "", None
-    return None
+    """No signature of errors, and of records that users are given and do not make: their fields are listed below."""
+    is_record = what == "class" and _section("Attributes", obj) and not _section("Parameters", obj)
+    return ("", None) if is_record or what == "exception" else None
 
 
 def _section(title, obj):

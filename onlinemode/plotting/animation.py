@@ -38,9 +38,10 @@ def animate(runs: Trajectory | Iterable[Trajectory], path: str | PathLike[str], 
     ----------
     runs : Trajectory or list of Trajectory
         The first one has the map, and the points; the others, such as theory, are drawn beside its curves.
-    path : path
+    path : str or path
         Ends in .gif, or in .mp4, which is written by the program ffmpeg. A file that is there is replaced.
     title : str, optional
+        Above the picture.
     replica : int, default 0
         Whose overlaps are shown, of the replicas that are kept one by one.
     seconds : float, default 10

@@ -25,6 +25,13 @@ SAMPLES = 12  # frames that the colours are chosen from
 def movie_kind(path: str | PathLike[str], kind: str | None = None) -> str:
     """The kind of file that a path names, unless it is given.
 
+    Parameters
+    ----------
+    path : str or path
+        Of the movie.
+    kind : {"gif", "mp4"}, optional
+        By default what the name ends in.
+
     Returns
     -------
     str
