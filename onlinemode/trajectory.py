@@ -404,7 +404,18 @@ class Trajectory(Described):
         return observables.specialization_steps(self.alpha, self.specialization[replica], **options)
 
     def specialized_at(self, level: float = 0.5) -> NDArray[np.float64]:
-        """The α at which the specialization of each draw first reaches a level, (draws,); NaN where it never does."""
+        """Times at which the specialization first reaches a level, linear between the saved times.
+
+        Parameters
+        ----------
+        level : float, default 0.5
+            What the specialization has to reach.
+
+        Returns
+        -------
+        array (draws,)
+            The α of each draw; NaN where it never does.
+        """
         return observables.first_time(self.alpha, self.specialization, level)
 
     def save(self, path: str | PathLike[str]) -> None:
