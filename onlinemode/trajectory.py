@@ -404,17 +404,17 @@ class Trajectory(Described):
         return observables.specialization_steps(self.alpha, self.specialization[replica], **options)
 
     def specialized_at(self, level: float = 0.5) -> NDArray[np.float64]:
-        """The α at which the specialization of each draw first reaches a level.
+        """Times at which the specialization first reaches a level, linear between the saved times.
 
         Parameters
         ----------
         level : float, default 0.5
-            Of the specialization; between saved times it is interpolated.
+            What the specialization has to reach.
 
         Returns
         -------
         array (draws,)
-            NaN where it never does.
+            The α of each draw; NaN where it never does.
         """
         return observables.first_time(self.alpha, self.specialization, level)
 

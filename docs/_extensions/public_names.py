@@ -24,8 +24,8 @@ RECORDS = (  # what users are given, or give, without calling it by its name
     "onlinemode.engines.ode.options.Options", "onlinemode.comparison.Comparison", "onlinemode.beside.Theory",
     "onlinemode.sweeps.running.SweepProgress", "onlinemode.theory.fluctuations.Fluctuations",
     "onlinemode.theory.fluctuations.Report", "onlinemode.theory.meanfield.generalization_error",
-    "onlinemode.blocks.StateLayout", "onlinemode.deep.runs.Status", "onlinemode.deep.runs.Progress",
-    "onlinemode.benchmark.benchmark", "onlinemode.benchmark.Timing")
+    "onlinemode.theory.meanfield.MeanFieldDrift", "onlinemode.blocks.StateLayout", "onlinemode.deep.runs.Status",
+    "onlinemode.deep.runs.Progress", "onlinemode.benchmark.benchmark", "onlinemode.benchmark.Timing")
 
 
 def public_names():

@@ -29,25 +29,29 @@ def teacher_of(T):
 
 
 class MeanFieldDrift:
-    """The right-hand side d/dα of the order parameters that move, as a compiled callable.
+    """The right-hand side d/dα of the order parameters that move (docs/theory, section 2.2), compiled and callable.
+
+    ``drift(y)`` takes the values of the order parameters that move, (d,), and returns their derivatives.
 
     Parameters
     ----------
     problem : Problem
+        What is learned and how.
     overlaps : OrderParameters
         Fixes the sizes, the teacher, and the values of everything that is not trained.
     nodes : int, default 2^14
         Quadrature nodes, for relu and tanh.
-    node_seed : int
+    node_seed : int, optional
         Seed of the nodes' scrambling.
 
     Attributes
     ----------
     layout : StateLayout
+        Where each order parameter stands in the full state.
     full : array
         The full state of ``overlaps``.
-    active : int array
-        Which entries of the full state move; ``drift(y)`` takes and returns these.
+    active : int array (d,)
+        Which entries of the full state move.
     """
 
     def __init__(self, problem, overlaps, nodes=DEFAULT_NODES, node_seed=NODE_SEED):
@@ -81,11 +85,22 @@ class MeanFieldDrift:
 
     @property
     def last_error(self):
-        """ε_g at the state of the last call."""
+        """Generalization error ε_g at the state of the last call."""
         return float(self._error[0])
 
     def sizes(self, y):
-        """How large each entry of ``y`` can be: √(G_pp G_qq), √(G_pp T_mm), and the sizes of the other factors."""
+        """How large each entry can be: √(G_pp G_qq), √(G_pp T_mm), and the sizes of the other factors.
+
+        Parameters
+        ----------
+        y : array (d,)
+            The order parameters that move.
+
+        Returns
+        -------
+        array (d,)
+            Sizes, not below 0.
+        """
         full = self.full.copy()
         full[self.active] = y
         G, _, *factors = self.layout.unpack(full)
@@ -94,12 +109,12 @@ class MeanFieldDrift:
                                 *map(np.abs, factors))[self.active]
 
     def at_start(self):
-        """d/dα of all order parameters at the initial state.
+        """Derivatives d/dα of all order parameters at ``overlaps``.
 
         Returns
         -------
         tuple of arrays
-            dG (P, P), dS (P, M), dstrengths (P,), dxi_out (K, P), dreadout (K,).
+            Those of G (P, P), S (P, M), strengths (P,), xi_out (K, P) and readout (K,).
         """
         derivative = np.zeros(self.layout.size)
         if self.active.size:
