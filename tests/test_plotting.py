@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from interrupted_drawings import interrupt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -250,3 +251,12 @@ def test_weak_units_have_all_colours():
     run = om.simulate(PROBLEM, start, 1.0, "ode", save_at=2)
     image = plotting.plot_overlap_map(axes(), run, 0.0).images[0]
     assert np.allclose(image.get_array(), np.eye(3)) and (image.norm.vmin, image.norm.vmax) == (-1.0, 1.0)
+
+
+def test_ctrl_c_while_a_picture_is_drawn(theory, tmp_path, monkeypatch):
+    """It comes as it is, where Matplotlib's compiled code would change it; no file is left."""
+    figure = plotting.overview(theory)
+    sent = interrupt(monkeypatch, FigureCanvasAgg, "print_png")
+    with pytest.raises(KeyboardInterrupt):
+        plotting.save_figure(figure, tmp_path / "x.png")
+    assert sent and not list(tmp_path.iterdir())

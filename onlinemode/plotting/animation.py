@@ -191,7 +191,7 @@ class Scene:
             point.set_data([alpha], [values[number]])
         self._canvas.restore_region(self._still)
         for artist in self._moving:
-            artist.axes.draw_artist(artist)
+            artist.draw(self._canvas.get_renderer())
         return np.array(self._canvas.buffer_rgba())
 
 
