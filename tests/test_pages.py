@@ -31,7 +31,9 @@ def test_files_that_a_page_names_exist(page):
 def test_links_to_files_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([\w/.-]+)(?:#[\w-]*)?\)", text):
-        assert in_the_tree(os.path.normpath(os.path.join(os.path.dirname(page), target))), target
+        path = os.path.normpath(os.path.join(os.path.dirname(page), target))
+        made_with_the_site = path.startswith("docs/reference/generated/")  # whose build checks such links itself
+        assert made_with_the_site or in_the_tree(path), target
 
 
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.S | re.M)
