@@ -31,7 +31,10 @@ def resumed_settings(path, given):
     note = read_checkpoint(path)["header"].get("note")
     if not isinstance(note, dict) or "engine" not in note:
         raise FileError(f"{path} was written from Python, not by onlinemode simulate; resume it with om.resume")
-    return with_repeated(settings_in(note, path, OPTIONS, DEFAULTS), given, path, FREE)
+    theory = note.get("theory", True)  # of files that do not say so
+    if not isinstance(theory, bool):
+        raise FileError(f"cannot resume {path}: its option theory is damaged; start the run anew")
+    return with_repeated(settings_in(note, path, OPTIONS, DEFAULTS) | {"theory": theory}, given, path, FREE)
 
 
 def settings_in(note, path, options, defaults):

@@ -21,5 +21,5 @@ def free_memory():
 
 def too_large(size):
     """What to say where ``size`` bytes are more than there is, else None."""
-    free = free_memory()
+    free, size = free_memory(), min(size, 2**200)  # a float can be made of that
     return None if size <= SHARE * free else f"{size / 2**30:,.1f} GiB, and this machine has {free / 2**30:,.1f} free"

@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_a_bar_where_it_is_asked_for(name, tmp_path, capsys, monkeypatch):
 def test_steps_a_second_and_time_left(monkeypatch, capsys):
     """100 s of ten steps a second, of which half are done."""
     now = [0.0]
-    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    monkeypatch.setattr("onlinemode.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
     bar = Bar()
     for second in range(51):
         now[0] = float(second)

@@ -65,21 +65,21 @@ def test_an_error_while_writing_leaves_the_old_file(run, saved, monkeypatch):
     """And no temporary file."""
     before = saved.read_bytes()
 
-    def full(file, **arrays):
+    def full(file, array, **options):
         file.write(b"half of it")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", full)
+    monkeypatch.setattr(np.lib.format, "write_array", full)
     with pytest.raises(FileError) as caught:
         run.save(saved)
     assert one_line(caught).startswith(f"cannot write {saved}: No space left on device")
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == ["run.npz"]
 
-    def interrupted(file, **arrays):
+    def interrupted(file, array, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(np, "savez", interrupted)
+    monkeypatch.setattr(np.lib.format, "write_array", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run.save(saved)
     assert [path.name for path in saved.parent.iterdir()] == ["run.npz"]

@@ -21,6 +21,7 @@ KIND = "network"
 RUN = "training run"  # a file of onlinemode.deep.runs, which holds a network, too
 VARIANTS = ("dense", "1L2P", "1L1P", "two-factor", "SVD")
 """Kinds of layers, see :class:`Network`."""
+MOST_PARAMETERS = 10**12
 ROWS = 1000  # samples that are evaluated at a time
 
 
@@ -92,6 +93,9 @@ class Network:
         self.xp = array_module(device)
         self._loss = make_loss(loss)
         shapes = parameter_shapes(self.sizes, self.variant, self.modes)
+        if sum(math.prod(shape) for shape in shapes.values()) > MOST_PARAMETERS:
+            raise ParameterError(f"a network has at most {MOST_PARAMETERS:,} parameters; got more: give smaller sizes, "
+                                 "or fewer modes")
         if self.xp is np:
             _check_memory(shapes, precision)
         self.flat, self.parameters = flat_views(self.xp, shapes, precision)

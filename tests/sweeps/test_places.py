@@ -12,6 +12,7 @@ import pytest
 from small_sweeps import OVER, SMALL, identical, local_cluster
 
 import onlinemode as om
+from onlinemode import dataset
 from onlinemode.errors import EngineError, MissingPackageError, ParameterError
 from onlinemode.sweeps import places, work
 from onlinemode.sweeps.plan import plan_of
@@ -263,8 +264,8 @@ def test_a_data_set_is_read_once_in_this_process(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("rows.npy", np.random.default_rng(0).normal(size=(30, 12)))
     base = om.Experiment(engine="micro", init="committee", N=12, K=1, alpha=1.0, save_at=3, inputs="rows.npy")
-    read, real = [], np.load
-    monkeypatch.setattr(np, "load", lambda path, *rest, **options: read.append(path) or real(path, *rest, **options))
+    read, real = [], dataset.mapped
+    monkeypatch.setattr(dataset, "mapped", lambda path: read.append(path) or real(path))
     om.sweep(base, {"eta": [0.5]})
     few = len(read)
     om.sweep(base, {"eta": [0.5, 1.0, 1.5, 2.0]})
