@@ -36,7 +36,7 @@ class SaveAt(click.ParamType):
             self.fail(f"{value!r} is neither a count nor a comma-separated list of times")
 
 
-class WholeNumber(click.IntRange):
+class WholeNumber(click.ParamType):
     """A whole number that may be written as 1e4."""
 
     name = "integer"
@@ -51,6 +51,10 @@ class WholeNumber(click.IntRange):
             if whole == number:
                 return super().convert(whole, parameter, context)
         self.fail(f"{value!r} is not a whole number")
+
+
+class WholeNumberFrom(WholeNumber, click.IntRange):
+    """A whole number with a least one, which help shows."""
 
 
 class OneOf(click.Choice):
@@ -75,7 +79,7 @@ class Probabilities(click.ParamType):
             self.fail(f"{value!r} is not a comma-separated list of probabilities")
 
 
-WHOLE, FROM_0, FROM_1 = WholeNumber(), WholeNumber(0), WholeNumber(1)
+WHOLE, FROM_0, FROM_1 = WholeNumber(), WholeNumberFrom(0), WholeNumberFrom(1)
 NOT_NEGATIVE = click.FloatRange(0)
 
 
@@ -111,7 +115,7 @@ def _of_engines():
             elif isinstance(kind, base.Positive):
                 click_type = float
             else:
-                click_type = WholeNumber(kind.minimum) if isinstance(kind, base.Whole) else WHOLE
+                click_type = WholeNumberFrom(kind.minimum) if isinstance(kind, base.Whole) else WHOLE
             found.setdefault(each.name, option(each.name, click_type, each.metadata["help"], each.metadata["usual"]))
     return found
 

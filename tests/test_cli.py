@@ -99,6 +99,12 @@ def test_help_of_sweep_is_its_own(onlinemode):
     assert "Folder of the results" in out and "Result file" not in out and "[chain]" in out and "[micro]" not in out
 
 
+@pytest.mark.parametrize("command", [("simulate",), ("sweep",), ("benchmark",), ("deep", "train"), ("deep", "width")])
+def test_help_shows_no_bounds_that_are_none(command, onlinemode):
+    out = onlinemode(*command, "--help")[1]
+    assert "<=None" not in out and (">=1" in out) == (command[0] in ("simulate", "sweep"))
+
+
 def test_no_arguments_print_the_help(onlinemode):
     code, out, err = onlinemode()
     assert code == 2 and "Commands:" in out and err == ""

@@ -12,8 +12,6 @@ import onlinemode as om
 FOLDER = Path(__file__).resolve().parents[1] / "figures"
 NAME, PROBLEM, ALPHA = "fig4_limit_ode", om.Problem(rates=om.LearningRates(xi_in=3.0)), 50.0
 
-pytestmark = pytest.mark.skipif(not (FOLDER / "data").is_dir(), reason="the source archive has no kept runs")
-
 
 class Anew(Exception):
     """A run is computed."""

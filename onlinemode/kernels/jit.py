@@ -23,13 +23,10 @@ import numpy
 from numba import njit
 from numba._dispatcher import compute_fingerprint
 from numba.core import caching
+from numba.extending import intrinsic
 
-from onlinemode.errors import EngineError
-
-if numba.config.DISABLE_JIT:
-    raise EngineError("NUMBA_DISABLE_JIT is set, and the kernels have no form that runs without being compiled: unset "
-                      "it")
-
+# NUMBA_DISABLE_JIT: kernels as plain Python, for a debugger or a measure of coverage, a thousand times slower
+UNCOMPILED = bool(numba.config.DISABLE_JIT)
 
 _KERNELS = Path(__file__).parent
 
@@ -76,7 +73,7 @@ def _find_cache_folder():
     return None
 
 
-CACHE_FOLDER = _find_cache_folder()
+CACHE_FOLDER = None if UNCOMPILED else _find_cache_folder()
 
 
 class _Locator(caching._CacheLocator):
@@ -183,6 +180,9 @@ def compiled(function=None, *, inner=False, **options):
     """
     if function is None:
         return lambda later: compiled(later, inner=inner, **options)
+    if UNCOMPILED:
+        function.py_func = function  # as of a compiled one
+        return function
     if inner:
         options.update(no_cpython_wrapper=True, no_cfunc_wrapper=True)
     dispatcher = njit(nogil=True, error_model="numpy", **options)(function)
@@ -191,11 +191,27 @@ def compiled(function=None, *, inner=False, **options):
     return dispatcher
 
 
+def instruction(in_python):
+    """An intrinsic of Numba for which kernels that are not compiled call ``in_python``.
+
+    Parameters
+    ----------
+    in_python : callable
+        Does the same to the same arguments.
+    """
+    def decorate(definition):
+        return in_python if UNCOMPILED else intrinsic(definition)
+
+    return decorate
+
+
 def prepared(function, *arguments):
     """A compiled function for arguments of these types, as it is called without a look at their types.
 
     For small functions that are called very often: telling the types of a record costs as much as a drift.
     """
+    if UNCOMPILED:
+        return function
     key = function, *(compute_fingerprint(argument) for argument in arguments)
     if key not in _prepared:
         signature = tuple(numba.typeof(argument) for argument in arguments)

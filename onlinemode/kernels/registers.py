@@ -6,12 +6,13 @@ for other functions in the process, and a processor without such registers gets 
 """
 
 from numba import types
-from numba.extending import intrinsic
+
+from onlinemode.kernels.jit import instruction
 
 ATTRIBUTE = '"prefer-vector-width"="512"'
 
 
-@intrinsic
+@instruction(lambda: None)
 def prefer_wide_registers(typing_context):
     """Stands in a function whose loops should use the widest registers; costs nothing at run time."""
 

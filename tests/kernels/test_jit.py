@@ -3,8 +3,6 @@
 import errno
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -119,14 +117,3 @@ def test_the_next_folder_where_one_cannot_be_had(broken, tmp_path, monkeypatch):
 def test_without_a_folder_functions_are_compiled(monkeypatch):
     monkeypatch.setattr(jit, "CACHE_FOLDER", None)
     assert hits() == 0
-
-
-@pytest.mark.parametrize("call, code", [
-    ("import onlinemode as om; om.simulate(om.Problem(), om.initial.committee(10), 1.0)", 1),
-    ("from onlinemode.cli.main import main; main(['simulate', '--N', '10', '--alpha', '1'])", 2)])
-def test_disabled_compilation_is_one_clear_error(call, code, tmp_path):
-    result = subprocess.run([sys.executable, "-c", call], cwd=tmp_path, capture_output=True, text=True,
-                            env={**os.environ, "NUMBA_DISABLE_JIT": "1"})
-    assert result.returncode == code and "NUMBA_DISABLE_JIT is set" in result.stderr.splitlines()[-1]
-    if code == 2:
-        assert result.stderr.count("\n") == 1 and list(tmp_path.iterdir()) == []

@@ -95,14 +95,7 @@ def _fma_on_device(a, b, c):
     return cuda.fma(a, b, c)
 
 
-def _fma_in_python(a, b, c):
-    """One rounding for float32, where the float64 product is exact; two for float64."""
-    if isinstance(a, np.float32):
-        return np.float32(np.float64(a) * np.float64(b) + np.float64(c))
-    return a * b + c
-
-
-_made = {fused.fma: _fma_in_python if SIMULATED else inlined(_fma_on_device)}
+_made = {fused.fma: fused.fma_in_python if SIMULATED else inlined(_fma_on_device)}
 
 
 def on_device(function):

@@ -6,11 +6,14 @@ four or eight modes.  A value of four lanes is made by :func:`load` or :func:`sp
 registers LLVM takes two.
 """
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
-from numba.extending import intrinsic, models, register_model
+from numba.extending import models, register_model
+
+from onlinemode.kernels.jit import instruction
 
 LANES = 4
 
@@ -45,7 +48,7 @@ def _check(array, indices):
         raise TypingError(f"{array} needs {array.ndim} indices, got {len(indices)}")
 
 
-@intrinsic
+@instruction(lambda array, row, column: array[row, column:column + LANES].copy())
 def load(typing_context, array, row, column):
     """array[row, column], ..., array[row, column + 3]."""
     _check(array, (row, column))
@@ -57,7 +60,11 @@ def load(typing_context, array, row, column):
     return lanes_type(array, types.intp, types.intp), codegen
 
 
-@intrinsic
+def _store_in_python(array, row, column, lanes):
+    array[row, column:column + LANES] = lanes
+
+
+@instruction(_store_in_python)
 def store(typing_context, array, row, column, lanes):
     """Put four lanes at array[row, column], ..., array[row, column + 3]."""
     _check(array, (row, column))
@@ -76,7 +83,7 @@ def _four_times(builder, number):
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(ir.IntType(32), LANES), None))
 
 
-@intrinsic
+@instruction(lambda number: np.full(LANES, number))
 def splat(typing_context, number):
     """Four times the same float64."""
 
@@ -86,7 +93,7 @@ def splat(typing_context, number):
     return lanes_type(types.float64), codegen
 
 
-@intrinsic
+@instruction(lambda array, row, column: np.full(LANES, array[row, column]))
 def spread_2d(typing_context, array, row, column):
     """Four times array[row, column]."""
     _check(array, (row, column))
@@ -97,7 +104,7 @@ def spread_2d(typing_context, array, row, column):
     return lanes_type(array, types.intp, types.intp), codegen
 
 
-@intrinsic
+@instruction(lambda array, plane, row, column: np.full(LANES, array[plane, row, column]))
 def spread_3d(typing_context, array, plane, row, column):
     """Four times array[plane, row, column]."""
     _check(array, (plane, row, column))

@@ -152,7 +152,7 @@ def draw_projection(N, D, seed):
         for d in range(D):
             square += np.float64(normals[d]) ** 2
         for d in range(D):
-            out[i, d] = normals[d] / math.sqrt(square) if square > 0.0 else np.float64(d == 0)
+            out[i, d] = np.float64(normals[d]) / math.sqrt(square) if square > 0.0 else np.float64(d == 0)
     return out
 
 

@@ -7,22 +7,27 @@ another process holds nothing up.
 """
 
 import os
+import threading
+import time
 from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from onlinemode.kernels.jit import compiled
+from onlinemode.kernels.jit import UNCOMPILED, compiled, instruction
 
 CACHE_LINE = 8  # int64
 TAKEN, DONE, OVER = 0, CACHE_LINE, 2 * CACHE_LINE
 LEADER_LOOKS = 10_000  # some 10 µs, the time of a tile, before another process may have the core
 HELPER_LOOKS = 100  # less: a helper that holds no tile is missed by nobody
 
-_give_way = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
+if UNCOMPILED:
+    def _give_way():
+        time.sleep(0)
+else:
+    _give_way = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
 
 
 class Team(NamedTuple):
@@ -46,7 +51,17 @@ def _counter(context, builder, signature, arguments):
     return cgutils.get_item_pointer(context, builder, signature.args[0], array, [arguments[1]])
 
 
-@intrinsic
+_lock = threading.Lock()  # of kernels that are not compiled
+
+
+def _add_in_python(counters, index, amount):
+    with _lock:
+        before = int(counters[index])
+        counters[index] += amount
+    return before
+
+
+@instruction(_add_in_python)
 def _add(typing_context, counters, index, amount):
     """Add to a counter, and return what it was, in one indivisible operation."""
 
@@ -56,7 +71,12 @@ def _add(typing_context, counters, index, amount):
     return types.int64(counters, types.intp, types.int64), codegen
 
 
-@intrinsic
+def _set_in_python(counters, index, value):
+    with _lock:
+        counters[index] = value
+
+
+@instruction(_set_in_python)
 def _set(typing_context, counters, index, value):
     """Set a counter, after everything that this thread has written before."""
 
@@ -67,7 +87,7 @@ def _set(typing_context, counters, index, value):
     return types.void(counters, types.intp, types.int64), codegen
 
 
-@intrinsic
+@instruction(lambda counters, index: int(counters[index]))
 def _read(typing_context, counters, index):
     """A counter as it is now."""
 

@@ -28,8 +28,8 @@ _MANTISSA_BITS = np.int32(23)
 _MANTISSA_MASK = np.int32(0x007FFFFF)
 _SQRT_HALF_BITS = np.int32(0x3F3504F3)
 _SQRT_HALF_BITS_TIMES_2_24 = np.int32(0x3F3504F3 + (24 << 23))
-_HALF_QUADRANT = np.uint32(1 << 29)  # of a turn of 2^32
-_QUADRANT = np.uint32(1 << 30)
+_HALF_QUADRANT = np.uint64(1 << 29)  # of a turn of 2^32; 64 bits, where no sum overflows
+_QUADRANT = np.uint64(1 << 30)
 _SIGN_BIT = np.uint32(1 << 31)
 
 _LOG = tuple(_FLOAT(c) for c in (
