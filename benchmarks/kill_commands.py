@@ -40,13 +40,13 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "simulate, micro": Command("simulate --N 3000 --K 3 --alpha 40 --threads 1 --overwrite --out a",
+    "simulate, micro": Command("simulate --N 3000 --K 3 --alpha 15 --threads 1 --overwrite --out a",
                                 ("a.npz", "a.png")),
     "simulate, checkpoint": Command(
         "simulate --engine chain --N 1000 --K 3 --alpha 300 --replicas 4 --threads 1 --checkpoint a.ckpt --every 0.02 "
         "--overwrite --out a", ("a.npz", "a.png"), "simulate --resume a.ckpt --overwrite"),
     "ode": Command("ode --alpha 300 --K 3 --overwrite --out a", ("a.npz", "a.png")),
-    "compare": Command("compare --N 500 --alpha 20 --replicas 4 --threads 1 --overwrite --out a",
+    "compare": Command("compare --N 300 --alpha 10 --replicas 3 --threads 1 --overwrite --out a",
                        ("a_micro.npz", "a_ode.npz", "a.png")),
     "sweep": Command("sweep --N 100 --alpha 5 --over eta=0.5:2:8 --over noise=0:0.5:6 --out a", ()),
     "sweep, processes": Command("sweep --N 100 --alpha 5 --over eta=0.5:2:8 --over noise=0:0.5:6 --processes 2 --out a",
