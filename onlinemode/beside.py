@@ -171,6 +171,11 @@ class Theory:
         if self._stopped:
             raise KeyboardInterrupt
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the user ended the integration, or what waits for it."""
+        return self._stopped
+
     def stop(self):
         """End the integration, which then returns what it has."""
         self._stopped = True

@@ -1,5 +1,6 @@
 """Theory that is too large or too slow is left out or refused, and the wait for it can be interrupted."""
 
+import importlib
 import os
 import signal
 import threading
@@ -73,6 +74,29 @@ def test_plot_leaves_the_theory_out_and_stops(onlinemode, tmp_path, monkeypatch)
     monkeypatch.setattr("onlinemode.continuing.mean_field", lambda run: stopped)
     code, out, err = onlinemode("plot", "run.npz", "--out", "none")
     assert code == 130 and "stopped by the user" in err and not (tmp_path / "none.png").exists()
+
+
+@pytest.mark.parametrize("name, code", [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize("command, stage", [("compare", "simulate"), ("compare", "fluctuations"),
+                                            ("simulate", "simulate")])
+def test_a_command_that_is_stopped_while_theory_is_computed_says_so(command, stage, name, code, onlinemode, tmp_path,
+                                                                    monkeypatch):
+    """The runs are saved, and what there is of theory, but it is not the whole: no exit code 0."""
+    module = "onlinemode.simulation" if stage == "simulate" else "onlinemode.theory.fluctuations"
+    real, sent = getattr(importlib.import_module(module), stage), []
+
+    def slow(*arguments, **options):
+        if stage == "fluctuations" or "ode" in arguments:
+            time.sleep(0.3)  # until the simulation is done and waits
+            sent.append(os.kill(os.getpid(), getattr(signal, name)))
+            time.sleep(0.3)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(f"{module}.{stage}", slow)
+    words = (command, "--N", "60", "--K", "2", "--alpha", "1", "--engine", "chain" if command == "simulate" else
+             "chain,ode", "--out", "x", "--no-plot")
+    assert onlinemode(*words)[0] == code and len(sent) == 1
+    assert om.load(tmp_path / ("x.npz" if command == "simulate" else "x_chain.npz")).status == [om.Status.COMPLETED]
 
 
 def test_too_large_on_purpose_is_an_error(onlinemode, tmp_path, monkeypatch):
