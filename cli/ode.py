@@ -27,12 +27,13 @@ def command(**given):
     claim = claim_runs(settings, "ode")
     problem, start, title = beginning(settings, before)
     bar = ProgressBar(settings["quiet"] or settings["json"])
-    reports = []
+    begun = False
 
     def progress(state):
-        if not reports:  # the arguments are right
+        nonlocal begun
+        if not begun:  # the arguments are right
             announce(settings, title)
-        reports.append(state)
+            begun = True
         bar(state)
 
     try:

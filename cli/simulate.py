@@ -85,11 +85,13 @@ def run_simulation(problem, start, settings, engine, mean_field, title, keeper=N
     """
     from onlinemode import go_on, resume, simulate
 
-    reports = []
+    begun = False
     bar = ProgressBar(settings["quiet"] or settings["json"])
 
     def progress(state):
-        if not reports:  # the arguments are right
+        nonlocal begun
+        if not begun:  # the arguments are right
+            begun = True
             begin = getattr(getattr(start, "first", None), "alpha", 0.0)  # of a run that goes on
             announce(settings, title)
             steps = (settings["alpha"] - begin) * settings["N"] * settings["replicas"]
@@ -97,7 +99,6 @@ def run_simulation(problem, start, settings, engine, mean_field, title, keeper=N
             announce(settings, f"{count(steps)} steps of {engine}{device} (the first run compiles for some seconds)")
         elif mean_field is not None:  # the kernel is compiled and running
             mean_field.begin()
-        reports.append(state)
         bar(state)
 
     try:

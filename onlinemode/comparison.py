@@ -194,12 +194,13 @@ def compare(experiment: Experiment, engines: str | Sequence[str] = ("micro",),
 
 def _run_beside(beside, problem, start, call, progress):
     """A simulation; the theory begins when its kernel is compiled and running."""
-    reports = []
+    begun = False
     with shown(progress, call["engine"]) as show:
         def report(state):
-            if reports:
+            nonlocal begun
+            if begun:
                 beside.begin()
-            reports.append(state)
+            begun = True
             if show is not None:
                 show(state)
 

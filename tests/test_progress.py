@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -144,3 +145,30 @@ def test_no_bar_is_made_for_a_file(monkeypatch):
 def test_durations(seconds, words):
     assert clock(seconds) == words
     assert about(seconds) == ("about a second" if seconds < 2 else f"about {words}")
+
+
+class Watched(float):
+    """A number of which can be told whether anybody has it still."""
+
+
+@pytest.mark.parametrize("name", ["simulate", "ode", "compare", "Python's compare"])
+def test_nobody_keeps_reports(name, onlinemode, monkeypatch):
+    """Five a second would be 90 MB after a day."""
+    monkeypatch.setattr("onlinemode.runtime.replicas.LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("onlinemode.engines.ode.engine.SECONDS_BETWEEN_REPORTS", 0.0)
+    made, alive = [], [0]
+
+    def watched(alpha, fraction, steps, error):
+        error = Watched(error)
+        made.append(weakref.ref(error))
+        alive.append(sum(error() is not None for error in made))
+        return Progress(alpha, fraction, steps, error)
+
+    for module in ("onlinemode.runtime.replicas", "onlinemode.engines.ode.engine"):
+        monkeypatch.setattr(f"{module}.Progress", watched)
+    if name == "Python's compare":
+        om.compare(SMALL.replace(N=1000, alpha=100.0), ["chain"], progress=lambda report: None)
+    else:
+        engine = {"simulate": ("--engine", "chain"), "ode": (), "compare": ("--engine", "chain,ode")}[name]
+        assert onlinemode(name, *engine, "--N", 1000, "--alpha", 100, "--no-plot", "-q")[0] == 0
+    assert len(made) > 5 and max(alive) <= 3
