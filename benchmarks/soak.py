@@ -7,7 +7,8 @@ process of its own, with a checkpoint every ten seconds (the sweep with its fold
 resident sets of the process and its children are read every two seconds; after SECONDS the command is stopped by
 SIGTERM, goes on from its checkpoint (the sweep: from its folder) for 20 s more, and is stopped again.  Growth is the
 median of the last tenth of the readings over that of the tenth that follows the first five minutes (or the first
-tenth, in a short soak).
+tenth, in a short soak).  It is told of the anonymous memory alone, too: the rest are pages of libraries, which come
+into memory when they are first used.
 """
 
 import json
@@ -22,7 +23,6 @@ from pathlib import Path
 
 from common import machine
 
-PAGE = os.sysconf("SC_PAGE_SIZE")
 READ_EVERY, SETTLED, AFTERWARDS = 2.0, 300.0, 20.0
 COMMANDS = {
     "micro": ["simulate", "--N", "10000", "--alpha", "1e7", "--eta", "0.5", "--noise", "0.2", "--threads", "1",
@@ -49,17 +49,19 @@ class Soak:
         """Take one reading of memory, and count checkpoints."""
         if self.process.poll() is not None:
             raise SystemExit(f"{self.what} ended by itself: {self.process.communicate()}")
-        self.readings.append((time.monotonic() - self.began, resident(family(self.process.pid))))
+        pids = family(self.process.pid)
+        self.readings.append((time.monotonic() - self.began, memory(pids, "VmRSS"), memory(pids, "RssAnon")))
         file = self.folder / f"{self.what}.ckpt"
         written = file.stat().st_mtime_ns if file.exists() else None
         self.checkpoints += written != self._written
         self._written = written
 
-    def growth(self, seconds):
+    def growth(self, seconds, column):
         """Median of the last tenth of the readings over that of an early tenth, less one; the early one, in MiB."""
         begin = SETTLED if seconds > 4 * SETTLED else 0.1 * seconds
-        early = statistics.median(size for when, size in self.readings if begin <= when < begin + seconds / 10)
-        late = statistics.median(size for when, size in self.readings if when >= seconds * 0.9)
+        early = statistics.median(reading[column] for reading in self.readings
+                                  if begin <= reading[0] < begin + seconds / 10)
+        late = statistics.median(reading[column] for reading in self.readings if reading[0] >= seconds * 0.9)
         return late / early - 1.0, early / 2**20
 
     def end(self):
@@ -93,14 +95,15 @@ def family(pid):
     return [pid] + [each for child in children.read_text().split() for each in family(int(child))]
 
 
-def resident(pids):
-    """Sum of the resident sets, in bytes."""
+def memory(pids, kind):
+    """Sum over processes of a line of /proc/PID/status, in bytes."""
     total = 0
     for pid in pids:
         try:
-            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+            status = Path(f"/proc/{pid}/status").read_text()
         except OSError:  # it ended between
-            pass
+            continue
+        total += sum(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(f"{kind}:"))
     return total
 
 
@@ -135,12 +138,11 @@ def main(seconds, wanted):
             for soak in soaks:
                 soak.read()
         for soak in soaks:
-            growth, early = soak.growth(seconds)
-            lowest, highest = (bound(size for when, size in soak.readings if when > min(SETTLED, 0.1 * seconds)) / 2**20
-                               for bound in (min, max))
+            growth, early = soak.growth(seconds, 1)
+            own_growth, own_early = soak.growth(seconds, 2)
             print(f"{soak.what}: {seconds:.0f} s, {soak.cpu_seconds():.0f} s of CPU, {len(soak.readings)} readings, "
-                  f"{early:.1f} MiB then {growth:+.2%}, between {lowest:.1f} and {highest:.1f}; {soak.checkpoints} "
-                  "checkpoints", flush=True)
+                  f"{early:.1f} MiB then {growth:+.2%}; anonymous {own_early:.1f} MiB then {own_growth:+.2%}; "
+                  f"{soak.checkpoints} checkpoints", flush=True)
             for code, said in soak.end():
                 print(f"  exit code {code}: {progress_of(soak.what, said)}", flush=True)
 
