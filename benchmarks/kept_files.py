@@ -50,6 +50,9 @@ def _archive(path, digest):
 def _picture(path, digest):
     from PIL import Image
 
+    end = {".png": b"IEND\xaeB`\x82", ".gif": b";"}[path.suffix]  # which Pillow does not miss
+    if not path.read_bytes().endswith(end):
+        raise ValueError(f"{path} is cut")
     with Image.open(path) as picture:
         for frame in range(getattr(picture, "n_frames", 1)):
             picture.seek(frame)

@@ -32,11 +32,12 @@ MIXTURE = "--data gaussian-mixture --epochs 2 --hidden 8,8 --modes 3"
 
 
 class Command(NamedTuple):
-    """A command line, the files that it writes, and how it goes on from its checkpoint."""
+    """A command line, the files that it writes, how it goes on from its checkpoint, and files that hold times alone."""
 
     words: str
     files: tuple
     resumed: str = ""
+    timed: tuple = ()
 
 
 COMMANDS = {
@@ -55,7 +56,8 @@ COMMANDS = {
     "plot, sweep": Command("plot swept --overwrite --out a.png", ("a.png",)),
     "plot, movie": Command("plot run.npz --animate --seconds 0.5 --fps 10 --overwrite --out a.gif", ("a.gif",)),
     "repeat": Command("repeat run.npz --overwrite --out a", ("a.npz",)),
-    "benchmark": Command("benchmark --N 200 --rounds 1 --K 2 --overwrite --out a.json", ("a.json",)),
+    "benchmark": Command("benchmark --N 200 --rounds 1 --K 2 --overwrite --out a.json", ("a.json", "a.png"),
+                         timed=("a.png",)),
     "deep train": Command(f"deep train {MIXTURE} --repeats 2 --overwrite --out a", ("a.npz", "a.png")),
     "deep train, checkpoint": Command(f"deep train {MIXTURE} --checkpoint a.ckpt --every 0.02 --overwrite --out a",
                                       ("a.npz", "a.png"), "deep train --resume a.ckpt --overwrite"),
@@ -112,11 +114,17 @@ class Trial:
         began = time.monotonic()
         self._run(self.command.words, folder)
         self.seconds = time.monotonic() - began
-        self.whole = {name: contents(folder / name) for name in files_of(folder)}
+        self.whole = self._contents(folder)
         for name in self.command.files:
             if self.whole[Path(name)] == contents(None):
                 raise AssertionError(f"{self.command.words} has not written {name}")
         shutil.rmtree(folder)
+
+    def _contents(self, folder):
+        """Name to content of all files; of those with times alone, whether they are new."""
+        found = {name: contents(folder / name) for name in files_of(folder)}
+        return {name: "new" if str(name) in self.command.timed and content != contents(None) else content
+                for name, content in found.items()}
 
     def _fresh(self):
         folder = self.work / "trial"
@@ -137,7 +145,8 @@ class Trial:
         Returns
         -------
         str
-            When it came: ``"early"`` (nothing new was there), ``"between"`` or ``"late"`` (the command had ended).
+            ``"early"`` where no result was there yet, ``"between"`` where one was, ``"late"`` where the command had
+            ended well.
         """
         folder = self._fresh()
         process = start(self.command.words, folder)
@@ -149,8 +158,7 @@ class Trial:
         assert code in usual, f"exit code {code}: {error}"
         assert "Traceback" not in error and "Exception ignored" not in error, error
         new = 0
-        for name in files_of(folder):
-            found = contents(folder / name)
+        for name, found in self._contents(folder).items():
             expected = self.whole.get(name)
             before = contents(None) if str(name) in self.command.files else None
             new += found != before and str(name) in self.command.files
@@ -161,7 +169,7 @@ class Trial:
         if code != 0:
             resumed = self.command.resumed and (folder / "a.ckpt").exists()
             self._run(self.command.resumed if resumed else self.command.words, folder)
-        after = {name: contents(folder / name) for name in files_of(folder)}
+        after = self._contents(folder)
         assert after == self.whole, {name for name in after.keys() | self.whole.keys()
                                      if after.get(name) != self.whole.get(name)}
         shutil.rmtree(folder)

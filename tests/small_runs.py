@@ -67,6 +67,13 @@ def results():
     return found
 
 
+def learn(engine):
+    """G of a run, in which two threads make a replica each; for tests of processes, which import it."""
+    more = {} if engine == "ode" else {"threads": 2, "replicas": 2}
+    problem = om.Problem(noise=0.1, rates=om.LearningRates(xi_in=1.0))
+    return om.simulate(problem, om.initial.committee(60, K=2), 2.0, engine, save_at=5, **more).G
+
+
 def random_numbers():
     out, words = np.empty(64, np.float32), np.empty((4, 16), np.uint32)
     normals.fill_normals(out, 3, philox.STREAM_INPUT, 2, 2**40 + 1, 2**63 + 11, words)
