@@ -21,7 +21,7 @@ def inputs(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["simulate, checkpoint", "plot"])
+@pytest.mark.parametrize("name", ["simulate, checkpoint"])
 def test_nothing_is_lost(name, inputs, tmp_path):
     trial, rng = kill_commands.Trial(name, inputs, tmp_path), random.Random(1)
     for number in (signal.SIGKILL, signal.SIGTERM):

@@ -17,6 +17,7 @@ from onlinemode.sweeps import store
 SWEEP = [sys.executable, "-m", "onlinemode", "sweep", "--over", "eta=0.5:2:40", "--over", "noise=0,0.1,0.2", "--engine",
          "ode", "--init", "committee", "--K", "3", "--N", "50", "--alpha", "60", "--save-at", "6", "--out", "s",
          "--no-plot"]
+LONGER = [word.replace("2:40", "2:400") for word in SWEEP]  # which no machine finishes before it is interrupted
 
 
 def made_in(folder):
@@ -49,7 +50,7 @@ def test_the_client_is_killed(place, long_serial, tmp_path):
 @pytest.mark.parametrize("place", [(), ("--processes", "2"), ("--workers", "2")])
 def test_the_client_is_interrupted(place, number, code, tmp_path):
     """Ctrl-C, and the end of a terminal, go to the workers and to the helpers of multiprocessing, too."""
-    process = subprocess.Popen([*SWEEP, *place, "-q"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    process = subprocess.Popen([*LONGER, *place, "-q"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True, start_new_session=True)
     while process.poll() is None and made_in(tmp_path / "s") == 0:
         time.sleep(0.02)
