@@ -58,7 +58,7 @@ COMMANDS = {
     "repeat": Command("repeat run.npz --overwrite --out a", ("a.npz",)),
     "benchmark": Command("benchmark --N 200 --rounds 1 --K 2 --overwrite --out a.json", ("a.json", "a.png"),
                          timed=("a.png",)),
-    "deep train": Command(f"deep train {MIXTURE} --repeats 2 --overwrite --out a", ("a.npz", "a.png")),
+    "deep train": Command(f"deep train {MIXTURE} --overwrite --out a", ("a.npz", "a.png")),
     "deep train, checkpoint": Command(f"deep train {MIXTURE} --checkpoint a.ckpt --every 0.02 --overwrite --out a",
                                       ("a.npz", "a.png"), "deep train --resume a.ckpt --overwrite"),
     "deep modes": Command("deep modes net.npz --csv --overwrite --out a", ("a.npz", "a.png", "a.csv")),
