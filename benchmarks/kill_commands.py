@@ -184,9 +184,8 @@ def contents(path):
 
 
 def main(kills, seed, names):
-    """Print a table of the commands."""
+    """Print a table of the commands; returns how many signals found a fault."""
     rng, found = random.Random(seed), {name: Counter() for name in names}
-    failed = 0
     with tempfile.TemporaryDirectory() as work:
         inputs = Path(work) / "inputs"
         inputs.mkdir()
@@ -195,11 +194,10 @@ def main(kills, seed, names):
             trial = Trial(name, inputs, Path(work))
             for _ in range(kills // len(names) + (row < kills % len(names))):
                 number, moment = rng.choice(SIGNALS), rng.uniform(0.0, trial.seconds)
+                found[name][number.name] += 1
                 try:
                     found[name][trial.stop(number, moment)] += 1
-                    found[name][number.name] += 1
                 except Exception as problem:
-                    failed += 1
                     found[name]["BAD"] += 1
                     print(f"{name}, {number.name} after {moment:.3f} of {trial.seconds:.3f} s: {problem!r}", flush=True)
                     shutil.rmtree(Path(work) / "trial", ignore_errors=True)
@@ -208,9 +206,10 @@ def main(kills, seed, names):
     columns = ("SIGKILL", "SIGTERM", "SIGINT", "early", "between", "late", "BAD")
     print(f"| {'command':24} |" + "|".join(f" {column:>8} " for column in columns) + "|")
     print(f"|{'-' * 26}" + f"|{'-' * 10}" * len(columns) + "|")
-    for name, counts in [*found.items(), ("all", sum(found.values(), Counter()))]:
+    total = sum(found.values(), Counter())
+    for name, counts in [*found.items(), ("all", total)]:
         print(f"| {name:24} |" + "|".join(f" {counts[column]:8} " for column in columns) + "|")
-    return failed
+    return total["BAD"]
 
 
 if __name__ == "__main__":

@@ -150,8 +150,7 @@ def finish(settings, command, claim, results, mean_field, title, theory_ending=N
         theory = Waiting(settings).result(mean_field) if mean_field is not None else None
     except EngineError as trouble:
         problem = trouble
-        interrupted = interrupted or mean_field.stopped
-        if command != "compare" or interrupted:
+        if command != "compare" or mean_field.stopped:
             print(f"no theory: {problem}", file=sys.stderr)
     interrupted = interrupted or (mean_field is not None and mean_field.stopped)
     noise = mean_field.noise if mean_field is not None else None
