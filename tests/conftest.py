@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+import stopping
 
 import onlinemode as om
 
@@ -30,6 +31,12 @@ def _philox(counter, key):
         c0, c1, c2, c3 = (high >> SHIFT) ^ c1 ^ k0, high & LOW, (low >> SHIFT) ^ c3 ^ k1, low & LOW
         k0, k1 = (k0 + np.uint64(0x9E3779B9)) & LOW, (k1 + np.uint64(0xBB67AE85)) & LOW
     return c0, c1, c2, c3
+
+
+@pytest.fixture
+def slow_looks(monkeypatch):
+    """Small runs can be stopped in the middle, see :func:`stopping.keep_step`."""
+    stopping.keep_step(monkeypatch)
 
 
 @pytest.fixture(scope="session")

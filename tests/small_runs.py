@@ -76,7 +76,7 @@ def learn(engine):
 
 def random_numbers():
     out, words = np.empty(64, np.float32), np.empty((4, 16), np.uint32)
-    normals.fill_normals(out, 3, philox.STREAM_INPUT, 2, 2**40 + 1, 2**63 + 11, words)
+    normals.fill_normals(out, 3, philox.STREAM_INPUT, 2, 2**40 + 1, np.uint64(2**63 + 11), words)
     counter, key = np.array([1, 2, 3, 2**32 - 1], np.uint32), np.array([2**32 - 1, 7], np.uint32)
     numbers = {"normals": out, "words": philox.philox_words(counter, key)}
     buffer, other = np.linspace(0.1, 0.9, 64), np.linspace(0.5, 1.0, 64)

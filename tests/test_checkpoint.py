@@ -8,6 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
+from stopping import StopAt
 
 import onlinemode as om
 from onlinemode.errors import EngineError, FileError, ParameterError
@@ -32,29 +33,6 @@ def assert_same(run, reference):
         assert np.array_equal(run.ensemble.to_arrays()[name], values, equal_nan=True), name
     if reference.starts is not None:
         assert all(np.array_equal(run.starts[name], values) for name, values in reference.starts.items())
-
-
-class StopAt:
-    """A progress callback that presses Ctrl-C once a share of the work is done."""
-
-    def __init__(self, share):
-        self.share = share
-
-    def __call__(self, report):
-        if report.fraction >= self.share:
-            raise KeyboardInterrupt
-
-
-@pytest.fixture
-def slow_looks(monkeypatch):
-    """Short kernel calls and frequent looks, so that small runs can be stopped in the middle."""
-    from onlinemode.engines.chain import engine as chain
-    from onlinemode.engines.micro import engine as micro
-    from onlinemode.runtime import replicas
-
-    monkeypatch.setattr(micro, "WORK_PER_CALL", 2e4)
-    monkeypatch.setattr(chain, "STEPS_PER_CALL", 2000)
-    monkeypatch.setattr(replicas, "LOOK_SECONDS", 0.002)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from stopping import StopAt
 
 import onlinemode as om
 from onlinemode.continuing import mean_field
@@ -200,28 +201,6 @@ def test_a_file_of_an_older_version(tmp_path):
     assert_same(om.repeat(old), run)
     with pytest.raises(ParameterError, match="of an older version, does not hold: make the run again with repeat"):
         om.go_on(old, 2.0)
-
-
-class StopAt:
-    """A progress callback that presses Ctrl-C once a share of the work is done."""
-
-    def __init__(self, share):
-        self.share = share
-
-    def __call__(self, report):
-        if report.fraction >= self.share:
-            raise KeyboardInterrupt
-
-
-@pytest.fixture
-def slow_looks(monkeypatch):
-    from onlinemode.engines.chain import engine as chain
-    from onlinemode.engines.micro import engine as micro
-    from onlinemode.runtime import replicas
-
-    monkeypatch.setattr(micro, "WORK_PER_CALL", 2e4)
-    monkeypatch.setattr(chain, "STEPS_PER_CALL", 2000)
-    monkeypatch.setattr(replicas, "LOOK_SECONDS", 0.002)
 
 
 @pytest.mark.parametrize("engine, alpha", [("micro", 3000.0), ("chain", 12_000.0)])

@@ -72,9 +72,11 @@ def readable(dataset: "xarray.Dataset") -> "xarray.Dataset":
     status, message, words = dataset["status"], dataset["message"], np.array(STATUS)
     observables = [name for each in OBSERVABLES for name in (each, f"{each}_mean", f"{each}_sd") if name in dataset]
     order = ["status", "message", *NUMBERS, *observables, "seconds"]
-    texts = {name: (coord.dims, coord.values.astype(object), coord.attrs)
-             for name, coord in dataset.coords.items() if coord.values.dtype.kind == "T"}
-    return dataset.assign_coords(texts).assign(
+    coords = {name: (coord.dims, coord.values.astype(object) if coord.values.dtype.kind == "T" else coord.values,
+                     coord.attrs) for name, coord in dataset.coords.items()}
+    places = {dim: place for place, dim in enumerate(status.dims)}  # zarr lists them in an order that varies
+    sorted_coords = dict(sorted(coords.items(), key=lambda item: (places.get(item[1][0][0], len(places)), item[0])))
+    return dataset.drop_vars(list(coords)).assign_coords(sorted_coords).assign(
         status=(status.dims, _changed(status.data, lambda codes: words[codes], words.dtype),
                 {"long_name": status.attrs["long_name"]}),
         message=(message.dims, _changed(message.data, lambda text: text.astype(object), object), message.attrs),
