@@ -122,9 +122,6 @@ def describe_run(run):
                 "eta_readout": problem.rates.readout, "noise": problem.noise, "weight_decay": problem.weight_decay,
                 "batch": problem.batch, "seed": run.info.seed, "fresh_students": not run.began_together}
     settings["inputs"] = DEFAULTS["inputs"] if problem.inputs == Gaussian() else repr(problem.inputs)
-    scales = {"mean": 1.0 / o.M, "sum": 1.0, "sqrt": o.M**-0.5}
-    settings["readout"] = next((name for name, scale in scales.items()
-                                if (abs(o.teacher_readout - scale) < 1e-12).all()), "own")
     return describe(settings, o, without=("init",))
 
 

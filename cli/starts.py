@@ -56,7 +56,7 @@ def beginning(settings, before=None, checkpoint=None, vectors=False):
     if not isinstance(start, GoingOn):
         return problem, start, describe(settings, first_of(start))
     return problem, start, describe(settings | {"init": f"{settings['init']} from α = {start.first.alpha:.6g}"},
-                                    start.first)
+                                    start.initial)
 
 
 def run_to_go_on(given):

@@ -449,7 +449,7 @@ def describe(values: dict[str, Any], sizes: "Weights | OrderParameters", without
     values : dict
         By the names of an :class:`Experiment`.
     sizes : Weights or OrderParameters
-        Has K, M and P.
+        Student and teacher.
     without : sequence of str
         Names to leave out.
     """
@@ -463,11 +463,22 @@ def describe(values: dict[str, Any], sizes: "Weights | OrderParameters", without
             words[name] = f"{symbol} = {values[name]:g}"
     if values["batch"] > 1:
         words["batch"] = f"batch {values['batch']}"
-    for name in ("inputs", "readout"):
-        if values[name] != getattr(Experiment, name):
-            words[name] = f"{name} {values[name]}"
+    for name, value in (("inputs", values["inputs"]), ("readout", _convention(sizes))):
+        if value != getattr(Experiment, name):
+            words[name] = f"{name} {value}"
     if values.get("fresh_students"):
         words["fresh_students"] = "fresh students"
     words["seed"] = f"seed {values['seed']}"
     shown = [text for name, text in words.items() if name not in without]
     return ", ".join(shown).replace(":,", ":", 1)
+
+
+def _convention(sizes: "Weights | OrderParameters") -> str:
+    """Of the second layers, by its name; "own" where there is none that student and teacher agree with."""
+    import numpy as np  # not needed for the help of commands
+
+    from onlinemode.initial import readout_vector
+
+    layers = (sizes.readout, sizes.teacher_readout)
+    return next((kind for kind in CHOICES["readout"] if all(
+        np.allclose(layer, readout_vector(kind, len(layer)), rtol=1e-12, atol=0.0) for layer in layers)), "own")

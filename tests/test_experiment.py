@@ -67,7 +67,16 @@ def test_starts():
     assert fresh(4).fingerprint() == expected.fingerprint()
     given = SMALL.replace(overlaps=OVERLAPS, engine="ode")
     assert given.start() is OVERLAPS and np.array_equal(given.run().R[0, 0], OVERLAPS.R)
-    assert given.describe() == "given overlaps: N = 40, K = 2, M = 1, P = 2, erf, η = 3, seed 0"
+    assert given.describe() == "given overlaps: N = 40, K = 2, M = 1, P = 2, erf, η = 3, readout sum, seed 0"
+
+
+@pytest.mark.parametrize("readout, teacher, words", [
+    ("mean", "mean", ""), ("sum", "sum", ", readout sum"), ("sqrt", "sqrt", ", readout sqrt"),
+    ("sum", "mean", ", readout own"), ([0.3, 0.7], [1.0, 2.0, 3.0], ", readout own")])
+def test_readouts_of_given_overlaps_are_named(readout, teacher, words):
+    given = initial.from_overlaps(np.eye(2), np.zeros((2, 3)), np.eye(3), readout, teacher)
+    assert SMALL.replace(overlaps=given).describe() == (
+        f"given overlaps: N = 40, K = 2, M = 3, P = 2, erf, η = 3{words}, seed 0")
 
 
 def test_theory_beside_a_run():

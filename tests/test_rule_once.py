@@ -36,27 +36,32 @@ def with_faults(faults, folder):
 
 
 def results(package, device):
-    """What ``rule_results.py`` prints with the package in this folder."""
-    simulator = {"NUMBA_ENABLE_CUDASIM": "1"} if device == "cuda" else {}
-    environment = {**os.environ, **simulator, "PYTHONPATH": str(package), "PYTHONSAFEPATH": "1"}
+    """What ``rule_results.py`` prints with the package in this folder, its kernels as plain Python."""
+    as_python = {"NUMBA_ENABLE_CUDASIM": "1"} if device == "cuda" else {"NUMBA_DISABLE_JIT": "1"}
+    environment = {**os.environ, **as_python, "PYTHONPATH": str(package), "PYTHONSAFEPATH": "1"}
     made = subprocess.run([sys.executable, ROOT / "tests" / "rule_results.py", device], env=environment,
                           capture_output=True, text=True, cwd=package)
     assert made.returncode == 0, made.stderr[-2000:]
     return json.loads(made.stdout)
 
 
+@pytest.fixture(scope="module")
+def right():
+    return {device: results(PACKAGE.parent, device) for device in ("cpu", "cuda")}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("faults", [LEARNING, LABEL], ids=["learning", "label"])
 @pytest.mark.parametrize("device, engines", [("cpu", {"micro", "chain", "ode", "linear noise"}),
                                              ("cuda", {"micro", "chain"})])
-def test_a_changed_line_changes_every_engine(tmp_path, faults, device, engines):
+def test_a_changed_line_changes_every_engine(right, tmp_path, faults, device, engines):
     if faults is LABEL:  # the theory averages labels in closed form
         engines = engines - {"ode"}
-    right, wrong = results(PACKAGE.parent, device), results(with_faults(faults, tmp_path), device)
+    wrong = results(with_faults(faults, tmp_path), device)
     for engine in engines:
         for name, (_, _, blocks) in faults.items():
             for block in blocks if engine != "linear noise" else ["moments"]:
-                one, other = (np.array(each[engine][name][block]) for each in (right, wrong))
+                one, other = (np.array(each[engine][name][block]) for each in (right[device], wrong))
                 assert np.all(np.isfinite(one)) and np.abs(one).max() > 0.0
                 assert np.abs(one - other).max() > 1e-2 * np.abs(one).max(), f"{engine} does not see it: {name}"
 

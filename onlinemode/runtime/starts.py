@@ -133,13 +133,13 @@ class GoingOn(Starts):
     """
 
     def __init__(self, states, initial, N, origin=None, together=False):
-        self.states, self._initial, self._origin, self._together = states, initial, origin, together
+        self.states, self.initial, self._origin, self._together = states, initial, origin, together
         self.differ, self.N = len(states) > 1, N
         self.first = states.one(0, initial)
         self.steps = round(self.first.alpha * N) if states.arrays else 0  # ode makes none
 
     def part(self, replicas):
-        return [self.states.one(replica, self._initial) for replica in replicas]
+        return [self.states.one(replica, self.initial) for replica in replicas]
 
     def complete(self, replicas):
         """All are there."""

@@ -30,9 +30,9 @@ def made_in(folder):
 
 @pytest.mark.parametrize("place", [(), ("--processes", "2"), ("--workers", "2")])
 def test_the_client_is_killed(place, long_serial, tmp_path):
-    """SIGKILL at any moment; the same command goes on, and makes no point twice that was written."""
+    """SIGKILL at any moment; the same command goes on.  benchmarks/kill_sweeps.py does it 200 times."""
     deadline = time.monotonic() + 100
-    for _ in range(4):
+    for _ in range(2 if place else 4):
         process = subprocess.Popen([*SWEEP, *place], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                    start_new_session=True)
         before = made_in(tmp_path / "s")
@@ -46,8 +46,10 @@ def test_the_client_is_killed(place, long_serial, tmp_path):
     assert identical(om.open_sweep(tmp_path / "s"), long_serial)
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-@pytest.mark.parametrize("place", [(), ("--processes", "2"), ("--workers", "2")])
+@pytest.mark.parametrize("place, number, code", [
+    ((), signal.SIGINT, 130), ((), signal.SIGTERM, 143), ((), signal.SIGHUP, 129),
+    (("--processes", "2"), signal.SIGINT, 130), (("--processes", "2"), signal.SIGTERM, 143),
+    (("--workers", "2"), signal.SIGINT, 130), (("--workers", "2"), signal.SIGHUP, 129)])
 def test_the_client_is_interrupted(place, number, code, tmp_path):
     """Ctrl-C, and the end of a terminal, go to the workers and to the helpers of multiprocessing, too."""
     process = subprocess.Popen([*LONGER, *place, "-q"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -86,17 +86,16 @@ def test_a_scheduler_that_restarts(tmp_path, long_serial):
 
 def test_a_scheduler_that_does_not_come_back(tmp_path, monkeypatch):
     monkeypatch.setattr(places, "RECONNECT_SECONDS", 1.0)
-    monkeypatch.setattr(places, "CONNECT_SECONDS", 1.0)
     port = free_port()
     processes = start_cluster(port)
 
     def kill(report):
         if report.done > 10:
+            monkeypatch.setattr(places, "CONNECT_SECONDS", 1.0)
             for process in processes:
                 process.kill()
                 process.wait()
 
     with pytest.raises(EngineError, match="the scheduler at .* has gone, and did not come back.*the same call goes on"):
-        monkeypatch.setattr(places, "CONNECT_SECONDS", 10.0)
         om.sweep(LONG, MANY, executor=f"tcp://127.0.0.1:{port}", store=tmp_path / "s", progress=kill)
     assert (om.open_sweep(tmp_path / "s").status == "completed").sum() > 10
