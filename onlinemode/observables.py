@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks
 from onlinemode.errors import ShapeError
+from onlinemode.peaks import peaks
 
 MOST_DECADES = 100.0  # of a running mean
 FEW_ASSIGNMENTS = 24  # up to so many are all tried, beyond them the Hungarian method is faster
@@ -428,8 +429,6 @@ def find_plateaus(alpha: ArrayLike, error: ArrayLike, slope: float = 0.3, promin
     ShapeError, ParameterError
         If an array is none of real numbers or of another shape, or an option is out of range.
     """
-    from scipy.signal import find_peaks
-
     alpha, error = _curves(alpha, error, "error")
     slope, prominence = checks.number("slope", slope), checks.number("prominence", prominence, 0.0)
     smoothing = checks.number("smoothing", smoothing, 0.0, maximum=MOST_DECADES)
@@ -444,8 +443,8 @@ def find_plateaus(alpha: ArrayLike, error: ArrayLike, slope: float = 0.3, promin
     step, width = grid[1] - grid[0], _width(smoothing, grid)
     curve = _smooth(curve, width | 1)
     steepness = _smooth(-np.gradient(curve, step), width // 2 | 1)
-    minima, found_with = find_peaks(-steepness, prominence=0.0)
-    depths = dict(zip(minima, found_with["prominences"]))
+    minima, prominences = peaks(-steepness)
+    depths = dict(zip(minima, prominences))
     found, taken = [], np.zeros(grid.size, dtype=bool)
     for i in sorted(minima, key=lambda minimum: steepness[minimum]):
         if steepness[i] >= slope:
@@ -491,8 +490,6 @@ def specialization_steps(alpha: ArrayLike, values: ArrayLike, smoothing: float =
     ShapeError, ParameterError
         If an array is none of real numbers or of another shape, or an option is out of range.
     """
-    from scipy.signal import find_peaks
-
     smoothing = checks.number("smoothing", smoothing, 0.0, maximum=MOST_DECADES)
     height = checks.number("height", height, 0.0)
     prepared = _on_log_grid(*_curves(alpha, values, "values"), logarithm=False)
@@ -501,8 +498,8 @@ def specialization_steps(alpha: ArrayLike, values: ArrayLike, smoothing: float =
     grid, curve = prepared
     step, width = grid[1] - grid[0], _width(smoothing, grid) | 1
     rate = _smooth(np.gradient(_smooth(curve, width), step), width)
-    peaks, _ = find_peaks(rate, height=height, prominence=0.2 * max(rate.max(), height))
-    return np.exp(grid[peaks])
+    tops, prominences = peaks(rate)
+    return np.exp(grid[tops[(rate[tops] >= height) & (prominences >= 0.2 * max(rate.max(), height))]])
 
 
 def first_time(alpha: ArrayLike, values: ArrayLike, level: float = 0.5) -> NDArray[np.float64]:
