@@ -32,6 +32,8 @@ def check_run(run: Trajectory, whole: bool = True) -> None:
     shapes = shapes_of(o.K, o.M, o.P)
     for name, shape in shapes.items():
         _is_array(name, getattr(run, name), (draws, n, *shape))
+        if np.isinf(getattr(run, name)).any():
+            raise ValueError(f"{name} must be finite, or NaN where it is not known")
     for name in ("error", "error_se"):
         if getattr(run, name) is not None:
             _is_array(name, getattr(run, name), (draws, n))

@@ -198,7 +198,7 @@ def test_missing_array(saved, name):
 
 @pytest.mark.parametrize("damage", [
     {"end_alpha": np.empty(0)}, {"end_steps": np.zeros(5)}, {"header": {"problem": ["erf"]}},
-    {"header": {"meta": {"start": "weights"}}}])
+    {"header": {"meta": {"start": "weights"}}}, {"strengths": lambda values: values * np.inf}])
 def test_entries_that_do_not_fit(damage, tmp_path):
     """Readable, but of other replicas, or of other kinds."""
     run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), om.initial.committee(50, K=2), 1.0, "chain")
@@ -206,6 +206,7 @@ def test_entries_that_do_not_fit(damage, tmp_path):
     run.save(tmp_path / "run.npz")
     _, arrays = read_archive(tmp_path / "run.npz", KIND)
     changed = damage.pop("header", {})
+    damage = {name: made(arrays[name]) if callable(made) else made for name, made in damage.items()}
     write_archive(tmp_path / "bad.npz", KIND, header | changed, arrays | damage)
     with pytest.raises(FileError) as caught:
         om.load(tmp_path / "bad.npz")

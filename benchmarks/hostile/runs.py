@@ -1,5 +1,6 @@
 """Kinds of files of simulations: results and checkpoints."""
 
+import tempfile
 from pathlib import Path
 
 from hostile.samples import leave_checkpoint, run, run_and_interrupt
@@ -56,11 +57,20 @@ def _checkpoint_kind(engine):
 
 
 def _read_checkpoint():
+    """What the file holds, once it has proved to be one that a run can go on from."""
+    import onlinemode as om
     from onlinemode.runtime.checkpoint import read_checkpoint
 
     found = read_checkpoint("run.ckpt")
+    with tempfile.TemporaryDirectory() as folder:
+        om.resume("run.ckpt", checkpoint=Path(folder) / "tried.ckpt", progress=_stop)
     known = ("start_", "finished_", "part_", "ended_", "running_")  # others are not used
     return found["header"], {name: values for name, values in found["arrays"].items() if name.startswith(known)}
+
+
+def _stop(report):
+    if report.fraction > 0.0:
+        raise KeyboardInterrupt
 
 
 def _leave_command_checkpoint():

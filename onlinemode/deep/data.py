@@ -64,11 +64,12 @@ class Dataset(Described):
         images = [checks.real(f"{self.name}: {part}_x", getattr(self, f"{part}_x")).dtype == np.uint8
                   for part in ("train", "test")]
         for part in ("train", "test"):
-            x, y = _inputs(f"{self.name}: {part}_x", getattr(self, f"{part}_x")), getattr(self, f"{part}_y")
-            y = _labels(f"{self.name}: {part}_y", y, self.classes)
-            if len(x) != len(y):
+            x = _inputs(f"{self.name}: {part}_x", getattr(self, f"{part}_x"))
+            y = checks.real(f"{self.name}: {part}_y", getattr(self, f"{part}_y"))
+            if y.ndim and len(x) != len(y):  # before copies of it are made
                 raise ShapeError(f"{self.name}: {part} inputs and labels must be equally many; got {len(x):,} and "
                                  f"{len(y):,}")
+            y = _labels(f"{self.name}: {part}_y", y, self.classes)
             for name, array in ((f"{part}_x", x), (f"{part}_y", y)):
                 array.flags.writeable = False
                 object.__setattr__(self, name, array)
@@ -246,9 +247,11 @@ def arrays(path: str | PathLike[str]) -> Dataset:
     if all(np.asarray(y).dtype.kind in "iu" and np.size(y) for y in labels):
         classes = max(2, 1 + int(max(y.max() for y in labels)))
     else:
-        for key in ("train_y", "test_y"):
-            y = found[key]
-            if y.dtype.kind == "f" and y.ndim == 1 and (np.isfinite(y) & (y >= 0.0) & (y == np.floor(y))).all():
+        for part in ("train", "test"):
+            key, y = f"{part}_y", found[f"{part}_y"]
+            if y.dtype.kind != "f" or y.shape != found[f"{part}_x"].shape[:1]:
+                continue
+            if (np.isfinite(y) & (y >= 0.0) & (y == np.floor(y))).all():
                 raise ParameterError(f"{path}: {key} holds whole numbers as {y.dtype}; store classes as integers, and "
                                      "numbers that are to be fitted with the shape (n, 1)")
         classes = max(2, found["train_y"].shape[1] if np.ndim(found["train_y"]) == 2 else 2)

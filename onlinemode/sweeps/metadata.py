@@ -1,5 +1,6 @@
 """What the metadata of results say (``zarr.json``), looked at before zarr believes it and takes memory."""
 
+import hashlib
 import json
 import math
 import os
@@ -10,6 +11,7 @@ from onlinemode import records
 from onlinemode.array_files import check_is_file
 
 METADATA = "zarr.json"
+CHECKSUM = "checksum"  # of all metadata, an attribute of the folder's
 MOST_CHUNK_BYTES = 2**28
 MOST_CHUNKS = 10**6  # of an array
 _BYTES = {"bool": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8, "float32": 4, "float64": 8, "string": 64}
@@ -29,10 +31,32 @@ def check(folder: Path) -> None:
     for place, _, names in os.walk(folder):
         for name in names:
             check_is_file(os.path.join(place, name))
-    records.check(_read(folder), _GROUP, name=METADATA)
-    for name in sorted(os.listdir(folder)):
-        if os.path.isdir(folder / name) and not name.startswith("."):
-            _check_array(name, _read(folder / name))
+    group, arrays = _read_all(folder)
+    records.check(group, _GROUP, name=METADATA)
+    for name, found in arrays.items():
+        _check_array(name, found)
+    known = group["attributes"].get(CHECKSUM)  # older stores have none
+    if known is not None and known != _checksum(group, arrays):
+        raise ValueError("what describes the arrays has changed since it was written")
+
+
+def seal(folder: Path) -> None:
+    """Write the checksum of the metadata of a folder that nobody reads yet."""
+    group, arrays = _read_all(folder)
+    group["attributes"][CHECKSUM] = _checksum(group, arrays)
+    (folder / METADATA).write_text(json.dumps(group, indent=2), encoding="utf-8")
+
+
+def _read_all(folder):
+    """Of the folder, and of each array in it by its name."""
+    names = sorted(name for name in os.listdir(folder) if os.path.isdir(folder / name) and not name.startswith("."))
+    return _read(folder), {name: _read(folder / name) for name in names}
+
+
+def _checksum(group, arrays):
+    attributes = {name: value for name, value in group["attributes"].items() if name != CHECKSUM}
+    content = json.dumps([{**group, "attributes": attributes}, arrays], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _read(folder) -> Any:

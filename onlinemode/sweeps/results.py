@@ -47,6 +47,7 @@ def create(plan: Any, path: Path, described: dict[str, Any]) -> None:
             name, shape=plan.grid.shape + variable.shape, chunks=tiles.lengths + variable.shape,
             dtype=str if variable.dtype is str else np.dtype(variable.dtype), fill_value=variable.fill,
             compressors=codecs, dimension_names=plan.grid.dims + variable.dims, attributes=dict(variable.attrs))
+    metadata.seal(path)
 
 
 def _compressors():
@@ -119,6 +120,7 @@ def open_folder(path: Any) -> "xarray.Dataset":
             dataset = dataset.load()
         else:
             dataset = xarray.open_zarr(path / RESULTS, consolidated=False, chunks={}, zarr_format=3)
+        dataset.attrs.pop(metadata.CHECKSUM, None)
         return readable(dataset)
 
 

@@ -13,7 +13,7 @@ import onlinemode as om
 from onlinemode.claims import Lock
 from onlinemode.errors import FileError
 from onlinemode.runtime.checkpoint import kernel_version
-from onlinemode.sweeps import results, running, store, work
+from onlinemode.sweeps import dataset, results, running, store, work
 from onlinemode.sweeps.kept import STATUS
 from onlinemode.sweeps.plan import plan_of
 
@@ -175,15 +175,44 @@ def test_folders_of_something_else(tmp_path):
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "x" and len(os.listdir(tmp_path / "mine")) == 1
 
 
+def replaced(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
 @pytest.mark.parametrize("damage", [
     lambda path: (path / "zarr.json").write_text("{"), lambda path: (path / "status" / "zarr.json").unlink(),
-    lambda path: (path / "final_error" / "c" / "0" / "0").write_bytes(b"half")])
+    lambda path: (path / "final_error" / "c" / "0" / "0").write_bytes(b"half"),
+    lambda path: replaced(path / "status" / "zarr.json", '"fill_value": 0', '"fill_value": 1'),
+    lambda path: replaced(path / "final_error" / "zarr.json", "long_name", "lkng_name"),
+    lambda path: replaced(path / "zarr.json", "onlinemode ", "onlinemodd ")])
 def test_damage_is_told_in_one_line(damage, tmp_path):
     om.sweep(SMALL, OVER, store=tmp_path / "s")
     damage(tmp_path / "s" / "results.zarr")
     with pytest.raises(FileError, match="cannot read .*s: damaged, or not the folder of a sweep") as told:
         om.open_sweep(tmp_path / "s")
     assert "\n" not in str(told.value)
+
+
+def test_a_folder_without_a_checksum_is_read(tmp_path):
+    """As older versions left it; otherwise formatted metadata are the same metadata."""
+    made = om.sweep(SMALL, OVER, store=tmp_path / "s")
+    file = tmp_path / "s" / "results.zarr" / "zarr.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(content), encoding="utf-8")
+    assert identical(om.open_sweep(tmp_path / "s"), made)
+    assert content["attributes"].pop("checksum") and "checksum" not in made.attrs
+    file.write_text(json.dumps(content), encoding="utf-8")
+    assert identical(om.open_sweep(tmp_path / "s"), made)
+
+
+def test_coordinates_have_one_order(tmp_path):
+    """zarr lists arrays as its threads happen to find them."""
+    made = om.sweep(SMALL, {"noise": [0.0, 0.1], "eta": [1, 2]}, store=tmp_path / "s")
+    shuffled = made.drop_vars(list(made.coords)).assign_coords({name: made[name] for name in reversed(list(made.coords))})
+    shuffled["status"] = made.status.dims, np.zeros(made.status.shape, np.int8), made.status.attrs
+    assert list(dataset.readable(shuffled).coords) == list(made.coords) == ["noise", "eta", "alpha"]
 
 
 def test_one_process_at_a_time(tmp_path):
