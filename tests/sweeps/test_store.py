@@ -210,7 +210,8 @@ def test_a_folder_without_a_checksum_is_read(tmp_path):
 def test_coordinates_have_one_order(tmp_path):
     """zarr lists arrays as its threads happen to find them."""
     made = om.sweep(SMALL, {"noise": [0.0, 0.1], "eta": [1, 2]}, store=tmp_path / "s")
-    shuffled = made.drop_vars(list(made.coords)).assign_coords({name: made[name] for name in reversed(list(made.coords))})
+    others = {name: made[name] for name in reversed(list(made.coords))}
+    shuffled = made.drop_vars(list(others)).assign_coords(others)
     shuffled["status"] = made.status.dims, np.zeros(made.status.shape, np.int8), made.status.attrs
     assert list(dataset.readable(shuffled).coords) == list(made.coords) == ["noise", "eta", "alpha"]
 
