@@ -1,10 +1,11 @@
-"""Arrays in .npz and .npy files that anybody may have made: no pickle, and sizes are checked before memory is taken.
+"""Arrays, and JSON, in files that anybody may have made: no pickle, and sizes are checked before memory is taken.
 
 The shape that an array names must account for every byte of its entry. So nothing is left out unseen, and the checksum
 of the entry, which is compared at its last byte, covers all that is read.
 """
 
 import errno
+import json
 import math
 import os
 import stat
@@ -18,6 +19,7 @@ from onlinemode.memory import too_large
 
 MOST_EXPANSION = 1032  # deflate makes no more bytes of one
 ALWAYS_READ = 2**26  # bytes, whatever the machine says of its memory
+MOST_JSON = 2**28  # bytes
 MOST_HEADER = 10_000  # bytes of the words before an array, as NumPy has it
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # that NumPy writes
 _LENGTHS = {(1, 0): "<H", (2, 0): "<I"}  # of the header, by version of the format; (3, 0) is for names of fields
@@ -117,6 +119,24 @@ def check_is_file(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(mode):
         raise BadFile("it is no regular file")
+
+
+def read_json(path):
+    """What a JSON file holds.
+
+    Raises
+    ------
+    ValueError, OSError
+        BadFile among them, if it is larger than 256 MiB.
+    """
+    check_is_file(path)
+    if os.path.getsize(path) > MOST_JSON:
+        raise BadFile(f"it has more than {MOST_JSON / 2**20:.0f} MiB")
+    with open(path, encoding="utf-8") as file:
+        try:
+            return json.load(file)
+        except RecursionError:
+            raise BadFile("it is nested too deeply") from None
 
 
 def check_memory(size):

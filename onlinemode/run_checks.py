@@ -12,6 +12,7 @@ import numpy as np
 from onlinemode import initial, records
 from onlinemode.blocks import shapes_of
 from onlinemode.ensemble import OBSERVABLES
+from onlinemode.replica_states import MOST_STEPS
 from onlinemode.state import OrderParameters
 from onlinemode.trajectory import Trajectory
 
@@ -24,6 +25,8 @@ def check_run(run: Trajectory, whole: bool = True) -> None:
     _is_array("alpha", run.alpha, (n,))
     if not n or not np.isfinite(run.alpha).all() or run.alpha[0] < 0.0 or (np.diff(run.alpha) < 0.0).any():
         raise ValueError("alpha must be finite, ascending times from 0 on")
+    if run.alpha[-1] * (1 if run.info.theory else run.N or 1) > MOST_STEPS * (1.0 + 1e-9):
+        raise ValueError(f"alpha is {run.alpha[-1]:g}, which no run reaches")
     if not replicas or len(run.message) != replicas:
         raise ValueError(f"{replicas} statuses and {len(run.message)} messages")
     draws = len(np.atleast_1d(run.G))

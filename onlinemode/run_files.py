@@ -6,7 +6,7 @@ from typing import Any
 from onlinemode import records
 from onlinemode.blocks import OVERLAPS
 from onlinemode.engines import options_of
-from onlinemode.ensemble import Ensemble
+from onlinemode.ensemble import Ensemble, quantile_levels
 from onlinemode.errors import FileError
 from onlinemode.problem import Problem
 from onlinemode.replica_states import ReplicaStates
@@ -71,4 +71,6 @@ def load(path: str | PathLike[str]) -> Trajectory:
 def check_call(call: dict[str, Any]) -> None:
     """Raise ValueError unless a record can be the arguments of :func:`onlinemode.simulate`."""
     records.check(call, _CALL, _LATER, "call")
+    if "quantiles" in call:
+        quantile_levels(call["quantiles"])
     options_of(call["engine"])(**{name: value for name, value in call.items() if name not in {**_CALL, **_LATER}})

@@ -198,15 +198,19 @@ def test_missing_array(saved, name):
 
 @pytest.mark.parametrize("damage", [
     {"end_alpha": np.empty(0)}, {"end_steps": np.zeros(5)}, {"header": {"problem": ["erf"]}},
-    {"header": {"meta": {"start": "weights"}}}, {"strengths": lambda values: values * np.inf}])
+    {"header": {"meta": {"start": "weights"}}}, {"strengths": lambda values: values * np.inf},
+    {"alpha": lambda values: values * 1e300}, {"quantiles": [0.5, -1.0]}])
 def test_entries_that_do_not_fit(damage, tmp_path):
     """Readable, but of other replicas, or of other kinds."""
     run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), om.initial.committee(50, K=2), 1.0, "chain")
     header, arrays = {"problem": run.problem.to_dict(), "status": ["completed"], "message": [""], "meta": run.meta}, {}
     run.save(tmp_path / "run.npz")
     _, arrays = read_archive(tmp_path / "run.npz", KIND)
-    changed = damage.pop("header", {})
-    damage = {name: made(arrays[name]) if callable(made) else made for name, made in damage.items()}
+    changed = damage.get("header", {})
+    if "quantiles" in damage:
+        changed = {"meta": {**run.meta, "call": {**run.meta["call"], **damage}}}
+    damage = {name: made(arrays[name]) if callable(made) else made for name, made in damage.items()
+              if name in arrays}
     write_archive(tmp_path / "bad.npz", KIND, header | changed, arrays | damage)
     with pytest.raises(FileError) as caught:
         om.load(tmp_path / "bad.npz")

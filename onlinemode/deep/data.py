@@ -64,12 +64,11 @@ class Dataset(Described):
         images = [checks.real(f"{self.name}: {part}_x", getattr(self, f"{part}_x")).dtype == np.uint8
                   for part in ("train", "test")]
         for part in ("train", "test"):
-            x = _inputs(f"{self.name}: {part}_x", getattr(self, f"{part}_x"))
-            y = checks.real(f"{self.name}: {part}_y", getattr(self, f"{part}_y"))
-            if y.ndim and len(x) != len(y):  # before copies of it are made
+            x, y = (checks.real(f"{self.name}: {part}_{axis}", getattr(self, f"{part}_{axis}")) for axis in "xy")
+            if x.ndim > 1 and x.size and y.ndim and len(x) != len(y):  # before large copies are made
                 raise ShapeError(f"{self.name}: {part} inputs and labels must be equally many; got {len(x):,} and "
                                  f"{len(y):,}")
-            y = _labels(f"{self.name}: {part}_y", y, self.classes)
+            x, y = _inputs(f"{self.name}: {part}_x", x), _labels(f"{self.name}: {part}_y", y, self.classes)
             for name, array in ((f"{part}_x", x), (f"{part}_y", y)):
                 array.flags.writeable = False
                 object.__setattr__(self, name, array)

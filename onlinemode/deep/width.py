@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from onlinemode import checks, records
-from onlinemode.array_files import check_is_file
+from onlinemode.array_files import read_json
 from onlinemode.deep.network import Network
 from onlinemode.deep.presets import preset
 from onlinemode.deep.training import train
@@ -300,13 +300,12 @@ def cached(train: Callable[[int, int | None, int], dict[str, Any]], folder: str 
 
 def _read(path, which):
     try:
-        check_is_file(path)
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_json(path)
         records.check(kept, {"result": records.record})
         result = kept.pop("result")
         records.check(result, {"accuracy": records.number}, name="result")
         accuracy = float(result["accuracy"])
-    except (OSError, ValueError, RecursionError) as problem:
+    except (OSError, ValueError) as problem:
         raise FileError(f"cannot read {path}: no result of a width sweep ({str(problem) or type(problem).__name__}); "
                         "delete it, and it is made again") from None
     if kept != which:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from onlinemode import records
-from onlinemode.array_files import check_is_file
+from onlinemode.array_files import read_json
 from onlinemode.storage import replacing
 
 DESCRIPTION = "sweep.json"
@@ -23,10 +23,9 @@ def read(path: Path) -> dict[str, Any] | None:
     """The description of the sweep that is there; None where there is none, or a damaged one."""
     file = Path(path) / DESCRIPTION
     try:
-        check_is_file(file)
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = read_json(file)
         records.check(found, {}, {"experiment": records.or_nothing(records.record), "over": records.list_of(_axis)})
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return None
     return found
 

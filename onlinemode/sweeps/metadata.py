@@ -5,10 +5,9 @@ import json
 import math
 import os
 from pathlib import Path
-from typing import Any
 
 from onlinemode import records
-from onlinemode.array_files import check_is_file
+from onlinemode.array_files import check_is_file, read_json
 
 METADATA = "zarr.json"
 CHECKSUM = "checksum"  # of all metadata, an attribute of the folder's
@@ -50,20 +49,13 @@ def seal(folder: Path) -> None:
 def _read_all(folder):
     """Of the folder, and of each array in it by its name."""
     names = sorted(name for name in os.listdir(folder) if os.path.isdir(folder / name) and not name.startswith("."))
-    return _read(folder), {name: _read(folder / name) for name in names}
+    return read_json(folder / METADATA), {name: read_json(folder / name / METADATA) for name in names}
 
 
 def _checksum(group, arrays):
     attributes = {name: value for name, value in group["attributes"].items() if name != CHECKSUM}
     content = json.dumps([{**group, "attributes": attributes}, arrays], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
-def _read(folder) -> Any:
-    try:
-        return json.loads((folder / METADATA).read_text(encoding="utf-8"))
-    except RecursionError:
-        raise ValueError(f"{METADATA} of {folder.name} is nested too deeply") from None
 
 
 def _check_array(name, found):

@@ -94,6 +94,10 @@ def test_damaged_and_foreign_results(tmp_path):
         path.write_text(damaged, encoding="utf-8")
         with pytest.raises(FileError, match="no result of a width sweep .* delete it"):
             accuracy_of(20, None, 0)
+    with open(path, "wb") as file:
+        file.truncate(2**40)  # of holes, which take no disk
+    with pytest.raises(FileError, match="no result of a width sweep .it has more than 256 MiB.; delete it"):
+        accuracy_of(20, None, 0)
     with pytest.raises(FileError, match="cannot make the folder"):
         cached(lambda *which: {}, path / "below", {})
 
