@@ -27,13 +27,11 @@ def check(folder: Path) -> None:
 
     Every file must be a regular one, since a pipe would never end.
     """
-    for place, _, names in os.walk(folder):
-        for name in names:
-            check_is_file(os.path.join(place, name))
     group, arrays = _read_all(folder)
     records.check(group, _GROUP, name=METADATA)
     for name, found in arrays.items():
         _check_array(name, found)
+        _check_files(folder / name, len(found["shape"]))
     known = group["attributes"].get(CHECKSUM)  # older stores have none
     if known is not None and known != _checksum(group, arrays):
         raise ValueError("what describes the arrays has changed since it was written")
@@ -56,6 +54,15 @@ def _checksum(group, arrays):
     attributes = {name: value for name, value in group["attributes"].items() if name != CHECKSUM}
     content = json.dumps([{**group, "attributes": attributes}, arrays], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _check_files(folder, dimensions):
+    """Of an array whose chunks are files so many folders deep: zarr takes another folder in place of one for none."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            check_is_file(os.path.join(place, name))
+        if len(Path(place).relative_to(folder).parts) > dimensions:
+            raise ValueError(f"{Path(place).relative_to(folder.parent)} is a folder")
 
 
 def _check_array(name, found):

@@ -184,6 +184,7 @@ def replaced(path, old, new):
 @pytest.mark.parametrize("damage", [
     lambda path: (path / "zarr.json").write_text("{"), lambda path: (path / "status" / "zarr.json").unlink(),
     lambda path: (path / "final_error" / "c" / "0" / "0").write_bytes(b"half"),
+    lambda path: (path / "final_error" / "c" / "0" / "0").unlink() or (path / "final_error" / "c" / "0" / "0").mkdir(),
     lambda path: replaced(path / "status" / "zarr.json", '"fill_value": 0', '"fill_value": 1'),
     lambda path: replaced(path / "final_error" / "zarr.json", "long_name", "lkng_name"),
     lambda path: replaced(path / "zarr.json", "onlinemode ", "onlinemodd ")])
