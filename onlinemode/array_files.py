@@ -73,6 +73,7 @@ class Arrays:
         entries, expanded = {}, 0
         for entry in self._file.infolist():
             if not entry.filename.endswith(".npy"):
+                _or_bad(self._file.open, entry).close()  # which compares its two names: it may be an array's, damaged
                 continue
             name = entry.filename.removesuffix(".npy")
             if name in entries:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import onlinemode as om
+from onlinemode.array_files import Arrays, BadFile
 from onlinemode.errors import FileError, RepeatError
 from onlinemode.storage import read_archive, write_archive
 from onlinemode.trajectory import KIND
@@ -215,6 +216,16 @@ def test_entries_that_do_not_fit(damage, tmp_path):
     with pytest.raises(FileError) as caught:
         om.load(tmp_path / "bad.npz")
     assert "an entry is missing or damaged" in one_line(caught)
+
+
+def test_an_entry_under_another_name_is_seen(tmp_path):
+    """One bit of its name in the directory of the archive; an entry that is no array would be left out unseen."""
+    np.savez(tmp_path / "a.npz", first=np.zeros(3), second=np.ones(2))
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[content.rindex(b"second.npy") + 7] ^= 4
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(BadFile, match="differ"):
+        Arrays(tmp_path / "a.npz")
 
 
 def test_no_pickle_in_the_file(saved):

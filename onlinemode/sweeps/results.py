@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,7 +114,8 @@ def open_folder(path: Any) -> "xarray.Dataset":
         raise FileError(cannot_read(path, "there is no such folder"))
     if not (path / RESULTS).is_dir():
         raise FileError(f"{path} is not the folder of a sweep: there is no {RESULTS} in it")
-    with reading(path):
+    with reading(path), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Object at .* is not recognized as a component")  # somebody's file
         metadata.check(path / RESULTS)
         dataset = xarray.open_zarr(path / RESULTS, consolidated=False, chunks=None, zarr_format=3)
         if dataset.nbytes <= LOADED_BYTES:

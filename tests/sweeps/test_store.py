@@ -208,6 +208,13 @@ def test_a_folder_without_a_checksum_is_read(tmp_path):
     assert identical(om.open_sweep(tmp_path / "s"), made)
 
 
+@pytest.mark.filterwarnings("error")
+def test_other_files_in_the_folder_are_left_alone(tmp_path):
+    made = om.sweep(SMALL, OVER, store=tmp_path / "s")
+    (tmp_path / "s" / "results.zarr" / "notes.txt").write_text("x")
+    assert identical(om.open_sweep(tmp_path / "s"), made)
+
+
 def test_coordinates_have_one_order(tmp_path):
     """zarr lists arrays as its threads happen to find them."""
     made = om.sweep(SMALL, {"noise": [0.0, 0.1], "eta": [1, 2]}, store=tmp_path / "s")
