@@ -187,7 +187,7 @@ def _or_bad(function, *arguments, **more):
     except MemoryError:
         raise BadFile("there is not enough memory for what it holds") from None
     except Exception as problem:  # a damaged file makes the readers fail in every way there is
-        raise BadFile(one_line(problem)) from None
+        raise BadFile(f"{one_line(problem):.150}") from None
 
 
 def one_line(problem):

@@ -108,9 +108,12 @@ def _check_recipe(origin, sizes):
     if origin is None:
         return
     records.check(origin, {"name": records.one_of(*initial.RECIPES), "arguments": records.record}, name="recipe")
-    known = set(signature(getattr(initial, origin["name"])).parameters) - {"weights"}
-    if unknown := set(origin["arguments"]) - known:
+    parameters = signature(getattr(initial, origin["name"])).parameters
+    if unknown := set(origin["arguments"]) - (set(parameters) - {"weights"}):
         raise ValueError(f"the recipe {origin['name']} has no argument {unknown.pop()!r:.40}")
+    needed = {name for name, each in parameters.items() if each.default is each.empty}
+    if missing := needed - set(origin["arguments"]):
+        raise ValueError(f"the recipe {origin['name']} needs an argument {missing.pop()}")
     for name, size in sizes.items():
         if origin["arguments"].get(name) not in (None, size):
             raise ValueError(f"the recipe {origin['name']} has {name} = {origin['arguments'][name]!r:.40}, not {size}")

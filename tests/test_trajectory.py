@@ -200,7 +200,8 @@ def test_missing_array(saved, name):
 @pytest.mark.parametrize("damage", [
     {"end_alpha": np.empty(0)}, {"end_steps": np.zeros(5)}, {"header": {"problem": ["erf"]}},
     {"header": {"meta": {"start": "weights"}}}, {"strengths": lambda values: values * np.inf},
-    {"alpha": lambda values: values * 1e300}, {"quantiles": [0.5, -1.0]}])
+    {"alpha": lambda values: values * 1e300}, {"call": {"quantiles": [0.5, -1.0]}},
+    {"start": {"origin": {"name": "committee", "arguments": {"K": 2}}}}])
 def test_entries_that_do_not_fit(damage, tmp_path):
     """Readable, but of other replicas, or of other kinds."""
     run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=1.0)), om.initial.committee(50, K=2), 1.0, "chain")
@@ -208,8 +209,8 @@ def test_entries_that_do_not_fit(damage, tmp_path):
     run.save(tmp_path / "run.npz")
     _, arrays = read_archive(tmp_path / "run.npz", KIND)
     changed = damage.get("header", {})
-    if "quantiles" in damage:
-        changed = {"meta": {**run.meta, "call": {**run.meta["call"], **damage}}}
+    for name in {"call", "start"}.intersection(damage):
+        changed = {"meta": {**run.meta, name: {**run.meta[name], **damage[name]}}}
     damage = {name: made(arrays[name]) if callable(made) else made for name, made in damage.items()
               if name in arrays}
     write_archive(tmp_path / "bad.npz", KIND, header | changed, arrays | damage)
