@@ -277,7 +277,7 @@ def mode_residuals(G: ArrayLike, S: ArrayLike, T: ArrayLike, strengths: ArrayLik
         teacher_readout = checks.array("teacher_readout", teacher_readout, (len(T),), symbols="(M,)")
     if T.shape[0] != K or np.linalg.matrix_rank(scaled) < P:
         return None
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         inverse = np.linalg.pinv(scaled)
     if not np.isfinite(inverse).all() or not _made_of(scaled, inverse, T):
         return None

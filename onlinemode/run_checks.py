@@ -37,6 +37,10 @@ def check_run(run: Trajectory, whole: bool = True) -> None:
         _is_array(name, getattr(run, name), (draws, n, *shape))
         if np.isinf(getattr(run, name)).any():
             raise ValueError(f"{name} must be finite, or NaN where it is not known")
+    with np.errstate(over="ignore"):
+        longest = o.P**2 * (_largest(run.xi_out) * _largest(run.strengths))**2 * _largest(run.G)
+    if not np.isfinite(longest):
+        raise ValueError("student units are longer than any number")
     for name in ("error", "error_se"):
         if getattr(run, name) is not None:
             _is_array(name, getattr(run, name), (draws, n))
@@ -70,6 +74,10 @@ def _check_summary(summary, n, shapes):
         _is_array(f"ensemble_mean_{name}", summary.mean[name], (n, *shapes[name]))
         _is_array(f"ensemble_sd_{name}", summary.standard_deviation[name], (n, *shapes[name]))
         _is_array(f"ensemble_quantiles_{name}", summary.quantiles[name], (q, n, *shapes[name]))
+
+
+def _largest(values):
+    return max(np.nanmax(values, initial=0.0), -np.nanmin(values, initial=0.0))
 
 
 def _is_array(name, values, shape, finite=False):

@@ -353,3 +353,9 @@ def test_matching_is_the_best_of_all(K, M, signed):
         assert len(units) == min(K, M) == len(set(matching[index][units]))
         assert gain[units, matching[index][units]].sum() == pytest.approx(gain[rows, columns].sum(), abs=1e-12)
         assert np.array_equal(units, np.sort(rows)) and np.array_equal(matching[index][rows], columns)
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_residuals_of_strengths_that_nothing_can_be_divided_by():
+    eye = np.eye(2)
+    assert mode_residuals(eye, eye, eye, np.array([1e-310, 3e-310]), eye) is None

@@ -200,6 +200,7 @@ def test_missing_array(saved, name):
 @pytest.mark.parametrize("damage", [
     {"end_alpha": np.empty(0)}, {"end_steps": np.zeros(5)}, {"header": {"problem": ["erf"]}},
     {"header": {"meta": {"start": "weights"}}}, {"strengths": lambda values: values * np.inf},
+    {"xi_out": lambda values: values * 1e200},
     {"alpha": lambda values: values * 1e300}, {"call": {"quantiles": [0.5, -1.0]}},
     {"start": {"origin": {"name": "committee", "arguments": {"K": 2}}}}])
 def test_entries_that_do_not_fit(damage, tmp_path):
