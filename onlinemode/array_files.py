@@ -19,7 +19,7 @@ from onlinemode.memory import too_large
 
 MOST_EXPANSION = 1032  # deflate makes no more bytes of one
 ALWAYS_READ = 2**26  # bytes, whatever the machine says of its memory
-MOST_JSON = 2**28  # bytes
+MOST_TEXT = 2**28  # bytes of a file of text
 MOST_HEADER = 10_000  # bytes of the words before an array, as NumPy has it
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # that NumPy writes
 _LENGTHS = {(1, 0): "<H", (2, 0): "<I"}  # of the header, by version of the format; (3, 0) is for names of fields
@@ -122,6 +122,13 @@ def check_is_file(path):
         raise BadFile("it is no regular file")
 
 
+def check_is_text(path):
+    """As :func:`check_is_file`; BadFile, too, for one that is too large to be read as text."""
+    check_is_file(path)
+    if os.path.getsize(path) > MOST_TEXT:
+        raise BadFile(f"it has more than {MOST_TEXT / 2**20:.0f} MiB")
+
+
 def read_json(path):
     """What a JSON file holds.
 
@@ -130,9 +137,7 @@ def read_json(path):
     ValueError, OSError
         BadFile among them, if it is larger than 256 MiB.
     """
-    check_is_file(path)
-    if os.path.getsize(path) > MOST_JSON:
-        raise BadFile(f"it has more than {MOST_JSON / 2**20:.0f} MiB")
+    check_is_text(path)
     with open(path, encoding="utf-8") as file:
         try:
             return json.load(file)

@@ -189,12 +189,13 @@ class ReplicaStates:
             If an array is missing, of another shape or of another kind, or steps go beyond the time.
         """
         K, M, P = sizes.K, sizes.M, sizes.P
-        of_engine: dict[str, tuple[int | None, ...]] = {"strengths": (P,), "xi_out": (K, P), "readout": (K,)}
+        of_engine: dict[str, tuple[int | None, ...]] = {}  # of ode
         if "xi_in" in self.arrays:
             of_engine = {"xi_in": (P, N)}
-        elif "modes" in self.arrays:
-            of_engine |= {"modes": (None, P), "last_modes": (None, P)}
-        if set(self.arrays) - set(of_engine):
+        elif self.arrays:
+            of_engine = {"modes": (None, P), "last_modes": (None, P), "strengths": (P,), "xi_out": (K, P),
+                         "readout": (K,)}
+        if set(self.arrays) != set(of_engine):
             raise ValueError(f"no engine has a state of {', '.join(self.arrays)}")
         shapes = {"alpha": (), "steps": (), **shapes_of(K, M, P), **of_engine}
         for name, values in {"alpha": self.alpha, "steps": self.steps, **self.overlaps, **self.arrays}.items():

@@ -337,7 +337,8 @@ class Trajectory(Described):
     def mode_residuals(self) -> NDArray[np.float64] | None:
         """Mode residuals r_p = |X_p − X*_p|²/|X*_p|², (draws, n, P).
 
-        1 for a mode not learned and 0 for one found; None where they are not defined (docs/theory, section 6.3).
+        0 for a mode found, 1 + |X_p|²/|X*_p|² for one without overlap; None where they are not defined (docs/theory,
+        section 6.3).
         """
         rates, start, (activation, of_teacher) = self.problem.rates, self.initial, self.problem.activations
         trained = rates.readout > 0.0

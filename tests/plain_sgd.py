@@ -1,4 +1,4 @@
-"""Online SGD as a reader of docs/theory.md, sections 1.2 and 1.3, writes it in NumPy: one sample after the other."""
+"""Online SGD as a reader of docs/theory, sections 1.2 and 1.3, writes it in NumPy: one sample after the other."""
 
 import math
 from typing import NamedTuple

@@ -198,7 +198,8 @@ def test_missing_array(saved, name):
 
 
 @pytest.mark.parametrize("damage", [
-    {"end_alpha": np.empty(0)}, {"end_steps": np.zeros(5)}, {"header": {"problem": ["erf"]}},
+    {"end_state_readout": None}, {"end_alpha": np.empty(0)}, {"end_steps": np.zeros(5)},
+    {"header": {"problem": ["erf"]}},
     {"header": {"meta": {"start": "weights"}}}, {"strengths": lambda values: values * np.inf},
     {"xi_out": lambda values: values * 1e200},
     {"alpha": lambda values: values * 1e300}, {"call": {"quantiles": [0.5, -1.0]}},
@@ -214,7 +215,8 @@ def test_entries_that_do_not_fit(damage, tmp_path):
         changed = {"meta": {**run.meta, name: {**run.meta[name], **damage[name]}}}
     damage = {name: made(arrays[name]) if callable(made) else made for name, made in damage.items()
               if name in arrays}
-    write_archive(tmp_path / "bad.npz", KIND, header | changed, arrays | damage)
+    kept = {name: values for name, values in (arrays | damage).items() if values is not None}
+    write_archive(tmp_path / "bad.npz", KIND, header | changed, kept)
     with pytest.raises(FileError) as caught:
         om.load(tmp_path / "bad.npz")
     assert "an entry is missing or damaged" in one_line(caught)

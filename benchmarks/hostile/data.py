@@ -1,6 +1,7 @@
 """Kinds of files of deep networks and of data sets: networks, their checkpoints, IDX, .npz, .npy."""
 
 import gzip
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +34,19 @@ def _leave_checkpoint():
     Path("net.npz").unlink(missing_ok=True)
 
 
+def _stop(_):
+    raise KeyboardInterrupt
+
+
 def _read_checkpoint():
+    """What the file holds, once it has proved to be one that training can go on from."""
+    from onlinemode import deep
     from onlinemode.deep.training import CHECKPOINT
     from onlinemode.storage import read_archive
 
     header, arrays = read_archive("net.ckpt", CHECKPOINT)
+    with tempfile.TemporaryDirectory() as folder:
+        deep.resume("net.ckpt", checkpoint=Path(folder) / "tried.ckpt", progress=_stop)
     known = ("history_", "network_", "adam_")  # others are not used
     return header, {name: values for name, values in arrays.items() if name.startswith(known)}
 

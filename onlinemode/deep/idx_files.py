@@ -15,6 +15,7 @@ FILES = {"train_x": "train-images-idx3-ubyte", "train_y": "train-labels-idx1-uby
          "test_x": "t10k-images-idx3-ubyte", "test_y": "t10k-labels-idx1-ubyte"}
 MAGIC = {"x": 0x00000803, "y": 0x00000801}  # unsigned bytes, in 3 dimensions or in 1
 _GZIP = b"\x1f\x8b"
+_MOST_PACKED = 1.01  # size of bytes that cannot be compressed
 _BYTES_A_NUMBER = 5  # the byte, and the float32 that becomes of it
 
 
@@ -33,9 +34,9 @@ def read_idx(folder, key):
             raw.seek(0)
             size = os.fstat(raw.fileno()).st_size
             if not zipped:
-                return _read(raw, path, MAGIC[key[-1]], size, size)
+                return _read(raw, path, MAGIC[key[-1]], size, False)
             with gzip.GzipFile(fileobj=raw) as file:
-                return _read(file, path, MAGIC[key[-1]], None, MOST_EXPANSION * size)
+                return _read(file, path, MAGIC[key[-1]], size, True)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise FileError(f"cannot read {path}: the gzip file is truncated or damaged; fetch it again") from None
     except MemoryError:
@@ -52,8 +53,8 @@ def _path(folder, name):
                     f"of {', '.join(FILES.values())}")
 
 
-def _read(file, path, magic, size, most):
-    """The array of an open file of ``size`` bytes, if that is known, and of not more than ``most``."""
+def _read(file, path, magic, size, zipped):
+    """The array of an open file, which takes ``size`` bytes on the disk."""
     dimensions = magic & 0xFF
     length = 4 * (1 + dimensions)
     header = file.read(length)
@@ -65,9 +66,11 @@ def _read(file, path, magic, size, most):
         raise _wrong_length(path, f"at least {length}", len(header))
     shape = tuple(int(n) for n in np.frombuffer(header[4:], ">u4"))
     wanted, words = math.prod(shape), f"{length} + {' × '.join(str(n) for n in shape)}"
-    if size is not None and size != length + wanted:
+    if not zipped and size != length + wanted:
         raise _wrong_length(path, words, size)
-    if length + wanted > most:
+    if size > _MOST_PACKED * (length + wanted) + 2**16:  # gzip reads on through zeros after the end
+        raise _wrong_length(path, words, f"{size:,}, zipped")
+    if zipped and length + wanted > MOST_EXPANSION * size:
         raise FileError(f"{path} says that it has {words} bytes, too many for its size; fetch it again")
     check_memory(_BYTES_A_NUMBER * wanted)
     content = file.read(wanted)

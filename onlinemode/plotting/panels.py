@@ -176,7 +176,7 @@ def plot_specialization(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise
 
 
 def plot_residuals(ax: Axes, runs: Trajectory | Iterable[Trajectory]) -> Axes:
-    """Mode residuals r_p against α, one colour a mode: 1 unlearned, 0 found (docs/theory, section 6.3).
+    """Mode residuals r_p against α, one colour a mode: about 1 or more unlearned, 0 found (docs/theory, section 6.3).
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from onlinemode import checks
-from onlinemode.array_files import check_is_file
+from onlinemode.array_files import check_is_text
 from onlinemode.checks import one_line
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.storage import cannot_read
@@ -258,7 +258,7 @@ def _rows(names, values):
 def _read_csv(path):
     """Names and points of a file; values are words."""
     try:
-        check_is_file(path)
+        check_is_text(path)
         with open(path, newline="", encoding="utf-8-sig") as file:
             lines = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
     except (OSError, TypeError, ValueError, csv.Error) as problem:

@@ -50,7 +50,14 @@ def no_gzip(folder, write):
     (folder / FILES["train_y"]).write_bytes(b"\x1f\x8bnot a gzip file at all")
 
 
+def endless_gzip(folder, write):
+    write(folder, zipped=True)
+    with open(folder / (FILES["train_x"] + ".gz"), "r+b") as file:
+        file.truncate(2**40)  # zeros after its end, which take no disk
+
+
 IDX_ERRORS = {
+    "endless gzip": (endless_gzip, FileError, "truncated or too long: it must have .* got 1,099,511,627,776, zipped"),
     "no folder": (lambda folder, write: None, FileError, "there is no such folder; give one with the four IDX files"),
     "missing": (without_labels, FileError, "t10k-labels-idx1-ubyte: there is no such file, with .gz or without"),
     "truncated": (broken("train_x", header(0x803, 60, 4, 4) + b"\0" * 959), FileError,

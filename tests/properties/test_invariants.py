@@ -157,7 +157,7 @@ def test_modes_and_strengths_share_a_factor(recipe, engine, power, seed):
 @examples(20)
 @given(recipes(), SIMULATED, st.integers(-3, 3), SEEDS)
 def test_readouts_and_noise_share_a_factor(recipe, engine, power, seed):
-    """v, v*, σ times b with η, η_s, η_A over b² leave X as it is (docs/theory.md, section 1.4), to the bit."""
+    """v, v*, σ times b with η, η_s, η_A over b² leave X as it is (docs/theory, section 1.4), to the bit."""
     b, (*others, eta_v) = 2.0**power, recipe.rates
     weights = recipe.start()
     other = dataclasses.replace(weights, readout=b * weights.readout, teacher_readout=b * weights.teacher_readout)

@@ -54,7 +54,7 @@ def increments(recipe, draws, seed):
 @examples(25)
 @given(recipes(), SEEDS)
 def test_the_drift_is_the_mean_of_a_step(recipe, seed):
-    """20,000 steps, each from its fields as sections 1.2 and 1.3 of docs/theory.md have it."""
+    """20,000 steps, each from its fields as sections 1.2 and 1.3 of docs/theory have it."""
     made = increments(recipe, 20_000, seed)
     drift = MeanFieldDrift(recipe.problem(), recipe.start().order_parameters(), nodes=2**12).at_start()
     expected = np.concatenate([np.ravel(part) for part in drift])

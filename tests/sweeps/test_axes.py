@@ -264,6 +264,13 @@ def test_bad_files(content, words, tmp_path):
     assert words in str(error.value) and str(path) in str(error.value) and "\n" not in str(error.value)
 
 
+def test_a_file_that_is_too_large_for_points(tmp_path):
+    with open(tmp_path / "points.csv", "wb") as file:
+        file.truncate(2**40)  # of holes, which take no disk
+    with pytest.raises(FileError, match="^cannot read .*points.csv: it has more than 256 MiB"):
+        grid_of({"csv": tmp_path / "points.csv"}, None, RECIPE)
+
+
 @pytest.mark.parametrize("content", [b"K,M\n\xff,2\n", None])
 def test_files_that_cannot_be_read(content, tmp_path):
     path = tmp_path / "points.csv"

@@ -37,7 +37,7 @@ class Options(base.Options):
     def tolerances(self, problem):
         """Tolerances for a problem: where they are not given 1e-9, 1e-12; for relu 1e-5, 1e-7.
 
-        The right-hand side of relu jumps as nodes cross zero (docs/theory, section 2.6).
+        The right-hand side of relu jumps as nodes cross zero (docs/theory, section 2.5).
 
         Parameters
         ----------
