@@ -256,6 +256,8 @@ def converted(path, name, value, options):
         raise ConfigError(f"{path}: no value can hold a NUL byte; {name} is {value!r:.80}")
     if isinstance(value, list) and getattr(parameter.type, "takes_lists", False):
         return value
+    if isinstance(parameter.type, click.Path) and not isinstance(value, str):
+        raise ConfigError(f"{path}: {name} must be the name of a file, in quotes; got {value!r:.80}")
     try:
         return parameter.type.convert(value, parameter, None)
     except click.BadParameter as problem:

@@ -49,6 +49,15 @@ def test_no_more_than_the_limit_is_read(onlinemode, tmp_path, monkeypatch):
     assert code == 2 and "a TOML file may have 1 MiB; long.toml has more" in err
 
 
+@pytest.mark.parametrize("value", ["5", "2026-11-27", "[1]"])
+@pytest.mark.parametrize("command, name", [(("simulate",), "out"), (("ode",), "start"), (("deep", "train"), "out")])
+def test_names_of_files_are_words(onlinemode, tmp_path, command, name, value):
+    (tmp_path / "odd.toml").write_text(f"{name} = {value}\n")
+    code, out, err = onlinemode(*command, "--config", "odd.toml")
+    assert code == 2 and out == "" and err.count("\n") == 1
+    assert f"odd.toml: {name} must be the name of a file, in quotes; got " in err
+
+
 def test_a_long_value_is_told_in_short(onlinemode, tmp_path):
     (tmp_path / "odd.toml").write_text(f'eta = "{"x" * 100_000}"')
     code, _, err = onlinemode("simulate", "--config", "odd.toml")
