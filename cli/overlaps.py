@@ -17,7 +17,7 @@ def read_overlaps(path):
     """
     import numpy as np
 
-    from onlinemode import OrderParameters, initial
+    from onlinemode import OrderParameters, checks, initial
 
     values = read_toml(path)
     required = MODES if set(values) & (set(MODES) - set(UNITS)) else UNITS
@@ -36,8 +36,8 @@ def read_overlaps(path):
             raise ConfigError("teacher_readout is missing; it is needed where readout is a list")
         if required is UNITS:
             return initial.from_overlaps(**values, readout=readout, teacher_readout=teacher)
+        units, teacher_units = (len(np.atleast_1d(checks.real(name, values[name]))) for name in ("xi_out", "T"))
         vector = lambda value, units: initial.readout_vector(value, units) if isinstance(value, str) else value  # noqa: E731
-        return OrderParameters(**values, readout=vector(readout, len(np.atleast_1d(values["xi_out"]))),
-                               teacher_readout=vector(teacher, len(np.atleast_1d(values["T"]))))
+        return OrderParameters(**values, readout=vector(readout, units), teacher_readout=vector(teacher, teacher_units))
     except OnlineModeError as problem:
         raise type(problem)(f"{path}: {problem}") from None

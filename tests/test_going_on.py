@@ -280,6 +280,15 @@ teacher_readout = "mean"
 """
 
 
+@pytest.mark.parametrize("name, value", [("xi_out", "[[1.0], [0.0, 1.0]]"), ("T", "[[1.0, 0.0], 1.0]")])
+def test_unequal_rows_of_a_file_of_overlaps(onlinemode, tmp_path, name, value):
+    lines = [line for line in MODES.splitlines() if not line.startswith((name, "readout"))]
+    (tmp_path / "odd.toml").write_text("\n".join([*lines, 'readout = "sum"', f"{name} = {value}"]))
+    code, out, err = onlinemode("ode", "--no-plot", "--start", "odd.toml", "--alpha", 1)
+    assert code == 2 and out == "" and err.count("\n") == 1
+    assert f"odd.toml: {name} must be an array of numbers; got " in err
+
+
 def test_the_command_line_goes_on(onlinemode, tmp_path):
     options = ("--no-plot", "--N", 200)
     code, out, _ = onlinemode("simulate", *options, "--alpha", 1, "--out", "a", "--store-final", "--save-at", "0,1")
