@@ -52,7 +52,7 @@ def several_draws(ax, problem):
     ax.set_xlim(1.0, 1.15 * ALPHA)
     ax.set_ylim(1e-8, 0.2)
     ax.set_xlabel(r"time $\alpha$ = steps / $N$")
-    ax.set_ylabel(r"generalization error $\epsilon_g$")
+    ax.set_ylabel(r"generalization error $\varepsilon_g$")
     ax.set_title("other draws: markers SGD, lines ODE", fontsize="small")
     ax.legend(frameon=False, fontsize="small", loc="lower left")
 

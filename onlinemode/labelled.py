@@ -41,7 +41,7 @@ class Observable(NamedTuple):
 
 
 OBSERVABLES = {
-    "generalization_error": Observable((), "generalization error", r"$\epsilon_g$"),
+    "generalization_error": Observable((), "generalization error", r"$\varepsilon_g$"),
     "specialization": Observable((), "specialization", "specialization"),
     "unit_margins": Observable(("student_unit",), "margin of a student unit", r"$\Delta_k$"),
     "mode_residuals": Observable(("mode",), "residual of a mode", r"$r_p$"),

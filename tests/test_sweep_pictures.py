@@ -248,10 +248,10 @@ def test_bars_of_a_real_sweep_have_short_names():
     dataset = om.sweep(om.Experiment(engine="chain", init="committee", K=2, N=30, alpha=1.0), {"eta": [1.0, 2.0]})
     data = SweptData(dataset)
     labels = {name: data.label(name) for name in data.names()}
-    assert labels["final_error"] == r"final generalization error $\epsilon_g$"
+    assert labels["final_error"] == r"final generalization error $\varepsilon_g$"
     assert labels["specialized_at"] == r"first $\alpha$ with specialization 1/2"
     assert labels["final_error_se"] == "standard error of the generalization error at the end"
-    assert data.label("generalization_error") == r"generalization error $\epsilon_g$"
+    assert data.label("generalization_error") == r"generalization error $\varepsilon_g$"
     assert max(map(len, labels.values())) < 60
 
 

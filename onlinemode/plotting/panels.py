@@ -58,7 +58,7 @@ def plot_error(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctua
     reference = next((run for run in runs if is_theory(run)), runs[0])
     shade_plateaus(ax, reference, "plateau" + (" of the ODE" if is_theory(reference) else ""))
     time_axis(ax, runs)
-    ax.set_ylabel(r"generalization error $\epsilon_g$")
+    ax.set_ylabel(r"generalization error $\varepsilon_g$")
     ax.legend(frameon=False, fontsize="small", loc="lower left")
     return ax
 

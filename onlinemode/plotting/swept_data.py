@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 ENDED = ("completed", "converged")
 PLATEAU_LENGTH = "plateau_length"
-LABELS = {"final_error": r"final generalization error $\epsilon_g$", "final_specialization": "final specialization",
+LABELS = {"final_error": r"final generalization error $\varepsilon_g$", "final_specialization": "final specialization",
           "specialized_at": r"first $\alpha$ with specialization 1/2",
           "plateau_start": r"$\alpha$ where the plateau begins", "plateau_stop": r"$\alpha$ where the plateau ends",
-          "plateau_level": r"$\epsilon_g$ of the plateau", PLATEAU_LENGTH: r"length of the plateau in $\alpha$",
+          "plateau_level": r"$\varepsilon_g$ of the plateau", PLATEAU_LENGTH: r"length of the plateau in $\alpha$",
           "seconds": "seconds of computing"}  # shorter than the long_name of a sweep's variables
 
 

@@ -35,9 +35,9 @@ class Number(NamedTuple):
 
 NUMBERS = {
     "final_alpha": Number("alpha", "last time that all replicas reached", r"$\alpha$ at the end"),
-    "final_error": Number("error", "generalization error at the end", r"$\epsilon_g$ at the end"),
+    "final_error": Number("error", "generalization error at the end", r"$\varepsilon_g$ at the end"),
     "final_error_se": Number("error_se", "standard error of the generalization error at the end",
-                             r"s.e. of $\epsilon_g$"),
+                             r"s.e. of $\varepsilon_g$"),
     "final_specialization": Number("specialization", "specialization at the end", "specialization at the end"),
     "final_specialization_se": Number("specialization_se", "standard error of the specialization at the end",
                                       "s.e. of the specialization"),
@@ -48,7 +48,7 @@ NUMBERS = {
     "plateau_stop": Number("plateau_stop", "end of the longest plateau of replica 0",
                            r"$\alpha$ where the plateau ends"),
     "plateau_level": Number("plateau_level", "generalization error on the longest plateau of replica 0",
-                            r"$\epsilon_g$ on the plateau"),
+                            r"$\varepsilon_g$ on the plateau"),
 }
 TIMES = ("final_alpha", "specialized_at", "plateau_start", "plateau_stop")  # in steps/N; the others have no unit
 
