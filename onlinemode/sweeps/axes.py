@@ -108,18 +108,28 @@ def grid_of(over: dict, seeds: int | Sequence[int] | None, recipe: Any) -> Grid:
     """
     if not isinstance(over, dict) or not (over or seeds is not None):
         raise ParameterError(f"over must name what is swept and its values, such as {EXAMPLE}; got {one_line(over)}")
-    axes = [_axis(key, values, recipe) for key, values in over.items()]
-    if seeds is not None:
-        axes.append(_axis("seed", _seeds(seeds), recipe))
+    try:
+        axes = [_axis(key, values, recipe) for key, values in over.items()]
+        if seeds is not None:
+            seeds = _seeds(seeds)
+            if not isinstance(seeds, str):
+                _check_size(Grid(tuple(axes)).size * max(1, _length(seeds)))  # before they are listed
+            axes.append(_axis("seed", seeds, recipe))
+    except MemoryError:
+        raise ParameterError("there is not enough memory for all values of the sweep: give fewer") from None
     names = [name for axis in axes for name in axis.names]
     for name in names:
         if names.count(name) > 1:
             raise ParameterError(f"{name} is swept twice: give all its values in one place"
                                  + (", either in over or as seeds" if name == "seed" else ""))
     grid = Grid(tuple(axes))
-    if grid.size > MOST_POINTS:
-        raise ParameterError(f"a sweep has at most {MOST_POINTS:,} points; got {grid.size:,}")
+    _check_size(grid.size)
     return grid
+
+
+def _check_size(points):
+    if points > MOST_POINTS:
+        raise ParameterError(f"a sweep has at most {MOST_POINTS:,} points; got {points:,}")
 
 
 def _seeds(seeds):

@@ -168,11 +168,26 @@ def test_most_points(monkeypatch):
 
 def test_too_many_points_take_no_memory():
     """Refused before a list of them is made."""
-    for over, seeds in (({"N": range(10**15)}, None), ({}, 10**15), ({"eta": f"0:1:{10**15}"}, None)):
+    for over, seeds in (({"N": range(10**15)}, None), ({}, 10**15), ({"eta": f"0:1:{10**15}"}, None),
+                        ({"noise": "0:1:2000"}, 10**8)):
         with pytest.raises(ParameterError):
             grid_of(over, seeds, RECIPE)
     assert math.prod((10**4, 10**4)) == axes.MOST_POINTS
     assert Grid((Axis(("eta",), tuple((i,) for i in range(10))),) * 20).size == 10**20  # no overflow
+
+
+def test_seeds_in_words_are_not_counted_by_their_letters(monkeypatch):
+    monkeypatch.setattr(axes, "MOST_POINTS", 12)
+    assert grid_of({"N": [1, 2, 3]}, "100:102:3", RECIPE).size == 9
+
+
+def test_values_for_which_there_is_no_memory(monkeypatch):
+    def without_memory(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(axes, "_axis", without_memory)
+    with pytest.raises(ParameterError, match="^there is not enough memory for all values of the sweep: give fewer$"):
+        grid_of({"N": [1, 2]}, None, RECIPE)
 
 
 NAMES = "what is swept has a name, or a tuple of different names; got "
