@@ -62,8 +62,16 @@ def check(count, seed, report, first=0, kinds=KINDS, show=False):
 
 
 def _read_whole(kind, folder):
+    """What the whole file holds; commands must take it, too, or they would try nothing of the spoilt ones."""
     found = read_in_fork(kind, folder)
     assert found.outcome == "loaded", (kind.name, found)
+    for arguments in kind.commands:
+        if "--resume" in arguments:  # minutes
+            continue
+        with tempfile.TemporaryDirectory(dir=folder.parent) as copy:
+            place = Path(shutil.copytree(folder, Path(copy) / "copy"))
+            code, printed, *_ = in_fork(Line(arguments), place)
+            assert code == 0, (kind.name, arguments, code, printed)
     return found.digest
 
 
@@ -75,7 +83,9 @@ def _judge(generator, kind, folder, way, words, whole):
     if found.outcome == "refused" and generator.random() > COMMANDS_OF_REFUSED:
         return "refused", found.words, found.taken
     outcome = "refused" if found.outcome == "refused" else "equal" if found.digest == whole else "other"
-    if outcome == "other" and not (way in kind.free or way == REPLACED and words == "empty"):
+    # a chunk of an array that is gone is points that are missing, as zarr has it
+    free = way in kind.free or way == REPLACED and (words == "empty" or words.endswith("nothing") and "/c/" in words)
+    if outcome == "other" and not free:
         return "BAD", "other content, and nobody told", found.taken
     line = Line(generator.choice(kind.commands))
     why = _command(line, folder)

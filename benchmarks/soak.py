@@ -91,8 +91,15 @@ def stop(process):
 
 def family(pid):
     """A process and all that descend from it."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    return [pid] + [each for child in children.read_text().split() for each in family(int(child))]
+    return [pid] + [each for child in words_of(f"/proc/{pid}/task/{pid}/children") for each in family(int(child))]
+
+
+def words_of(path):
+    """Of a file that is gone when its process has ended."""
+    try:
+        return Path(path).read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def memory(pids, kind):
@@ -111,8 +118,7 @@ def cpu_seconds(pids):
     """What these processes have used, children that ended included."""
     ticks = 0
     for pid in pids:
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += sum(int(word) for word in words[11:15])
+        ticks += sum(int(word) for word in words_of(f"/proc/{pid}/stat")[11:15])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 

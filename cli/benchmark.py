@@ -57,14 +57,14 @@ def command(sizes, K, rounds, out, overwrite, plot, as_json, quiet):
 
     def save(path):
         with replacing(path, "w") as file:
-            json.dump(record, file, indent=2, allow_nan=True)
+            json.dump(report.as_json_has_it(record), file, indent=2, allow_nan=False)
 
     files = {"results": claim.write(RECORD, save)}
     if plot:
         figure = plotting.benchmark_figure(timings, f"{here['processor']}, one core, K = M = P = {K}")
         files["picture"] = claim.write(PICTURE, lambda path: plotting.save_figure(figure, path))
     if as_json:
-        print(json.dumps(record, indent=2).replace("NaN", "null"))
+        report.print_json(record)
     elif not quiet:
         print(", ".join(f"{name} {value}" for name, value in here.items()))
         _print_table(timings)

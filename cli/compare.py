@@ -3,7 +3,17 @@
 import click
 
 from onlinemode.cli.names import claim_runs
-from onlinemode.cli.options import ODE, OUTPUT, OVERLAPS_ALONE, PROBLEM, SIMULATION, START, resolve, shared_options
+from onlinemode.cli.options import (
+    ODE,
+    OUTPUT,
+    OVERLAPS_ALONE,
+    PROBLEM,
+    SIMULATION,
+    START,
+    resolve,
+    shared_options,
+    with_file,
+)
 from onlinemode.cli.running import chosen, experiment_of
 from onlinemode.cli.simulate import check_engine, finish, is_interrupted, run_simulation
 from onlinemode.cli.starts import beginning, with_overlaps
@@ -31,6 +41,7 @@ def command(engines, **given):
     simulated = [name for name in names if name != "ode"]
     if "ode" not in names or not simulated or set(simulated) - set(SIMULATED) or len(set(names)) < len(names):
         raise click.UsageError(f"--engine must be ode and at least one of micro, chain, comma-separated; got {engines}")
+    given = with_file(given)
     settings = with_overlaps(resolve(given), given)
     for name in simulated:
         check_engine(settings, name)

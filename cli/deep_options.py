@@ -3,7 +3,7 @@
 import click
 
 from onlinemode.cli.options import OPTIONS, WHOLE, OneOf, typed_values
-from onlinemode.cli.running import announce, terminal_bar
+from onlinemode.cli.running import terminal_bar
 
 HIDDEN_OF_THE_MIXTURE, MODES_OF_THE_MIXTURE = [8], [3]
 PAPER_HIDDEN_OF_THE_MIXTURE = [3]
@@ -133,24 +133,6 @@ def describe_training(network, dataset, values):
     words += [f"{network.count_parameters():,} parameters", f"{values['epochs']} epochs", f"batch {values['batch']}",
               f"rate {values['rate']:g} halved every {values['halve_every']}", f"decay {values['decay']:g}"]
     return ", ".join(words)
-
-
-def announce_reduced(settings, network, dataset, values):
-    """Say in which way a run is smaller than the paper's, if nobody asked for that."""
-    from onlinemode.deep import preset
-
-    if settings.get("full"):
-        return
-    paper = preset(network, dataset)
-    words = []
-    if settings["epochs"] is None:
-        words.append(f"{values['epochs']} epochs instead of {paper['epochs']}, the rate halved every "
-                     f"{values['halve_every']} instead of {paper['halve_every']}")
-    if dataset.is_mixture and settings["hidden"] is None:
-        words.append("one network of 8 hidden units instead of five of 3, which cannot separate the four clouds "
-                     "(docs/theory, section 10)")
-    if words:
-        announce(settings, f"reduced setting: {'; '.join(words)}; --full for the paper's")
 
 
 class EpochBar:

@@ -26,8 +26,8 @@ def with_options(options):
     return decorate
 
 
-def read_networks(files, alike=True):
-    """The networks of these files; with ``alike``, all of one shape.
+def read_networks(files):
+    """The networks of these files, all of one shape and of the same data.
 
     Raises
     ------
@@ -37,17 +37,17 @@ def read_networks(files, alike=True):
 
     networks = [load(path) for path in files]
     data = {path: meta["dataset"]["fingerprint"] for path in files if (meta := _meta(path))}
-    if alike and len(set(data.values())) > 1:
+    if len(set(data.values())) > 1:
         raise ShapeError(f"networks to average over must have learned from the same data; {' and '.join(data)} have "
                          "not: analyse them one by one")
     for number, (path, network) in enumerate(zip(files, networks)):
         for before in range(number):
             one, other = networks[before].state(), network.state()
-            if alike and one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one):
+            if one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one):
                 raise ShapeError(f"networks to average over must differ; {files[before]} and {path} hold the same "
                                  "weights")
-        if alike and (network.sizes, network.modes, network.variant) != (networks[0].sizes, networks[0].modes,
-                                                                         networks[0].variant):
+        if (network.sizes, network.modes, network.variant) != (networks[0].sizes, networks[0].modes,
+                                                               networks[0].variant):
             raise ShapeError(f"networks to average over must have one shape; {files[0]} is {networks[0]!r}, {path} is "
                              f"{network!r}: analyse them one by one")
     return networks

@@ -10,11 +10,12 @@ from onlinemode.cli.deep_options import (
     DATA,
     DEEP_OPTIONS,
     DEFAULTS,
+    HIDDEN_OF_THE_MIXTURE,
     NETWORK,
     OUTPUT,
+    PAPER_HIDDEN_OF_THE_MIXTURE,
     TRAINING,
     EpochBar,
-    announce_reduced,
     deep_options,
     describe_training,
     find_data,
@@ -81,7 +82,7 @@ def _train_all(settings, keeper):
     claim = _claim(settings, [""] if repeats == 1 else [_ending(settings, number) for number in range(repeats)])
     settings["name"] = str(claim.base)
     announce(settings, describe_training(network, dataset, values) + (f", {repeats} networks" if repeats > 1 else ""))
-    announce_reduced(settings, network, dataset, values)
+    _announce_reduced(settings, network, dataset, values)
     runs = []
     for number in range(repeats):
         bar = EpochBar(settings["quiet"] or settings["json"],
@@ -120,6 +121,31 @@ def _resume(settings, keeper):
                       checkpoint_every=EVERY if keeper.every is None else keeper.every)
     finally:
         bar.close()
+
+
+def _announce_reduced(settings, network, dataset, values):
+    """Say in which way a run is smaller than the paper's, if nobody asked for that."""
+    from onlinemode.deep import preset
+
+    if settings.get("full"):
+        return
+    paper = preset(network, dataset)
+    words = []
+    if settings["epochs"] is None:
+        words.append(f"{values['epochs']} epochs instead of {paper['epochs']}, the rate halved every "
+                     f"{values['halve_every']} instead of {paper['halve_every']}")
+    if dataset.is_mixture and settings["hidden"] is None:
+        words.append(f"{_sizes(HIDDEN_OF_THE_MIXTURE)} hidden units instead of "
+                     f"{_sizes(PAPER_HIDDEN_OF_THE_MIXTURE)}, which cannot separate the four clouds (docs/theory, "
+                     "section 10)")
+    if dataset.is_mixture and settings["repeats"] == 1:
+        words.append(f"one network instead of {PAPER_REPEATS}")
+    if words:
+        announce(settings, f"reduced setting: {'; '.join(words)}; --full for the paper's")
+
+
+def _sizes(hidden):
+    return " and ".join(str(size) for size in hidden)
 
 
 def _claim(settings, endings, replaceable=None):

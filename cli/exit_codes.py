@@ -2,7 +2,7 @@
 
 DONE = 0  # what was asked for is made; a simulation that diverged is, too, and says so
 DOUBTFUL = 1  # it went to its end, but standard output was lost, or a repeated run is not equal to its file
-FAILED = 2  # bad input, a file, memory, a training that diverged, a sweep without one good point: one line says why
+FAILED = 2  # bad input, a file, memory, a training that diverged, a sweep without a point that could be run
 OF_SIGNALS = 128  # and the number of the signal, as shells have it
 INTERRUPTED = OF_SIGNALS + 2  # Ctrl-C; what was computed is saved
 

@@ -219,6 +219,11 @@ def typed_values(given, options=OPTIONS):
     return {**file, **{name: value for name, value in given.items() if value is not None and name != "config"}}
 
 
+def with_file(given):
+    """What the user gave with the options of the file ``--config`` in it, so that a file is read once."""
+    return {**given, **typed_values(given), "config": None}
+
+
 def options_of_toml(path, values, options, others=()):
     """All settings of a file; a key that is an option of another command is allowed, and not used.
 

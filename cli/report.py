@@ -199,16 +199,18 @@ def _print_between(one, other, noise):
           + "; ".join(words))
 
 
-def print_json(value):
-    """The summary on stdout, NaN as null."""
-    def clean(item):
-        if isinstance(item, dict):
-            return {key: clean(entry) for key, entry in item.items()}
-        if isinstance(item, (list, tuple)):
-            return [clean(entry) for entry in item]
-        return None if isinstance(item, float) and not np.isfinite(item) else item
+def as_json_has_it(value):
+    """The same with null for what is NaN or infinite."""
+    if isinstance(value, dict):
+        return {key: as_json_has_it(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json_has_it(entry) for entry in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
-    value = clean(value)
+
+def print_json(value):
+    """The summary on stdout."""
+    value = as_json_has_it(value)
     text = json.dumps(value, indent=2, ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")

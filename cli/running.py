@@ -20,8 +20,8 @@ def experiment_of(settings, overlaps=None):
     return Experiment(overlaps=overlaps, **values)
 
 
-def from_settings(settings):
-    """The same with the overlaps of ``--start``, read from their file."""
+def experiment_with_overlaps(settings):
+    """:func:`experiment_of` with the overlaps of ``--start``, read from their file."""
     from onlinemode.cli.overlaps import read_overlaps
 
     return experiment_of(settings, None if settings.get("start") is None else read_overlaps(settings["start"]))
@@ -112,7 +112,7 @@ def announce(settings, text):
 
 
 def describe_run(run):
-    """The same line of a saved run, from what its file holds."""
+    """The line of :func:`onlinemode.experiment.describe` for a saved run, from what its file holds."""
     from onlinemode.inputs import Gaussian
 
     problem, o = run.problem, run.initial

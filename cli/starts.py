@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from onlinemode.cli.checkpoints import FREE, with_repeated
-from onlinemode.cli.options import DEFAULTS, ODE, OPTIONS, resolve, typed_values
+from onlinemode.cli.options import DEFAULTS, ODE, OPTIONS, resolve, typed_values, with_file
 from onlinemode.cli.overlaps import read_overlaps
-from onlinemode.cli.running import from_settings
+from onlinemode.cli.running import experiment_with_overlaps
 from onlinemode.errors import OnlineModeError
 from onlinemode.experiment import DRAWN, describe, first_of
 
@@ -19,6 +19,7 @@ CHANGEABLE = ("start", "alpha", "activation", "teacher_activation", "eta", "eta_
 
 def settings_and_run(given):
     """The settings of a command that starts anew or goes on, and the saved run that it goes on with, or None."""
+    given = with_file(given)
     before = run_to_go_on(given)
     return (with_overlaps(resolve(given), given) if before is None else settings_of(before, given)), before
 
@@ -47,11 +48,12 @@ def beginning(settings, before=None, checkpoint=None, vectors=False):
     from onlinemode.simulation import start_in_checkpoint
 
     if before is not None:
-        problem, start = changed_problem(before, settings), GoingOn(end_of(before, "ode"), before.initial, before.N)
+        states = end_of(before, "ode").overlaps_alone()
+        problem, start = changed_problem(before, settings), GoingOn(states, before.initial, before.N)
     elif checkpoint is not None and settings["start"] is not None:
         problem, start = start_in_checkpoint(checkpoint)  # the file may be another one by now
     else:
-        experiment = from_settings(settings | {"engine": "micro" if vectors else "chain"})
+        experiment = experiment_with_overlaps(settings | {"engine": "micro" if vectors else "chain"})
         problem, start = experiment.problem(), experiment.start()
     if not isinstance(start, GoingOn):
         return problem, start, describe(settings, first_of(start))
@@ -60,10 +62,10 @@ def beginning(settings, before=None, checkpoint=None, vectors=False):
 
 
 def run_to_go_on(given):
-    """The saved run that ``--start`` names, told by its suffix; None where it names none."""
+    """The saved run that ``--start``, of :func:`with_file`, names, told by its suffix; None where it names none."""
     from onlinemode import load
 
-    path = given.get("start") or typed_values({"config": given.get("config")}).get("start")
+    path = given.get("start")
     return load(path) if is_run(path) else None
 
 
@@ -94,7 +96,7 @@ def with_overlaps(settings, given):
         raise click.UsageError(f"--start takes a file of overlaps here, OVERLAPS.toml; got {path}: simulate and ode go "
                                "on with a saved run")
     for name in DRAWN:
-        if typed_values(given).get(name) is not None:
+        if given.get(name) is not None:
             raise click.UsageError(f"--{name.replace('_', '-')} does not go with --start: the student and its teacher "
                                    f"are those of {path}; leave it out")
     overlaps = read_overlaps(path)

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from contextlib import closing
 
 import click
 
@@ -21,9 +22,9 @@ from onlinemode.cli.options import (
     option,
     resolve,
     shared_options,
-    typed_values,
+    with_file,
 )
-from onlinemode.cli.running import announce, from_settings
+from onlinemode.cli.running import announce, experiment_with_overlaps
 from onlinemode.cli.simulate import check_engine
 from onlinemode.cli.starts import with_overlaps
 from onlinemode.cli.sweep_file import EXAMPLE, parse_over, read_sweep
@@ -80,7 +81,7 @@ def command(file, over, seeds, observables, runs, processes, workers, scheduler,
     keep = _kept(observables, own, runs)
     from onlinemode.sweeps.plan import plan_of
 
-    plan = plan_of(from_settings(settings) if make is None else make, over, seeds, keep=keep)
+    plan = plan_of(experiment_with_overlaps(settings) if make is None else make, over, seeds, keep=keep)
     if dry_run:
         return _tell_cost(plan, processes or workers or 1)
     return _run(plan, settings, make, places, retry)
@@ -88,7 +89,10 @@ def command(file, over, seeds, observables, runs, processes, workers, scheduler,
 
 def _seeds(text):
     """A count or a list."""
-    return text if "," in text else int(text) if text.strip().isdigit() else text
+    try:
+        return int(text)
+    except ValueError:  # a list, a range, or nothing of this kind
+        return text
 
 
 def _kept(observables, own, runs):
@@ -109,9 +113,9 @@ def _settings(given, over, seeds):
     for name in names:
         if given.get(name) is not None:
             raise click.UsageError(f"--{name.replace('_', '-')} is swept; leave it out")
-    typed = typed_values(given)
-    settings = with_overlaps(resolve({**given, **typed, "engine": typed.get("engine", "chain"), "config": None}),
-                             {**given, **dict.fromkeys(names, None)})
+    given = with_file(given)
+    engine = "chain" if given["engine"] is None else given["engine"]
+    settings = with_overlaps(resolve(given | {"engine": engine}), given | dict.fromkeys(names))
     if "engine" not in names:
         _check_options(settings)
     return settings
@@ -153,9 +157,7 @@ def _tell_cost(plan, workers):
 
 
 def _run(plan, settings, make, places, retry):
-    from onlinemode.sweeps.store import Store
-
-    store = until_the_end(_Closing(_store(Store, plan, settings, make, retry)))
+    store = until_the_end(closing(_store(plan, settings, make, retry)))
     there = int((store.made & store.wanted).sum())
     others = int((store.made & ~store.wanted).sum())
     announce(settings, f"{plan.grid.size:,} points ({_shape(plan.grid)}) in {store.path}"
@@ -165,25 +167,12 @@ def _run(plan, settings, make, places, retry):
     return _finish(store.plan, store, settings, finished)
 
 
-class _Closing:
-    """A store that is closed when the command ends."""
-
-    def __init__(self, store):
-        self._store = store
-
-    def __enter__(self):
-        return self._store
-
-    def __exit__(self, *_):
-        self._store.close()
-
-
-def _store(Store, plan, settings, make, retry):
+def _store(plan, settings, make, retry):
     """The folder: --out, or a new name, or that of the same sweep."""
     import itertools
 
     from onlinemode.claims import numbered
-    from onlinemode.sweeps.store import OtherSweep
+    from onlinemode.sweeps.store import OtherSweep, Store
 
     overwrite = bool(settings["overwrite"])
     if settings["out"] is not None:

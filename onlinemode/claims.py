@@ -73,14 +73,16 @@ class Lock:
             is_there(path)
             while True:
                 self._descriptor = self._open()
-                if self._lock(shared, wait) and self._still_there():
+                self._lock(shared, wait)
+                if self._still_there():
                     _HELD.add(self)
                     return
                 os.close(self._descriptor)  # the process before has just removed it
         except BlockingIOError:
-            os.close(self._descriptor)
+            self._leave()
             raise Held(f"another running process writes {self.path}: wait for it, or give another name") from None
         except (OSError, ValueError) as problem:
+            self._leave()
             raise FileError(cannot_write(path, problem)) from None
 
     def _leave(self):
@@ -98,7 +100,7 @@ class Lock:
             return os.open(self.file, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
 
     def _lock(self, shared, wait):
-        """Whether the open file is locked, or need not be."""
+        """Lock the open file, where there are locks."""
         try:
             if fcntl is None:
                 msvcrt.locking(self._descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
@@ -107,13 +109,12 @@ class Lock:
                             | (0 if wait else fcntl.LOCK_NB))
         except OSError as problem:
             if fcntl is None and shared:
-                return True  # there are no shared locks
+                return  # there are no shared locks
             if problem.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
                 raise BlockingIOError from None
             if problem.errno not in _NO_LOCKS:
                 raise
             self._locked = False
-        return True
 
     def _still_there(self):
         """Whether the file has its name yet; else the lock is on a file that no other process can find."""

@@ -95,7 +95,9 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
                           "those of the run")
     if engine == own:
         options = {name: call[name] for name in known if name in call} | options
-    if engine == own and problem != run.problem:
+    if engine != own:
+        states = states.overlaps_alone()
+    elif problem != run.problem:
         states = goes_on.at_the_end(states, run.N)
     alpha = checks.number("alpha", alpha, above=0.0)
     times = later_times(save_at, float(states.alpha[0]), alpha, run.N, whole_steps=not theory)

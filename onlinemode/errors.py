@@ -77,5 +77,6 @@ class RepeatError(OnlineModeError):
 class MissingPackageError(OnlineModeError, ImportError):
     """An optional package is needed that is not installed.
 
-    Raised where xarray, pandas, zarr or Dask are asked for without the extra ``sweep``.
+    Raised where xarray, pandas, zarr or Dask are asked for without the extra ``sweep``, data sets are to be fetched
+    without pooch (the extra ``deep``), and an .mp4 file is to be written without the program ffmpeg.
     """

@@ -303,15 +303,21 @@ class Experiment:
         ParameterError, EngineError, FileError
             As :meth:`run` would raise them.
         """
+        from onlinemode.ensemble import quantile_levels
         from onlinemode.inputs import require_inputs
-        from onlinemode.simulation import MAX_REPLICAS, MAX_SEED
+        from onlinemode.runtime.saved_times import save_times
+        from onlinemode.simulation import MAX_REPLICAS, MAX_SEED, check_alpha
 
         if self.N is not None:
             checks.inputs(self.N)
         checks.integer("seed", self.seed, 0, MAX_SEED)
-        checks.number("alpha", self.alpha, above=0.0)
+        check_alpha(self.alpha)
         checks.integer("replicas", self.replicas, 1, MAX_REPLICAS)
-        require_inputs(self.problem().inputs, self.engine, capabilities_of(self.engine).inputs)
+        if self.quantiles is not None:
+            quantile_levels(self.quantiles)
+        can = capabilities_of(self.engine)
+        save_times(self.save_at, self.alpha, self.N, whole_steps=not can.theory)
+        require_inputs(self.problem().inputs, self.engine, can.inputs)
         self.call()
         for name in (self.engine, *(each for each in ENGINES if capabilities_of(each).theory)):
             options_of(name)(**self.options(name))

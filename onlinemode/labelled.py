@@ -88,8 +88,9 @@ def need(package: str) -> Any:
     try:
         return import_module(package)
     except ImportError as problem:
-        raise MissingPackageError(f"labelled results need {package.partition('.')[0]}, which is not installed "
-                                  f"({problem}): {INSTALL}") from None
+        name = package.partition(".")[0]
+        raise MissingPackageError(f"sweeps and labelled results need {name}, which is not installed ({problem}): "
+                                  f"{INSTALL}") from None
 
 
 def dataset(run: "Trajectory", observables: Iterable[str] | None = None) -> "xarray.Dataset":

@@ -522,9 +522,13 @@ def first_time(alpha: ArrayLike, values: ArrayLike, level: float = 0.5) -> NDArr
     Raises
     ------
     ShapeError, ParameterError
-        If an array is none of real numbers or of another shape.
+        If an array is none of real numbers or of another shape, or the level is no finite number.
     """
     alpha, values = checks.array("alpha", alpha, (None,)), checks.real("values", values)
+    level = checks.number("level", level)
+    if values.ndim == 0 or values.shape[-1] != alpha.size:
+        raise ShapeError(f"values must have the shape (..., {alpha.size}), as alpha has {alpha.size} times; got "
+                         f"{values.shape}")
     there = values >= level
     i = there.argmax(-1)
     before = np.maximum(i - 1, 0)

@@ -229,6 +229,16 @@ class ReplicaStates:
         return cls(times["alpha"], joined(group.overlaps for group in groups), times["steps"],
                    joined(group.arrays for group in groups), first.teacher)
 
+    def overlaps_alone(self) -> "ReplicaStates":
+        """The same states for the mean-field equations, which make no steps.
+
+        Returns
+        -------
+        ReplicaStates
+            Without arrays of an engine.
+        """
+        return ReplicaStates(self.alpha, self.overlaps, np.zeros_like(self.steps), {})
+
     def nowhere(self, count: int) -> "ReplicaStates":
         """States of replicas that were never begun.
 

@@ -54,7 +54,7 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
         the teacher must be common, for example
         ``lambda r: om.initial.paper(30, student_seed=r)``.
     alpha : float
-        Last time, α = steps/N, > 0.  To go beyond it later, see :func:`onlinemode.go_on`: a new run from the
+        Last time, α = steps/N, at least 1e-50.  To go beyond it later, see :func:`onlinemode.go_on`: a new run from the
         last state of this one, with the same seed, would learn from the same samples again.
     engine : {"micro", "chain", "ode"}, default "micro"
         "micro": online SGD on N-vectors; "chain": the exact Markov chain of the overlaps; "ode": the
@@ -126,9 +126,7 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise EngineError(f"engine {engine} has no option {unknown[0]!r}; it has {', '.join(known)}")
-    alpha = checks.number("alpha", alpha, above=0.0)
-    if alpha < SHORTEST_ALPHA:
-        raise ParameterError(f"alpha must be at least {SHORTEST_ALPHA:g}; got {alpha:g}")
+    alpha = check_alpha(alpha)
     seed = checks.integer("seed", seed, 0, MAX_SEED)
     replicas = checks.integer("replicas", replicas, 1, MAX_REPLICAS)
     if can.theory and replicas > 1 and not starts.differ:
@@ -178,6 +176,19 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     return run
 
 
+def check_alpha(alpha):
+    """The last time as a float.
+
+    Raises
+    ------
+    ParameterError
+    """
+    alpha = checks.number("alpha", alpha, above=0.0)
+    if alpha < SHORTEST_ALPHA:
+        raise ParameterError(f"alpha must be at least {SHORTEST_ALPHA:g}; got {alpha:g}")
+    return alpha
+
+
 def repeat(run: Trajectory, progress: bool | Callable | None = None) -> Trajectory:
     """Make a saved run again from what its file holds.
 
@@ -198,6 +209,8 @@ def repeat(run: Trajectory, progress: bool | Callable | None = None) -> Trajecto
     RepeatError
         If the run began from the user's own weights, or goes on from another one, and these weights were
         not stored; or if the data set that it drew its inputs from is not there.
+    ParameterError, EngineError
+        If this version refuses what made the run, or it was made on a device and there is none.
     """
     checks.instance("run", run, Trajectory)
     try:
@@ -237,6 +250,8 @@ def resume(path: str | PathLike[str], progress: bool | Callable | None = None,
         If the file is missing, damaged, no checkpoint, or of another version of the kernels.
     RepeatError
         If its start cannot be made again.
+    ParameterError, EngineError
+        If ``checkpoint_every`` is out of range, or the run was made on a device and there is none.
     """
     restored = read_checkpoint(path)
     header = restored["header"]
@@ -245,22 +260,37 @@ def resume(path: str | PathLike[str], progress: bool | Callable | None = None,
                         f"those installed (onlinemode {_versions()['onlinemode']}), so the bits would differ; resume "
                         "it with that version, or start anew")
     problem, start = start_in_checkpoint(path, restored)
-    with _telling_of_damage(path):
+    watched = _Watched(progress) if callable(progress) else None
+    with _telling_of_damage(path, watched):
         call = dict(header["call"])
         if header["start"]["kind"] == "weights":
             call["N"] = None
         place = path if checkpoint is None else checkpoint
         every = header["every"] if checkpoint_every is None else checkpoint_every
-        return simulate(problem, start, progress=progress, store_weights=header["store_weights"],
+        return simulate(problem, start, progress=watched or progress, store_weights=header["store_weights"],
                         checkpoint=Checkpoint(place, every, header["note"], restored), **call)
 
 
+class _Watched:
+    """A callback that remembers its own error."""
+
+    def __init__(self, callback):
+        self._callback, self.problem = callback, None
+
+    def __call__(self, report):
+        try:
+            return self._callback(report)
+        except Exception as problem:
+            self.problem = problem
+            raise
+
+
 @contextmanager
-def _telling_of_damage(path):
+def _telling_of_damage(path, callback=None):
     try:
         yield
     except DAMAGED as damage:
-        if isinstance(damage, OnlineModeError):
+        if isinstance(damage, OnlineModeError) or (callback is not None and damage is callback.problem):
             raise
         raise FileError(f"cannot resume {path}: an entry is missing or damaged ({damage!s:.120}); start the run "
                         "anew") from None
@@ -269,6 +299,11 @@ def _telling_of_damage(path):
 def _identity(problem, starts, call, store_weights):
     """What a checkpoint says about the call, and the arrays from which the start can be made again."""
     starts.complete(call["replicas"])
+    replica = starts.without_recipe()
+    if replica is not None:
+        raise ParameterError("a checkpoint needs starts that can be made again from their recipe; got vectors of the "
+                             f"user's own from start({replica}): use onlinemode.initial, give their order_parameters() "
+                             "to engine chain, or run without a checkpoint")
     header = {"problem": problem.to_dict(), "call": call, "start": starts.describe(), "store_weights": store_weights,
               "versions": _versions(), "kernels": kernel_version()}
     if starts.states is not None:

@@ -440,7 +440,9 @@ def test_options_out_of_range(options, words, run, tmp_path):
 def test_other_kinds_of_file(name, run, tmp_path):
     with pytest.raises(FileError, match=r"an animation is a \.gif or an \.mp4 file; got .*: give a name that ends so"):
         plotting.animate(run, tmp_path / name)
-    plotting.animate(run, tmp_path / name, kind="gif", seconds=0.1)
+    with pytest.raises(ParameterError, match="^kind must be one of gif, mp4; got 'avi'$"):
+        plotting.animate(run, tmp_path / name, kind="avi")
+    plotting.animate(run, tmp_path / name, kind="GIF", seconds=0.1)
     assert opened(tmp_path / name)[2]["loop"] == 0
 
 

@@ -285,3 +285,49 @@ def test_command_line_refuses_what_makes_no_sense(tmp_path):
         om.simulate(PROBLEM, om.initial.committee(60, K=2), 1.0, checkpoint=tmp_path / "python.ckpt")
     process = cli("--resume", "python.ckpt", cwd=tmp_path)
     assert "was written from Python, not by onlinemode simulate" in process.communicate()[1]
+
+
+def test_students_that_no_recipe_makes_have_no_checkpoint(tmp_path):
+    """It could not be resumed, and after days of work nobody wants to hear of it."""
+    def start(replica):
+        w = fresh(replica)
+        return om.Weights(xi_in=np.array(w.xi_in), strengths=w.strengths, xi_out=w.xi_out, readout=w.readout,
+                          teacher=w.teacher, teacher_readout=w.teacher_readout)
+
+    with pytest.raises(ParameterError, match=r"^a checkpoint needs starts that can be made again .* start\(0\)"):
+        om.simulate(PROBLEM, start, 1.0, "micro", replicas=2, checkpoint=tmp_path / "run.ckpt")
+    assert not list(tmp_path.iterdir())
+    overlaps = om.simulate(PROBLEM, lambda replica: start(replica).order_parameters(), 1.0, "chain", N=60, replicas=2,
+                           checkpoint=tmp_path / "run.ckpt")
+    assert overlaps.replicas == 2
+
+
+def test_errors_of_a_callback_are_its_own(tmp_path, slow_looks):
+    """The file is not blamed for them."""
+    file = tmp_path / "run.ckpt"
+    om.simulate(PROBLEM, fresh(0), 2000.0, "micro", checkpoint=file, checkpoint_every=0.001, progress=StopAt(0.3))
+
+    def careless(report):
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="^mine$"):
+        om.resume(file, progress=careless)
+    assert om.resume(file, progress=StopAt(0.5)).replicas == 1
+
+
+def test_an_error_in_one_replica_ends_the_others(monkeypatch):
+    """It is not kept back until they are done."""
+    from onlinemode.engines.micro import engine as micro
+
+    begun, honest = [], micro._MicroReplica.advance
+
+    def advance(replica, stop):
+        begun.append(replica.number)
+        if replica.number == 0:
+            raise RuntimeError("lost")
+        return honest(replica, stop)
+
+    monkeypatch.setattr(micro._MicroReplica, "advance", advance)
+    with pytest.raises(RuntimeError, match="^lost$"):
+        om.simulate(PROBLEM, om.initial.committee(60, K=2), 10_000.0, "micro", replicas=40, threads=2)
+    assert len(begun) < 40

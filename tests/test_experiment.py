@@ -190,3 +190,13 @@ def test_options_with_a_default_are_not_none(engine, option):
     start = om.initial.committee(20, K=2)
     with pytest.raises(om.OnlineModeError, match=f"^{option} must be .*; got None"):
         om.simulate(om.Problem(), start, 1.0, engine, **{option: None})
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"save_at": 1}, "save_at must be a whole number"), ({"save_at": [0.0, 1e9]}, "save_at must hold ascending times"),
+    ({"quantiles": (0.9, 0.1)}, "quantiles must"), ({"alpha": 1e-60}, "alpha must be at least 1e-50"),
+    ({"alpha": 1e-9}, "makes .* steps; it must be at least one")])
+def test_check_finds_what_a_run_would_refuse(change, message):
+    for refuse in (SMALL.replace(**change).check, SMALL.replace(**change).run):
+        with pytest.raises(ParameterError, match=message):
+            refuse()

@@ -137,7 +137,7 @@ def test_samples_are_not_learned_again():
 
 
 @pytest.mark.parametrize("engine", ["micro", "chain", "ode"])
-def test_another_problem_from_the_join_on(engine):
+def test_another_problem_from_the_join_on(engine, tmp_path):
     """No more rates: the state stays; a Trajectory has one problem, so the pieces are not joined."""
     run = om.simulate(PROBLEM, fresh(0), 63 / N, engine, store_final=True)  # within a block of steps
     still = om.go_on(run, 2.0, problem=om.Problem(noise=0.1), save_at=3)
@@ -145,17 +145,23 @@ def test_another_problem_from_the_join_on(engine):
         assert np.allclose(still.G[:, i], run.G[:, -1], rtol=1e-14) and np.allclose(still.S[:, i], run.S[:, -1])
     assert still.problem.noise == 0.1
     assert still.message == ["nothing is trained: the state is constant"]
-    again = om.go_on(still, 3.0, problem=PROBLEM, save_at=[2.3, 3.0])
+    again = om.go_on(still, 3.0, problem=PROBLEM, save_at=[2.3, 3.0], store_weights=True)
     assert not np.allclose(again.G[:, -1], run.G[:, -1])
     in_steps = om.go_on(om.go_on(still, 2.3, problem=PROBLEM, save_at=[2.3]), 3.0, save_at=[3.0])
     assert np.allclose(in_steps.G[:, -1], again.G[:, -1], rtol=1e-8 if engine == "ode" else 0.0)
     with pytest.raises(ParameterError, match="has another problem, and a Trajectory has one"):
         om.join(run, still)
+    again.save(tmp_path / "again.npz")
+    loaded = om.load(tmp_path / "again.npz")
+    assert_same(om.repeat(loaded), again)
+    assert np.array_equal(om.go_on(loaded, 3.5).G[:, 0], again.G[:, -1])
 
 
 def test_theory_from_where_a_run_ended():
     run = om.simulate(PROBLEM, fresh, 1.0, replicas=3, save_at=TIMES[:4])
     theory = om.go_on(run, 3.0, engine="ode", save_at=5)
+    assert theory.begin.arrays == {} and theory.begin.teacher is None
+    assert theory.meta["steps"] == theory.meta["steps_before"] == [0, 0, 0]
     assert np.allclose(theory.G[:, 0], run.G[:, -1], rtol=1e-15) and theory.alpha[0] == run.alpha[-1]
     alone = om.simulate(PROBLEM, run.final(2), 3.0 - run.alpha[-1], "ode", save_at=theory.alpha - run.alpha[-1])
     assert np.allclose(theory.G[2], alone.G[0], rtol=1e-6, atol=1e-8)

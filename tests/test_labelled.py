@@ -351,7 +351,7 @@ def test_without_the_package(several, method, package, monkeypatch):
     with pytest.raises(MissingPackageError) as caught:
         getattr(several, method)()
     text = str(caught.value)
-    assert text.startswith(f"labelled results need {package}, which is not installed")
+    assert text.startswith(f"sweeps and labelled results need {package}, which is not installed")
     assert 'pip install "onlinemode[sweep]"' in text and "\n" not in text
     assert isinstance(caught.value, ImportError)
 

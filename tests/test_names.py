@@ -1,5 +1,6 @@
 """Names of result files: claimed when they are chosen, never taken from another file, and told apart."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -490,3 +491,15 @@ def test_a_signal_leaves_no_claim(tmp_path):
     process.send_signal(signal.SIGTERM)
     process.communicate()
     assert [each for each in names(tmp_path) if each.startswith(".")] == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files cannot be counted here")
+def test_a_lock_that_fails_leaves_no_open_file(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(claims.fcntl, "flock", fail)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(FileError, match="Input/output error"):
+        Lock(tmp_path / "run.npz")
+    assert len(os.listdir("/proc/self/fd")) == before

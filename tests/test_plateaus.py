@@ -216,3 +216,12 @@ def test_plateau_of_a_simulation_is_that_of_the_theory():
         assert found.start == pytest.approx(theory.start, rel=0.3)
         assert found.stop == pytest.approx(theory.stop, rel=0.4)
         assert found.level == pytest.approx(theory.level, rel=0.1)
+
+
+@pytest.mark.parametrize("values, level, message", [
+    (np.zeros(3), 0.5, r"values must have the shape \(..., 4\), as alpha has 4 times; got \(3,\)"),
+    (np.zeros((2, 5)), 0.5, r"values must have the shape \(..., 4\)"), (0.3, 0.5, "values must have the shape"),
+    (np.zeros(4), "high", "level must be a finite number; got 'high'")])
+def test_first_time_of_what_does_not_fit(values, level, message):
+    with pytest.raises((om.errors.ShapeError, om.errors.ParameterError), match=message):
+        first_time(np.arange(4.0), values, level)

@@ -1,6 +1,7 @@
 """TOML files from anywhere: what cannot be read is one line, and no file takes more memory than there is."""
 
 import os
+import subprocess
 import threading
 
 import pytest
@@ -80,3 +81,12 @@ def test_a_pipe_is_read_where_somebody_writes_into_it(onlinemode, tmp_path):
         assert toml_files.read_toml("pipe") == {"eta": 2.0}
         there.join()
     os.close(reader)
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="no pipes of the shell here")
+@pytest.mark.parametrize("command", ["simulate", "ode", "compare", "sweep --over eta=1"])
+def test_a_file_of_options_may_be_a_pipe(command, tmp_path):
+    """A file is read once by a command."""
+    words = f"onlinemode {command} --config <(echo 'N = 30\nK = 2\nalpha = 0.5\nplot = false\nout = \"x\"') -q"
+    made = subprocess.run(["bash", "-c", words.replace("echo", "printf")], cwd=tmp_path, capture_output=True, text=True)
+    assert (made.returncode, made.stderr) == (0, "") and list(tmp_path.glob("x*"))

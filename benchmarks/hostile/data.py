@@ -163,7 +163,7 @@ def _read_rows():
 
 KINDS = [
     Kind("trained network", _train, _load_run, _use_run,
-         [("deep", "modes", "net.npz", "--no-plot"), ("deep", "prune", "net.npz", "--no-plot", "--repeats", "1"),
+         [("deep", "modes", "net.npz", "--no-plot"), ("deep", "prune", "net.npz", "--no-plot", "--draws", "1"),
           ("deep", "geometry", "net.npz", "--no-plot")], archive_spoiler("net.npz")),
     Kind("network alone", _save_network, _load, _use,
          [("deep", "modes", "net.npz", "--no-plot"),

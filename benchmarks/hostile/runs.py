@@ -83,7 +83,7 @@ def _leave_command_checkpoint():
 KINDS = [
     _run_kind("run of micro", "--store-weights", "--store-final", "--replicas", "2"),
     _run_kind("run of chain, summary", "--engine", "chain", "--replicas", "7", "--keep", "summary", "--store-final"),
-    _run_kind("run of other inputs", "--inputs", "manifold:D=5,erf"),
+    _run_kind("run of other inputs", "--inputs", "manifold:D=5,erf", "--store-final"),
     Kind("run that goes on", _go_on, _load, _use, [("plot", "run.npz"), ("repeat", "run.npz", "-q"),
                                                    ("plot", "a.npz", "run.npz", "--no-theory")],
          archive_spoiler("run.npz")),

@@ -44,7 +44,8 @@ USUAL = {
     "halve_every": ["1"], "decay": ["0", "1e-4"], "repeats": ["1", "2"], "sizes": ["100", "50,200"], "rounds": ["1"],
     "against": ["deep.npz", "gone.npz"], "widths": ["4", "4,8"], "seeds": ["1", "2"],
     "observables": ["none", "Q", "generalization_error,R", "frob"], "scheduler": ["x", "127.0.0.1:x"],
-    "processes": ["1", "0"], "workers": ["0", "x"], "variable": ["final_error", "specialized_at", "frob"],
+    "processes": ["1", "0"], "workers": ["0", "x"], "variables": ["final_error", "specialized_at", "frob"],
+    "ranking": ["tau", "strength", "participation", "frob"], "confidence": ["0.9", "1"],
     "contours": ["swept", "folder", "gone"], "seconds": ["0.2", "1"], "fps": ["10", "20"],
     "sweep files": ["sweep.toml", "sweep.toml", "good.toml", "bad.toml", "gone.toml", "swept"]}
 STRANGE = ["", " ", "0", "-1", "1", "2", "-0.0", "0.5", "nan", "inf", "-inf", "1e308", "1e-320", "1e18", "1e4x", "1,2",

@@ -301,8 +301,8 @@ def find(name: str, folder: str | PathLike[str] | None = None) -> Dataset:
     hint = f", or fetch it (onlinemode deep fetch {name})" if name in FETCHABLE else (
         f"; known names are gaussian-mixture, {' and '.join(FETCHABLE)}, or an .npz file")
     hint += ", or install Debian's dataset-fashion-mnist" if name in DEBIAN else ""
-    raise FileError(f"no data set {name!r} in {', '.join(str(place) for place in places)}: name a folder with "
-                    f"--data-dir or {ENVIRONMENT}{hint}")
+    raise FileError(f"no data set {name!r} in {', '.join(str(place) for place in places)}: name a folder "
+                    f"(folder, --data-dir, or {ENVIRONMENT}){hint}")
 
 
 def cache_folder() -> Path:

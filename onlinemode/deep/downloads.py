@@ -8,7 +8,7 @@ from pathlib import Path
 from onlinemode import checks
 from onlinemode.deep.data import cache_folder
 from onlinemode.deep.idx_files import FILES
-from onlinemode.errors import FileError
+from onlinemode.errors import FileError, MissingPackageError
 
 SOURCES = {  # where the archives are, and the SHA-256 of each
     "mnist": ("https://storage.googleapis.com/cvdf-datasets/mnist/", {
@@ -46,15 +46,18 @@ def fetch(name: str, folder: str | PathLike[str] | None = None, url: str | None 
 
     Raises
     ------
+    MissingPackageError
+        If pooch is not installed.
     FileError
-        If pooch is not installed, a file cannot be fetched, or one has another SHA-256.
+        If a file cannot be fetched, or one has another SHA-256.
     """
     checks.choice("the data set to fetch", name, SOURCES)
     try:
         pooch = import_module("pooch")
     except ImportError:
-        raise FileError("fetching needs pooch, which is not installed; pip install pooch, or put the four IDX files "
-                        f"({', '.join(FILES.values())}) into a folder and name it with --data-dir") from None
+        raise MissingPackageError("fetching needs pooch, which is not installed; pip install pooch, or put the four "
+                                  f"IDX files ({', '.join(FILES.values())}) into a folder and name it (folder, "
+                                  "--data-dir)") from None
     address, hashes = SOURCES[name]
     target = (cache_folder() if folder is None else Path(folder)) / name
     pooch.get_logger().setLevel("ERROR")
@@ -66,6 +69,6 @@ def fetch(name: str, folder: str | PathLike[str] | None = None, url: str | None 
             store.fetch(file)
         except (OSError, ValueError) as problem:  # requests' errors are OSErrors; a wrong hash is a ValueError
             reason = " ".join(str(problem).split())
-            raise FileError(f"cannot fetch {store.get_url(file)}: {reason:.200}; try again, give another --url, or put "
-                            f"the file into {target}") from None
+            raise FileError(f"cannot fetch {store.get_url(file)}: {reason:.200}; try again, give another url (--url), "
+                            f"or put the file into {target}") from None
     return target

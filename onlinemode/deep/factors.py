@@ -213,9 +213,12 @@ def accuracy(outputs: ArrayLike, y: ArrayLike) -> float:
     Raises
     ------
     ShapeError, ParameterError
-        If there is not one label a sample, or they are no numbers.
+        If the shapes are others, there is not one label a sample, or they are no numbers.
     """
     outputs, y = checks.real("outputs", outputs), checks.real("y", y)
+    if outputs.ndim != 2 or y.ndim not in (1, 2):
+        raise ShapeError("outputs must have the shape (samples, N_out) and y (samples,) or (samples, N_out); got "
+                         f"{outputs.shape} and {y.shape}")
     if len(outputs) != len(y):
         raise ShapeError(f"there must be one label a sample; got {len(outputs)} samples and {len(y)} labels")
     y = y.argmax(1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)

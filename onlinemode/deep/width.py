@@ -279,7 +279,8 @@ def cached(train: Callable[[int, int | None, int], dict[str, Any]], folder: str 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise FileError(f"cannot make the folder {folder}: {problem.strerror}; name another with --cache") from None
+        raise FileError(f"cannot make the folder {folder}: {problem.strerror}; name another (folder, "
+                        "--cache)") from None
     settings = json.loads(json.dumps(settings))
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
 

@@ -32,14 +32,13 @@ WITHOUT = {"specialized_at": "never specialized", **dict.fromkeys(
     ("plateau_length", "plateau_start", "plateau_stop", "plateau_level"), "no plateau")}
 
 
-def plot_map(ax: Axes, data: SweptData, x: SweptAxis, y: SweptAxis, values: np.ndarray, outcome: np.ndarray,
+def plot_map(ax: Axes, x: SweptAxis, y: SweptAxis, values: np.ndarray, outcome: np.ndarray,
              norm: Normalize) -> QuadMesh:
     """Cells of one quantity: colours, hatches where points diverged or failed, grey where there is no such value.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    data : SweptData
     x, y : SweptAxis
     values : array (y, x)
         NaN where there is none.
@@ -241,7 +240,7 @@ def _draw_group(figure, data, group, inches, with_theory):
     levels = levels_of(norm)
     numbers = not with_theory and _have_room(x, y, values, inches)
     for panel in group:
-        mesh = plot_map(panel.ax, data, x, y, panel.values, panel.outcome, norm)
+        mesh = plot_map(panel.ax, x, y, panel.values, panel.outcome, norm)
         x.set_ticks(panel.ax.xaxis, inches[0])
         y.set_ticks(panel.ax.yaxis, inches[1])
         if x.has_numbers and y.has_numbers and not numbers:

@@ -13,6 +13,7 @@ from matplotlib.animation import FFMpegWriter
 from matplotlib.figure import Figure
 from PIL import Image
 
+from onlinemode import checks
 from onlinemode.errors import FileError, MissingPackageError
 from onlinemode.storage import replacing
 
@@ -40,11 +41,16 @@ def movie_kind(path: str | PathLike[str], kind: str | None = None) -> str:
     Raises
     ------
     FileError
-        If it is neither.
+        If the path names neither.
+    ParameterError
+        If ``kind`` is neither.
     MissingPackageError
         If it is "mp4" and there is no ffmpeg to write it.
     """
-    kind = Path(path).suffix.lower()[1:] if kind is None else kind
+    if kind is not None:
+        kind = checks.choice("kind", checks.spelled(kind, tuple(DPI)), tuple(DPI))
+    else:
+        kind = Path(path).suffix.lower()[1:]
     if kind not in DPI:
         raise FileError(f"an animation is a .gif or an .mp4 file; got {path}: give a name that ends so")
     if kind == MP4 and not FFMpegWriter.isAvailable():

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import numpy as np
 
 from onlinemode import checks
-from onlinemode.blocks import OVERLAPS, blocks_of, missing_like, nothing, shapes_of, stacked
+from onlinemode.blocks import FACTORS, OVERLAPS, blocks_of, missing_like, nothing, shapes_of, stacked
 from onlinemode.replica_states import ReplicaStates
 from onlinemode.runtime.progress import Progress
 from onlinemode.theory.meanfield import generalization_error
@@ -48,6 +48,14 @@ def outcome(diverged, complete, alpha, trains=True):
     if not complete:
         return Status.INTERRUPTED, f"stopped by the user at α = {alpha:.6g}; later times are NaN"
     return Status.COMPLETED, "reached the last α" if trains else NOTHING_TRAINED
+
+
+def within_bounds(G, S, strengths, xi_out, readout):
+    """Whether the overlaps of the student are numbers, at the states of a leading axis or several."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = xi_out * strengths[..., None, :]
+        Q = scaled @ G @ np.swapaxes(scaled, -1, -2)
+    return np.isfinite(Q).all((-2, -1)) & np.isfinite(G).all((-2, -1)) & np.isfinite(readout).all(-1)
 
 
 class Replica:
@@ -114,6 +122,24 @@ class Replica:
         if not before <= made <= after:
             raise ValueError(f"{made} steps of a snapshot are not between {before} and {after}")
 
+    def restore_paths(self, factors, steps):
+        """Take over counts, factors and saved times of the snapshot; ``steps`` are those at which is saved.
+
+        Raises
+        ------
+        ValueError
+            If they do not fit.
+        """
+        for name in FACTORS:
+            restore(getattr(factors, name), self.snapshot[name])
+        self.restore_counts(self.snapshot, steps)
+        for name in self.path_names:
+            restore(getattr(self, name)[:self.saved], self.snapshot[f"path_{name}"])
+
+    def copy_paths(self):
+        """The saved times, for a snapshot."""
+        return {f"path_{name}": getattr(self, name)[:self.saved].copy() for name in self.path_names}
+
     def restore_finished(self, status, message, steps, paths, end):
         """Take over what an earlier call made."""
         for name, values in paths.items():
@@ -141,11 +167,7 @@ class Replica:
         bool
             Whether there is one.
         """
-        G, _, strengths, xi_out, readout = self.state(slice(first, self.saved))
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaled = xi_out * strengths[:, None, :]
-            Q = scaled @ G @ np.swapaxes(scaled, -1, -2)
-        numbers = np.isfinite(Q).all((1, 2)) & np.isfinite(G).all((1, 2)) & np.isfinite(readout).all(1)
+        numbers = within_bounds(*self.state(slice(first, self.saved)))
         if numbers.all():
             return False
         self.counts[1] = first + int(numbers.argmin())
@@ -171,13 +193,15 @@ def run_in_threads(replicas, threads, call, last_step):
     try:
         pending = futures
         while pending:
-            _, pending = wait(pending, timeout=LOOK_SECONDS)
+            done, pending = wait(pending, timeout=LOOK_SECONDS)
+            for future in done:
+                future.result()  # an error in a thread is an error of the run
             if checkpoint is not None:
                 if not asked and checkpoint.due():
                     checkpoint.ask()
                     asked = True
-                if asked and not any(replica.begun and not replica.finished and replica.answered != checkpoint.asked
-                                     for replica in replicas):
+                if asked and not any(replica.begun and not future.done() and replica.answered != checkpoint.asked
+                                     for replica, future in zip(replicas, futures)):
                     checkpoint.write(replicas)
                     asked = False
             if progress is not None:
@@ -194,10 +218,10 @@ def run_in_threads(replicas, threads, call, last_step):
             checkpoint.write(replicas)
         if not isinstance(problem, KeyboardInterrupt):  # an error in the callback is an error of the run
             raise
+        for future in futures:
+            if not future.cancelled():
+                future.result()
     pool.shutdown(wait=True)
-    for future in futures:
-        if not future.cancelled():
-            future.result()  # an error in a thread is an error of the run
 
 
 def collect(replicas, teacher=None):

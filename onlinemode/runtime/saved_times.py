@@ -12,7 +12,7 @@ SHORTEST = 1e-4  # first saved time over the last, where there is no step to set
 
 def count_or_times(save_at):
     """The argument ``save_at`` as an array, 0-dimensional for a count."""
-    if isinstance(save_at, str):
+    if isinstance(save_at, str):  # whose error speaks of a whole number
         checks.integer("save_at", save_at, 2, MOST_TIMES)
     return checks.real("save_at", save_at)
 

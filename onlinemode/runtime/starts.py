@@ -60,6 +60,11 @@ class Starts:
                 if replica not in self._records:
                     self.part([replica])
 
+    def without_recipe(self):
+        """The first replica of several starts whose vectors no recipe makes again; None where there is none."""
+        return next((replica for replica in sorted(self._records)
+                     if self.N is not None and self._records[replica][1] is None), None) if self.differ else None
+
     def overlaps(self):
         """Order parameters of the start of replica 0."""
         return self.begun.order_parameters(self._inputs) if isinstance(self.begun, Weights) else self.begun
@@ -140,6 +145,10 @@ class GoingOn(Starts):
 
     def part(self, replicas):
         return [self.states.one(replica, self.initial) for replica in replicas]
+
+    def without_recipe(self):
+        """None: their states are kept."""
+        return None
 
     def complete(self, replicas):
         """All are there."""

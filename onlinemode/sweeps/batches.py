@@ -1,5 +1,6 @@
 """Points in batches of about equal length, so that scheduling costs little beside runs of less than a millisecond."""
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from statistics import median
@@ -70,12 +71,13 @@ class Batches:
         return self.rate * self._estimated / self._known
 
     def learn(self, numbers: list[int], seconds: float) -> None:
-        """These points have taken so long."""
+        """These points have taken so long; NaN where nobody knows, since their processes died."""
         count, estimated = self._guessed.pop(numbers[0], (0, 0.0))
         if count != len(numbers):  # a batch that was divided
             estimated = sum(estimate(self._recipe, self._grid, number) for number in numbers)
         self._batches += 1
-        if self._batches > self._compiling:  # the first batch of each worker compiles, or reads what is compiled
+        # the first batch of each worker compiles, or reads what is compiled
+        if self._batches > self._compiling and not math.isnan(seconds):
             self._ratios.append(seconds / estimated)
         self._estimated += estimated
         self._known += len(numbers)

@@ -13,14 +13,11 @@ from onlinemode.summaries import summary_of
 from onlinemode.trajectory import Status, Trajectory
 
 STATUS = ("missing", "completed", "converged", "diverged", "failed", "invalid", "error", "lost")
-"""How a replica of a point ended, by the number that stands in a file: as those of :class:`onlinemode.Status`, and
+"""How a replica of a point ended, by the number that stands in a file, the worst last.
 
-missing: not made yet; invalid: the point cannot be run; error: it failed in another way; lost: each process that tried
-it died."""
+Beside the statuses of a run: missing, not made yet; invalid, the point cannot be run; error, it failed in another way;
+lost, each process that tried it died."""
 FINISHED = ("completed", "converged")
-_ORDER = np.array([STATUS.index(name) for name in ("missing", *FINISHED, "diverged", "failed", "invalid", "error",
-                                                   "lost")])
-_RANK = np.argsort(_ORDER)
 DEFAULT = ("generalization_error", "specialization")
 RUNS = "runs"  # in ``keep``: the whole trajectories, one file each
 
@@ -177,7 +174,7 @@ def put(rows: dict[str, np.ndarray], place: int, run: Trajectory, kept: Kept) ->
 
 def worst_of(statuses: np.ndarray) -> np.ndarray:
     """The status that counts for each point, by number, (points,): the worst of its replicas that there are."""
-    return _ORDER[_RANK[by_replica(statuses)].max(1)]
+    return by_replica(statuses).max(1)
 
 
 def by_replica(statuses: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ class Tiles:
     def numbers(self, place: tuple[int, ...]) -> np.ndarray:
         """The points of a tile, in its shape."""
         ranges = np.ix_(*(np.arange(each.start, each.stop) for each in self.region(place)))
-        return np.ravel_multi_index(np.broadcast_arrays(*ranges), self.shape) if ranges else np.zeros((), int)
+        return np.ravel_multi_index(np.broadcast_arrays(*ranges), self.shape)
 
     def inside(self, number: int, place: tuple[int, ...]) -> tuple[int, ...]:
         """Where a point lies in its tile."""

@@ -167,7 +167,7 @@ class Fluctuations(Described):
         Raises
         ------
         ParameterError
-            If there is no such observable.
+            If there is no such observable, the width is negative, or N is no number of inputs.
         """
         width = checks.number("width", width, 0.0)
         centre = self.mean_field(observable) + self.mean_shift(observable, N)

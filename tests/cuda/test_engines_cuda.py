@@ -14,6 +14,7 @@ from onlinemode.kernels.cuda import micro as kernel
 from onlinemode.kernels.cuda import plan as plan_cuda
 from onlinemode.kernels.cuda.device import SIMULATED
 from onlinemode.runtime import parts
+from onlinemode.runtime.checkpoint import Checkpoint, read_checkpoint
 
 PATHS = ("G", "S", "strengths", "xi_out", "readout")
 
@@ -250,3 +251,38 @@ def test_out_of_memory_where_the_estimate_was_wrong(problem, random_weights, mon
 
 def test_too_many_sizes_for_a_thread():
     assert chain_kernel.Sizes(4, 4, 4, 4, 4, 1, 4).bytes_of_a_thread < chain_kernel.LOCAL_BYTES / 10
+
+
+@pytest.mark.parametrize("engine", ["micro", "chain"])
+def test_overlaps_that_are_no_numbers_are_divergence(engine, tmp_path):
+    """As on the CPU; such a file can be read again."""
+    problem = om.Problem(rates=om.LearningRates(xi_in=1e200))
+    call = {"engine": engine, "save_at": np.arange(0, 41, 10) / 20, "seed": 1}
+    run, other = (om.simulate(problem, om.initial.committee(20, K=2), 2.0, device=where, **call)
+                  for where in ("cuda", "cpu"))
+    assert run.status == other.status == [om.Status.DIVERGED]
+    assert np.array_equal(np.isnan(run.G), np.isnan(other.G))
+    run.save(tmp_path / "run.npz")
+    assert np.array_equal(om.load(tmp_path / "run.npz").G, run.G, equal_nan=True)
+
+
+def test_a_snapshot_of_another_size_is_refused(problem, random_weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(micro_cuda, "STEPS_PER_CALL", 4 if SIMULATED else 32)
+    start, alpha = random_weights(9, K=2, M=2, P=2, seed=2), (16 if SIMULATED else 300_000) / 9
+    reports = []
+
+    def interrupt(report):
+        reports.append(report)
+        if len(reports) > 3:
+            raise KeyboardInterrupt
+
+    om.simulate(problem, start, alpha, save_at=[0.0, alpha], device="cuda", checkpoint=tmp_path / "a.ckpt",
+                checkpoint_every=1e-3, progress=interrupt)
+    with np.load(tmp_path / "a.ckpt", allow_pickle=False) as archive:
+        names = [name for name in archive.files if name.startswith("running_0_strengths")]
+    assert names  # the run was stopped in its middle
+    restored = read_checkpoint(tmp_path / "a.ckpt")
+    restored["arrays"]["running_0_strengths"] = restored["arrays"]["running_0_strengths"][:1]
+    with pytest.raises(ValueError, match=r"float64 of shape \(2,\) cannot be float64 of shape \(1,\)"):
+        om.simulate(problem, start, alpha, save_at=[0.0, alpha], device="cuda",
+                    checkpoint=Checkpoint(tmp_path / "a.ckpt", restored=restored))

@@ -156,7 +156,7 @@ def test_where_data_are_looked_up(tmp_path, write_idx, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("ONLINEMODE_DATA", raising=False)
     assert deep.data.find("fashion-mnist").origin["folder"] == str(tmp_path / "debian")
-    for message, name in ((r"no data set 'mnist' in .*: name a folder with --data-dir.*deep fetch mnist\)$", "mnist"),
+    for message, name in ((r"no data set 'mnist' in .*: name a folder .*--data-dir, .*deep fetch mnist\)$", "mnist"),
                           ("known names are gaussian-mixture, mnist and fashion-mnist", "cifar")):
         with pytest.raises(FileError, match=message):
             deep.data.find(name)

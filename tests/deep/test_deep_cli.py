@@ -42,7 +42,8 @@ def test_train_alone_writes_result_and_picture(run, mixture, tmp_path):
     stem = "deep_train_gaussian-mixture_1L2P_seed0"
     assert code == 0, err
     assert (tmp_path / f"{stem}.png").read_bytes().startswith(b"\x89PNG")
-    assert "reduced setting: 20 epochs instead of 200" in err and "8 hidden units instead of five of 3" in err
+    assert "reduced setting: 20 epochs instead of 200" in err
+    assert "8 hidden units instead of 3, which" in err and "one network instead of 5" in err
     assert "test acc." in out and f"{stem}.npz" in out and "63 parameters" in out
     result = deep.load_run(tmp_path / f"{stem}.npz")
     assert result.network.sizes == (2, 8, 1) and result.epochs == 20

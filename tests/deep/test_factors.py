@@ -65,6 +65,8 @@ def test_accuracy_of_signs_classes_and_targets():
     (lambda: factors.checked(np.ones((2, 3)), np.ones(3), np.ones((4, 3))), ShapeError, r"xi_in must have shape"),
     (lambda: factors.checked(np.ones((2, 3)), np.ones(2), np.ones((4, 3))), ShapeError, r"xi_out must have shape"),
     (lambda: factors.checked([[np.nan]], [1.0], [[1.0]]), ParameterError, "xi_in must be finite"),
+    (lambda: factors.accuracy(np.zeros(3), np.arange(3)), ShapeError, r"outputs must have the shape .*got \(3,\) and"),
+    (lambda: factors.accuracy(1.0, [0]), ShapeError, r"outputs must have the shape .*; got \(\) and \(1,\)"),
     (lambda: factors.check_chain([]), ShapeError, "needs at least one layer"),
     (lambda: factors.fields([Factors(np.ones((1, 3)), np.ones(1), np.ones((2, 1)))] * 2, np.ones((5, 3))), ShapeError,
      "layer 1 gives 2 outputs and layer 2 takes 3"),

@@ -292,3 +292,38 @@ def test_a_drift_that_is_no_number(method, monkeypatch):
     run = om.simulate(COMMITTEE, om.initial.committee(100, K=2), 5.0, "ode", method=method, save_at=5)
     assert run.status[0] in (om.Status.DIVERGED, om.Status.FAILED)
     assert np.isnan(run.Q[0, -1]).all()
+
+
+def test_an_error_of_a_slow_drift_is_told(random_overlaps, monkeypatch):
+    """It is evaluated in a thread, from which an error must come out."""
+    from onlinemode.engines.ode.engine import _SlowDrift
+
+    drift = _SlowDrift(om.Problem("tanh", rates=om.LearningRates(xi_in=1.0)), random_overlaps(2, 2, 2, seed=1), 64)
+
+    def fail(*_):
+        raise MemoryError("none left")
+
+    monkeypatch.setattr(drift, "_kernel", fail)
+    with pytest.raises(MemoryError, match="none left"):
+        drift.at_start()
+
+
+def test_an_interrupt_between_two_starts(monkeypatch):
+    """What is finished is kept, wherever Ctrl-C comes."""
+    from onlinemode.engines.ode import engine
+
+    honest, calls = engine.MeanFieldDrift.at_start, []
+
+    def at_start(drift):
+        calls.append(drift)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return honest(drift)
+
+    monkeypatch.setattr(engine.MeanFieldDrift, "at_start", at_start)
+    problem = om.Problem(rates=om.LearningRates(xi_in=1.0))
+    run = om.simulate(problem, lambda replica: om.initial.committee(30, K=2, seed=replica).order_parameters()
+                      if replica == 0 else om.initial.committee(30, K=2, seed=0, student_seed=replica)
+                      .order_parameters(), 2.0, "ode", replicas=3, save_at=3)
+    assert [status.value for status in run.status] == ["completed", "interrupted", "interrupted"]
+    assert np.isfinite(run.G[0]).all() and np.isnan(run.G[1:]).all()

@@ -249,3 +249,14 @@ def test_batches_of_a_grid_in_tiles():
                    lambda number: 1e-7)
     assert sorted(itertools.chain.from_iterable(found)) == list(range(2800)) and len(list(tiles.all())) > 1
     assert all(len({tiles.place_of(number) for number in batch}) == 1 for batch in found)
+
+
+def test_batches_whose_length_nobody_knows_teach_nothing():
+    """Those of points whose processes died."""
+    batches = batches_of([range(100)])
+    first = batches.next(1)
+    batches.learn(first, COST * len(first))
+    batches.learn([50], COST)
+    known = batches.rate
+    batches.learn([51], float("nan"))
+    assert batches.rate == known and math.isfinite(batches.seconds_left(0, 1))

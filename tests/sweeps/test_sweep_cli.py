@@ -295,6 +295,7 @@ BAD = {
     "twice in two": (["--over", "eta=1", "--over", "eta,noise=2,2"], "eta is swept twice: give all its values"),
     "seed twice": (["--over", "seed=1", "--seeds", 3], "seed is swept twice"),
     "equal": (["--over", "eta=1,1.0"], "the values of eta must differ, and be at least one; got [1.0, 1.0]"),
+    "strange seeds": (["--over", "noise=0,0.1", "--seeds", "²"], "seed must be a whole number"),
     "many seeds": (["--over", "noise=0,0.1", "--seeds", "99999999"], "a sweep has at most 100,000,000 points;"),
     "many": (["--over", "eta=0:1:20000", "--over", "noise=0:1:20000"], "a sweep has at most 100,000,000 points; g"),
     "many runs": (["--over", "eta=0:1:20000", "--runs"], "whole trajectories are kept of at most 10,000 points;"),

@@ -9,7 +9,7 @@ from onlinemode.engines.chain import states
 from onlinemode.errors import DeviceError, EngineError
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.progress import Progress
-from onlinemode.runtime.replicas import NEVER_BEGUN, outcome
+from onlinemode.runtime.replicas import NEVER_BEGUN, outcome, within_bounds
 from onlinemode.trajectory import Status, Trajectory
 
 # Steps of all replicas together between two looks at the interrupt flag, and of each: a fraction of a second.
@@ -158,15 +158,23 @@ class _Group:
         modes, *factors = simulation.kernel.saved_states(self.paths, self.counts[1])
         state = (*states.overlaps(modes, start.teacher_factor), *factors)
         fields = dict(zip(OVERLAPS, state))
+        steps, diverged = self.steps.copy(), self.counts[2] != 0
+        beyond = ~within_bounds(*state)
+        for replica, saved in enumerate(self.counts[1]):
+            if beyond[replica, :saved].any():
+                first = int(beyond[replica].argmax())
+                steps[replica], diverged[replica] = self.save_steps[first], True
+                for values in state:
+                    values[replica, first:] = np.nan
         error = np.full(modes.shape[:2], np.nan)
         known = np.isfinite(state[0]).all((-2, -1))
         error[known] = states.errors(simulation.problem, start, [values[known] for values in state],
                                            modes[known])
         fields["error"] = error
-        outcomes = [outcome(diverged != 0, saved == len(self.save_steps), made / simulation.N)
-                    for made, saved, diverged in self.counts.T]
+        outcomes = [outcome(out, saved == len(self.save_steps), made / simulation.N)
+                    for made, saved, out in zip(steps, self.counts[1], diverged)]
         fields["status"], fields["message"] = ([each[i] for each in outcomes] for i in range(2))
-        fields["steps"] = [int(made) for made in self.steps]
+        fields["steps"] = [int(made) for made in steps]
         self.fields = fields  # all of them or none: an interrupt may come before
         self.state = self.paths = self.on_device = None
 

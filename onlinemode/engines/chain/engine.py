@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from onlinemode.blocks import OVERLAPS, nothing, shapes_of
+from onlinemode.blocks import FACTORS, OVERLAPS, nothing, shapes_of
 from onlinemode.engines.base import Engine
 from onlinemode.engines.chain import cuda, states
 from onlinemode.engines.chain.options import CAPABILITIES, Options
@@ -35,7 +35,6 @@ STEPS_WORTH_COMPILING = 2e7
 STEPS_PER_CALL = 2**20  # between two looks for a checkpoint: a fraction of a second
 LARGEST_COMPILED = 32  # sizes and batch up to which there is a kernel for these sizes
 REPLICAS_WORTH_A_DEVICE = 10_000  # for device "auto"
-SMALL = ("strengths", "xi_out", "readout")
 
 
 class ChainStart:
@@ -102,7 +101,7 @@ class ChainStart:
         start.along, start.across = start.modes[:r_B], start.modes[r_B:]
         start.dof = N - len(start.modes)
         start.first_step = state.steps
-        start.factors = dataclasses.replace(state.overlaps, **{name: state.arrays[name] for name in SMALL})
+        start.factors = dataclasses.replace(state.overlaps, **{name: state.arrays[name] for name in FACTORS})
         return start
 
 
@@ -189,14 +188,14 @@ class _Simulation:
 class _ChainState:
     """The modes in the frame and the factors of one replica, which the kernel changes, and the arrays of saved ones."""
 
-    names = ("modes", "strengths", "xi_out", "readout")
+    names = ("modes", *FACTORS)
 
     def __init__(self, start, rows, steps):
         from onlinemode.kernels.chain.markov import Saved
 
         o = start.overlaps
         self.start, self.modes, self.factors = start, start.modes.copy(), start.factors.factors()
-        shapes = {"modes": (rows, o.P)} | {name: shapes_of(o.K, o.M, o.P)[name] for name in SMALL}
+        shapes = {"modes": (rows, o.P)} | {name: shapes_of(o.K, o.M, o.P)[name] for name in FACTORS}
         self.paths = tuple(nothing(shapes, len(steps)).values())
         self.saved = Saved(steps, *self.paths)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from onlinemode.blocks import FACTORS
 from onlinemode.theory.meanfield import generalization_error
 from onlinemode.theory.quadrature import normal_nodes
 
@@ -37,7 +38,8 @@ def at_the_end(states, N):
     if modes.shape[1] > frame:
         triangles = np.linalg.qr(modes[:, frame - P:], mode="r")
         modes = np.concatenate([modes[:, :frame - P], triangles], axis=1)
-    arrays = {"modes": modes, **{name: states.overlaps[name] for name in ("strengths", "xi_out", "readout")}}
+    arrays = {"modes": modes, "last_modes": states.arrays["last_modes"],
+              **{name: states.overlaps[name] for name in FACTORS}}
     return replace(states, arrays=arrays, steps=np.rint(states.alpha * N).astype(np.int64))
 
 

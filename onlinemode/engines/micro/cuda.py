@@ -4,12 +4,13 @@ import time
 
 import numpy as np
 
+from onlinemode.blocks import FACTORS
 from onlinemode.errors import DeviceError, EngineError
 from onlinemode.inputs import Gaussian
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.device import memory_error
 from onlinemode.runtime.progress import Progress
-from onlinemode.runtime.replicas import Replica, collect, each_once, run_in_threads
+from onlinemode.runtime.replicas import Replica, collect, each_once, restore, run_in_threads
 from onlinemode.runtime.saved_times import save_times
 from onlinemode.state import OrderParameters, weights_from_overlaps
 from onlinemode.trajectory import Trajectory
@@ -168,7 +169,7 @@ class _DeviceReplica(Replica):
                 if made < want:
                     return True
             self._save(i, state)
-            if not (np.all(np.isfinite(self.G[i])) and np.all(np.isfinite(self.xi_out[i]))):
+            if self.cut_beyond_bounds(i):
                 return True
         return False
 
@@ -177,20 +178,17 @@ class _DeviceReplica(Replica):
         if self.snapshot is None:
             return self.simulation.begin(self.start)
         factors = self.overlaps.factors()
-        for name in ("strengths", "xi_out", "readout"):
-            getattr(factors, name)[...] = self.snapshot[name]
-        self.counts[:] = self.snapshot["counts"]
-        for name in self.path_names:
-            getattr(self, name)[:self.saved] = self.snapshot[f"path_{name}"]
-        return self.simulation.begin(self.start, self.snapshot["xi_in"], factors)
+        self.restore_paths(factors, self.simulation.steps)
+        xi_in = np.empty((self.overlaps.P, self.N), self.simulation.kind)
+        restore(xi_in, self.snapshot["xi_in"])
+        return self.simulation.begin(self.start, xi_in, factors)
 
     def _copy(self, state):
-        factors = {name: getattr(state.factors, name).copy_to_host() for name in ("strengths", "xi_out", "readout")}
-        paths = {f"path_{name}": getattr(self, name)[:self.saved].copy() for name in self.path_names}
-        return {"xi_in": self.simulation.kernel.to_host(state.xi_in, self.N), **factors, **paths}
+        factors = {name: getattr(state.factors, name).copy_to_host() for name in FACTORS}
+        return {"xi_in": self.simulation.kernel.to_host(state.xi_in, self.N), **factors, **self.copy_paths()}
 
     def _save(self, i, state):
         self.G[i], self.S[i] = self.simulation.overlaps(state)
-        for name in ("strengths", "xi_out", "readout"):
+        for name in FACTORS:
             getattr(self, name)[i] = getattr(state.factors, name).copy_to_host()
         self.counts[1] = i + 1

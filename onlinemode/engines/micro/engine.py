@@ -227,18 +227,13 @@ class _MicroReplica(Replica):
         networks = self.simulation.kernel.Networks(self.start.xi_in.copy(), self.start.teacher, self.overlaps.factors())
         if self.snapshot is not None:
             restore(networks.xi_in, self.snapshot["xi_in"])
-            for name in ("strengths", "xi_out", "readout"):
-                restore(getattr(networks.factors, name), self.snapshot[name])
-            self.restore_counts(self.snapshot, self.simulation.steps)
-            for name in self.path_names:
-                restore(getattr(self, name)[:self.saved], self.snapshot[f"path_{name}"])
+            self.restore_paths(networks.factors, self.simulation.steps)
         return networks
 
     def _copy(self, networks):
         factors = networks.factors
-        paths = {f"path_{name}": getattr(self, name)[:self.saved].copy() for name in self.path_names}
         return {"xi_in": networks.xi_in.copy(), "strengths": factors.strengths.copy(), "xi_out": factors.xi_out.copy(),
-                "readout": factors.readout.copy(), **paths}
+                "readout": factors.readout.copy(), **self.copy_paths()}
 
     def _end(self, networks):
         xi_in, factors = networks.xi_in, networks.factors

@@ -25,6 +25,7 @@ from onlinemode.trajectory import Status, Trajectory
 MOST_EVALUATIONS = 2_000_000  # a solver that needs more is stuck
 LOOK_EVERY = 1000  # evaluations without a step: an explicit solver whose rates are not finite looks for one for ever
 SECONDS_BETWEEN_REPORTS = 0.2
+HOPELESS_ERROR = 1e6  # a solver that gives up at such an ε_g met a divergence, though not yet its limit
 
 
 def run(call, options):
@@ -52,22 +53,18 @@ def run(call, options):
     drift_class = MeanFieldDrift if drift_seconds(problem, *sizes, options.nodes) < 0.5 else _SlowDrift
     began = time.perf_counter()
     drift = drift_class(problem, overlaps[0], options.nodes, options.node_seed)
-    try:
-        drift.at_start()
-    except KeyboardInterrupt:
-        stop[0] = 1
+    _evaluate_once(drift, stop)
     compiled_at = time.perf_counter()
     paths, outcomes, evaluations = [], [], 0
     for number, each in enumerate(overlaps):
-        if number:
+        if number and not stop[0]:
             drift = drift_class(problem, each, options.nodes, options.node_seed)
+            _evaluate_once(drift, stop)
         if stop[0]:
             outcomes.append((Status.INTERRUPTED, NEVER_BEGUN))
             paths.append(drift.layout.unpack(np.full((len(alphas), drift.layout.size), np.nan)))
             continue
         shown = None if progress is None else _share_of(progress, number, len(overlaps))
-        if number:
-            drift.at_start()
         states = np.repeat(drift.full[None], len(alphas), 0)
         status, message = Status.COMPLETED, NOTHING_TRAINED
         if drift.active.size:
@@ -96,6 +93,14 @@ def run(call, options):
         info=RunInfo("ode", call.N, theory=True, steps=[0] * len(paths), method=options.method, rtol=rtol, atol=atol,
                      evaluations=evaluations, **quadrature, seconds_compile=compiled_at - began,
                      seconds_run=ended - compiled_at))
+
+
+def _evaluate_once(drift, stop):
+    """Compile it, so that the error at its start is known; Ctrl-C sets ``stop``."""
+    try:
+        drift.at_start()
+    except KeyboardInterrupt:
+        stop[0] = 1
 
 
 def _check_memory(problem, start, method, saved):
@@ -235,18 +240,27 @@ class _SlowDrift(MeanFieldDrift):
     """A drift that takes seconds: evaluated in a thread that nobody waits for after Ctrl-C."""
 
     def __call__(self, y):
-        result = []
-        worker = threading.Thread(target=lambda: result.append(super(_SlowDrift, self).__call__(y)), daemon=True)
+        result, problems = [], []
+
+        def evaluate():
+            try:
+                result.append(super(_SlowDrift, self).__call__(y))
+            except BaseException as problem:
+                problems.append(problem)
+
+        worker = threading.Thread(target=evaluate, daemon=True)
         worker.start()
         while worker.is_alive():
             worker.join(0.1)
+        if problems:
+            raise problems[0]
         return result[0]
 
 
 def _broken(rate, state, complaint):
     """Divergence if the state left all bounds, else a failure of the solver."""
     finite = np.all(np.isfinite(state)) and np.isfinite(rate.last_error)
-    if complaint is None or not finite or rate.last_error > 1e6:
+    if complaint is None or not finite or rate.last_error > HOPELESS_ERROR:
         message = f"diverged at α = {rate.reached:.6g}: lower the learning rates (or noise); later times are NaN"
         return Status.DIVERGED, message
     message = (f"the solver gave up at α = {rate.reached:.6g} ({complaint}): try another method, a larger rtol or "

@@ -10,7 +10,7 @@ from onlinemode.kernels.averages.fields import Overlaps, Teacher, field_covarian
 from onlinemode.kernels.averages.records import make_averages
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.rule.activations import activation_named
-from onlinemode.kernels.rule.step import Factors, error_without_noise, make_small, with_activations
+from onlinemode.kernels.rule.step import Factors, error_without_noise, make_small, with_constants
 
 ERF_LIKE_TANH = 1.2  # tanh(z) and erf(1.2 z/√2) differ by less than 0.024 everywhere
 _ERF = activation_named("erf")
@@ -59,7 +59,7 @@ def _erf_problem(rule, overlaps, factors):
     """Units erf(c z/√2) are erf units whose fields have c times the size: A -> cA, B -> cB."""
     c, teacher = ERF_LIKE_TANH, overlaps.teacher
     scaled = Overlaps(overlaps.G, c * overlaps.S, Teacher(c * c * teacher.T, c * teacher.factor, teacher.inverse / c))
-    return (with_activations(rule, _ERF, _ERF, rule.batch), scaled,
+    return (with_constants(rule, _ERF, _ERF, rule.batch), scaled,
             Factors(factors.strengths, c * factors.xi_out, factors.readout, factors.teacher_readout))
 
 

@@ -30,11 +30,12 @@ from onlinemode.kernels.rule.step import (
     Factors,
     Small,
     close_step,
+    label_noise,
     make_small,
     open_step,
     sample,
     teacher_unit,
-    with_activations,
+    with_constants,
 )
 
 BUFFER = 128  # samples whose random numbers are drawn at once
@@ -224,7 +225,7 @@ def _label(rule, small, draws, j, count):
     """labels[j, b] of sample j of each block b, with its noise."""
     _, M, _ = small.sizes
     for b in range(count):
-        draws.labels[j, b] = rule.noise * draws.noises[j, b]
+        draws.labels[j, b] = label_noise(rule, draws.noises[j, b])
     for m in range(M):
         for b in range(count):
             draws.labels[j, b] += teacher_unit(rule, small, m, draws.teacher_fields[j, m, b])
@@ -259,7 +260,7 @@ def make_advance(constants):
         counts = progress.counts
         if known:
             K, M, P, r_B, columns = constant_K, constant_M, constant_P, constant_r_B, constant_P
-            rule = with_activations(rule, Activation(constant_activation), Activation(constant_teacher_activation),
+            rule = with_constants(rule, Activation(constant_activation), Activation(constant_teacher_activation),
                                     constant_batch)
         else:
             K, P = factors.xi_out.shape

@@ -338,7 +338,7 @@ def make_learn(K, M, P, samples, threads):
             for m in range(M):
                 nu[m] = scale * sums[16 * (TEACHER + m // 4 * COLUMNS + j // 4) + m % 4 * 4 + j % 4]
             zeta = 0.0
-            if now.noise != 0.0:
+            if rule.noise != 0.0:
                 zeta = _single_normal(STREAM_LABEL_NOISE, key.replica, first_sample + j, key.seed)
             labels[j] = _teacher_label(rule, now, small, zeta)
         for p in range(P):
@@ -395,7 +395,7 @@ def make_learn(K, M, P, samples, threads):
 
 
 @cache
-def make_products(kind, length, threads):
+def make_products(length, threads):
     """The kernel ``products(a, b, pairs, partial)``, as a Python function.
 
     ``partial[pair, chunk]`` is the product of the vectors ``pairs[pair]`` of a and b over the tiles of one chunk.

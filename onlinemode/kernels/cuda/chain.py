@@ -27,6 +27,7 @@ _SHIFT = np.uint64(32)
 _stream_word, _two_normals = on_device(stream_word), on_device(two_normals)
 _chi_constants, _first_chi, _later_chi = on_device(chi_constants), on_device(first_chi), on_device(later_chi)
 _open_step, _teacher_unit = on_device(step.open_step), on_device(step.teacher_unit)
+_label_noise = on_device(step.label_noise)
 _sample, _close_step = on_device(step.sample), on_device(step.close_step)
 
 
@@ -201,7 +202,7 @@ def make_advance(sizes):
         while saved < save_steps.size and made < until and not diverged:
             for j in range(SAMPLES):
                 draw(x, labels, j, dof, np.uint64(made * BATCH + j), replica, key.seed)
-                labels[j] *= rule.noise
+                labels[j] = _label_noise(rule, labels[j])
                 for m in range(M):
                     total = 0.0
                     for r in range(R_B):

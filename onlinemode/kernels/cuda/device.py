@@ -101,7 +101,7 @@ _made = {fused.fma: fused.fma_in_python if SIMULATED else inlined(_fma_on_device
 def on_device(function):
     """The device's form of a function that is compiled for the CPU, made from the same Python source.
 
-    Compiled functions that it calls come with it; :func:`onlinemode.kernels.fused.fma` becomes the
+    Compiled functions that it calls come with it; :func:`onlinemode.kernels.mathematics.fused.fma` becomes the
     device's own.
     """
     if function not in _made:

@@ -181,7 +181,7 @@ def vector_overlaps(a, b, N):
     pairs = np.array([(i, j) for i in range(rows) for j in range(columns) if a is not b or i <= j], np.int32)
     chunks = min(tiles, CHUNKS)
     partial = cuda.device_array((len(pairs), chunks), np.float64)
-    products = launched(_products(a.dtype.type, a.shape[2], PRODUCT_THREADS), (len(pairs), chunks), PRODUCT_THREADS)
+    products = launched(_products(a.shape[2], PRODUCT_THREADS), (len(pairs), chunks), PRODUCT_THREADS)
     products(a, b, cuda.to_device(pairs), partial)
     out = np.zeros((rows, columns))
     out[tuple(pairs.T)] = partial.copy_to_host().sum(1) / N
@@ -191,5 +191,5 @@ def vector_overlaps(a, b, N):
 
 
 @cache
-def _products(kind, length, threads):
-    return kernel(make_products(kind, length, threads), threads)
+def _products(length, threads):
+    return kernel(make_products(length, threads), threads)

@@ -1,4 +1,4 @@
-"""How blocked SGD is laid out on a CUDA device: tiles, threads, shared memory, and what fits; see micro_cuda."""
+"""How blocked SGD is laid out on a CUDA device: tiles, threads, shared memory, and what fits; see blocks and micro."""
 
 from typing import NamedTuple
 

@@ -2,7 +2,7 @@
 
 It leaves short inner loops alone where it cannot know that arrays do not overlap, as with rows of
 four or eight modes.  A value of four lanes is made by :func:`load` or :func:`splat`, computed with by
-:func:`onlinemode.kernels.fused.fma`, and put back by :func:`store`; on a processor with shorter
+:func:`onlinemode.kernels.mathematics.fused.fma`, and put back by :func:`store`; on a processor with shorter
 registers LLVM takes two.
 """
 

@@ -291,7 +291,7 @@ def _learn(block, factors, rule, first_step, steps, key):
             for m in range(M):
                 small.work.nu[m] = teacher_sums[0, m, j] * scale
             zeta = 0.0
-            if now.noise != 0.0:
+            if rule.noise != 0.0:
                 zeta = single_normal(STREAM_LABEL_NOISE, key.replica, first_sample + j, key.seed)
             label = teacher_label(rule, now, small, zeta)
             diverged |= not sample(rule, now, small, label, coefficients, j)

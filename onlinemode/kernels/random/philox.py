@@ -14,12 +14,10 @@ STREAM_INPUT = 0
 STREAM_LABEL_NOISE = 1
 STREAM_CHAIN_NORMAL = 2
 STREAM_CHAIN_CHI = 3
-STREAM_LATENT = 5
+STREAM_LATENT = 5  # 4 was the noise of the chain in earlier versions
 STREAM_ROW = 6
 STREAM_TEST = 7
 STREAM_PROJECTION = 8
-
-MAX_REPLICAS = 2**24
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -34,7 +32,7 @@ class Key(NamedTuple):
     """What tells the random numbers of one replica from those of all others."""
 
     seed: int  # numpy.uint64
-    replica: int  # below MAX_REPLICAS
+    replica: int  # below 2^24
 
 
 @compiled(inner=True, forceinline=True)

@@ -96,7 +96,6 @@ class Step(NamedTuple):
 
     along_input: float  # factor of s∘a in what a sample adds to the modes along its input
     small: float  # factor of a rate times a sum of gradients
-    noise: float  # σ
     decay: float  # factor of the modes
 
 
@@ -109,8 +108,8 @@ def make_small(sizes, factors):
 
 
 @compiled(inner=True, forceinline=True)
-def with_activations(rule, activation, teacher_activation, batch):
-    """The rule with other ones, for example compile-time constants."""
+def with_constants(rule, activation, teacher_activation, batch):
+    """The rule with other activations and another batch, for example compile-time constants."""
     return Rule(activation, teacher_activation, rule.rates, rule.noise, rule.weight_decay, batch, rule.N)
 
 
@@ -121,7 +120,7 @@ def open_step(rule, unit):
     ``unit`` is what an input of one counts in the modes: 1/√N for the modes themselves, 1/N for the
     components of X/√N, 1 for increments in units of 1/N.
     """
-    return Step(-rule.rates.xi_in * unit / rule.batch, 1.0 / (rule.N * rule.batch), rule.noise,
+    return Step(-rule.rates.xi_in * unit / rule.batch, 1.0 / (rule.N * rule.batch),
                 1.0 - decay_rate(rule) / rule.N)
 
 
@@ -141,7 +140,13 @@ def teacher_unit(rule, small, m, nu):
 @compiled(inner=True, forceinline=True)
 def teacher_label(rule, now, small, zeta):
     """The label y at the teacher fields ``small.work.nu``, with the normal ``zeta`` as its noise."""
-    return _clean_label(rule, small) + now.noise * zeta
+    return _clean_label(rule, small) + label_noise(rule, zeta)
+
+
+@compiled(inner=True, forceinline=True)
+def label_noise(rule, zeta):
+    """What the normal ``zeta`` adds to the label."""
+    return rule.noise * zeta
 
 
 @compiled(inner=True, forceinline=True)
