@@ -216,9 +216,9 @@ def test_times_of_a_point():
 @pytest.mark.parametrize("save_at", [(1.0, 0.5), (-1.0, 1.0), (1.0, 5.0)])
 def test_saved_times_are_checked_before_the_sweep(save_at, monkeypatch):
     monkeypatch.setattr("onlinemode.simulation.simulate", None)
-    with pytest.raises(ParameterError, match="^save_at must hold ascending times between 0 and alpha = 2; got "):
+    with pytest.raises(ParameterError, match="^eta = 1.0: save_at must hold ascending times between 0 and alpha = 2"):
         om.sweep(EXPERIMENT.replace(save_at=save_at), {"eta": [1]})
-    with pytest.raises(ParameterError, match="^save_at must be a whole number ≥ 2 and ≤ 10000000; got 1$"):
+    with pytest.raises(ParameterError, match="^eta = 1.0: save_at must be a whole number ≥ 2 and ≤ 10000000; got 1$"):
         om.sweep(EXPERIMENT.replace(save_at=1), {"eta": [1]})
 
 

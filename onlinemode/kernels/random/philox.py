@@ -19,6 +19,8 @@ STREAM_ROW = 6
 STREAM_TEST = 7
 STREAM_PROJECTION = 8
 
+MAX_REPLICAS = 2**24
+
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
 _MULTIPLIER_0 = np.uint64(0xD2511F53)
@@ -32,7 +34,7 @@ class Key(NamedTuple):
     """What tells the random numbers of one replica from those of all others."""
 
     seed: int  # numpy.uint64
-    replica: int  # below 2^24
+    replica: int  # below MAX_REPLICAS
 
 
 @compiled(inner=True, forceinline=True)
