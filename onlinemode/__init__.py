@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # what __getattr__ does, for type checkers, to which "as" say
     from onlinemode.trajectory import Status as Status
     from onlinemode.trajectory import Trajectory as Trajectory
 
-__version__ = "1.0.0"
+__version__ = "1.1.0.dev0"
 
 _HOME = {
     "Problem": "onlinemode.problem",

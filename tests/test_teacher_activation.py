@@ -13,7 +13,7 @@ FUNCTIONS = {"erf": (lambda z: np.vectorize(math.erf)(z / math.sqrt(2.0)),
                      lambda z: math.sqrt(2.0 / math.pi) * np.exp(-z**2 / 2.0)),
              "linear": (lambda z: z, np.ones_like), "tanh": (np.tanh, lambda z: 1.0 - np.tanh(z) ** 2),
              "relu": (lambda z: np.maximum(z, 0.0), lambda z: (z > 0.0).astype(float))}
-PAIRS = [("erf", "tanh"), ("tanh", "relu"), ("relu", "erf"), ("linear", "erf")]
+PAIRS = [("erf", "tanh"), ("tanh", "relu"), ("relu", "erf"), ("linear", "erf"), ("erf", "linear"), ("linear", "relu")]
 RATES = om.LearningRates(xi_in=0.8, strengths=0.3, xi_out=0.2, readout=0.1)
 
 
@@ -27,7 +27,8 @@ def samples_of(o, count, seed):
 
 @pytest.mark.parametrize("student, teacher", PAIRS)
 def test_drift_and_error_against_samples(random_overlaps, student, teacher):
-    """A million samples; within 5 standard errors and the quadrature's 0.5 %: 1e-5 false alarms a case."""
+    """A million samples; within 5 standard errors, and over nodes the quadrature's 0.5 %: 1e-5 false alarms a case."""
+    slack = 5e-3 if student == "relu" else 0.0
     o = random_overlaps(3, 2, 2, seed=4)
     u, nu = samples_of(o, 1_000_000, 3)
     field = (u * o.strengths) @ o.xi_out.T
@@ -42,12 +43,12 @@ def test_drift_and_error_against_samples(random_overlaps, student, teacher):
                         (found[1].ravel(), -RATES.xi_in * ((o.strengths * back)[:, :, None] * nu[:, None]).reshape(
                             len(u), -1))):
         spread = each.std(0) / 1000.0
-        assert np.all(np.abs(value - each.mean(0)) < 5.0 * spread + 5e-3 * np.abs(value).max())
+        assert np.all(np.abs(value - each.mean(0)) < 5.0 * spread + slack * np.abs(value).max())
     loss = 0.5 * error**2
     exact = float(generalization_error(student, o.G, o.S, o.T, o.strengths, o.xi_out, o.readout, o.teacher_readout,
                                        teacher))
-    assert abs(exact - loss.mean()) < 5.0 * loss.std() / 1000.0 + 5e-3 * exact
-    assert drift.last_error == pytest.approx(exact, rel=5e-3)
+    assert abs(exact - loss.mean()) < 5.0 * loss.std() / 1000.0
+    assert drift.last_error == pytest.approx(exact, rel=slack or 1e-12)
     alone = float(generalization_error(student, o.G, o.S, o.T, o.strengths, o.xi_out, o.readout, o.teacher_readout))
     assert abs(alone - exact) > 5e-3 * exact  # the teacher's activation matters
 
@@ -63,7 +64,7 @@ def test_simulations_follow_the_theory(student, teacher):
         for name in ("Q", "R", "generalization_error"):
             mean, expected = run.ensemble.mean[name], getattr(theory, name)[0]
             error = run.ensemble.standard_error(name)
-            assert np.all(np.abs(mean - expected) < 5.0 * error + 3.0 / 2000 + 5e-3 * np.abs(expected).max()), name
+            assert np.all(np.abs(mean - expected) < 5.0 * error + 3.0 / 2000), name
         assert np.abs(run.R[:, -1] - run.R[:, 0]).max() > 0.05
 
 

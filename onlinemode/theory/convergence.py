@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from onlinemode.theory.meanfield import MeanFieldDrift, is_closed
+from onlinemode.theory.averaging import is_closed
+from onlinemode.theory.meanfield import MeanFieldDrift
 
 CONVERGED_ERROR = 1e-12  # from here on it may be that nothing is left to move
 JACOBIAN_STEP = 1e-6  # of central differences, relative to the size of an entry

@@ -1,6 +1,8 @@
 """What the theory takes, before it begins: seconds of one drift, of an integration, and memory."""
 
-from onlinemode.theory.meanfield import is_closed
+from math import comb
+
+from onlinemode.theory import averaging
 
 EVALUATIONS = 1500  # of a usual integration, beside those of Jacobians
 JACOBIANS = 10  # each takes one evaluation an order parameter
@@ -17,11 +19,18 @@ def drift_seconds(problem, K, M, P, nodes):
     """One evaluation of the mean-field drift, from counts of its operations at a nanosecond or some each."""
     n = K + M
     seconds = 0.75e-9 * P**2 * K**2 + 2e-9 * K * P * (P + n) + 2e-9 * K * n * (P + M)
-    if problem.activation in ("erf", "tanh"):
+    method = averaging.method_of(problem)
+    if method == averaging.ERF:
         seconds += 2.3e-9 * (K * n) ** 2
-    if not is_closed(problem):
-        a_node = 1e-9 * ((M + P) * (M + P) + K * (2 * P + M + K) + 20 * n)
-        seconds += nodes * a_node * (2 if problem.activation == "tanh" else 1)
+    elif method == averaging.ERF_SUMS:
+        of_student, of_teacher = (len(averaging.SUMS.get(each.name, ((), ()))[0]) for each in problem.activations)
+        terms = K * of_student
+        seconds += 0.7e-9 * (terms * (terms + M * of_teacher)) ** 2
+        seconds += 0.0 if of_teacher else 3e-9 * terms**2 * M * (terms + M)
+    elif method == averaging.RELU:
+        seconds += 1e-8 * (K * n) ** 2 + 2.5e-6 * sum(comb(K, k) * comb(M, 4 - k) for k in (2, 3, 4))
+    elif method == averaging.NODES:
+        seconds += 1e-9 * nodes * ((M + P) * (M + P) + K * (2 * P + M + K) + 20 * n)
     return seconds
 
 

@@ -15,6 +15,7 @@ from onlinemode import checks, observables
 from onlinemode.display import Described
 from onlinemode.errors import ParameterError
 from onlinemode.memory import too_large
+from onlinemode.theory.averaging import is_closed
 from onlinemode.theory.cost import fluctuations_bytes
 from onlinemode.theory.meanfield import MeanFieldDrift, StateLayout, signed_error, teacher_of
 from onlinemode.theory.quadrature import NODE_SEED, normal_nodes
@@ -271,9 +272,9 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
         raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")
     if not (progress is None or callable(progress)):
         raise ParameterError(f"progress must be a function that is given reports; got {checks.one_line(progress)}")
-    if not problem.activations[0].smooth:
-        raise ParameterError("the linear-noise theory needs a smooth activation (erf, linear or tanh); got "
-                             f"{problem.activation}, whose drift jumps at the quadrature nodes")
+    if not (problem.activations[0].smooth or is_closed(problem)):
+        raise ParameterError("the linear-noise theory needs a smooth drift; got a student of "
+                             f"{problem.activation_words}, whose drift jumps at the quadrature nodes")
     if not (problem.inputs.independent and problem.inputs.gaussian):
         raise ParameterError(f"the linear-noise theory needs i.i.d. Gaussian inputs; got {problem.inputs!r}: "
                              "compare runs with each other (onlinemode.agreement.z_between)")

@@ -124,7 +124,7 @@ def test_an_unstable_state_is_no_end(activation, rates, apart, nodes):
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
-def test_nodes_do_not_keep_the_solver_busy(activation):
+def test_nodes_do_not_keep_the_solver_busy(activation, over_nodes):
     """Where the student lies in the teacher's span the averages are not smooth: the tail is left at 1e-5."""
     rates = om.LearningRates(xi_in={"tanh": 1.0, "relu": 0.5}[activation])
     perfect = om.initial.from_overlaps(np.eye(2), np.eye(2), np.eye(2), readout="sum")
@@ -134,6 +134,14 @@ def test_nodes_do_not_keep_the_solver_busy(activation):
                       save_at=3, nodes=1024)
     assert run.status == [om.Status.CONVERGED] and run.meta["evaluations"] < 10_000
     assert np.abs(run.Q[0, -1] - run.T).max() < 1e-4
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_the_tail_of_other_units_is_followed_as_that_of_erf(activation):
+    run = om.simulate(om.Problem(activation, rates=om.LearningRates(xi_in=0.5)),
+                      om.initial.committee(200, K=2, seed=1), 1e5, "ode", save_at=3)
+    assert run.status == [om.Status.CONVERGED] and run.meta["evaluations"] < 10_000
+    assert np.abs(run.Q[0, -1] - run.T).max() < 1e-8
 
 
 def test_a_small_error_alone_is_no_convergence():

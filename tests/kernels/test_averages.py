@@ -8,12 +8,14 @@ from scipy import special
 
 import onlinemode as om
 from onlinemode.kernels.averages.erf import erf_averages
+from onlinemode.kernels.averages.erf_sums import erf_sum_averages
 from onlinemode.kernels.averages.fields import Overlaps, field_covariances, student_factors
 from onlinemode.kernels.averages.linear import linear_averages
-from onlinemode.kernels.averages.nodes import ERF_LIKE_TANH, node_averages, tanh_averages
+from onlinemode.kernels.averages.nodes import node_averages
 from onlinemode.kernels.averages.records import make_averages
 from onlinemode.kernels.averages.relu import relu_averages
 from onlinemode.kernels.rule.step import Factors
+from onlinemode.theory.averaging import terms_of
 from onlinemode.theory.meanfield import teacher_of
 from onlinemode.theory.quadrature import normal_nodes, teacher_factor
 
@@ -34,10 +36,10 @@ def closed(activation, overlaps, noise=NOISE):
     K, M, P = overlaps.K, overlaps.M, overlaps.P
     out = make_averages(K, M, P)
     Z, cross, w = field_covariances(covariance_of(overlaps), factors_of(overlaps))
-    if activation == "relu":
-        relu_averages(Z, cross, w, K, out)
+    if activation == "tanh":
+        erf_sum_averages(Z, cross, w, K, noise, terms_of("tanh", "tanh", K, M), out)
     else:
-        (erf_averages if activation == "erf" else linear_averages)(Z, cross, w, K, noise, out)
+        {"erf": erf_averages, "linear": linear_averages, "relu": relu_averages}[activation](Z, cross, w, K, noise, out)
     return out
 
 
@@ -45,14 +47,6 @@ def by_nodes(activation, overlaps, seed, count=2**18, noise=NOISE):
     out = make_averages(overlaps.K, overlaps.M, overlaps.P)
     law = covariance_of(overlaps)
     node_averages(om.Problem(activation=activation, noise=noise).rule(1), law, factors_of(overlaps),
-                  normal_nodes(law.teacher.factor.shape[1] + overlaps.P, count, seed), out)
-    return out
-
-
-def with_control_variate(overlaps, seed, count, noise=NOISE):
-    out = make_averages(overlaps.K, overlaps.M, overlaps.P)
-    law = covariance_of(overlaps)
-    tanh_averages(om.Problem(activation="tanh", noise=noise).rule(1), law, factors_of(overlaps),
                   normal_nodes(law.teacher.factor.shape[1] + overlaps.P, count, seed), out)
     return out
 
@@ -68,21 +62,19 @@ def test_field_covariances(random_overlaps, K, M, P):
 
 
 @pytest.mark.parametrize("K, M, P", SHAPES)
-@pytest.mark.parametrize("activation", ["erf", "linear", "relu"])
+@pytest.mark.parametrize("activation", ["erf", "linear", "relu", "tanh"])
 def test_closed_forms_agree_with_nodes(random_overlaps, activation, K, M, P):
     """Mean of four node sets within 5 times their spread (largest entry of each average)."""
     o = random_overlaps(K, M, P, seed=3)
     exact, sets = closed(activation, o), [by_nodes(activation, o, seed) for seed in range(4)]
     for name in exact._fields:
-        if activation == "relu" and name == "delta":
-            continue  # no closed form
         value, estimates = getattr(exact, name), np.array([getattr(nodes, name) for nodes in sets])
         spread, size = estimates.std(0, ddof=1).max(), np.abs(value).max()
         assert spread < 3e-3 * size, name  # else the comparison says nothing
         assert np.abs(value - estimates.mean(0)).max() <= 5.0 * spread + 1e-13 * size, name
 
 
-@pytest.mark.parametrize("activation", ["erf", "linear", "relu"])
+@pytest.mark.parametrize("activation", ["erf", "linear", "relu", "tanh"])
 def test_order_of_convergence(random_overlaps, activation):
     """More nodes come closer to the closed form, so the two have the same limit."""
     o = random_overlaps(2, 2, 2, seed=4)
@@ -90,29 +82,6 @@ def test_order_of_convergence(random_overlaps, activation):
     deviation = [np.mean([np.abs(by_nodes(activation, o, seed, count).field - exact.field).max() for seed in range(4)])
                  for count in (2**8, 2**16)]
     assert deviation[1] < 0.05 * deviation[0] or deviation[1] < 1e-13
-
-
-@pytest.mark.parametrize("K, M, P", SHAPES)
-def test_control_variate_of_tanh(random_overlaps, K, M, P):
-    """Same averages as many plain nodes, with a smaller spread than as many nodes without it."""
-    o = random_overlaps(K, M, P, seed=3)
-    many = [by_nodes("tanh", o, seed) for seed in range(4)]
-    plain = [by_nodes("tanh", o, seed, 2**12) for seed in range(4)]
-    variate = [with_control_variate(o, seed, 2**12) for seed in range(4)]
-    gain = []
-    for name in many[0]._fields:
-        reference, without, found = (np.array([getattr(nodes, name) for nodes in sets])
-                                     for sets in (many, plain, variate))
-        spread = max(found.std(0, ddof=1).max(), reference.std(0, ddof=1).max())
-        assert np.abs(found.mean(0) - reference.mean(0)).max() <= 5.0 * spread, name
-        assert spread < 3e-3 * np.abs(found).max(), name
-        gain.append(without.std(0, ddof=1).max() / found.std(0, ddof=1).max())
-    assert np.exp(np.mean(np.log(gain))) > 2.0
-
-
-def test_control_variate_is_close_to_tanh():
-    z = np.linspace(-20.0, 20.0, 100_001)
-    assert np.abs(np.tanh(z) - special.erf(ERF_LIKE_TANH * z / np.sqrt(2.0))).max() < 0.024
 
 
 def i4_sum(o):
@@ -144,7 +113,7 @@ def test_erf_delta_is_the_i4_sum(random_overlaps, K, M, P):
 
 @pytest.mark.parametrize("activation", ["erf", "relu"])
 def test_delta_against_monte_carlo(random_overlaps, activation):
-    """V of erf (closed) and of relu (nodes, 2^18) within 5 standard errors: 5e-6 false alarms."""
+    """V within 5 standard errors: 5e-6 false alarms."""
     o = random_overlaps(3, 2, 2, seed=6)
     C = np.block([[o.Q, o.R], [o.R.T, o.T]])
     values, vectors = np.linalg.eigh(C)
@@ -157,14 +126,14 @@ def test_delta_against_monte_carlo(random_overlaps, activation):
         g, slope = np.maximum(h, 0.0), (lam > 0.0).astype(float)
     e = g @ np.concatenate([o.readout, -o.teacher_readout]) - NOISE * rng.standard_normal(len(h))
     delta = e[:, None] * slope * o.readout
-    V = closed("erf", o).delta if activation == "erf" else by_nodes("relu", o, 1).delta
+    V = closed(activation, o).delta
     products = delta[:, :, None] * delta[:, None, :]
     standard_error = products.std(0) / np.sqrt(len(h))
     assert np.all(np.abs(products.mean(0) - V) < 5.0 * standard_error)
     assert np.all(standard_error < 0.01 * np.abs(V).max())
 
 
-@pytest.mark.parametrize("activation", ["erf", "linear"])
+@pytest.mark.parametrize("activation", ["erf", "linear", "relu", "tanh"])
 def test_label_noise_enters_delta_alone(random_overlaps, activation):
     o = random_overlaps(3, 2, 2, seed=7)
     quiet, noisy = closed(activation, o, 0.0), closed(activation, o, 0.5)

@@ -98,8 +98,7 @@ def test_last_error_is_the_generalization_error(random_overlaps, activation, all
     o = random_overlaps(2, 3, 2, seed=1)
     drift = MeanFieldDrift(om.Problem(activation=activation, noise=0.4, rates=all_rates), o)
     drift.at_start()
-    own_error = 3e-4 if activation == "tanh" else 1e-12  # tanh: two sets of nodes
-    assert drift.last_error == pytest.approx(error_of(activation, o), rel=own_error)
+    assert drift.last_error == pytest.approx(error_of(activation, o), rel=1e-12)
 
 
 def test_drift_does_not_remember(random_overlaps, all_rates):

@@ -17,9 +17,10 @@ from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import NEVER_BEGUN, NOTHING_TRAINED
 from onlinemode.runtime.saved_times import save_times
 from onlinemode.state import Weights
+from onlinemode.theory.averaging import is_closed
 from onlinemode.theory.convergence import CONVERGED_ERROR, Convergence
 from onlinemode.theory.cost import drift_seconds, integration_bytes
-from onlinemode.theory.meanfield import MeanFieldDrift, is_closed
+from onlinemode.theory.meanfield import MeanFieldDrift
 from onlinemode.trajectory import Status, Trajectory
 
 MOST_EVALUATIONS = 2_000_000  # a solver that needs more is stuck

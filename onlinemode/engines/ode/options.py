@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from onlinemode.engines import base
 from onlinemode.engines.base import Capabilities, Choice, Positive, PowerOfTwo, Whole, option
+from onlinemode.theory.averaging import is_closed
 from onlinemode.theory.defaults import DEFAULT_NODES, NODE_SEED
 
 LEAST_RTOL = 2.3e-14  # a hundred times the rounding of float64: the solvers of SciPy take no less
@@ -20,7 +21,8 @@ class Options(base.Options):
     method : {"LSODA", "DOP853", "RK45", "Radau", "BDF"}, default "LSODA"
         The solver of SciPy.
     rtol, atol : float, optional
-        Tolerances a step; by default 1e-9 and 1e-12; relu 1e-5 and 1e-7 (docs/theory, section 2.6).
+        Tolerances a step; by default 1e-9 and 1e-12 (docs/theory, section 2.6); 1e-5 and 1e-7 for relu units that
+        learn from others.
     nodes : int, default 2^14
         Quadrature nodes for averages without a closed form, a power of 2 (docs/theory, section 2.5).
     node_seed : int, default 20230208
@@ -29,15 +31,15 @@ class Options(base.Options):
 
     method: str = option(Choice(("LSODA", "DOP853", "RK45", "Radau", "BDF")), "LSODA",
                          "ODE solver: LSODA, DOP853, RK45, Radau or BDF.")
-    rtol: float | None = option(Positive(LEAST_RTOL, 0.1), None, "Relative tolerance of the ODE.", "1e-9; relu 1e-5")
-    atol: float | None = option(Positive(), None, "Absolute tolerance of the ODE.", "1e-12; relu 1e-7")
-    nodes: int = option(PowerOfTwo(64, 2**24), DEFAULT_NODES, "Quadrature nodes for tanh and relu.")
+    rtol: float | None = option(Positive(LEAST_RTOL, 0.1), None, "Relative tolerance of the ODE.", "1e-9")
+    atol: float | None = option(Positive(), None, "Absolute tolerance of the ODE.", "1e-12")
+    nodes: int = option(PowerOfTwo(64, 2**24), DEFAULT_NODES, "Quadrature nodes, where averages have no closed form.")
     node_seed: int = option(Whole(0), NODE_SEED, "Seed of the quadrature nodes.")
 
     def tolerances(self, problem):
-        """Tolerances for a problem: where they are not given 1e-9, 1e-12; for relu 1e-5, 1e-7.
+        """Tolerances for a problem: where they are not given 1e-9, 1e-12; for relu units over nodes 1e-5, 1e-7.
 
-        The right-hand side of relu jumps as nodes cross zero (docs/theory, section 2.5).
+        Their right-hand side jumps as nodes cross zero (docs/theory, section 2.5).
 
         Parameters
         ----------
@@ -51,5 +53,5 @@ class Options(base.Options):
         atol : float
             Absolute tolerance.
         """
-        usual = (1e-9, 1e-12) if problem.activations[0].smooth else (1e-5, 1e-7)
+        usual = (1e-9, 1e-12) if problem.activations[0].smooth or is_closed(problem) else (1e-5, 1e-7)
         return tuple(each if given is None else given for given, each in zip((self.rtol, self.atol), usual))

@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from onlinemode.kernels.averages.erf import erf_averages
+from onlinemode.kernels.averages.erf_sums import Terms, erf_sum_averages
 from onlinemode.kernels.averages.fields import Overlaps, Teacher, field_covariances
-from onlinemode.kernels.averages.linear import linear_averages
-from onlinemode.kernels.averages.nodes import node_averages, tanh_averages
+from onlinemode.kernels.averages.linear import linear_averages, linear_student_averages
+from onlinemode.kernels.averages.nodes import node_averages
 from onlinemode.kernels.averages.records import make_averages
 from onlinemode.kernels.averages.relu import relu_averages
+from onlinemode.kernels.averages.units import Units
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.rule.step import Factors, Rule, decay_rate, descended, open_step
 
@@ -24,7 +26,7 @@ class System(NamedTuple):
     sizes: tuple  # (K, M, P)
     teacher: Teacher
     teacher_readout: np.ndarray  # (M,)
-    nodes: np.ndarray | None  # (count, r_B + P); None where averages are closed, as the factors of the teacher then
+    aid: np.ndarray | Terms | Units | None  # what the averages need: nodes (count, r_B + P), terms, the teacher's units
     state: np.ndarray  # (full state,)   of which the entries that move change
     active: np.ndarray  # (d,)   which those are
     error: np.ndarray  # (1,)   receives ε_g
@@ -120,37 +122,43 @@ def linear_drift(y, system):
 
 @compiled
 def relu_drift(y, system):
-    """The same for relu: V over normal nodes, the rest in closed form."""
+    """The same for relu."""
     overlaps, factors = _unpacked(system, y)
-    averages = make_averages(*system.sizes)
-    node_averages(system.rule, overlaps, factors, system.nodes, averages)
     Z, cross, w = field_covariances(overlaps, factors)
-    relu_averages(Z, cross, w, factors.readout.size, averages)
+    averages = make_averages(*system.sizes)
+    relu_averages(Z, cross, w, factors.readout.size, system.rule.noise, averages)
     return _assemble(system, overlaps, factors, averages)
 
 
 @compiled
-def tanh_drift(y, system):
-    """The same for tanh, over normal nodes with an erf as control variate."""
+def erf_sum_drift(y, system):
+    """The same for students that are sums of erfs; the aid is the terms of all units."""
     overlaps, factors = _unpacked(system, y)
+    Z, cross, w = field_covariances(overlaps, factors)
     averages = make_averages(*system.sizes)
-    tanh_averages(system.rule, overlaps, factors, system.nodes, averages)
+    erf_sum_averages(Z, cross, w, factors.readout.size, system.rule.noise, system.aid, averages)
+    return _assemble(system, overlaps, factors, averages)
+
+
+@compiled
+def linear_student_drift(y, system):
+    """The same for a linear student of other units, which are the aid."""
+    overlaps, factors = _unpacked(system, y)
+    Z, cross, w = field_covariances(overlaps, factors)
+    averages = make_averages(*system.sizes)
+    linear_student_averages(Z, cross, w, factors.readout.size, system.rule.noise, system.aid, averages)
     return _assemble(system, overlaps, factors, averages)
 
 
 @compiled
 def node_drift(y, system):
-    """The same for any activations, over normal nodes."""
+    """The same for any activations, over normal nodes, which are the aid."""
     overlaps, factors = _unpacked(system, y)
     averages = make_averages(*system.sizes)
-    node_averages(system.rule, overlaps, factors, system.nodes, averages)
+    node_averages(system.rule, overlaps, factors, system.aid, averages)
     return _assemble(system, overlaps, factors, averages)
 
 
-# Where both networks have this activation; all other pairs are averaged over nodes.
-OWN_DRIFTS = {"erf": erf_drift, "linear": linear_drift, "relu": relu_drift, "tanh": tanh_drift}
-
-
-def drift_of(activation, teacher_activation):
-    """The function for these two, by their names."""
-    return OWN_DRIFTS.get(activation, node_drift) if activation == teacher_activation else node_drift
+# By the method of onlinemode.theory.averaging
+DRIFTS = {"erf": erf_drift, "linear": linear_drift, "relu": relu_drift, "sums of erfs": erf_sum_drift,
+          "linear student": linear_student_drift, "nodes": node_drift}

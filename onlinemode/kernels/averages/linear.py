@@ -1,5 +1,6 @@
-"""Averages for g(z) = z, in closed form; docs/theory, section 2.4."""
+"""Averages for students with g(z) = z, in closed form; docs/theory, sections 2.4 and 2.5."""
 
+from onlinemode.kernels.averages.units import mean_slope, moment
 from onlinemode.kernels.jit import compiled
 
 _CONTRACT = {"contract"}
@@ -27,3 +28,23 @@ def linear_averages(Z, cross, w, K, noise, out):
         for l in range(K):
             out.delta[k, l] = w[k] * w[l] * (squared_error + noise**2)
     out.error[0] = 0.5 * squared_error
+
+
+@compiled
+def linear_student_averages(Z, cross, w, K, noise, teacher, out):
+    """The same with a teacher of other units; docs/theory, section 2.5.
+
+    A linear student only sees the linear part of its teacher, E[g'(ν_m)] ν_m.
+    """
+    linear = w.copy()  # of that part
+    for m in range(K, w.size):
+        linear[m] *= mean_slope(teacher, Z[m, m])
+    linear_averages(Z, cross, linear, K, noise, out)
+    rest = 0.0
+    for m in range(K, w.size):
+        for n in range(K, w.size):
+            rest += w[m] * w[n] * moment(teacher, Z[m, m], Z[n, n], Z[m, n]) - linear[m] * linear[n] * Z[m, n]
+    for k in range(K):
+        for l in range(K):
+            out.delta[k, l] += w[k] * w[l] * rest
+    out.error[0] += 0.5 * rest

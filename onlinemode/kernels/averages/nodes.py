@@ -1,19 +1,8 @@
-"""Averages over fixed normal nodes, through the learning rule itself: for any activations; docs/theory, section 2.5.
+"""Averages over fixed normal nodes, through the learning rule itself: for any activations; docs/theory, section 2.5."""
 
-tanh has an erf as control variate: nodes only average the difference between the two, and the averages of erf are
-known in closed form.
-"""
-
-
-from onlinemode.kernels.averages.erf import closed_error, erf_averages
-from onlinemode.kernels.averages.fields import Overlaps, Teacher, field_covariances, fields_at_node, student_factors
-from onlinemode.kernels.averages.records import make_averages
+from onlinemode.kernels.averages.fields import Overlaps, fields_at_node, student_factors
 from onlinemode.kernels.jit import compiled
-from onlinemode.kernels.rule.activations import activation_named
-from onlinemode.kernels.rule.step import Factors, error_without_noise, make_small, with_constants
-
-ERF_LIKE_TANH = 1.2  # tanh(z) and erf(1.2 z/√2) differ by less than 0.024 everywhere
-_ERF = activation_named("erf")
+from onlinemode.kernels.rule.step import Factors, error_without_noise, make_small
 
 
 @compiled
@@ -54,37 +43,6 @@ def node_averages(rule, overlaps, factors, nodes, out):
     out.error[0] = 0.5 * squared_error / count
 
 
-@compiled(inner=True)
-def _erf_problem(rule, overlaps, factors):
-    """Units erf(c z/√2) are erf units whose fields have c times the size: A -> cA, B -> cB."""
-    c, teacher = ERF_LIKE_TANH, overlaps.teacher
-    scaled = Overlaps(overlaps.G, c * overlaps.S, Teacher(c * c * teacher.T, c * teacher.factor, teacher.inverse / c))
-    return (with_constants(rule, _ERF, _ERF, rule.batch), scaled,
-            Factors(factors.strengths, c * factors.xi_out, factors.readout, factors.teacher_readout))
-
-
-@compiled
-def tanh_averages(rule, overlaps, factors, nodes, out):
-    """All averages for g = tanh, with erf(c z/√2) as control variate."""
-    c = ERF_LIKE_TANH
-    K, P = factors.xi_out.shape
-    M = overlaps.S.shape[1]
-    node_averages(rule, overlaps, factors, nodes, out)
-    erf_rule, scaled, scaled_factors = _erf_problem(rule, overlaps, factors)
-    over_nodes = make_averages(K, M, P)
-    node_averages(erf_rule, scaled, scaled_factors, nodes, over_nodes)
-    exact = make_averages(K, M, P)
-    Z, cross, w = field_covariances(scaled, scaled_factors)
-    erf_averages(Z, cross, w, K, rule.noise, exact)
-    for k in range(K):
-        for x in range(P + M):  # g' brings a factor c; the teacher fields of the scaled problem are cν
-            out.field[k, x] += (exact.field[k, x] - over_nodes.field[k, x]) * (c if x < P else 1.0)
-        for l in range(K):
-            out.delta[k, l] += (exact.delta[k, l] - over_nodes.delta[k, l]) * c * c
-        out.activity[k] += exact.activity[k] - over_nodes.activity[k]
-    out.error[0] += exact.error[0] - over_nodes.error[0]
-
-
 @compiled
 def node_error(rule, overlaps, factors, nodes):
     """ε_g over nodes."""
@@ -99,27 +57,7 @@ def node_error(rule, overlaps, factors, nodes):
 
 
 @compiled
-def tanh_error(rule, overlaps, factors, nodes):
-    """ε_g for g = tanh, with the same control variate."""
-    c = ERF_LIKE_TANH
-    (K, P), M = factors.xi_out.shape, overlaps.S.shape[1]
-    erf_rule, scaled, scaled_factors = _erf_problem(rule, overlaps, factors)
-    along, across = student_factors(overlaps.G, overlaps.S, overlaps.teacher.inverse)
-    small, erf_small = make_small((K, M, P), factors), make_small((K, M, P), scaled_factors)
-    difference = 0.0
-    for i in range(nodes.shape[0]):
-        fields_at_node(nodes[i], overlaps.teacher.factor, along, across, small.work)
-        for p in range(P):
-            erf_small.work.u[p] = small.work.u[p]
-        for m in range(M):
-            erf_small.work.nu[m] = c * small.work.nu[m]
-        difference += error_without_noise(rule, small) ** 2 - error_without_noise(erf_rule, erf_small) ** 2
-    Z, _, w = field_covariances(scaled, scaled_factors)
-    return 0.5 * difference / nodes.shape[0] + closed_error(Z, w)
-
-
-@compiled
-def errors_of_states(rule, states, teacher, nodes, like_erf, out):
+def errors_of_states(rule, states, teacher, nodes, out):
     """Fill out[i] with ε_g of the i-th of a row of states.
 
     Parameters
@@ -129,18 +67,13 @@ def errors_of_states(rule, states, teacher, nodes, like_erf, out):
         G (n, P, P), S (n, P, M), and Factors whose first three have the axis n, too.
     teacher : Teacher
     nodes : array (count, r_B + P)
-    like_erf : bool
-        Whether an erf is the control variate.
     out : array (n,)
     """
     G, S, factors = states
     for i in range(out.size):
         overlaps = Overlaps(G[i], S[i], teacher)
         these = Factors(factors.strengths[i], factors.xi_out[i], factors.readout[i], factors.teacher_readout)
-        if like_erf:
-            out[i] = tanh_error(rule, overlaps, these, nodes)
-        else:
-            out[i] = node_error(rule, overlaps, these, nodes)
+        out[i] = node_error(rule, overlaps, these, nodes)
 
 
 @compiled

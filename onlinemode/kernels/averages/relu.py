@@ -1,7 +1,8 @@
-"""Averages for g(z) = max(z, 0) that have a closed form: all but V; docs/theory, section 2.5."""
+"""Averages for g(z) = max(z, 0); docs/theory, section 2.5."""
 
 import numpy as np
 
+from onlinemode.kernels.averages.relu_delta import relu_delta
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.mathematics.arcsine import arcsine
 
@@ -21,8 +22,8 @@ def _field_average(slope, diagonal, cross, out):
 
 
 @compiled
-def relu_averages(Z, cross, w, K, out):
-    """The averages of relu that have a closed form: all but V; docs/theory, section 2.5."""
+def relu_averages(Z, cross, w, K, noise, out):
+    """All averages for g(z) = max(z, 0)."""
     n = w.size
     squared_error = 0.0
     slope = np.zeros((K, n))
@@ -46,3 +47,4 @@ def relu_averages(Z, cross, w, K, out):
                 diagonal[i] -= w[i] * w[j] * area / (2.0 * np.pi * Z[i, i])
     _field_average(slope, diagonal, cross, out.field)
     out.error[0] = 0.5 * squared_error
+    relu_delta(Z, w, K, noise, out.delta)
