@@ -40,11 +40,13 @@ def too_much(problem, start, replicas: int, options: dict, memory_alone: bool = 
     words = f"the mean-field equations for K = {start.K}, M = {start.M}, P = {start.P}"
     if memory:
         return f"{words} need about {memory}"
-    seconds = replicas * integration_seconds(problem, *sizes, checked.nodes)
+    seconds = replicas * integration_seconds(problem, *sizes, checked.nodes, checked.averages)
     if replicas > 1:
         words += f" and {replicas:,} starts"
     if seconds > MOST_SECONDS and not memory_alone:
-        return f"{words} would take some {clock(seconds)}; onlinemode ode integrates them alone"
+        less = integration_seconds(problem, *sizes, checked.nodes, "nodes") < 0.5 * seconds / replicas
+        return (f"{words} would take some {clock(seconds)}; onlinemode ode integrates them alone"
+                + (", and averages over nodes (--averages nodes) take less" if less else ""))
     return None
 
 

@@ -92,9 +92,11 @@ class Experiment:
     test_samples : int, optional
         Of micro: fresh samples that measure ε_g.
     method : {"LSODA", "DOP853", "RK45", "Radau", "BDF"}, optional
-        Solver of ode, as are the other four those of ode, also where it is the theory beside a simulation.
+        Solver of ode, as are the other five those of ode, also where it is the theory beside a simulation.
     rtol, atol : float, optional
         Its tolerances.
+    averages : {"closed", "nodes"}, optional
+        How averages are taken; by default in closed form, and over nodes where none is known.
     nodes, node_seed : int, optional
         Quadrature nodes, and their seed.
 
@@ -137,6 +139,7 @@ class Experiment:
     method: str | None = None
     rtol: float | None = None
     atol: float | None = None
+    averages: str | None = None
     nodes: int | None = None
     node_seed: int | None = None
 

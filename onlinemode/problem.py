@@ -70,8 +70,8 @@ class Problem:
     inputs : Inputs, default Gaussian()
         What an input x is: one of the classes of ``onlinemode.inputs``.
     teacher_activation : str, optional
-        Of the teacher, where it is not that of the student.  Averages are then taken over quadrature nodes
-        (docs/theory, section 2.5).
+        Of the teacher, where it is not that of the student.  Averages of relu students are then taken over
+        quadrature nodes (docs/theory, section 2.5).
 
     Raises
     ------

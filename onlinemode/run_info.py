@@ -15,7 +15,8 @@ _KINDS = {
     "steps_before": records.or_nothing(records.list_of(records.whole)), "seconds_compile": records.number,
     "seconds_run": records.number, "seconds_device": _NUMBER, "call": records.record, "start": records.record,
     "versions": records.record, "date": records.text, "method": _TEXT, "rtol": _NUMBER, "atol": _NUMBER,
-    "evaluations": _WHOLE, "nodes": _WHOLE, "node_seed": _WHOLE, "test_samples": _WHOLE, "device_name": _TEXT,
+    "evaluations": _WHOLE, "averages": _TEXT, "nodes": _WHOLE, "node_seed": _WHOLE, "quadrature_error": _NUMBER,
+    "test_samples": _WHOLE, "device_name": _TEXT,
     "launch": records.or_nothing(records.record)}
 
 
@@ -59,8 +60,13 @@ class RunInfo:
         Its tolerances.
     evaluations : int, optional
         Of the right-hand side of ode.
+    averages : str, optional
+        How those of ode were taken: "erf", "linear", "relu", "sums of erfs", "linear student" or "nodes".
     nodes, node_seed : int, optional
         Quadrature nodes of ode, and their seed.
+    quadrature_error : float, optional
+        Error of the drift over these nodes, over its largest entry, measured with other ones: the largest at the first,
+        a middle and the last saved time of the first start.
     test_samples : int, optional
         Fresh samples that measured ε_g.
     device_name : str, optional
@@ -88,8 +94,10 @@ class RunInfo:
     rtol: float | None = None
     atol: float | None = None
     evaluations: int | None = None
+    averages: str | None = None
     nodes: int | None = None
     node_seed: int | None = None
+    quadrature_error: float | None = None
     test_samples: int | None = None
     device_name: str | None = None
     launch: dict[str, Any] | None = None

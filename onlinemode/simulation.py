@@ -95,7 +95,7 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
         Those of the engine: of :class:`micro <onlinemode.engines.micro.options.Options>` ``precision``, ``device``,
         ``threads``, ``test_samples``; of :class:`chain <onlinemode.engines.chain.options.Options>` ``device``,
         ``threads``; of :class:`ode <onlinemode.engines.ode.options.Options>` ``method``, ``rtol``, ``atol``,
-        ``nodes``, ``node_seed``.
+        ``averages``, ``nodes``, ``node_seed``.
 
     Returns
     -------

@@ -111,13 +111,3 @@ def onlinemode(tmp_path, monkeypatch, capsys):
         return exit_info.value.code, captured.out, captured.err
 
     return call
-
-
-@pytest.fixture
-def over_nodes(monkeypatch):
-    """All averages but those of erf are taken over nodes, as those of activations of which nothing else is known."""
-    from onlinemode.theory import averaging
-
-    honest = averaging.method_of
-    monkeypatch.setattr(averaging, "method_of", lambda problem: averaging.ERF if honest(problem) == averaging.ERF else
-                        averaging.NODES)

@@ -146,7 +146,8 @@ def test_the_theory_ends_with_a_run_that_fails():
             raise RuntimeError("no more")
 
     with pytest.raises(RuntimeError, match="no more"):
-        om.compare(EXPERIMENT.replace(N=2000, alpha=500.0, activation="tanh", nodes=2**18), ["chain"], fail)
+        om.compare(EXPERIMENT.replace(N=2000, alpha=500.0, activation="relu",
+                                      teacher_activation="tanh", nodes=2**18), ["chain"], fail)
     deadline = time.monotonic() + 20.0
     while any(thread.name.endswith("(_run)") for thread in threading.enumerate()):
         assert time.monotonic() < deadline

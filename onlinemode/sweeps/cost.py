@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 from onlinemode.engines import capabilities_of
+from onlinemode.errors import OnlineModeError
 from onlinemode.theory.cost import drift_seconds
 from onlinemode.theory.defaults import DEFAULT_NODES
 
@@ -15,10 +16,10 @@ A_FIELD = {"chain": 5e-10, "micro": 1e-10}  # times the square of all vectors; t
 
 
 @lru_cache(maxsize=1000)
-def _drift(activation, teacher_activation, K, M, P, nodes):
+def _drift(activation, teacher_activation, K, M, P, nodes, averages):
     from onlinemode.problem import Problem
 
-    return drift_seconds(Problem(activation, teacher_activation=teacher_activation), K, M, P, nodes)
+    return drift_seconds(Problem(activation, teacher_activation=teacher_activation), K, M, P, nodes, averages)
 
 
 def seconds_of(values: dict[str, Any]) -> float:
@@ -37,13 +38,13 @@ def seconds_of(values: dict[str, Any]) -> float:
         replicas = values["replicas"]
         if capabilities_of(values["engine"]).theory:
             nodes, runs = values["nodes"] or DEFAULT_NODES, replicas if values["fresh_students"] else 1
-            drift = _drift(values["activation"], values["teacher_activation"], K, M, P, nodes)
+            drift = _drift(values["activation"], values["teacher_activation"], K, M, P, nodes, values["averages"])
             return _bounded(runs * EVALUATIONS * (A_CALL + drift))
         steps, vectors = values["alpha"] * values["N"] * values["batch"] * replicas, K + M + P
         engine = values["engine"]
         work = values["N"] * (3 * P + M) if engine == "micro" else vectors**2
         return _bounded(steps * (A_STEP.get(engine, 1e-7) + A_FIELD.get(engine, 1e-10) * work))
-    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):  # of values that cannot be run
+    except (ArithmeticError, AttributeError, KeyError, OnlineModeError, TypeError, ValueError):  # values of no run
         return A_RUN
 
 

@@ -3,8 +3,12 @@
 Light: the options of engines ask it for tolerances.
 """
 
+from onlinemode.errors import EngineError
+
 ERF, LINEAR, RELU, NODES = "erf", "linear", "relu", "nodes"  # methods, each with its drift in kernels/averages/drift.py
 ERF_SUMS, LINEAR_STUDENT = "sums of erfs", "linear student"
+CLOSED = "closed"
+CHOICES = (CLOSED, NODES)  # of a user
 
 # g(z) = Σ_r c_r erf(b_r z/√2): c and b.  tanh so that the larger of its error and 0.3 times that of its slope is least.
 SUMS = {
@@ -23,9 +27,33 @@ def is_known(activation):
     return activation in SUMS or activation in OTHERS
 
 
-def method_of(problem):
-    """How the averages of a problem are taken: ``"nodes"`` where nothing better is known."""
-    student, teacher = (each.name for each in problem.activations)
+def method_of(problem, averages=None):
+    """How the averages of a problem are taken.
+
+    Parameters
+    ----------
+    problem : Problem
+    averages : {"closed", "nodes"}, optional
+        What is asked for; by default closed forms, and nodes where there is none.
+
+    Returns
+    -------
+    str
+        One of the methods above.
+
+    Raises
+    ------
+    EngineError
+        If a closed form is asked for where there is none.
+    """
+    method = NODES if averages == NODES else _best_method(*(each.name for each in problem.activations))
+    if method == NODES and averages == CLOSED:
+        raise EngineError(f"no closed form is known for averages of {problem.activation_words}: leave averages out, "
+                          "or give averages = 'nodes'")
+    return method
+
+
+def _best_method(student, teacher):
     if student == teacher and student in (ERF, LINEAR, RELU):
         return student
     if student in SUMS and is_known(teacher):
@@ -33,9 +61,9 @@ def method_of(problem):
     return LINEAR_STUDENT if student == LINEAR and is_known(teacher) else NODES
 
 
-def is_closed(problem):
+def is_closed(problem, averages=None):
     """Whether the equations of motion of a problem need no quadrature nodes."""
-    return method_of(problem) != NODES
+    return method_of(problem, averages) != NODES
 
 
 def units_of(activation):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from onlinemode.theory.averaging import is_closed
+from onlinemode.theory.averaging import NODES
 from onlinemode.theory.meanfield import MeanFieldDrift
 
 CONVERGED_ERROR = 1e-12  # from here on it may be that nothing is left to move
@@ -36,7 +36,7 @@ class Convergence:
         # with noise or decay ε_g = 0 is no fixed point
         self._possible = problem.noise == 0.0 and problem.weight_decay == 0.0
         self._drift, self._last, self._rtol, self._atol = drift, last, rtol, atol
-        self._smooth, self._differentiable = is_closed(problem), drift
+        self._smooth, self._differentiable = drift.method != NODES, drift
         if self._possible and not self._smooth:
             # nodes are not smooth where a student lies in the teacher's span; erf units relax much as others do
             self._differentiable = MeanFieldDrift(replace(problem, activation="erf", teacher_activation=None), overlaps)

@@ -15,11 +15,11 @@ def order_parameters(problem, K, M, P):
     return moving + P * (rates.strengths > 0.0) + K * P * (rates.xi_out > 0.0) + K * (rates.readout > 0.0)
 
 
-def drift_seconds(problem, K, M, P, nodes):
+def drift_seconds(problem, K, M, P, nodes, averages=None):
     """One evaluation of the mean-field drift, from counts of its operations at a nanosecond or some each."""
     n = K + M
     seconds = 0.75e-9 * P**2 * K**2 + 2e-9 * K * P * (P + n) + 2e-9 * K * n * (P + M)
-    method = averaging.method_of(problem)
+    method = averaging.method_of(problem, averages)
     if method == averaging.ERF:
         seconds += 2.3e-9 * (K * n) ** 2
     elif method == averaging.ERF_SUMS:
@@ -34,10 +34,10 @@ def drift_seconds(problem, K, M, P, nodes):
     return seconds
 
 
-def integration_seconds(problem, K, M, P, nodes):
+def integration_seconds(problem, K, M, P, nodes, averages=None):
     """A usual integration, to a factor of some."""
     d = order_parameters(problem, K, M, P)
-    return drift_seconds(problem, K, M, P, nodes) * (EVALUATIONS + JACOBIANS * d)
+    return drift_seconds(problem, K, M, P, nodes, averages) * (EVALUATIONS + JACOBIANS * d)
 
 
 def integration_bytes(problem, K, M, P, method, saved):

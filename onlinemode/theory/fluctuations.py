@@ -265,8 +265,8 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
     Raises
     ------
     ParameterError
-        If the problem has mini-batches, relu units or inputs other than i.i.d. Gaussian, if nothing is
-        trained, if the mean-field equations diverge, or if an argument is not one of these.
+        If the problem has mini-batches, relu students of other teachers or inputs other than i.i.d. Gaussian, if
+        nothing is trained, if the mean-field equations diverge, or if an argument is not one of these.
     """
     if not hasattr(problem, "activations"):
         raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")

@@ -39,6 +39,8 @@ class MeanFieldDrift:
         Quadrature nodes, where averages need them.
     node_seed : int, optional
         Seed of the nodes' scrambling.
+    averages : {"closed", "nodes"}, optional
+        How averages are taken; by default in closed form, and over nodes where none is known.
 
     Attributes
     ----------
@@ -48,9 +50,11 @@ class MeanFieldDrift:
         The full state of ``overlaps``.
     active : int array (d,)
         Which entries of the full state move.
+    method : str
+        How averages are taken: one of :mod:`onlinemode.theory.averaging`.
     """
 
-    def __init__(self, problem, overlaps, nodes=DEFAULT_NODES, node_seed=NODE_SEED):
+    def __init__(self, problem, overlaps, nodes=DEFAULT_NODES, node_seed=NODE_SEED, averages=None):
         from onlinemode.kernels.averages import drift
         from onlinemode.kernels.averages.fields import Teacher
         from onlinemode.kernels.jit import prepared
@@ -66,7 +70,8 @@ class MeanFieldDrift:
         self.active = np.flatnonzero(moves)
         self._teacher_overlaps = overlaps.T
         self._error = np.empty(1)
-        names, method = [each.name for each in problem.activations], averaging.method_of(problem)
+        names = [each.name for each in problem.activations]
+        self.method = method = averaging.method_of(problem, averages)
         teacher, aid = Teacher(np.array(overlaps.T), None, None), None
         if method == averaging.NODES:
             teacher = teacher_of(overlaps.T)

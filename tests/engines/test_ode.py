@@ -2,6 +2,7 @@
 
 import math
 import signal
+import warnings
 
 import numpy as np
 import pytest
@@ -141,7 +142,7 @@ def test_gauge_of_the_modes(random_overlaps):
     assert np.allclose(a.R, c.R, rtol=0.0, atol=1e-6)
 
 
-@pytest.mark.parametrize("activation", ["erf", "tanh"])
+@pytest.mark.parametrize("activation", ["erf", "relu", "tanh"])
 def test_symmetric_start_stays_symmetric(activation):
     """Equal student units never part: the plateau of the ODE has no end."""
     start = om.initial.from_overlaps(np.full((2, 2), 0.1), np.full((2, 2), 0.05), np.eye(2), readout="sum")
@@ -170,22 +171,50 @@ def test_a_symmetric_start_of_relu_units():
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_node_seed_shows_the_error_of_the_quadrature(plateau_start, over_nodes, activation):
+def test_node_seed_shows_the_error_of_the_quadrature(plateau_start, activation):
     """The spread over scramblings falls with the number of nodes."""
     problem = om.Problem(activation, rates=om.LearningRates(xi_in=0.5))
     spread = []
     for nodes in (2**7, 2**11):
-        ends = [om.simulate(problem, plateau_start, 2.0, "ode", save_at=[2.0], nodes=nodes, node_seed=seed,
-                            rtol=1e-5, atol=1e-7).Q[0, 0] for seed in range(4)]
+        ends = [om.simulate(problem, plateau_start, 2.0, "ode", save_at=[2.0], averages="nodes", nodes=nodes,
+                            node_seed=seed, rtol=1e-5, atol=1e-7).Q[0, 0] for seed in range(4)]
         spread.append(np.std(ends, axis=0).max())
     assert 0.0 < spread[1] < 0.3 * spread[0]
 
 
 def test_nodes_in_meta(plateau_start):
     problem = om.Problem("relu", teacher_activation="tanh", rates=COMMITTEE.rates)
-    meta = om.simulate(problem, plateau_start, 0.1, "ode", nodes=256, node_seed=3).meta
-    assert (meta["nodes"], meta["node_seed"]) == (256, 3)
-    assert "nodes" not in om.simulate(COMMITTEE, plateau_start, 0.1, "ode").meta
+    with pytest.warns(RuntimeWarning, match=r"^averages over 256 nodes are right to \d\.\de-0[12] of the drift: "):
+        meta = om.simulate(problem, plateau_start, 0.1, "ode", nodes=256, node_seed=3).meta
+    assert (meta["nodes"], meta["node_seed"], meta["averages"]) == (256, 3, "nodes")
+    closed = om.simulate(COMMITTEE, plateau_start, 0.1, "ode").meta
+    assert closed["averages"] == "erf" and not {"nodes", "quadrature_error"} & set(closed)
+
+
+@pytest.mark.parametrize("activation", ["erf", "tanh", "relu"])
+def test_the_error_of_nodes_is_that_against_the_closed_form(plateau_start, activation):
+    """Within a factor of 10 either way, of a few numbers; it falls with more nodes, and then there is no warning."""
+    from onlinemode.theory.meanfield import MeanFieldDrift
+
+    problem, errors = om.Problem(activation, rates=om.LearningRates(xi_in=0.5)), []
+    for nodes in (2**8, 2**16):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            run = om.simulate(problem, plateau_start, 0.1, "ode", averages="nodes", nodes=nodes, save_at=[0.0, 0.1])
+        errors.append(run.info.quadrature_error)
+        assert bool(caught) == (errors[-1] > 1e-3)
+        exact, found = (np.concatenate([np.ravel(part) for part in MeanFieldDrift(
+            problem, plateau_start.order_parameters(), nodes, averages=averages).at_start()])
+            for averages in ("closed", "nodes"))
+        true = np.abs(found - exact).max() / np.abs(exact).max()
+        assert true / 10.0 < errors[-1] < 10.0 * true
+    assert errors[1] < 0.1 * errors[0]
+
+
+def test_closed_forms_that_there_are_not(plateau_start):
+    problem = om.Problem("relu", teacher_activation="tanh", rates=om.LearningRates(xi_in=0.5))
+    with pytest.raises(EngineError, match="^no closed form is known for averages of relu, of the teacher tanh: leave"):
+        om.simulate(problem, plateau_start, 0.1, "ode", averages="closed")
 
 
 @pytest.mark.parametrize("options, error, message", [

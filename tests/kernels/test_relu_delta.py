@@ -143,8 +143,31 @@ def test_units_without_length():
     units[4] = 0.0
     whole, less = found(units @ units.T, w, 2), found(units[:4] @ units[:4].T, w[:4], 2)
     assert np.allclose(whole, less, rtol=1e-14, atol=0.0)
-    units[0] = 0.0
-    assert np.all(np.isfinite(found(units @ units.T, w, 2)))
+    units[0] = 0.0  # δ = 0, at any error and noise
+    silent = found(units @ units.T, w, 2)
+    assert np.all(silent[0] == 0.0) and np.all(silent[:, 0] == 0.0) and silent[1, 1] > 0.0
+
+
+def test_equal_units_have_equal_averages():
+    """To the bit, so that a symmetric start stays symmetric; and close to those of units that are nearly equal."""
+    rng = np.random.default_rng(7)
+    units, w = rng.standard_normal((6, 8)) / np.sqrt(8.0), rng.standard_normal(6)
+    units[1] = units[0]
+    w[1] = w[0]
+    V = found(units @ units.T, w, 4)
+    assert V[0, 0] == V[0, 1] == V[1, 1] and V[0, 2] == V[1, 2]
+    units[1] += 1e-9
+    assert np.abs(found(units @ units.T, w, 4) - V).max() < 1e-8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_units_does_not_matter(seed):
+    rng = np.random.default_rng(seed)
+    units, w = rng.standard_normal((8, 9)) / 3.0, rng.standard_normal(8)
+    units[2] = -units[1] + 1e-3 * units[2]  # nearly antiparallel
+    order = np.concatenate([rng.permutation(4), 4 + rng.permutation(4)])
+    V, other = found(units @ units.T, w, 4), found(units[order] @ units[order].T, w[order], 4)
+    assert np.abs(other - V[np.ix_(order[:4], order[:4])]).max() < 1e-13 * np.abs(V).max()
 
 
 def test_path_is_a_rule_of_integration():

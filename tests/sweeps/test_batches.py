@@ -213,7 +213,7 @@ def test_cost_of_given_overlaps():
     {"alpha": -1e9}, {"alpha": 1e308, "N": 10**9}, {"alpha": math.nan}, {"alpha": 1e308, "N": 10**9, "batch": 0},
     {"N": None}, {"N": -5}, {"N": 10**400}, {"K": -3}, {"K": 0}, {"P": -10**9}, {"K": 10**200, "engine": "ode"},
     {"replicas": -1}, {"eta": -1.0, "engine": "ode"}, {"engine": "frob"}, {"activation": "frob", "engine": "ode"},
-    {"nodes": -1, "engine": "ode", "activation": "relu"}])
+    {"nodes": -1, "engine": "ode", "activation": "relu", "teacher_activation": "tanh"}])
 @pytest.mark.parametrize("engine", ["chain", "micro", "ode"])
 def test_cost_of_what_cannot_be_run_is_finite(engine, change):
     assert A_RUN <= seconds_of(vars(EXPERIMENT) | {"engine": engine} | change) <= 2 * LONGEST

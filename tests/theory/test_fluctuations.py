@@ -40,6 +40,12 @@ def test_standard_deviations_of_relu(case):
     for name, values in (("Q", run.Q), ("R", run.R)):
         expected = theory.standard_deviation(name, 200)[1:]
         assert np.abs(values[:, 1:].std(0) / expected - 1.0).max() < 0.08, name
+    run = om.simulate(problem, start, TIMES[2], "chain", N=60, replicas=40_000, save_at=TIMES[:3], seed=8)
+    limit = om.simulate(problem, start, TIMES[2], "ode", save_at=TIMES[:3])
+    measured, error = (run.Q.mean(0) - limit.Q[0])[1:], run.Q.std(0)[1:] / np.sqrt(run.replicas)
+    expected = theory.mean_shift("Q", 60)[1:]
+    assert np.abs(expected).max() > 8.0 * error.max(), "a bias that can be seen"
+    assert np.all(np.abs(measured - expected) < 5.0 * error + 0.1 * np.abs(expected).max())
 
 
 def test_bias_at_N_60(case):

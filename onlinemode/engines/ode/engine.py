@@ -2,6 +2,7 @@
 
 import threading
 import time
+import warnings
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import NEVER_BEGUN, NOTHING_TRAINED
 from onlinemode.runtime.saved_times import save_times
 from onlinemode.state import Weights
-from onlinemode.theory.averaging import is_closed
+from onlinemode.theory.averaging import NODES
 from onlinemode.theory.convergence import CONVERGED_ERROR, Convergence
 from onlinemode.theory.cost import drift_seconds, integration_bytes
 from onlinemode.theory.meanfield import MeanFieldDrift
@@ -26,6 +27,7 @@ from onlinemode.trajectory import Status, Trajectory
 MOST_EVALUATIONS = 2_000_000  # a solver that needs more is stuck
 LOOK_EVERY = 1000  # evaluations without a step: an explicit solver whose rates are not finite looks for one for ever
 SECONDS_BETWEEN_REPORTS = 0.2
+WORTH_A_WARNING = 1e-3  # of a drift over nodes, relative to its largest entry
 HOPELESS_ERROR = 1e6  # a solver that gives up at such an ε_g met a divergence, though not yet its limit
 
 
@@ -51,15 +53,17 @@ def run(call, options):
         progress(Progress(begin, 0.0, 0, float("nan")))
 
     sizes = overlaps[0].K, overlaps[0].M, overlaps[0].P
-    drift_class = MeanFieldDrift if drift_seconds(problem, *sizes, options.nodes) < 0.5 else _SlowDrift
+    quick = drift_seconds(problem, *sizes, options.nodes, options.averages) < 0.5
+    drift_class = MeanFieldDrift if quick else _SlowDrift
     began = time.perf_counter()
-    drift = drift_class(problem, overlaps[0], options.nodes, options.node_seed)
+    given = options.nodes, options.node_seed, options.averages
+    drift = drift_class(problem, overlaps[0], *given)
     _evaluate_once(drift, stop)
     compiled_at = time.perf_counter()
-    paths, outcomes, evaluations = [], [], 0
+    paths, outcomes, evaluations, quadrature_error = [], [], 0, None
     for number, each in enumerate(overlaps):
         if number and not stop[0]:
-            drift = drift_class(problem, each, options.nodes, options.node_seed)
+            drift = drift_class(problem, each, *given)
             _evaluate_once(drift, stop)
         if stop[0]:
             outcomes.append((Status.INTERRUPTED, NEVER_BEGUN))
@@ -74,6 +78,8 @@ def run(call, options):
             evaluations += integration.evaluations
             states[:, drift.active] = integration.moving
             states[np.isnan(integration.moving).any(1)] = np.nan
+            if number == 0 and drift.method == NODES and not stop[0]:
+                quadrature_error = _quadrature_error(drift, problem, each, options, integration.moving)
         paths.append(drift.layout.unpack(states))
         outcomes.append((status, message))
         if shown is not None and not stop[0]:
@@ -86,14 +92,37 @@ def run(call, options):
     # contiguous, as they are when a file is read: products of matrices round differently in another layout
     parts = [np.ascontiguousarray(np.stack(part)) for part in zip(*paths)]
     rtol, atol = options.tolerances(problem)
-    quadrature = {} if is_closed(problem) else {"nodes": options.nodes, "node_seed": options.node_seed}
+    quadrature = {"nodes": options.nodes, "node_seed": options.node_seed} if drift.method == NODES else {}
     return Trajectory(
         alpha=alphas, **dict(zip(OVERLAPS, parts)), problem=problem,
         initial=overlaps[0], end=ReplicaStates.of_rows(alphas, [0] * len(paths), dict(zip(OVERLAPS, parts))),
         status=[status for status, _ in outcomes], message=[message for _, message in outcomes],
         info=RunInfo("ode", call.N, theory=True, steps=[0] * len(paths), method=options.method, rtol=rtol, atol=atol,
-                     evaluations=evaluations, **quadrature, seconds_compile=compiled_at - began,
+                     evaluations=evaluations, averages=drift.method,
+                     quadrature_error=quadrature_error, **quadrature, seconds_compile=compiled_at - began,
                      seconds_run=ended - compiled_at))
+
+
+def _quadrature_error(drift, problem, overlaps, options, moving):
+    """Error of the drift over its nodes, over its largest entry; by other nodes, at three of the saved times.
+
+    A warning says so where it is above WORTH_A_WARNING.
+    """
+    other = type(drift)(problem, overlaps, options.nodes, options.node_seed + 1, options.averages)
+    known = moving[np.isfinite(moving).all(1)]
+    errors = [0.0]
+    try:
+        for number in sorted({0, len(known) // 2, len(known) - 1}) if len(known) else ():
+            one, another = drift(known[number]), other(known[number])
+            if np.any(one):
+                errors.append(np.abs(one - another).max() / np.sqrt(2.0) / np.abs(one).max())
+    except KeyboardInterrupt:
+        return None  # the run itself is at its end
+    error = float(max(errors))
+    if error > WORTH_A_WARNING:
+        warnings.warn(f"averages over {options.nodes:,} nodes are right to {error:.1e} of the drift: more nodes make "
+                      "it less, and another node_seed shows what it does to the run", RuntimeWarning, stacklevel=2)
+    return error
 
 
 def _evaluate_once(drift, stop):

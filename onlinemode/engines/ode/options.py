@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from onlinemode.engines import base
 from onlinemode.engines.base import Capabilities, Choice, Positive, PowerOfTwo, Whole, option
-from onlinemode.theory.averaging import is_closed
+from onlinemode.theory.averaging import CHOICES, is_closed
 from onlinemode.theory.defaults import DEFAULT_NODES, NODE_SEED
 
 LEAST_RTOL = 2.3e-14  # a hundred times the rounding of float64: the solvers of SciPy take no less
@@ -25,14 +25,19 @@ class Options(base.Options):
         learn from others.
     nodes : int, default 2^14
         Quadrature nodes for averages without a closed form, a power of 2 (docs/theory, section 2.5).
+    averages : {"closed", "nodes"}, optional
+        How averages over the fields are taken; by default in closed form, and over nodes where none is known.
     node_seed : int, default 20230208
         Another seed gives an independent set of nodes: the difference shows the quadrature's error.
     """
 
     method: str = option(Choice(("LSODA", "DOP853", "RK45", "Radau", "BDF")), "LSODA",
                          "ODE solver: LSODA, DOP853, RK45, Radau or BDF.")
-    rtol: float | None = option(Positive(LEAST_RTOL, 0.1), None, "Relative tolerance of the ODE.", "1e-9")
-    atol: float | None = option(Positive(), None, "Absolute tolerance of the ODE.", "1e-12")
+    rtol: float | None = option(Positive(LEAST_RTOL, 0.1), None, "Relative tolerance of the ODE.",
+                                "1e-9; relu over nodes 1e-5")
+    atol: float | None = option(Positive(), None, "Absolute tolerance of the ODE.", "1e-12; relu over nodes 1e-7")
+    averages: str | None = option(Choice(CHOICES), None, "How averages are taken: closed or nodes.",
+                                  "closed where that is known")
     nodes: int = option(PowerOfTwo(64, 2**24), DEFAULT_NODES, "Quadrature nodes, where averages have no closed form.")
     node_seed: int = option(Whole(0), NODE_SEED, "Seed of the quadrature nodes.")
 
@@ -53,5 +58,5 @@ class Options(base.Options):
         atol : float
             Absolute tolerance.
         """
-        usual = (1e-9, 1e-12) if problem.activations[0].smooth or is_closed(problem) else (1e-5, 1e-7)
+        usual = (1e-9, 1e-12) if problem.activations[0].smooth or is_closed(problem, self.averages) else (1e-5, 1e-7)
         return tuple(each if given is None else given for given, each in zip((self.rtol, self.atol), usual))

@@ -76,15 +76,6 @@ def pair_weights(w):
     return weights
 
 
-@compiled
-def closed_error(Z, w):
-    """ε_g = ½ Σ_ij w_i w_j (2/π) asin(Z_ij / √((1+Z_ii)(1+Z_jj)))."""
-    weights = pair_weights(w)
-    arguments, complements = np.empty(weights.size), np.empty(weights.size)
-    _correlate(Z, arguments, complements)
-    return weighted_arcsines_of_pairs(arguments, complements, weights, weights.size) / np.pi
-
-
 @compiled(fastmath=_CONTRACT)
 def erf_averages(Z, cross, w, K, noise, out):
     """All averages for g(z) = erf(z/√2); docs/theory, section 2.3."""

@@ -23,15 +23,16 @@ class Terms(NamedTuple):
 
     unit: np.ndarray  # (n,) int   to which each belongs
     coefficient: np.ndarray  # (n,)   c
-    width: np.ndarray  # (n,)   τ
-    teacher: Units  # what the units of the teacher are, where they have no terms
-    others: int  # how many these are: M or 0
+    width: np.ndarray  # (n,)   τ, a squared width
+    teacher: Units  # what a unit of the teacher is
+    others: int  # how many of the teacher have no terms: all, or 0
 
 
 @compiled(inner=True, forceinline=True)
 def _determinant(Z, i, width_i, j, width_j):
-    """(τ_i+Z_ii)(τ_j+Z_jj) − Z_ij² without cancellation."""
-    return width_i * width_j + width_i * Z[j, j] + width_j * Z[i, i] + minor(Z[i, i], Z[j, j], Z[i, j], Z[i, j])
+    """(τ_i+Z_ii)(τ_j+Z_jj) − Z_ij² without cancellation; not below its least for a true covariance."""
+    return (width_i * width_j + width_i * Z[j, j] + width_j * Z[i, i]
+            + max(minor(Z[i, i], Z[j, j], Z[i, j], Z[i, j]), 0.0))
 
 
 @compiled(inner=True)
@@ -46,7 +47,7 @@ def _correlate(Z, terms, arguments, complements):
             j = unit[b]
             both = scale / np.sqrt(width[b] + Z[j, j])
             arguments[count] = Z[i, j] * both
-            complements[count] = max(_determinant(Z, i, width[a], j, width[b]), 0.0) * both * both
+            complements[count] = _determinant(Z, i, width[a], j, width[b]) * both * both
             count += 1
 
 
@@ -60,7 +61,8 @@ def _condition(Z, k, width, out):
     inverse = 1.0 / (width + Z[k, k])
     for i in range(n):
         for j in range(i, n):
-            out[i, j] = (width * Z[i, j] + minor(Z[i, j], Z[k, k], Z[i, k], Z[j, k])) * inverse
+            rest = minor(Z[i, j], Z[k, k], Z[i, k], Z[j, k])
+            out[i, j] = (width * Z[i, j] + (max(rest, 0.0) if i == j else rest)) * inverse
             out[j, i] = out[i, j]
 
 

@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from onlinemode.kernels.averages.units import positive_moment
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.mathematics.arcsine import arcsine
 
 _CONTRACT = {"contract"}
 _SUMS = {"reassoc", "contract", "nsz"}
 _TWO_PI = 2.0 * np.pi
+SAME = 1e-15  # two units that differ by no more are one
 
 
 def path(count):
@@ -53,13 +55,6 @@ def _orthant(correlation):
 
 
 @compiled(inner=True, forceinline=True)
-def _positive_moment(correlation):
-    """E[h⁺ h⁺] of two units of variance 1."""
-    r = correlation
-    return (np.sqrt((1.0 - r) * (1.0 + r)) + r * (0.5 * np.pi + arcsine(r))) / _TWO_PI
-
-
-@compiled(inner=True, forceinline=True)
 def _bounded(correlation):
     return min(1.0, max(-1.0, correlation))
 
@@ -92,7 +87,7 @@ def _moment_of_three(r, units, count, i, j):
 
 
 @compiled(inner=True)
-def _lines(four):
+def _fill_densities(four):
     """Fill ``sine`` and ``density``."""
     for x in range(3):
         for y in range(x + 1, 4):
@@ -155,14 +150,15 @@ def _given_block(r, c, d, a, b, orthant):
         square = _TIMES[n] * _TIMES[n]
         variance_a, variance_b = max(1.0 - square * gone_a, 0.0), max(1.0 - square * gone_b, 0.0)
         root_a, root_b = np.sqrt(variance_a), np.sqrt(variance_b)
-        product = root_a * root_b
+        vanishes = root_a * root_b == 0.0
+        product = 1.0 if vanishes else root_a * root_b
         if size <= 0.5:
             angle = arcsine(_bounded((size - square * gone_both) / product))
         else:  # nearly parallel: from the variance of their difference
-            uneven = square * more_a / (root_a + root_b)
+            uneven = square * more_a / (1.0 if vanishes else root_a + root_b)
             half = (2.0 * (1.0 - size) - square * gone_difference - uneven * uneven) / (4.0 * product)
             angle = 0.5 * np.pi - 2.0 * arcsine(np.sqrt(min(1.0, max(0.0, half))))
-        orthant[n] = 0.25 + sign * (angle if product > 0.0 else 0.0) / _TWO_PI
+        orthant[n] = 0.25 + sign * (0.0 if vanishes else angle) / _TWO_PI
 
 
 @compiled(inner=True, forceinline=True)
@@ -190,9 +186,9 @@ def _ordered(x, y):
 
 
 @compiled(inner=True)
-def _look(four):
+def _fill_derivatives(four):
     """Fill what the derivatives along the path need."""
-    _lines(four)
+    _fill_densities(four)
     four.together[:] = 0.0
     for a in range(2):
         for b in range(2, 4):
@@ -244,7 +240,7 @@ def _moment_of_four(four, k, l, of_relus):
     first, second = _orthant(r[0, 1]), _orthant(r[2, 3])
     i, j = _others(k, l)
     if k // 2 == l // 2:
-        total = (first if k == 0 else second) * _positive_moment(r[i, j])
+        total = (first if k == 0 else second) * positive_moment(r[i, j])
     else:
         beside_k, beside_l = (i, j) if i // 2 == k // 2 else (j, i)
         total = (1.0 + r[k, beside_k]) * (1.0 + r[l, beside_l]) / (4.0 * _TWO_PI) + r[i, j] * first * second
@@ -295,6 +291,19 @@ def _correlations(Z):
 
 
 @compiled(inner=True)
+def _first_of_equals(Z, r):
+    """For each unit the first one that is the same to rounding: V is not smooth where two become one."""
+    n = Z.shape[0]
+    same_as = np.arange(n)
+    for i in range(n):
+        for j in range(i):
+            if (same_as[i] == i and r[i, j] > 1.0 - SAME and Z[i, i] > 0.0
+                    and abs(Z[i, i] - Z[j, j]) <= SAME * Z[i, i]):
+                same_as[i] = same_as[j]
+    return same_as
+
+
+@compiled(inner=True)
 def _different(k, l, i, j, units):
     """How many different ones k, l, i, j are; the first three of them into ``units``."""
     units[0] = k
@@ -329,18 +338,21 @@ def relu_delta(Z, w, K, noise, out):
     """
     n = w.size
     deviations, r = _correlations(Z)
+    same_as = _first_of_equals(Z, r)
     size = w * deviations
     units = np.zeros(4, np.int64)
     for k in range(K):
         for l in range(k + 1):
-            total = noise * noise * (0.5 if k == l else _orthant(r[k, l]))
+            one, other = same_as[k], same_as[l]
+            total = noise * noise * (0.5 if one == other else _orthant(r[one, other]))
             for i in range(n):
                 for j in range(i + 1):
-                    count = _different(k, l, i, j, units)
+                    count = _different(one, other, same_as[i], same_as[j], units)
                     if count < 4:
                         weight = size[i] * size[j] * (1.0 if i == j else 2.0)
-                        total += weight * _moment_of_three(r, units, count, i, j)
-            out[k, l] = total
+                        total += weight * _moment_of_three(r, units, count, same_as[i], same_as[j])
+            # a unit without length has no slope
+            out[k, l] = total if deviations[k] * deviations[l] > 0.0 else 0.0
     times = _TIMES.size
     four = _Path(np.ones((4, 4)), np.empty((4, 4, times)), np.empty((4, 4, times)), np.empty((4, 4, times)),
                  np.empty((4, 4, times)), np.empty(times))
@@ -348,13 +360,14 @@ def relu_delta(Z, w, K, noise, out):
         for b in range(a + 1, K):
             for c in range(b + 1, n):
                 for d in range(c + 1, n):
-                    if deviations[a] * deviations[b] * deviations[c] * deviations[d] == 0.0:
+                    if (deviations[a] * deviations[b] * deviations[c] * deviations[d] == 0.0
+                            or _different(same_as[a], same_as[b], same_as[c], same_as[d], units) < 4):
                         continue
                     _split(r, a, b, c, d, units)
                     for x in range(4):
                         for y in range(4):
                             four.r[x, y] = r[units[x], units[y]]
-                    _look(four)
+                    _fill_derivatives(four)
                     of_relus = _relus_meet(four.together)
                     for x in range(3):
                         for y in range(x + 1, 4):

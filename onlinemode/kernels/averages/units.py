@@ -19,7 +19,14 @@ class Units(NamedTuple):
 
     kind: int
     coefficient: np.ndarray  # (R,)   c of a sum of erfs, else empty
-    width: np.ndarray  # (R,)   τ
+    width: np.ndarray  # (R,)   τ, a squared width
+
+
+@compiled(inner=True, forceinline=True)
+def positive_moment(correlation):
+    """E[h⁺ h'⁺], h⁺ = max(h, 0), of two fields of variance 1."""
+    r = correlation
+    return (np.sqrt((1.0 - r) * (1.0 + r)) + r * (0.5 * np.pi + arcsine(r))) / (2.0 * np.pi)
 
 
 @compiled
@@ -55,8 +62,7 @@ def moment(units, a, b, c):
         product = np.sqrt(a * b)
         if product <= 0.0:
             return 0.0
-        cosine = min(max(c / product, -1.0), 1.0)
-        return (product * np.sqrt((1.0 - cosine) * (1.0 + cosine)) + (np.pi / 2 + arcsine(cosine)) * c) / (2.0 * np.pi)
+        return product * positive_moment(min(max(c / product, -1.0), 1.0))
     total = 0.0
     for r in range(units.coefficient.size):
         total += units.coefficient[r] * moment_with_erf(units, units.width[r], a, b, c)
