@@ -68,7 +68,9 @@ def kept(name, base, over, store, fresh=False):
             header, arrays = read_archive(path, KIND)
         except FileError:
             header = {}
-        if header.get("settings") == settings:
+        known = header.get("settings")
+        # by its values: a later version may have options more, which are at their defaults
+        if known and {**known, "experiment": om.Experiment.from_dict(known["experiment"]).to_dict()} == settings:
             return tuple(_dataset(engine, header, arrays) for engine in ("chain", "ode"))
     store.mkdir(parents=True, exist_ok=True)
     swept = {}
