@@ -65,7 +65,7 @@ def kernels(K, M, P, kind, keep, batch=1):
         yield "collect", blocks_cuda.make_collect(plan.adders), (arrays,), plan.adders
         yield ("learn", blocks_cuda.make_learn(K, M, P, plan.samples, plan.learners),
                (arrays, types.NamedTuple([vector, matrix, vector, vector], Factors), rule, key), plan.learners)
-        yield ("products", blocks_cuda.make_products(kind, plan.coordinates, 128),
+        yield ("products", blocks_cuda.make_products(plan.coordinates, 128),
                (tiles, tiles, types.Array(types.int32, 2, "C"), matrix), 128)
         sizes = chain_cuda.Sizes(K, M, P, M, P, batch, 4)
         state = types.NamedTuple([cube, matrix, cube, matrix, types.Array(whole, 2, "C")], chain_cuda.State)

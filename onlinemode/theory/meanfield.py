@@ -51,7 +51,7 @@ class MeanFieldDrift:
     active : int array (d,)
         Which entries of the full state move.
     method : str
-        How averages are taken: one of :mod:`onlinemode.theory.averaging`.
+        How averages are taken, a name of ``onlinemode.theory.averaging``.
     """
 
     def __init__(self, problem, overlaps, nodes=DEFAULT_NODES, node_seed=NODE_SEED, averages=None):

@@ -23,10 +23,10 @@ class Options(base.Options):
     rtol, atol : float, optional
         Tolerances a step; by default 1e-9 and 1e-12 (docs/theory, section 2.6); 1e-5 and 1e-7 for relu units that
         learn from others.
-    nodes : int, default 2^14
-        Quadrature nodes for averages without a closed form, a power of 2 (docs/theory, section 2.5).
     averages : {"closed", "nodes"}, optional
         How averages over the fields are taken; by default in closed form, and over nodes where none is known.
+    nodes : int, default 2^14
+        Quadrature nodes for averages without a closed form, a power of 2 (docs/theory, section 2.5).
     node_seed : int, default 20230208
         Another seed gives an independent set of nodes: the difference shows the quadrature's error.
     """
