@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from stopping import StopAt
 
 import onlinemode as om
 from onlinemode.engines.chain import cuda as chain_cuda
@@ -266,18 +267,11 @@ def test_overlaps_that_are_no_numbers_are_divergence(engine, tmp_path):
     assert np.array_equal(om.load(tmp_path / "run.npz").G, run.G, equal_nan=True)
 
 
-def test_a_snapshot_of_another_size_is_refused(problem, random_weights, tmp_path, monkeypatch):
+def test_a_snapshot_of_another_size_is_refused(problem, random_weights, slow_looks, tmp_path, monkeypatch):
     monkeypatch.setattr(micro_cuda, "STEPS_PER_CALL", 4 if SIMULATED else 32)
     start, alpha = random_weights(9, K=2, M=2, P=2, seed=2), (16 if SIMULATED else 300_000) / 9
-    reports = []
-
-    def interrupt(report):
-        reports.append(report)
-        if len(reports) > 3:
-            raise KeyboardInterrupt
-
     om.simulate(problem, start, alpha, save_at=[0.0, alpha], device="cuda", checkpoint=tmp_path / "a.ckpt",
-                checkpoint_every=1e-3, progress=interrupt)
+                checkpoint_every=1e-3, progress=StopAt(0.3))
     with np.load(tmp_path / "a.ckpt", allow_pickle=False) as archive:
         names = [name for name in archive.files if name.startswith("running_0_strengths")]
     assert names  # the run was stopped in its middle
