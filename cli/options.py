@@ -269,7 +269,7 @@ def converted(path, name, value, options):
         words = problem.message
         words = words if len(words) <= 300 else f"{words[:80]}...{words[-80:]}"
         raise ConfigError(f"{path}: {name}: {words}") from None
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):  # also whole numbers beyond all floats
         raise ConfigError(f"{path}: {name} cannot be {value!r:.80}") from None
 
 

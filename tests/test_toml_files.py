@@ -65,6 +65,12 @@ def test_a_long_value_is_told_in_short(onlinemode, tmp_path):
     assert code == 2 and len(err) < 300 and err.endswith("is not a valid float range.\n")
 
 
+def test_a_whole_number_beyond_all_floats(onlinemode, tmp_path):
+    (tmp_path / "huge.toml").write_text(f"eta = 1{'0' * 400}")
+    code, _, err = onlinemode("simulate", "--config", "huge.toml")
+    assert code == 2 and err.startswith("onlinemode: huge.toml: eta cannot be 1000") and len(err) < 150
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 def test_a_pipe_is_read_where_somebody_writes_into_it(onlinemode, tmp_path):
     """Nobody waits for a writer."""
