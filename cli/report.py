@@ -200,7 +200,7 @@ def _print_between(one, other, noise):
 
 
 def as_json_has_it(value):
-    """The same with null for what is NaN or infinite."""
+    """A value with null for what is NaN or infinite in it."""
     if isinstance(value, dict):
         return {key: as_json_has_it(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

@@ -6,7 +6,7 @@ Blocks are a dict of arrays by name, with any axes in front.  What is not known 
 import numpy as np
 
 FACTORS = ("strengths", "xi_out", "readout")
-OVERLAPS = ("G", "S", "strengths", "xi_out", "readout")
+OVERLAPS = ("G", "S", *FACTORS)
 
 
 def shapes_of(K, M, P):

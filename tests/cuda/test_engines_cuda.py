@@ -255,9 +255,10 @@ def test_too_many_sizes_for_a_thread():
 
 
 @pytest.mark.parametrize("engine", ["micro", "chain"])
-def test_overlaps_that_are_no_numbers_are_divergence(engine, tmp_path):
+@pytest.mark.parametrize("fields", [{"rates": om.LearningRates(xi_in=1e200)}, {"weight_decay": 1e30}], ids=str)
+def test_overlaps_that_are_no_numbers_are_divergence(engine, fields, tmp_path):
     """As on the CPU; such a file can be read again."""
-    problem = om.Problem(rates=om.LearningRates(xi_in=1e200))
+    problem = om.Problem(**fields)
     call = {"engine": engine, "save_at": np.arange(0, 41, 10) / 20, "seed": 1}
     run, other = (om.simulate(problem, om.initial.committee(20, K=2), 2.0, device=where, **call)
                   for where in ("cuda", "cpu"))
