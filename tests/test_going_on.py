@@ -158,7 +158,7 @@ def test_another_problem_from_the_join_on(engine, tmp_path):
 
 
 def test_theory_from_where_a_run_ended():
-    run = om.simulate(PROBLEM, fresh, 1.0, replicas=3, save_at=TIMES[:4])
+    run = om.simulate(PROBLEM, fresh, 1.0, replicas=3, save_at=TIMES[:4], store_final=True)
     theory = om.go_on(run, 3.0, engine="ode", save_at=5)
     assert theory.begin.arrays == {} and theory.begin.teacher is None
     assert theory.meta["steps"] == theory.meta["steps_before"] == [0, 0, 0]
