@@ -7,6 +7,7 @@ from types import NoneType
 
 import click
 
+from onlinemode.activations import Activation
 from onlinemode.cli.exit_codes import DONE
 from onlinemode.cli.names import hold
 from onlinemode.cli.options import DEFAULTS, OPTIONS, OUTPUT, converted, typed_values
@@ -155,7 +156,8 @@ class Keeper:
 
         if self.path is None:
             return None
-        return Checkpoint(self.path, EVERY if self.every is None else self.every, note=settings)
+        note = {name: value.to_dict() if isinstance(value, Activation) else value for name, value in settings.items()}
+        return Checkpoint(self.path, EVERY if self.every is None else self.every, note=note)
 
     def end(self, code):
         """Say how to go on, or remove what is no longer needed where all is done; returns the exit code."""

@@ -76,8 +76,11 @@ def unusual(settings, usual=DEFAULTS):
 
 
 def _one_word(value):
-    """``manifold`` of ``manifold:D=100,erf``, and of a path the name of its file, without the suffix."""
-    return Path(re.split("[:(]", str(value))[0]).stem or "inputs"
+    """``he3`` of ``he:3``, ``manifold`` of ``manifold:D=100,erf``, and of a path the name of its file, without suffix."""
+    kind, _, number = str(value).partition(":")
+    if number.replace(".", "", 1).isdigit() and kind.isalpha():
+        return kind + number
+    return re.sub(r"[^\w.-]", "_", Path(re.split("[:(]", str(value))[0]).stem) or "inputs"
 
 
 def claim_files(settings, stem, endings=("",), tails=(RESULT,), replaceable=None):

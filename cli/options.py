@@ -10,9 +10,10 @@ from dataclasses import fields
 import click
 
 from onlinemode import checks, presets
+from onlinemode.activations import WORDS, Activation, word_or_value
 from onlinemode.cli.toml_files import read_toml
 from onlinemode.engines import ENGINES, base, options_of
-from onlinemode.errors import ConfigError
+from onlinemode.errors import ConfigError, OnlineModeError
 from onlinemode.experiment import CHOICES, OPTIONS_OF, SIMULATED
 
 PRESETS = {name: {"plot": True, **getattr(presets, name).to_dict()} for name in presets.names}
@@ -62,6 +63,27 @@ class OneOf(click.Choice):
 
     def convert(self, value, parameter, context):
         return super().convert(checks.spelled(value, self.choices), parameter, context)
+
+
+class ActivationWord(click.ParamType):
+    """An activation in words, or FILE.py:NAME, a function or an Activation that the file makes."""
+
+    name = "NAME"
+
+    def convert(self, value, parameter, context):
+        from onlinemode.cli.user_activations import activation_of_file
+
+        try:
+            found = activation_of_file(value) if is_of_file(value) else value
+            found = Activation.from_dict(found) if isinstance(found, dict) else found  # of a checkpoint
+            return word_or_value(found, parameter.name if parameter is not None else self.name)
+        except OnlineModeError as problem:
+            self.fail(str(problem))
+
+
+def is_of_file(value):
+    """Whether a word is FILE.py:NAME."""
+    return isinstance(value, str) and value.rpartition(":")[0].endswith(".py")
 
 
 class Probabilities(click.ParamType):
@@ -131,9 +153,9 @@ OPTIONS = {
     "eta_strengths": option("eta_strengths", NOT_NEGATIVE, "Learning rate of the strengths."),
     "eta_xi_out": option("eta_xi_out", NOT_NEGATIVE, "Learning rate of the output modes."),
     "eta_readout": option("eta_readout", NOT_NEGATIVE, "Learning rate of the second layer."),
-    "activation": option("activation", OneOf(CHOICES["activation"]), "Of student and teacher."),
-    "teacher_activation": option("teacher_activation", OneOf(CHOICES["teacher_activation"]), "Of the teacher alone.",
-                                 "--activation"),
+    "activation": option("activation", ActivationWord(), f"Of student and teacher: {', '.join(WORDS)}, or "
+                         "FILE.py:NAME, a function of your own."),
+    "teacher_activation": option("teacher_activation", ActivationWord(), "Of the teacher alone.", "--activation"),
     "noise": option("noise", NOT_NEGATIVE, "Standard deviation of the label noise."),
     "weight_decay": option("weight_decay", NOT_NEGATIVE, "Decay of the input modes."),
     "batch": option("batch", FROM_1, "Samples a step."),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # what __getattr__ does, for type checkers, to which "as" say
     from onlinemode import observables as observables
     from onlinemode import plotting as plotting
     from onlinemode import presets as presets
+    from onlinemode.activations import Activation as Activation
     from onlinemode.comparison import compare as compare
     from onlinemode.continuing import go_on as go_on
     from onlinemode.continuing import join as join
@@ -40,6 +41,7 @@ __version__ = "1.1.0.dev0"
 _HOME = {
     "Problem": "onlinemode.problem",
     "LearningRates": "onlinemode.problem",
+    "Activation": "onlinemode.activations",
     "Weights": "onlinemode.state",
     "OrderParameters": "onlinemode.state",
     "simulate": "onlinemode.simulation",

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from onlinemode import activations, checks
+from onlinemode import checks
+from onlinemode.activations import Activation, word_or_value
 from onlinemode.engines import ENGINES, capabilities_of, options_of
 from onlinemode.errors import EngineError, ParameterError
 
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
 OPTIONS_OF = {name: options_of(name).names() for name in ENGINES}
 SIMULATED = tuple(name for name in ENGINES if not capabilities_of(name).theory)  # the engines at finite N
+ACTIVATIONS = ("activation", "teacher_activation")
 DRAWN = ("init", "K", "M", "P", "readout", "student_size", "fresh_students")  # how student and teacher are drawn
 CHOICES = {"engine": ENGINES, "init": ("showcase", "paper", "committee", "graded"), "readout": ("mean", "sum", "sqrt"),
-           "activation": activations.NAMES, "teacher_activation": activations.NAMES, "keep": ("all", "summary"),
+           "keep": ("all", "summary"),
            **{name: kind.names for each in ENGINES for name, kind in options_of(each).kinds().items()
               if hasattr(kind, "names")}}
 VECTORS_UP_TO = 10**8  # entries of all weight vectors; beyond, ode and chain draw the overlaps alone
@@ -61,9 +63,9 @@ class Experiment:
         What to begin from; nothing is drawn then.
     seed : int, default 0
         Of the initial weights and of the samples.
-    activation : {"erf", "linear", "relu", "tanh"}, default "erf"
-        Of both networks.
-    teacher_activation : {"erf", "linear", "relu", "tanh"}, optional
+    activation : str or Activation, default "erf"
+        Of both networks: a word, as ``--activation`` takes it, or a value.
+    teacher_activation : str or Activation, optional
         By default that of the student.
     eta, eta_strengths, eta_xi_out, eta_readout : float, default 3, 0, 0, 0
         Learning rates of the input modes, the strengths, the output modes and the second layer.
@@ -118,8 +120,8 @@ class Experiment:
     fresh_students: bool = False
     overlaps: "OrderParameters | None" = None
     seed: int = 0
-    activation: str = "erf"
-    teacher_activation: str | None = None
+    activation: str | Activation = "erf"
+    teacher_activation: str | Activation | None = None
     eta: float = 3.0
     eta_strengths: float = 0.0
     eta_xi_out: float = 0.0
@@ -152,6 +154,8 @@ class Experiment:
                 value = tuple(value)
             if each.name in CHOICES and value is not each.default:
                 value = checks.choice(each.name, checks.spelled(value, CHOICES[each.name]), CHOICES[each.name])
+            if each.name in ACTIVATIONS and value is not each.default:
+                value = word_or_value(value, each.name)
             object.__setattr__(self, each.name, value)
         if not isinstance(self.inputs, str):
             raise ParameterError("inputs must be words, such as 'rademacher' or 'images.npy'; got "
@@ -416,6 +420,9 @@ class Experiment:
         if self.overlaps is not None:
             values["overlaps"] = {each.name: getattr(self.overlaps, each.name).tolist()
                                   for each in fields(self.overlaps)}
+        for name in ACTIVATIONS:
+            if isinstance(values[name], Activation):
+                values[name] = values[name].to_dict()
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @classmethod
@@ -442,6 +449,8 @@ class Experiment:
             from onlinemode.state import OrderParameters
 
             saved = {**saved, "overlaps": OrderParameters(**saved["overlaps"])}
+        saved = saved | {name: Activation.from_dict(saved[name]) for name in ACTIVATIONS
+                         if isinstance(saved.get(name), dict)}
         return cls().replace(**{str(name): value for name, value in saved.items()})
 
 
@@ -463,7 +472,7 @@ def describe(values: dict[str, Any], sizes: "Weights | OrderParameters", without
         Names to leave out.
     """
     words = {"init": values["init"] + ":", "N": "no N" if values["N"] is None else f"N = {values['N']:,}",
-             **{name: f"{name} = {getattr(sizes, name)}" for name in "KMP"}, "activation": values["activation"]}
+             **{name: f"{name} = {getattr(sizes, name)}" for name in "KMP"}, "activation": str(values["activation"])}
     if values.get("teacher_activation") not in (None, values["activation"]):
         words["activation"] += f", of the teacher {values['teacher_activation']}"
     for symbol, name in (("η", "eta"), ("η_s", "eta_strengths"), ("η_A", "eta_xi_out"), ("η_v", "eta_readout"),

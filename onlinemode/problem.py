@@ -1,10 +1,11 @@
 """What is learned and how: the learning problem, without any size."""
 
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from onlinemode import checks
-from onlinemode.activations import ACTIVATIONS, NAMES, Activation
+from onlinemode.activations import Activation, activation_of, word_or_value
 from onlinemode.errors import ParameterError
 from onlinemode.inputs import Gaussian, Inputs, check_inputs
 from onlinemode.inputs import from_dict as inputs_from_dict
@@ -57,8 +58,9 @@ class Problem:
 
     Parameters
     ----------
-    activation : {"erf", "linear", "relu", "tanh"}, default "erf"
-        Of both networks, g; "erf" is erf(z/√2).  Capitals do not count.
+    activation : str or Activation, default "erf"
+        Of both networks, g: a word such as "erf", which is erf(z/√2), "relu", "he:3" or "poly:0,0,1", or an
+        :class:`Activation`; kept as its word where it has one.  Capitals do not count.
     noise : float, default 0
         Standard deviation σ of the Gaussian label noise (not its variance).
     weight_decay : float, default 0
@@ -69,36 +71,36 @@ class Problem:
         Which factors are trained, and how fast; by default none.
     inputs : Inputs, default Gaussian()
         What an input x is: one of the classes of ``onlinemode.inputs``.
-    teacher_activation : str, optional
-        Of the teacher, where it is not that of the student.  Averages of relu students are then taken over
-        quadrature nodes (docs/theory, section 2.5).
+    teacher_activation : str or Activation, optional
+        Of the teacher, where it is not that of the student; also one with jumps, such as "sign".
 
     Raises
     ------
     ParameterError
-        If a value is out of range or the activation is unknown.
+        If a value is out of range, the activation is unknown, or that of the student has jumps.
 
     Notes
     -----
     Symbols and the step of learning: docs/theory, sections 1.1 and 1.2.
     """
 
-    activation: str = "erf"
+    activation: str | Activation = "erf"
     noise: float = 0.0
     weight_decay: float = 0.0
     batch: int = 1
     rates: LearningRates = field(default_factory=LearningRates)
     inputs: Inputs = Gaussian()
-    teacher_activation: str | None = None
+    teacher_activation: str | Activation | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "activation", checks.spelled(self.activation, NAMES))
-        checks.choice("activation", self.activation, NAMES)
+        object.__setattr__(self, "activation", word_or_value(self.activation))
         if self.teacher_activation is not None:
-            object.__setattr__(self, "teacher_activation", checks.spelled(self.teacher_activation, NAMES))
-            checks.choice("teacher_activation", self.teacher_activation, NAMES)
-            if self.teacher_activation == self.activation:
-                object.__setattr__(self, "teacher_activation", None)
+            other = word_or_value(self.teacher_activation, "teacher_activation")
+            object.__setattr__(self, "teacher_activation", None if other == self.activation else other)
+        if not self.activations[0].continuous:
+            raise ParameterError(f"a student cannot learn with {self.activation}, which has jumps, by the gradient of "
+                                 "its error: give it to the teacher alone (teacher_activation), and the student "
+                                 "another one, such as erf")
         object.__setattr__(self, "noise", checks.number("noise", self.noise, 0.0))
         object.__setattr__(self, "weight_decay", checks.number("weight_decay", self.weight_decay, 0.0))
         object.__setattr__(self, "batch", checks.integer("batch", self.batch, 1, MAX_BATCH))
@@ -114,14 +116,19 @@ class Problem:
 
     @property
     def activations(self) -> tuple[Activation, Activation]:
-        """The entries of :data:`onlinemode.activations.ACTIVATIONS` of student and teacher."""
-        return ACTIVATIONS[self.activation], ACTIVATIONS[self.teacher_activation or self.activation]
+        """Those of student and teacher, as values."""
+        return self._values
+
+    @cached_property
+    def _values(self):
+        student = activation_of(self.activation)
+        return student, student if self.teacher_activation is None else activation_of(self.teacher_activation)
 
     @property
     def activation_words(self) -> str:
         """The activation, and that of the teacher where it is another one."""
         other = self.teacher_activation
-        return self.activation if other is None else f"{self.activation}, of the teacher {other}"
+        return str(self.activation) if other is None else f"{self.activation}, of the teacher {other}"
 
     def rule(self, N: int) -> "Rule":
         """What the kernels need to know of this problem.
@@ -136,10 +143,10 @@ class Problem:
         Rule
             A record of ``onlinemode.kernels.rule.step``.
         """
-        from onlinemode.kernels.rule.activations import activation_named
+        from onlinemode.kernels.rule.activations import activation_data
         from onlinemode.kernels.rule.step import Rates, Rule
 
-        student, teacher = (activation_named(each.name) for each in self.activations)
+        student, teacher = map(activation_data, self.activations)
         return Rule(student, teacher, Rates(**asdict(self.rates)), self.noise, self.weight_decay, self.batch, float(N))
 
     def to_dict(self) -> dict[str, Any]:
@@ -151,6 +158,9 @@ class Problem:
             By the names of the parameters.
         """
         values = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name in ("activation", "teacher_activation"):
+            if isinstance(values[name], Activation):
+                values[name] = values[name].to_dict()
         return {**{name: value for name, value in values.items() if value is not None}, "rates": asdict(self.rates),
                 "inputs": self.inputs.to_dict()}
 
@@ -169,4 +179,6 @@ class Problem:
             Equal to the one that was saved.
         """
         inputs = inputs_from_dict(saved.get("inputs", {"kind": "gaussian"}))
-        return cls(**{**saved, "rates": LearningRates(**saved["rates"]), "inputs": inputs})
+        made = {name: Activation.from_dict(saved[name]) for name in ("activation", "teacher_activation")
+                if isinstance(saved.get(name), dict)}
+        return cls(**{**saved, **made, "rates": LearningRates(**saved["rates"]), "inputs": inputs})

@@ -15,8 +15,8 @@ _KINDS = {
     "steps_before": records.or_nothing(records.list_of(records.whole)), "seconds_compile": records.number,
     "seconds_run": records.number, "seconds_device": _NUMBER, "call": records.record, "start": records.record,
     "versions": records.record, "date": records.text, "method": _TEXT, "rtol": _NUMBER, "atol": _NUMBER,
-    "evaluations": _WHOLE, "averages": _TEXT, "nodes": _WHOLE, "node_seed": _WHOLE, "quadrature_error": _NUMBER,
-    "test_samples": _WHOLE, "device_name": _TEXT,
+    "evaluations": _WHOLE, "averages": _TEXT, "activation_error": _NUMBER, "nodes": _WHOLE, "node_seed": _WHOLE,
+    "quadrature_error": _NUMBER, "test_samples": _WHOLE, "device_name": _TEXT,
     "launch": records.or_nothing(records.record)}
 
 
@@ -61,7 +61,10 @@ class RunInfo:
     evaluations : int, optional
         Of the right-hand side of ode.
     averages : str, optional
-        How those of ode were taken: "erf", "linear", "relu", "sums of erfs", "linear student" or "nodes".
+        How those of ode were taken: "erf", "linear", "relu", "sums of erfs", "linear student", "kinked units",
+        "polynomials" or "nodes".
+    activation_error : float, optional
+        The largest difference of the sums of erfs from the activations that they stand for.
     nodes, node_seed : int, optional
         Quadrature nodes of ode, and their seed.
     quadrature_error : float, optional
@@ -95,6 +98,7 @@ class RunInfo:
     atol: float | None = None
     evaluations: int | None = None
     averages: str | None = None
+    activation_error: float | None = None
     nodes: int | None = None
     node_seed: int | None = None
     quadrature_error: float | None = None

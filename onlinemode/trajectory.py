@@ -559,11 +559,11 @@ class Trajectory(Described):
         """Numbers and names that made the run, as columns of a table."""
         problem, rates = self.problem, self.problem.rates
         other = problem.teacher_activation
-        return {"engine": self.info.engine, "N": self.N, "seed": self.info.seed, "activation": problem.activation,
+        return {"engine": self.info.engine, "N": self.N, "seed": self.info.seed, "activation": str(problem.activation),
                 "noise": problem.noise, "weight_decay": problem.weight_decay, "batch": problem.batch,
                 "eta": rates.xi_in, "eta_strengths": rates.strengths, "eta_xi_out": rates.xi_out,
                 "eta_readout": rates.readout, "inputs": repr(problem.inputs),
-                **({} if other is None else {"teacher_activation": other})}
+                **({} if other is None else {"teacher_activation": str(other)})}
 
 
 def _first_to_last(values):

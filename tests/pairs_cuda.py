@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from onlinemode.activations import activation_of
 from onlinemode.kernels.cuda import micro as micro_cuda
 from onlinemode.kernels.cuda import plan as plan_cuda
 from onlinemode.kernels.cuda.device import SIMULATED
 from onlinemode.kernels.micro import sgd
 from onlinemode.kernels.random.philox import Key
-from onlinemode.kernels.rule.activations import activation_named
+from onlinemode.kernels.rule.activations import activation_data
 from onlinemode.kernels.rule.step import Factors, Rates, Rule
 
 SEED = np.uint64(987654321)
@@ -17,7 +18,7 @@ SMALL = {"samples": 4, "coordinates": 8, "threads": 4, "blocks": 2}  # what the 
 
 
 def rule_of(rates, kappa, sigma, activation, N, batch):
-    return Rule(activation_named(activation), activation_named(activation), rates, sigma, kappa, batch, float(N))
+    return Rule(*[activation_data(activation_of(activation))] * 2, rates, sigma, kappa, batch, float(N))
 
 
 class Pair:

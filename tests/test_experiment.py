@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import onlinemode as om
-from onlinemode import activations, engines, initial
+from onlinemode import engines, initial
 from onlinemode.cli.options import ODE, OPTIONS, PROBLEM, SIMULATION, START
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.experiment import CHOICES, Experiment
@@ -18,7 +18,7 @@ OVERLAPS = om.initial.from_overlaps([[0.3, 0.0], [0.0, 0.2]], [[0.1], [0.0]], [[
 
 
 def test_names_are_those_of_the_library_and_of_the_command_line():
-    assert CHOICES["engine"] == engines.ENGINES and CHOICES["activation"] == activations.NAMES
+    assert CHOICES["engine"] == engines.ENGINES
     assert CHOICES["readout"] == initial.READOUTS and CHOICES["keep"] == parts.KEEP
     assert CHOICES["device"] == engines.base.DEVICES and "DOP853" in CHOICES["method"]
     fields = set(vars(Experiment())) - {"overlaps"}

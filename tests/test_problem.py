@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import onlinemode as om
-from onlinemode.activations import NAMES as ACTIVATIONS
+from onlinemode.activations import STUDENTS as ACTIVATIONS
+from onlinemode.activations import WORDS
 from onlinemode.errors import OnlineModeError, ParameterError
 
 
@@ -21,8 +22,9 @@ def test_bad_learning_rate(name, value, shown):
 
 
 @pytest.mark.parametrize("options, message", [
-    ({"activation": "sigmoid"}, "activation must be one of erf, linear, relu, tanh; got 'sigmoid'"),
-    ({"activation": None}, "activation must be one of erf, linear, relu, tanh; got None"),
+    ({"activation": None}, f"activation must be one of {', '.join(WORDS)}, or an onlinemode.Activation; got None"),
+    ({"teacher_activation": 3},
+     f"teacher_activation must be one of {', '.join(WORDS)}, or an onlinemode.Activation; got 3"),
     ({"noise": -0.1}, "noise must be a finite number ≥ 0; got -0.1"),
     ({"noise": math.nan}, "noise must be a finite number ≥ 0; got nan"),
     ({"weight_decay": -2}, "weight_decay must be a finite number ≥ 0; got -2"),

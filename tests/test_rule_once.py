@@ -20,8 +20,8 @@ LEARNING = {
                       ("strengths", "xi_out", "readout")),
     "decay": ("return rule.weight_decay", "return 2.0 * rule.weight_decay", ("G", "S")),
 }
-LABEL = {"along the input": ("return small.factors.teacher_readout[m] * value",
-                             "return 2.0 * small.factors.teacher_readout[m] * value", ("G", "S"))}
+LABEL = {"along the input": ("return small.factors.teacher_readout[m]", "return 2.0 * small.factors.teacher_readout[m]",
+                             ("G", "S"))}
 
 
 def with_faults(faults, folder):

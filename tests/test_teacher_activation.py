@@ -1,19 +1,19 @@
 """A student and a teacher with different activations, in every engine."""
 
-import math
-
 import numpy as np
 import pytest
+from activation_formulas import FORMULAS
 
 import onlinemode as om
 from onlinemode.errors import ParameterError
 from onlinemode.theory.meanfield import MeanFieldDrift, generalization_error
 
-FUNCTIONS = {"erf": (lambda z: np.vectorize(math.erf)(z / math.sqrt(2.0)),
-                     lambda z: math.sqrt(2.0 / math.pi) * np.exp(-z**2 / 2.0)),
-             "linear": (lambda z: z, np.ones_like), "tanh": (np.tanh, lambda z: 1.0 - np.tanh(z) ** 2),
-             "relu": (lambda z: np.maximum(z, 0.0), lambda z: (z > 0.0).astype(float))}
-PAIRS = [("erf", "tanh"), ("tanh", "relu"), ("relu", "erf"), ("linear", "erf"), ("erf", "linear"), ("linear", "relu")]
+PAIRS = [("erf", "tanh"), ("tanh", "relu"), ("relu", "erf"), ("linear", "erf"), ("erf", "linear"), ("linear", "relu"),
+         ("he:2", "he:3"), ("poly:0.1,1,0.2,-0.1", "linear"), ("erf:0.5", "sign"), ("sigmoid", "erf:0.5"),
+         ("tanh", "he:2"), ("leaky:0.2", "relu"), ("relu", "linear"), ("linear", "poly:0.1,1,0.2,-0.1"),
+         ("linear", "sigmoid"),
+         ("sigmoid", "poly:0.1,1,0.2,-0.1"), ("erfs:0.6,0.5,0.4,2", "leaky:0.2"), ("relu", "sign"), ("he:2", "tanh")]
+OVER_NODES = [("relu", "erf"), ("relu", "sign"), ("he:2", "tanh")]
 RATES = om.LearningRates(xi_in=0.8, strengths=0.3, xi_out=0.2, readout=0.1)
 
 
@@ -27,13 +27,13 @@ def samples_of(o, count, seed):
 
 @pytest.mark.parametrize("student, teacher", PAIRS)
 def test_drift_and_error_against_samples(random_overlaps, student, teacher):
-    """A million samples; within 5 standard errors, and over nodes the quadrature's 0.5 %: 1e-5 false alarms a case."""
-    slack = 5e-3 if student == "relu" else 0.0
+    """A million samples; within 5 standard errors, and over nodes the quadrature's 2 %: 1e-5 false alarms a case."""
+    slack = 2e-2 if (student, teacher) in OVER_NODES else 0.0
     o = random_overlaps(3, 2, 2, seed=4)
     u, nu = samples_of(o, 1_000_000, 3)
     field = (u * o.strengths) @ o.xi_out.T
-    g, slope = FUNCTIONS[student]
-    error = g(field) @ o.readout - FUNCTIONS[teacher][0](nu) @ o.teacher_readout
+    g, slope = FORMULAS[student]
+    error = g(field) @ o.readout - FORMULAS[teacher][0](nu) @ o.teacher_readout
     problem = om.Problem(student, teacher_activation=teacher, rates=RATES)
     drift = MeanFieldDrift(problem, o)
     found = drift.at_start()
@@ -74,7 +74,7 @@ def test_names_and_files(tmp_path):
     assert om.Problem("erf", teacher_activation="erf") == om.Problem("erf")
     assert "teacher_activation" not in om.Problem("erf").to_dict()
     assert om.Problem.from_dict(problem.to_dict()) == problem
-    with pytest.raises(ParameterError, match="teacher_activation must be one of erf, linear, relu, tanh; got 'gelu'"):
+    with pytest.raises(ParameterError, match="'gelu' is no activation: it must be one of erf, linear, relu, tanh"):
         om.Problem(teacher_activation="gelu")
     run = om.simulate(om.Problem("erf", teacher_activation="tanh", rates=RATES), om.initial.committee(20, K=2), 1.0,
                       "chain", save_at=4)

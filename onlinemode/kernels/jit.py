@@ -2,8 +2,8 @@
 
 Numba's own cache looks at the modification time of the file that holds a function; it does not
 notice an edit in another file that the function calls.  So the package keeps its machine code in
-a folder of its own whose name is a hash of all kernel sources, with the formulas of the activations,
-and of the versions of what compiles them: after any edit, pull or upgrade the folder is a new one.
+a folder of its own whose name is a hash of all kernel sources and of the versions of what compiles
+them: after any edit, pull or upgrade the folder is a new one.
 Nothing outside this package is affected.
 
 An entry of the cache that cannot be read is as good as none: the function is compiled anew and the
@@ -33,7 +33,7 @@ _KERNELS = Path(__file__).parent
 
 def _sources():
     """All files from which machine code is made."""
-    return [_KERNELS.parent / "activations.py", *sorted(_KERNELS.rglob("*.py"))]
+    return sorted(_KERNELS.rglob("*.py"))
 
 
 def source_hash():

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,12 @@ from onlinemode import checks
 from onlinemode.array_files import check_is_text
 from onlinemode.checks import one_line
 from onlinemode.errors import FileError, ParameterError
+from onlinemode.experiment import ACTIVATIONS
 from onlinemode.storage import cannot_read
 
 MOST_POINTS = 10**8
 CSV = "csv"  # the key of ``over`` whose value is a file of points
+_AFTER_AN_ACTIVATION = re.compile(r",(?=\s*[A-Za-z])")  # "poly:0,0,1,relu" are two
 EXAMPLE = "{'eta': [1, 2, 5], 'N': '1e2:1e6:5:log', ('K', 'M'): [(2, 2), (3, 2)]}"
 DIMENSIONS = {"alpha": "last_alpha"}  # alpha itself is the dimension of the saved times
 
@@ -207,6 +210,8 @@ def _sequence(name, values, kind):
     """The values of one name; words are read."""
     if isinstance(values, str):
         is_range = kind is not str and _is_range(values)
+        if name in ACTIVATIONS:
+            return [part.strip() for part in _AFTER_AN_ACTIVATION.split(values)]
         return _range(name, values, kind) if is_range else [part.strip() for part in values.split(",")]
     if (length := _length(values)) > MOST_POINTS:
         raise ParameterError(f"a sweep has at most {MOST_POINTS:,} points; got {length:,} for {name}")

@@ -3,28 +3,97 @@
 Light: the options of engines ask it for tolerances.
 """
 
+from functools import lru_cache
+from typing import NamedTuple
+
+from onlinemode.activations import ERF, LEAKY, LINEAR, RELU, SIGMOID, SIGN, activation_of
 from onlinemode.errors import EngineError
 
-ERF, LINEAR, RELU, NODES = "erf", "linear", "relu", "nodes"  # methods, each with its drift in kernels/averages/drift.py
-ERF_SUMS, LINEAR_STUDENT = "sums of erfs", "linear student"
+# methods, each with its drift in kernels/averages/drift.py; some have the name of the one activation that they are for
+ERF_SUMS, LINEAR_STUDENT, POLYNOMIALS, KINKED, NODES = ("sums of erfs", "linear student", "polynomials", "kinked units",
+                                                        "nodes")
 CLOSED = "closed"
 CHOICES = (CLOSED, NODES)  # of a user
 
-# g(z) = Σ_r c_r erf(b_r z/√2): c and b.  tanh so that the larger of its error and 0.3 times that of its slope is least.
-SUMS = {
-    "erf": ((1.0,), (1.0,)),
-    "tanh": ((0.005445158246447, 0.0713227635197, 0.2369850757052, 0.3491992403388, 0.2548005168784, 0.07681304123059,
-              0.00543416681781),
-             (0.5196538400825, 0.692037408623, 0.9116479804662, 1.196314060068, 1.559963835865, 2.024059833551,
-              2.645052223705)),
-}
+# so that the larger of the error and 0.3 times that of the slope is least
+_TANH = ((0.005445158246447, 0.0713227635197, 0.2369850757052, 0.3491992403388, 0.2548005168784, 0.07681304123059,
+          0.00543416681781),
+         (0.5196538400825, 0.692037408623, 0.9116479804662, 1.196314060068, 1.559963835865, 2.024059833551,
+          2.645052223705))
 TANH_ERROR, TANH_SLOPE_ERROR = 3.8e-8, 1.3e-7
-OTHERS = ("linear", "relu")  # whose averages with one or two fields are known, too
+MOST_ERROR = 1e-6  # of a sum of erfs that is fitted to a table, and a third of that of its slope
 
 
-def is_known(activation):
-    """Whether averages of one and of two units have a closed form."""
-    return activation in SUMS or activation in OTHERS
+class Sum(NamedTuple):
+    """A sum of erfs, g(z) = offset + Σ_r c_r erf(z/√(2τ_r))."""
+
+    coefficients: tuple  # c
+    widths: tuple  # τ, squared widths; 0 is that of the sign
+    offset: float = 0.0
+    error: float = 0.0  # the largest difference from the activation
+    slope_error: float = 0.0
+
+
+@lru_cache(maxsize=256)
+def sum_of(activation):
+    """The sum of erfs that an activation, or that of a word, is; None where it is none."""
+    activation = activation_of(activation)
+    numbers = activation.numbers
+    if activation.kind == ERF:
+        return Sum((1.0,), (numbers[0] ** -2.0 if numbers else 1.0,))
+    if activation.kind == "erfs":
+        return Sum(numbers[::2], tuple(gain**-2.0 for gain in numbers[1::2]))
+    if activation.kind == SIGN:
+        return Sum((1.0,), (0.0,))
+    if activation.kind == "tanh":
+        return Sum(_TANH[0], tuple(gain**-2.0 for gain in _TANH[1]), 0.0, TANH_ERROR, TANH_SLOPE_ERROR)
+    if activation.kind == SIGMOID:  # 1/2 + tanh(z/2)/2
+        return Sum(tuple(0.5 * each for each in _TANH[0]), tuple(4.0 * gain**-2.0 for gain in _TANH[1]), 0.5,
+                   0.5 * TANH_ERROR, 0.25 * TANH_SLOPE_ERROR)
+    return _fitted(activation) if activation.table is not None else None
+
+
+def _fitted(activation):
+    """Of a table that is odd and smooth, and constant far from 0."""
+    table = activation.table
+    if not (table.odd and table.smooth and all(abs(each) < 1e-12 for tail in table.pieces[-2:] for each in tail[1:])):
+        return None
+    from onlinemode.theory.erf_fit import fit_erfs
+
+    found = fit_erfs(activation, activation.slope)
+    if max(found.error, found.slope_error / 3.0) > MOST_ERROR:
+        return None
+    return Sum(tuple(found.coefficients), tuple(gain**-2.0 for gain in found.gains), 0.0, found.error,
+               found.slope_error)
+
+
+def sum_error(problem, method):
+    """The largest difference of the sums of erfs from the activations; None where there are none, or they are exact."""
+    sums = [sum_of(each) for each in problem.activations] if method in (ERF_SUMS, LINEAR_STUDENT) else []
+    return max((each.error for each in sums if each is not None), default=0.0) or None
+
+
+def is_kinked(activation):
+    """Whether it is linear on each side of 0: linear, relu or leaky."""
+    return activation.kind in (LINEAR, RELU, LEAKY)
+
+
+def slope_below(activation):
+    """The slope below 0 of a unit that is linear on each side of it, and z above."""
+    return {LINEAR: 1.0, RELU: 0.0}.get(activation.kind, activation.numbers[0] if activation.numbers else 0.0)
+
+
+def is_known(*activations):
+    """Whether averages of one and of two units, of student and teacher, have a closed form."""
+    student, teacher = activations[0], activations[-1]
+    if is_kinked(student) and is_kinked(teacher):
+        return True
+    if student.coefficients is not None and teacher.coefficients is not None:
+        return True
+    one, other = (sum_of(each) is not None for each in (student, teacher))
+    linear = student.linear or teacher.linear
+    known = [is_kinked(each) or each.coefficients is not None for each in (student, teacher)]
+    return (one and other) or (one and known[1]) or (other and known[0]) or (linear and all(known))
 
 
 def method_of(problem, averages=None):
@@ -46,7 +115,7 @@ def method_of(problem, averages=None):
     EngineError
         If a closed form is asked for where there is none.
     """
-    method = NODES if averages == NODES else _best_method(*(each.name for each in problem.activations))
+    method = NODES if averages == NODES else _best_method(*problem.activations)
     if method == NODES and averages == CLOSED:
         raise EngineError(f"no closed form is known for averages of {problem.activation_words}: leave averages out, "
                           "or give averages = 'nodes'")
@@ -54,11 +123,15 @@ def method_of(problem, averages=None):
 
 
 def _best_method(student, teacher):
-    if student == teacher and student in (ERF, LINEAR, RELU):
-        return student
-    if student in SUMS and is_known(teacher):
-        return ERF_SUMS
-    return LINEAR_STUDENT if student == LINEAR and is_known(teacher) else NODES
+    if student == teacher and student.word in (ERF, LINEAR, RELU):
+        return student.word
+    if sum_of(student) is not None:
+        return ERF_SUMS if is_known(student, teacher) else NODES
+    if student.linear:
+        return LINEAR_STUDENT if is_known(student, teacher) else NODES
+    if is_kinked(student) and is_kinked(teacher):
+        return KINKED
+    return POLYNOMIALS if student.coefficients is not None and teacher.coefficients is not None else NODES
 
 
 def is_closed(problem, averages=None):
@@ -72,9 +145,15 @@ def units_of(activation):
 
     from onlinemode.kernels.averages import units
 
-    coefficients, factors = SUMS.get(activation, ((), ()))
-    kind = {LINEAR: units.LINEAR, RELU: units.RELU}.get(activation, units.ERF_SUM)
-    return units.Units(kind, np.array(coefficients, float), np.array(factors, float) ** -2.0)
+    activation, nothing = activation_of(activation), np.empty(0)
+    terms = sum_of(activation)
+    if terms is not None:
+        return units.Units(units.ERF_SUM, np.array(terms.coefficients), np.array(terms.widths), terms.offset, 0.0)
+    if activation.linear:
+        return units.Units(units.LINEAR, nothing, nothing, 0.0, 0.0)
+    if is_kinked(activation):
+        return units.Units(units.RELU, nothing, nothing, 0.0, slope_below(activation))
+    return units.Units(units.POLYNOMIAL, np.array(activation.coefficients), nothing, 0.0, 0.0)
 
 
 def terms_of(student, teacher, K, M):
@@ -84,9 +163,10 @@ def terms_of(student, teacher, K, M):
     from onlinemode.kernels.averages.erf_sums import Terms
 
     one, other = units_of(student), units_of(teacher)
-    counts = [(one, K), (other, M)] if teacher in SUMS else [(one, K)]
+    both = sum_of(teacher) is not None
+    counts = [(one, K), (other, M)] if both else [(one, K)]
     size = np.concatenate([np.full(count, each.width.size) for each, count in counts])
     return Terms(np.repeat(np.arange(len(size)), size),
                  np.concatenate([np.tile(each.coefficient, count) for each, count in counts]),
                  np.concatenate([np.tile(each.width, count) for each, count in counts]),
-                 other, 0 if teacher in SUMS else M)
+                 other, 0 if both else M, one.offset)

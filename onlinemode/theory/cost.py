@@ -23,11 +23,14 @@ def drift_seconds(problem, K, M, P, nodes, averages=None):
     if method == averaging.ERF:
         seconds += 2.3e-9 * (K * n) ** 2
     elif method == averaging.ERF_SUMS:
-        of_student, of_teacher = (len(averaging.SUMS.get(each.name, ((), ()))[0]) for each in problem.activations)
+        of_student, of_teacher = (len((averaging.sum_of(each) or ((),))[0]) for each in problem.activations)
         terms = K * of_student
         seconds += 0.7e-9 * (terms * (terms + M * of_teacher)) ** 2
         seconds += 0.0 if of_teacher else 3e-9 * terms**2 * M * (terms + M)
-    elif method == averaging.RELU:
+    elif method == averaging.POLYNOMIALS:
+        student, teacher = (len(each.coefficients) - 1 for each in problem.activations)
+        seconds += 2e-10 * K**2 * n * student**2 * (max(student, teacher) + 1) * (n + student**2)
+    elif method in (averaging.RELU, averaging.KINKED):
         seconds += 1e-8 * (K * n) ** 2 + 2.5e-6 * sum(comb(K, k) * comb(M, 4 - k) for k in (2, 3, 4))
     elif method == averaging.NODES:
         seconds += 1e-9 * nodes * ((M + P) * (M + P) + K * (2 * P + M + K) + 20 * n)

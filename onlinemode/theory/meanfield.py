@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks
-from onlinemode.activations import NAMES
+from onlinemode.activations import Activation, activation_of
 from onlinemode.blocks import StateLayout
 from onlinemode.errors import ShapeError
 from onlinemode.theory import averaging
@@ -57,6 +57,8 @@ class MeanFieldDrift:
     def __init__(self, problem, overlaps, nodes=DEFAULT_NODES, node_seed=NODE_SEED, averages=None):
         from onlinemode.kernels.averages import drift
         from onlinemode.kernels.averages.fields import Teacher
+        from onlinemode.kernels.averages.leaky import Slopes
+        from onlinemode.kernels.averages.polynomials import polynomials_of
         from onlinemode.kernels.jit import prepared
 
         rates = problem.rates
@@ -70,17 +72,23 @@ class MeanFieldDrift:
         self.active = np.flatnonzero(moves)
         self._teacher_overlaps = overlaps.T
         self._error = np.empty(1)
-        names = [each.name for each in problem.activations]
         self.method = method = averaging.method_of(problem, averages)
         teacher, aid = Teacher(np.array(overlaps.T), None, None), None
         if method == averaging.NODES:
             teacher = teacher_of(overlaps.T)
             aid = normal_nodes(teacher.factor.shape[1] + overlaps.P, nodes, node_seed)
         elif method == averaging.ERF_SUMS:
-            aid = averaging.terms_of(*names, overlaps.K, overlaps.M)
+            aid = averaging.terms_of(*problem.activations, overlaps.K, overlaps.M)
         elif method == averaging.LINEAR_STUDENT:
-            aid = averaging.units_of(names[1])
-        self._system = drift.System(problem.rule(1), (overlaps.K, overlaps.M, overlaps.P), teacher,
+            aid = averaging.units_of(problem.activations[1])
+        elif method == averaging.KINKED:
+            aid = Slopes(*map(averaging.slope_below, problem.activations))
+        elif method == averaging.POLYNOMIALS:
+            aid = polynomials_of(*(each.coefficients for each in problem.activations))
+        rule = problem.rule(1)
+        if method != averaging.NODES:  # each array takes time to hand over
+            rule = rule._replace(activation=None, teacher_activation=None)
+        self._system = drift.System(rule, (overlaps.K, overlaps.M, overlaps.P), teacher,
                                     np.array(overlaps.teacher_readout), aid, self.full.copy(), self.active,
                                     self._error)
         self._kernel = prepared(drift.DRIFTS[method], self.full, self._system)
@@ -127,17 +135,17 @@ class MeanFieldDrift:
         return self.layout.unpack(derivative)
 
 
-def generalization_error(activation: str, G: ArrayLike, S: ArrayLike, T: ArrayLike, strengths: ArrayLike,
+def generalization_error(activation: str | Activation, G: ArrayLike, S: ArrayLike, T: ArrayLike, strengths: ArrayLike,
                          xi_out: ArrayLike, readout: ArrayLike, teacher_readout: ArrayLike,
-                         teacher_activation: str | None = None) -> NDArray[np.float64]:
+                         teacher_activation: str | Activation | None = None) -> NDArray[np.float64]:
     """Generalization error ε_g = ½ E[(f − y)²] without label noise, for a row of states.
 
     docs/theory, sections 2.3 to 2.5 and 6.1.
 
     Parameters
     ----------
-    activation : str
-        A name of :data:`onlinemode.activations.ACTIVATIONS`.
+    activation : str or Activation
+        As :class:`onlinemode.Problem` takes it.
     G : array (..., P, P)
         Overlaps of the input modes.
     S : array (..., P, M)
@@ -152,7 +160,7 @@ def generalization_error(activation: str, G: ArrayLike, S: ArrayLike, T: ArrayLi
         Second layer of the student.
     teacher_readout : array (M,)
         Second layer of the teacher.
-    teacher_activation : str, optional
+    teacher_activation : str or Activation, optional
         By default that of the student.
 
     Returns
@@ -188,10 +196,10 @@ def _check_shapes(arrays):
 
 def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readout, teacher_activation=None):
     """ε_g as :func:`generalization_error`, but smooth: negative for overlaps that no vectors have, to differentiate."""
-    checks.choice("activation", activation, NAMES)
-    teacher_activation = activation if teacher_activation is None else teacher_activation
-    checks.choice("teacher_activation", teacher_activation, NAMES)
-    if not (averaging.is_known(activation) and averaging.is_known(teacher_activation)):
+    activation = activation_of(activation)
+    teacher_activation = activation if teacher_activation is None else activation_of(teacher_activation,
+                                                                                     "teacher_activation")
+    if not averaging.is_known(activation, teacher_activation):
         return _error_over_nodes((activation, teacher_activation), G, S, T, (strengths, xi_out, readout,
                                                                              teacher_readout))
     with np.errstate(all="ignore"):  # of states beyond all bounds
@@ -206,7 +214,7 @@ def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readou
 
 def _error_over_nodes(activations, G, S, T, factors):
     from onlinemode.kernels.averages.nodes import errors_of_states
-    from onlinemode.kernels.rule.activations import activation_named
+    from onlinemode.kernels.rule.activations import activation_data
     from onlinemode.kernels.rule.step import Factors, evaluation_rule
 
     strengths, xi_out, readout, teacher_readout = factors
@@ -216,6 +224,6 @@ def _error_over_nodes(activations, G, S, T, factors):
     states = (rows(G, P, P), rows(S, P, M), Factors(rows(strengths, P), rows(xi_out, K, P), rows(readout, K),
                                                     np.array(teacher_readout)))
     out = np.empty(len(states[0]))
-    rule = evaluation_rule(*map(activation_named, activations))
+    rule = evaluation_rule(*map(activation_data, activations))
     errors_of_states(rule, states, teacher, normal_nodes(teacher.factor.shape[1] + P, ERROR_NODES), out)
     return out.reshape(lead)

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from onlinemode.theory.averaging import LINEAR, SUMS
+from onlinemode.activations import activation_of
+from onlinemode.theory.averaging import is_kinked, slope_below, sum_of
+from onlinemode.theory.polynomials import polynomial_erf_moment, polynomial_mean, polynomial_moment
 
 
 def second_moments(student, teacher, Z, K):
@@ -10,8 +12,8 @@ def second_moments(student, teacher, Z, K):
 
     Parameters
     ----------
-    student, teacher : str
-        Activations of which :func:`onlinemode.theory.averaging.is_known`.
+    student, teacher : Activation or str
+        Of which :func:`onlinemode.theory.averaging.is_known`.
     Z : array (..., n, n)
         Covariance of the fields, of the K student units first.
     K : int
@@ -20,6 +22,7 @@ def second_moments(student, teacher, Z, K):
     -------
     array (..., n, n)
     """
+    student, teacher = activation_of(student), activation_of(teacher)
     diagonal = np.diagonal(Z, axis1=-2, axis2=-1)
     a, b = diagonal[..., :, None], diagonal[..., None, :]
     if student == teacher:
@@ -33,21 +36,37 @@ def second_moments(student, teacher, Z, K):
 
 def _pair(one, other, a, b, c):
     """E[g(h) g'(h')] of two activations, for fields of variances a and b and covariance c."""
-    if one not in SUMS and other in SUMS:
+    terms, others = sum_of(one), sum_of(other)
+    if terms is None and others is not None:
         return _pair(other, one, b, a, c)
-    if one in SUMS and other in SUMS:
-        return sum(one_part * other_part * _erf_moment(one_factor**-2.0, other_factor**-2.0, a, b, c)
-                   for one_part, one_factor in zip(*SUMS[one]) for other_part, other_factor in zip(*SUMS[other]))
-    if one in SUMS:
-        return c * _mean_slope(other) * sum(part * np.sqrt(2.0 / np.pi / (factor**-2.0 + a))
-                                            for part, factor in zip(*SUMS[one]))
-    if one == other:
-        return c if one == LINEAR else _relu_moment(a, b, c)
-    return c * _mean_slope(one) * _mean_slope(other)  # of linear and relu
+    if terms is not None and others is not None:
+        return terms.offset * others.offset + sum(
+            part * other_part * _erf_moment(width, other_width, a, b, c)
+            for part, width in zip(terms.coefficients, terms.widths)
+            for other_part, other_width in zip(others.coefficients, others.widths))
+    if terms is not None:
+        return terms.offset * _mean(other, b) + sum(part * _with_erf(other, width, a, b, c)
+                                                    for part, width in zip(terms.coefficients, terms.widths))
+    if one.coefficients is not None and other.coefficients is not None:
+        return c if one.linear and other.linear else polynomial_moment(one.coefficients, other.coefficients, a, b, c)
+    if is_kinked(one) and is_kinked(other):
+        return _kinked_moment(a, b, c, slope_below(one), slope_below(other))
+    raise AssertionError(f"no moment of {one} and {other}")  # is_known says so
 
 
-def _mean_slope(activation):
-    return 1.0 if activation == LINEAR else 0.5
+def _mean(activation, a):
+    """E[g(h)]."""
+    if activation.coefficients is not None:
+        return polynomial_mean(activation.coefficients, a)
+    return (1.0 - slope_below(activation)) * np.sqrt(a / (2.0 * np.pi))
+
+
+def _with_erf(activation, width, a, b, c):
+    """E[erf(h/√(2τ)) g(h')]."""
+    if activation.coefficients is not None and not activation.linear:
+        return polynomial_erf_moment(activation.coefficients, width, a, b, c)
+    spread = np.where(width + a > 0.0, width + a, np.inf)
+    return 0.5 * (1.0 + slope_below(activation)) * c * np.sqrt(2.0 / np.pi / spread)
 
 
 def _erf_moment(width, other_width, a, b, c):
@@ -56,8 +75,10 @@ def _erf_moment(width, other_width, a, b, c):
     return 2.0 / np.pi * np.arctan2(c, np.sqrt(np.maximum(square, 0.0)))
 
 
-def _relu_moment(a, b, c):
+def _kinked_moment(a, b, c, below, other_below):
+    """Of two units that are z above 0 and have these slopes below it."""
     product = np.sqrt(a * b)
     cosine = np.where(product > 0.0, np.clip(c / product, -1.0, 1.0), 0.0)
-    moments = product / (2.0 * np.pi) * (np.sqrt(1.0 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine)
+    of_relu = product / (2.0 * np.pi) * (np.sqrt(1.0 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine)
+    moments = (1.0 - below) * (1.0 - other_below) * of_relu + 0.5 * (below + other_below) * c
     return np.where(np.isnan(c), np.nan, moments)

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from scipy import special
 
+from onlinemode.activations import activation_of
 from onlinemode.kernels.rule.activations import values_and_slopes
 
 PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459")
+
+ERF = activation_of("erf")
 
 
 def exact(z):
@@ -27,7 +30,7 @@ def exact(z):
 
 def errors(z):
     """Of the value in units in its last place, of the slope relative to it."""
-    values, slopes = values_and_slopes("erf", z)
+    values, slopes = values_and_slopes(ERF, z)
     references = [exact(x) for x in z]
     value_errors = [float(Decimal(float(got)) - value) for got, (value, _) in zip(values, references)]
     slope_errors = [float(Decimal(float(got)) / slope - 1) for got, (_, slope) in zip(slopes, references)]
@@ -46,7 +49,7 @@ def test_erf_and_its_slope(z):
 
 def test_erf_of_large_and_special_numbers():
     z = np.array([0.0, -0.0, 5e-324, 1e-310, 9.0, -40.0, 37.6, 38.0, 1e200, np.inf, -np.inf, np.nan])
-    values, slopes = values_and_slopes("erf", z)
+    values, slopes = values_and_slopes(ERF, z)
     assert np.array_equal(np.signbit(values[:2]), [False, True])
     assert np.array_equal(values[:2], [0.0, 0.0])
     assert np.allclose(values[2:4], np.sqrt(2.0 / np.pi) * z[2:4], rtol=1e-13, atol=5e-324)
@@ -60,10 +63,10 @@ def test_erf_of_large_and_special_numbers():
 def test_erf_has_the_same_bits_alone_and_in_a_vector():
     """Student and teacher go through different loops; equal fields must cancel exactly."""
     z = np.random.default_rng(2).normal(scale=2.0, size=1003)
-    together = np.stack(values_and_slopes("erf", z))
-    alone = np.concatenate([np.stack(values_and_slopes("erf", z[i:i + 1])) for i in range(z.size)], axis=1)
+    together = np.stack(values_and_slopes(ERF, z))
+    alone = np.concatenate([np.stack(values_and_slopes(ERF, z[i:i + 1])) for i in range(z.size)], axis=1)
     assert np.array_equal(together, alone)
-    assert np.array_equal(values_and_slopes("erf", -z)[0], -together[0])
+    assert np.array_equal(values_and_slopes(ERF, -z)[0], -together[0])
 
 
 @pytest.mark.parametrize("name, function, slope", [
@@ -73,7 +76,7 @@ def test_erf_has_the_same_bits_alone_and_in_a_vector():
     ("tanh", np.tanh, lambda z: 1.0 - np.tanh(z) ** 2)])
 def test_values_and_slopes(name, function, slope):
     z = np.random.default_rng(1).normal(scale=3.0, size=(5, 7, 11))
-    values, slopes = values_and_slopes(name, z)
+    values, slopes = values_and_slopes(activation_of(name), z)
     assert values.shape == slopes.shape == z.shape
     assert np.allclose(values, function(z), rtol=0.0, atol=1e-15)
     assert np.allclose(slopes, slope(z), rtol=1e-14, atol=1e-15)

@@ -11,7 +11,7 @@ from onlinemode.kernels.averages.erf_sums import Terms, erf_sum_averages
 from onlinemode.kernels.averages.linear import linear_averages, linear_student_averages
 from onlinemode.kernels.averages.records import make_averages
 from onlinemode.kernels.averages.units import ERF_SUM, LINEAR, RELU, Units, mean_slope, moment, moment_with_erf
-from onlinemode.theory.averaging import SUMS, TANH_ERROR, TANH_SLOPE_ERROR, terms_of, units_of
+from onlinemode.theory.averaging import TANH_ERROR, TANH_SLOPE_ERROR, sum_of, terms_of, units_of
 from onlinemode.theory.moments import second_moments
 
 NOISE = 0.3
@@ -198,11 +198,11 @@ def test_linear_units():
 
 def test_the_sums_are_what_they_stand_for():
     z = np.linspace(-12.0, 12.0, 200_001)
-    coefficients, factors = (np.array(each) for each in SUMS["tanh"])
-    g, slope = sum_of_erfs(coefficients, factors**-2.0)
+    coefficients, widths = (np.array(each) for each in sum_of("tanh")[:2])
+    g, slope = sum_of_erfs(coefficients, widths)
     assert 0.9 * TANH_ERROR < np.abs(g(z) - np.tanh(z)).max() < TANH_ERROR
     assert 0.9 * TANH_SLOPE_ERROR < np.abs(slope(z) - 1.0 / np.cosh(z) ** 2).max() < TANH_SLOPE_ERROR
     for r, change in itertools.product(range(7), (0.999, 1.001)):  # no number of it can be another one
         other = coefficients.copy()
         other[r] *= change
-        assert np.abs(sum_of_erfs(other, factors**-2.0)[0](z) - np.tanh(z)).max() > 2.0 * TANH_ERROR
+        assert np.abs(sum_of_erfs(other, widths)[0](z) - np.tanh(z)).max() > 2.0 * TANH_ERROR

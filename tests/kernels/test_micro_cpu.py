@@ -9,7 +9,7 @@ import pytest
 from numba import njit
 
 import onlinemode as om
-from onlinemode.activations import NAMES
+from onlinemode.activations import NAMES, activation_of
 from onlinemode.kernels.micro.sgd import (
     Networks,
     Stretch,
@@ -24,7 +24,7 @@ from onlinemode.kernels.micro.team import make_team
 from onlinemode.kernels.random.normals import fill_normals, single_normal
 from onlinemode.kernels.random.philox import STREAM_LABEL_NOISE, Key, philox_words
 from onlinemode.kernels.registers import ATTRIBUTE
-from onlinemode.kernels.rule.activations import activation_named
+from onlinemode.kernels.rule.activations import activation_data
 from onlinemode.kernels.rule.step import DIVERGENCE_LIMIT, Factors, Rates, Rule
 
 SEED = np.uint64(987654321)
@@ -50,7 +50,7 @@ def sequential(input_vector):
 
 
 def rule_of(rates, kappa, sigma, activation, N, batch):
-    return Rule(activation_named(activation), activation_named(activation), rates, sigma, kappa, batch, float(N))
+    return Rule(*[activation_data(activation_of(activation))] * 2, rates, sigma, kappa, batch, float(N))
 
 
 class Run:

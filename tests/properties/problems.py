@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 import onlinemode as om
-from onlinemode.activations import NAMES
+from onlinemode.activations import STUDENTS as ACTIVATIONS
 
 OVERLAPS = ("G", "S", "strengths", "xi_out", "readout")
 STUDENTS = ("random", "small", "zero", "copies", "within the teacher", "the teacher")
@@ -93,7 +93,7 @@ def kinds_of_inputs(independent=False):
 
 
 @st.composite
-def recipes(draw, N=A_FEW, activations=NAMES, inputs=GAUSSIAN, batch=BATCHES, largest_rate=1.0, students=STUDENTS,
+def recipes(draw, N=A_FEW, activations=ACTIVATIONS, inputs=GAUSSIAN, batch=BATCHES, largest_rate=1.0, students=STUDENTS,
             teachers=TEACHERS, trained=True):
     """A Recipe of small sizes; ``trained``: a step changes something."""
     recipe = Recipe(

@@ -25,7 +25,7 @@ from properties.values import (
 
 import onlinemode as om
 from onlinemode import agreement, observables
-from onlinemode.activations import NAMES
+from onlinemode.activations import NAMES, STUDENTS
 from onlinemode.errors import OnlineModeError
 from onlinemode.theory.meanfield import generalization_error
 
@@ -103,7 +103,7 @@ CALLS = {
         "alpha": number(above=0.0), "engine": ENGINE, "init": name("showcase", "paper", "committee", "graded"),
         "N": whole(1, 10**15), "K": whole(1, 10_000), "M": whole(1, 10_000, optional=True),
         "readout": name("mean", "sum", "sqrt"), "student_size": number(0.0, optional=True), "fresh_students": flag(),
-        "seed": whole(0, 2**64 - 1), "activation": name(*NAMES), "teacher_activation": name(*NAMES, optional=True),
+        "seed": whole(0, 2**64 - 1), "activation": name(*STUDENTS), "teacher_activation": name(*NAMES, optional=True),
         "eta": number(0.0), "eta_readout": number(0.0), "noise": number(0.0), "weight_decay": number(0.0),
         "batch": whole(1, 10**9), "replicas": whole(1, 2**24), "keep": name("all", "summary"),
         "inputs": name("gaussian", "rademacher", "uniform"), "overlaps": instance(optional=True),
@@ -111,7 +111,7 @@ CALLS = {
     "generalization_error": (generalization_error, dict(
         activation="erf", **{each: getattr(OVERLAPS, each) for each in (
             "G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")}), {
-        "activation": name(*NAMES), "teacher_activation": name(*NAMES, optional=True),
+        "activation": name(*STUDENTS), "teacher_activation": name(*NAMES, optional=True),
         "T": shapes_alone(array((M, M))), "G": shapes_alone(array((P, P)))}),
     "specialization": (observables.specialization, OVERLAPPING, {
         each: kind if each == "signed" else shapes_alone(kind) for each, kind in OF_OVERLAPS.items()}),
@@ -159,7 +159,7 @@ def test_one_broken_argument(call):
     assert_refused(CALLS[each][0], arguments)
 
 
-VALUES = {"eta": number(), "N": whole(1), "activation": name(*NAMES), "fresh_students": flag(), "seed": whole(0)}
+VALUES = {"eta": number(), "N": whole(1), "activation": name(*STUDENTS), "fresh_students": flag(), "seed": whole(0)}
 WORDS = {"1", "x"}  # which a sweep reads
 
 

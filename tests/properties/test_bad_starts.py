@@ -7,7 +7,7 @@ from properties.problems import examples
 from properties.values import array, assert_refused, broken, flag, instance, name, number, whole
 
 import onlinemode as om
-from onlinemode.activations import NAMES
+from onlinemode.activations import NAMES, STUDENTS
 
 K, M, P, N = 2, 3, 4, 12
 WEIGHTS = dict(xi_in=np.ones((P, N)), strengths=np.ones(P), xi_out=np.ones((K, P)), readout=np.ones(K),
@@ -23,7 +23,7 @@ RATES = dict.fromkeys(("xi_in", "strengths", "xi_out", "readout"), number(0.0))
 CALLS = {
     "LearningRates": (om.LearningRates, {}, RATES),
     "Problem": (om.Problem, {}, {
-        "activation": name(*NAMES), "teacher_activation": name(*NAMES, optional=True), "noise": number(0.0),
+        "activation": name(*STUDENTS), "teacher_activation": name(*NAMES, optional=True), "noise": number(0.0),
         "weight_decay": number(0.0), "batch": whole(1, 10**9), "rates": instance(), "inputs": instance()}),
     "Weights": (om.Weights, WEIGHTS, {
         "xi_in": array((P, None)), "strengths": array((P,)), "xi_out": array((None, P)), "readout": array((K,)),

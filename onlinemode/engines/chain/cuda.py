@@ -77,10 +77,11 @@ class _Simulation:
 
     def __init__(self, call, start, steps):
         from onlinemode.kernels.cuda import chain as kernel
+        from onlinemode.kernels.cuda import device
 
         self.problem, self.N = problem, N = call.problem, call.N
         self.kernel, self.start = kernel, start
-        self.save_steps, self.seed, self.rule = steps, np.uint64(call.seed), problem.rule(N)
+        self.save_steps, self.seed, self.rule = steps, np.uint64(call.seed), device.rule_on_device(problem.rule(N))
         o = start.overlaps
         sizes = kernel.Sizes(o.K, o.M, o.P, len(start.along), len(start.across), problem.batch, 0)
         self.sizes = sizes._replace(fresh=min(sizes.samples, start.dof))

@@ -18,7 +18,7 @@ from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import NEVER_BEGUN, NOTHING_TRAINED
 from onlinemode.runtime.saved_times import save_times
 from onlinemode.state import Weights
-from onlinemode.theory.averaging import NODES
+from onlinemode.theory.averaging import NODES, sum_error
 from onlinemode.theory.convergence import CONVERGED_ERROR, Convergence
 from onlinemode.theory.cost import drift_seconds, integration_bytes
 from onlinemode.theory.meanfield import MeanFieldDrift
@@ -98,7 +98,7 @@ def run(call, options):
         initial=overlaps[0], end=ReplicaStates.of_rows(alphas, [0] * len(paths), dict(zip(OVERLAPS, parts))),
         status=[status for status, _ in outcomes], message=[message for _, message in outcomes],
         info=RunInfo("ode", call.N, theory=True, steps=[0] * len(paths), method=options.method, rtol=rtol, atol=atol,
-                     evaluations=evaluations, averages=drift.method,
+                     evaluations=evaluations, averages=drift.method, activation_error=sum_error(problem, drift.method),
                      quadrature_error=quadrature_error, **quadrature, seconds_compile=compiled_at - began,
                      seconds_run=ended - compiled_at))
 

@@ -10,8 +10,10 @@ import numpy as np
 from onlinemode.kernels.averages.erf import erf_averages
 from onlinemode.kernels.averages.erf_sums import Terms, erf_sum_averages
 from onlinemode.kernels.averages.fields import Overlaps, Teacher, field_covariances
+from onlinemode.kernels.averages.leaky import Slopes, leaky_averages
 from onlinemode.kernels.averages.linear import linear_averages, linear_student_averages
 from onlinemode.kernels.averages.nodes import node_averages
+from onlinemode.kernels.averages.polynomials import Polynomials, polynomial_averages
 from onlinemode.kernels.averages.records import make_averages
 from onlinemode.kernels.averages.relu import relu_averages
 from onlinemode.kernels.averages.units import Units
@@ -26,7 +28,7 @@ class System(NamedTuple):
     sizes: tuple  # (K, M, P)
     teacher: Teacher
     teacher_readout: np.ndarray  # (M,)
-    aid: np.ndarray | Terms | Units | None  # what the averages need: nodes (count, r_B + P), terms, the teacher's units
+    aid: np.ndarray | Terms | Units | Polynomials | Slopes | None  # what the averages need; nodes (count, r_B + P)
     state: np.ndarray  # (full state,)   of which the entries that move change
     active: np.ndarray  # (d,)   which those are
     error: np.ndarray  # (1,)   receives ε_g
@@ -151,6 +153,26 @@ def linear_student_drift(y, system):
 
 
 @compiled
+def leaky_drift(y, system):
+    """The same for units that are linear on each side of 0, whose slopes are the aid."""
+    overlaps, factors = _unpacked(system, y)
+    Z, cross, w = field_covariances(overlaps, factors)
+    averages = make_averages(*system.sizes)
+    leaky_averages(Z, cross, w, factors.readout.size, system.rule.noise, system.aid, averages)
+    return _assemble(system, overlaps, factors, averages)
+
+
+@compiled
+def polynomial_drift(y, system):
+    """The same for polynomials, which are the aid."""
+    overlaps, factors = _unpacked(system, y)
+    Z, cross, w = field_covariances(overlaps, factors)
+    averages = make_averages(*system.sizes)
+    polynomial_averages(Z, cross, w, factors.readout.size, system.rule.noise, system.aid, averages)
+    return _assemble(system, overlaps, factors, averages)
+
+
+@compiled
 def node_drift(y, system):
     """The same for any activations, over normal nodes, which are the aid."""
     overlaps, factors = _unpacked(system, y)
@@ -161,4 +183,5 @@ def node_drift(y, system):
 
 # By the method of onlinemode.theory.averaging
 DRIFTS = {"erf": erf_drift, "linear": linear_drift, "relu": relu_drift, "sums of erfs": erf_sum_drift,
-          "linear student": linear_student_drift, "nodes": node_drift}
+          "linear student": linear_student_drift, "kinked units": leaky_drift, "polynomials": polynomial_drift,
+          "nodes": node_drift}

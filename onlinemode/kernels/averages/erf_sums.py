@@ -1,7 +1,7 @@
 """Averages for students whose units are sums of erfs, in closed form, with any teacher; docs/theory, section 2.5.
 
-A unit g(z) = Σ_r c_r erf(z/√(2τ_r)) is as many erf units, its terms, with one field.  Teachers that are sums of erfs
-have terms, too; others are ``Units`` of another kind.
+A unit g(z) = offset + Σ_r c_r erf(z/√(2τ_r)) is as many erf units, its terms, with one field.  Teachers that are sums
+of erfs have terms, too, of width 0 if they are signs; others are ``Units`` of another kind.
 """
 
 from typing import NamedTuple
@@ -9,13 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from onlinemode.kernels.averages.erf import MODERATE, minor, pair_weights
-from onlinemode.kernels.averages.units import Units, mean_slope, moment, moment_with_erf
+from onlinemode.kernels.averages.units import Units, mean, mean_slope, moment, moment_with_erf
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.mathematics.arcsine import arcsine, fill_arcsines, weighted_arcsines_of_pairs
 from onlinemode.kernels.registers import prefer_wide_registers
 
 _CONTRACT = {"contract"}
 AT_ONCE = 128  # tilts: their covariances stay in the second-level cache
+LEAST = 1e-100  # in the place of 0 under a root: the sign of a unit without length correlates with nothing
 
 
 class Terms(NamedTuple):
@@ -26,6 +27,7 @@ class Terms(NamedTuple):
     width: np.ndarray  # (n,)   τ, a squared width
     teacher: Units  # what a unit of the teacher is
     others: int  # how many of the teacher have no terms: all, or 0
+    offset: float = 0.0  # of a unit of the student; that of the teacher is teacher.offset
 
 
 @compiled(inner=True, forceinline=True)
@@ -42,10 +44,10 @@ def _correlate(Z, terms, arguments, complements):
     count = 0
     for a in range(unit.size):
         i = unit[a]
-        scale = 1.0 / np.sqrt(width[a] + Z[i, i])
+        scale = 1.0 / np.sqrt(max(width[a] + Z[i, i], LEAST))
         for b in range(a, unit.size):
             j = unit[b]
-            both = scale / np.sqrt(width[b] + Z[j, j])
+            both = scale / np.sqrt(max(width[b] + Z[j, j], LEAST))
             arguments[count] = Z[i, j] * both
             complements[count] = _determinant(Z, i, width[a], j, width[b]) * both * both
             count += 1
@@ -80,6 +82,24 @@ def _with_others(Z, w, own, terms):
     return total
 
 
+@compiled(inner=True)
+def _constant_error(w, K, terms):
+    """What the offsets of the units with terms add to e."""
+    total = 0.0
+    for i in range(w.size - terms.others):
+        total += w[i] * (terms.offset if i < K else terms.teacher.offset)
+    return total
+
+
+@compiled(inner=True)
+def _mean_of_others(Z, w, terms):
+    """What the units without terms add to E[e]."""
+    total = 0.0
+    for m in range(w.size - terms.others, w.size):
+        total += w[m] * mean(terms.teacher, Z[m, m])
+    return total
+
+
 @compiled(fastmath=_CONTRACT)
 def erf_sum_averages(Z, cross, w, K, noise, terms, out):
     """All averages for students that are sums of erfs; ``w`` is that of the units."""
@@ -104,6 +124,11 @@ def erf_sum_averages(Z, cross, w, K, noise, terms, out):
                 out.activity[unit[b]] += terms.coefficient[b] * own[a] * angles[count] * 2.0 / np.pi
             count += 1
     out.error[0] = total / np.pi + 0.5 * _with_others(Z, w, own, terms)
+    constant = _constant_error(w, K, terms)
+    mean_error = constant + _mean_of_others(Z, w, terms)
+    out.error[0] += constant * (mean_error - 0.5 * constant)
+    for k in range(K):
+        out.activity[k] += terms.offset * mean_error
 
     given = np.empty(Z.shape)
     for a in range(n):
@@ -114,26 +139,29 @@ def erf_sum_averages(Z, cross, w, K, noise, terms, out):
         _condition(Z, k, width[a], given)
         for b in range(n):
             j = unit[b]
-            slope = own[a] * own[b] * 2.0 / np.pi / np.sqrt(_determinant(Z, k, width[a], j, width[b])) / spread
+            determinant = max(_determinant(Z, k, width[a], j, width[b]), LEAST)
+            slope = own[a] * own[b] * 2.0 / np.pi / np.sqrt(determinant) / spread
             _add_to_field(Z, cross, k, j, width[a], slope, out.field)
         for m in range(first_other, w.size):
             slope = own[a] * w[m] * np.sqrt(2.0 / np.pi / spread) * mean_slope(terms.teacher, given[m, m]) / spread
             _add_to_field(Z, cross, k, m, width[a], slope, out.field)
             out.activity[k] += terms.coefficient[a] * w[m] * moment_with_erf(terms.teacher, width[a], Z[k, k], Z[m, m],
                                                                              Z[k, m])
-    _fill_delta(Z, w, K, noise, terms, own, weights, out.delta)
+    _fill_delta(Z, w, K, noise, terms, own, weights, constant, out.delta)
 
 
 @compiled(inner=True)
-def _fill_delta(Z, w, K, noise, terms, own, weights, delta):
+def _fill_delta(Z, w, K, noise, terms, own, weights, constant, delta):
     """V: g'(λ_k) g'(λ_l) tilts the Gaussian to another covariance, pair by pair of terms of the student.
 
     Many tilts at once, along the last index: so the loop over them is one of vectors.
     """
     unit, width = terms.unit, terms.width
-    n, units, largest = unit.size, w.size, 0.0
+    n, units, largest, narrowest = unit.size, w.size, 0.0, width.min()
     for i in range(units):
         largest = max(largest, Z[i, i])
+    # a sign never is: it is steepest where another one is parallel
+    moderate = narrowest > 0.0 and largest <= MODERATE * min(1.0, 10.0 * narrowest)
     of_student = 0
     while of_student < n and unit[of_student] < K:
         of_student += 1
@@ -154,8 +182,10 @@ def _fill_delta(Z, w, K, noise, terms, own, weights, delta):
             square[count] = noise**2
             if terms.others > 0:
                 square[count] += _with_others(given_both, w, own, terms)
+            if constant != 0.0:
+                square[count] += constant * (constant + 2.0 * _mean_of_others(given_both, w, terms))
             first[count], second[count] = k, l
-            if largest > MODERATE:
+            if not moderate:
                 _correlate(given_both, terms, arguments, complements)
                 square[count] += 2.0 / np.pi * weighted_arcsines_of_pairs(arguments, complements, weights, weights.size)
             for i in range(units):
@@ -163,7 +193,7 @@ def _fill_delta(Z, w, K, noise, terms, own, weights, delta):
                     tilted[i, j, count] = given_both[i, j]
             count += 1
             if count == AT_ONCE or (a == of_student - 1 and b == a):
-                if largest <= MODERATE:
+                if moderate:
                     _add_squared_errors(tilted, terms, weights, scale, count, square)
                 for each in range(count):
                     delta[first[each], second[each]] += factor[each] * square[each]

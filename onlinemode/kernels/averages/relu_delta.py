@@ -275,7 +275,7 @@ def _split(r, a, b, c, d, units):
 
 
 @compiled(inner=True)
-def _correlations(Z):
+def correlations(Z):
     """Standard deviations and correlations; 0 beside a unit without variance."""
     n = Z.shape[0]
     deviations, r = np.empty(n), np.zeros((n, n))
@@ -291,7 +291,7 @@ def _correlations(Z):
 
 
 @compiled(inner=True)
-def _first_of_equals(Z, r):
+def first_of_equals(Z, r):
     """For each unit the first one that is the same to rounding: V is not smooth where two become one."""
     n = Z.shape[0]
     same_as = np.arange(n)
@@ -337,8 +337,8 @@ def relu_delta(Z, w, K, noise, out):
         Filled with V.
     """
     n = w.size
-    deviations, r = _correlations(Z)
-    same_as = _first_of_equals(Z, r)
+    deviations, r = correlations(Z)
+    same_as = first_of_equals(Z, r)
     size = w * deviations
     units = np.zeros(4, np.int64)
     for k in range(K):

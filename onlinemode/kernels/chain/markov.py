@@ -29,12 +29,12 @@ from onlinemode.kernels.rule.activations import Activation
 from onlinemode.kernels.rule.step import (
     Factors,
     Small,
+    add_teacher_unit,
     close_step,
     label_noise,
     make_small,
     open_step,
     sample,
-    teacher_unit,
     with_constants,
 )
 
@@ -227,8 +227,7 @@ def _label(rule, small, draws, j, count):
     for b in range(count):
         draws.labels[j, b] = label_noise(rule, draws.noises[j, b])
     for m in range(M):
-        for b in range(count):
-            draws.labels[j, b] += teacher_unit(rule, small, m, draws.teacher_fields[j, m, b])
+        add_teacher_unit(rule, small, m, draws.teacher_fields[j, m], count, draws.labels[j])
 
 
 @cache
@@ -260,8 +259,10 @@ def make_advance(constants):
         counts = progress.counts
         if known:
             K, M, P, r_B, columns = constant_K, constant_M, constant_P, constant_r_B, constant_P
-            rule = with_constants(rule, Activation(constant_activation), Activation(constant_teacher_activation),
-                                    constant_batch)
+            student, teacher = rule.activation, rule.teacher_activation
+            rule = with_constants(rule, Activation(constant_activation, student.segments, student.pieces),
+                                  Activation(constant_teacher_activation, teacher.segments, teacher.pieces),
+                                  constant_batch)
         else:
             K, P = factors.xi_out.shape
             M, r_B = frame.teacher_factor.shape

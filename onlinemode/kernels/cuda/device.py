@@ -158,6 +158,14 @@ def _make_load4():
 load4 = _make_load4() if INSTALLED and not SIMULATED else _four_in_python
 
 
+def rule_on_device(rule):
+    """A learning rule whose arrays are on the device."""
+    def moved(activation):
+        return activation._replace(segments=to_device(activation.segments), pieces=to_device(activation.pieces))
+
+    return rule._replace(activation=moved(rule.activation), teacher_activation=moved(rule.teacher_activation))
+
+
 def to_device(array):
     """A copy of an array of NumPy on the device."""
     return cuda.to_device(np.ascontiguousarray(array))

@@ -21,7 +21,7 @@ from onlinemode.kernels.cuda.blocks import (
     make_products,
     make_sweep,
 )
-from onlinemode.kernels.cuda.device import SIMULATED, kernel, launched
+from onlinemode.kernels.cuda.device import SIMULATED, kernel, launched, rule_on_device
 from onlinemode.kernels.cuda.graph import record
 from onlinemode.kernels.cuda.plan import blocks_a_processor, padded, squares_of
 from onlinemode.kernels.rule.step import Factors
@@ -37,7 +37,7 @@ class State(NamedTuple):
 
     arrays: Arrays
     factors: Factors  # of device arrays
-    launchers: dict  # arguments of ``advance`` to :class:`_Launcher`
+    launchers: dict  # arguments of ``advance``, of the rule its identity, to :class:`_Launcher`
 
     @property
     def xi_in(self):
@@ -106,7 +106,8 @@ class _Launcher:
         self.plan, self.kind = plan, state.xi_in.dtype.type
         self.sizes = state.factors.readout.shape[0], state.teacher.shape[1], state.xi_in.shape[1]
         self.of_sweep = state.arrays, int(rule.N), rule.batch, key
-        self.of_learn = state.arrays, state.factors, rule, key
+        self.rule = rule  # kept, so that its arrays keep their identities
+        self.of_learn = state.arrays, state.factors, rule_on_device(rule), key
         self._graph, self._recorded = None, False
 
     def kernels(self, stream=0):
@@ -153,9 +154,11 @@ class _Launcher:
 
 def launcher(state, plan, rule, key):
     """The launcher of a run, one for each set of arguments."""
-    if (plan, rule, key) not in state.launchers:
-        state.launchers[plan, rule, key] = _Launcher(state, plan, rule, key)
-    return state.launchers[plan, rule, key]
+    of_rule = rule._replace(**{name: (getattr(rule, name).kind, id(getattr(rule, name).pieces))
+                               for name in ("activation", "teacher_activation")})
+    if (plan, of_rule, key) not in state.launchers:
+        state.launchers[plan, of_rule, key] = _Launcher(state, plan, rule, key)
+    return state.launchers[plan, of_rule, key]
 
 
 def advance(state, plan, rule, first_step, steps, key):

@@ -21,7 +21,7 @@ import numpy as np
 
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.mathematics.fused import fma
-from onlinemode.kernels.rule.activations import Activation, value_and_slope
+from onlinemode.kernels.rule.activations import Activation, add_values, fill_values_and_slopes, value_and_slope
 
 # An error beyond this is a run that will not come back; float32 weights are still finite there.
 DIVERGENCE_LIMIT = 1e12
@@ -134,7 +134,18 @@ def decay_rate(rule):
 def teacher_unit(rule, small, m, nu):
     """What teacher unit m adds to the label at the field ν_m: v*_m g(ν_m)."""
     value, _ = value_and_slope(rule.teacher_activation, nu)
-    return small.factors.teacher_readout[m] * value
+    return _weight_of_teacher_unit(small, m) * value
+
+
+@compiled(inner=True, forceinline=True)
+def add_teacher_unit(rule, small, m, nu, count, labels):
+    """Add it to the labels of the first ``count`` of many samples, whose fields ν_m are ``nu``."""
+    add_values(rule.teacher_activation, _weight_of_teacher_unit(small, m), nu, count, labels)
+
+
+@compiled(inner=True, forceinline=True)
+def _weight_of_teacher_unit(small, m):
+    return small.factors.teacher_readout[m]
 
 
 @compiled(inner=True, forceinline=True)
@@ -241,10 +252,9 @@ def _forward(sizes, activation, factors, work, label):
         for p in range(P):
             field = fma(factors.xi_out[k, p], work.scaled_u[p], field)
         work.field[k] = field
-    for k in range(work.field.size):  # not K: where LLVM knows the length it unrolls, and does not vectorise
-        work.activity[k], slope = value_and_slope(activation, work.field[k])
-        work.gain[k] = factors.readout[k] * slope
+    fill_values_and_slopes(activation, work.field, work.activity, work.gain)
     output = 0.0
     for k in range(K):
+        work.gain[k] *= factors.readout[k]
         output += factors.readout[k] * work.activity[k]
     return output - label
