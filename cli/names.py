@@ -76,7 +76,7 @@ def unusual(settings, usual=DEFAULTS):
 
 
 def _one_word(value):
-    """``he3`` of ``he:3``, ``manifold`` of ``manifold:D=100,erf``, and of a path the name of its file, without suffix."""
+    """``he3`` of ``he:3``, ``manifold`` of ``manifold:D=100,erf``, and of a path its file's name without the suffix."""
     kind, _, number = str(value).partition(":")
     if number.replace(".", "", 1).isdigit() and kind.isalpha():
         return kind + number

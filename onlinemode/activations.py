@@ -78,12 +78,12 @@ class Activation:
             checks.instance("table", self.table, Table)
             object.__setattr__(self, "numbers", ())
             return
-        numbers = checks.entries(self.numbers)
-        if numbers is None or isinstance(self.numbers, (str, dict)):
+        given = checks.entries(self.numbers)
+        if given is None or isinstance(self.numbers, (str, dict)):
             raise ParameterError("the numbers of an activation must be a sequence; got "
                                  f"{checks.one_line(self.numbers)}")
         numbers = tuple(checks.number(f"a number of the activation {checks.one_line(self.kind)}", each)
-                        for each in numbers)
+                        for each in given)
         kind, numbers = _CANONICAL[checks.choice("kind", self.kind, tuple(_CANONICAL))](numbers)
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "numbers", numbers)
@@ -305,6 +305,11 @@ class Activation:
         -------
         Activation
             Equal to the one that was saved.
+
+        Raises
+        ------
+        ParameterError, ShapeError
+            If it is no activation, or a damaged one.
         """
         if isinstance(saved, str):
             return cls.parse(saved)

@@ -20,6 +20,7 @@ FORMULAS = {
     "sigmoid": (special.expit, lambda z: special.expit(z) * special.expit(-z)),
     "sign": (np.sign, np.zeros_like),
     "leaky:0.2": (lambda z: np.where(z >= 0.0, z, 0.2 * z), lambda z: 1.0 * (z > 0.0) + 0.2 * (z < 0.0)),
+    "leaky:0.01": (lambda z: np.where(z >= 0.0, z, 0.01 * z), lambda z: 1.0 * (z > 0.0) + 0.01 * (z < 0.0)),
     "he:3": (lambda z: z**3 - 3.0 * z, lambda z: 3.0 * z**2 - 3.0),
     "poly:1,-2,0,0.5": (lambda z: 1.0 - 2.0 * z + 0.5 * z**3, lambda z: 1.5 * z**2 - 2.0),
     "erfs:0.6,0.5,0.4,2": (lambda z: 0.6 * erf(z, 0.5) + 0.4 * erf(z, 2.0),

@@ -4,16 +4,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from activation_formulas import FORMULAS
 
 from onlinemode.kernels.micro.inputs import draw_inputs
 from onlinemode.kernels.micro.sgd import tile_shape
 from onlinemode.kernels.random.normals import single_normal
 from onlinemode.kernels.random.philox import STREAM_LABEL_NOISE, Key
-
-ACTIVITY = {"erf": np.vectorize(lambda z: math.erf(z / math.sqrt(2.0)), otypes=[float]), "linear": lambda z: z,
-            "relu": lambda z: np.maximum(z, 0.0), "tanh": np.tanh}
-SLOPE = {"erf": lambda z: math.sqrt(2.0 / math.pi) * np.exp(-z**2 / 2.0), "linear": np.ones_like,
-         "relu": lambda z: (z > 0.0).astype(float), "tanh": lambda z: 1.0 - np.tanh(z) ** 2}
 
 
 class Student(NamedTuple):
@@ -50,8 +46,8 @@ def step(problem, weights, student, inputs, noises):
         Normals, of the labels.
     """
     (X, s, A, v), B, N, rates = student, weights.teacher, weights.N, problem.rates
-    g, slope = ACTIVITY[problem.activation], SLOPE[problem.activation]
-    of_teacher = ACTIVITY[problem.teacher_activation or problem.activation]
+    g, slope = FORMULAS[problem.activation]
+    of_teacher = FORMULAS[problem.teacher_activation or problem.activation][0]
     dX, ds, dA, dv = (np.zeros_like(each) for each in student)
     for x, zeta in zip(inputs, noises):
         u, nu = X @ x / math.sqrt(N), B @ x / math.sqrt(N)

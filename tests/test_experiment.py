@@ -118,7 +118,8 @@ def test_names_whatever_their_capitals_and_values_of_numpy():
     ({"engine": "sgd"}, "engine must be one of micro, chain, ode; got 'sgd'"),
     ({"engine": None}, "engine must be one of micro, chain, ode; got None"),
     ({"init": "zeros"}, "init must be one of showcase, paper, committee, graded; got 'zeros'"),
-    ({"activation": "step"}, "activation must be one of erf"), ({"readout": 3}, "readout must be one of mean, sum"),
+    ({"activation": "step"}, "'step' is no activation: it must be one of erf, linear"),
+    ({"readout": 3}, "readout must be one of mean, sum"),
     ({"keep": "some"}, "keep must be one of"), ({"precision": "float16"}, "precision must be one of float64, float32"),
     ({"device": "tpu"}, "device must be one of cpu"), ({"method": "euler"}, "method must be one of LSODA"),
     ({"overlaps": 1.0}, "overlaps must be an onlinemode.OrderParameters; got float")])

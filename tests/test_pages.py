@@ -59,7 +59,7 @@ def parse(arguments):
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_of_a_page_are_taken(page):
     """Their names, options and kinds of values; a command alone is a name in the text."""
-    text = (ROOT / page).read_text(encoding="utf-8").replace("softsign", "tanh")  # docs/howto/extending.md adds it
+    text = (ROOT / page).read_text(encoding="utf-8").replace("mine.py:softsign", "tanh")  # of a file
     for line in command_lines(text):
         arguments = shlex.split(line, comments=True)[1:]
         if "--help" in arguments or len(arguments) == 1 or arguments[0] == "deep" and len(arguments) == 2:

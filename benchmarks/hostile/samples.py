@@ -100,6 +100,7 @@ def _make_texts():
     Path("damaged.npz").write_bytes(Path("micro.npz").read_bytes()[:1500])
     Path("empty.npz").write_bytes(b"")
     Path("text.txt").write_text("not a run\n")
+    Path("own.py").write_text("def softsign(z):\n    return z / (1 + abs(z))\n\n\ndef pole(z):\n    return 1 / z\n")
     Path("points.csv").write_text("K,eta\n1,1.0\n2,0.5\n")
     Path("make.py").write_text(MAKE)
     Path("sweep.toml").write_text('seeds = 2\nobservables = ["Q"]\n[over]\neta = "1:2:2"\n'

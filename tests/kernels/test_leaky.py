@@ -236,7 +236,7 @@ def test_moments_of_one_and_of_two_units(below, other):
     a, b, c = Z[0, 0], Z[3, 3], Z[0, 3]
     assert _kinked_moment(a, b, c, below, other) == pytest.approx(values, rel=1e-13)
     if below == other:
-        kind = Units(RELU, np.empty(0), np.empty(0), below)
+        kind = Units(RELU, np.empty(0), np.empty(0), 0.0, below)
         assert moment(kind, a, b, c) == pytest.approx(values, rel=1e-13)
         assert mean_slope(kind, a) == 0.5 * (1.0 + below)
         nodes, weights = np.polynomial.hermite_e.hermegauss(60)

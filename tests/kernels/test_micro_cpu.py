@@ -9,7 +9,7 @@ import pytest
 from numba import njit
 
 import onlinemode as om
-from onlinemode.activations import NAMES, activation_of
+from onlinemode.activations import STUDENTS, activation_of
 from onlinemode.kernels.micro.sgd import (
     Networks,
     Stretch,
@@ -98,7 +98,7 @@ def test_sizes_and_blocks(sequential, random_weights, N, block):
     compare(sequential, random_weights(N, 3, 2, 2, seed=N), block, kappa=0.9, sigma=0.2)
 
 
-@pytest.mark.parametrize("activation", NAMES)
+@pytest.mark.parametrize("activation", STUDENTS)
 @pytest.mark.parametrize("K, M, P", [(3, 2, 1), (3, 4, 3), (2, 3, 5), (1, 1, 1), (5, 1, 2)])
 def test_activations_and_shapes(sequential, random_weights, activation, K, M, P):
     compare(sequential, random_weights(37, K, M, P, seed=1), sigma=0.3, activation=activation)

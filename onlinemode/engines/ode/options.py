@@ -21,8 +21,8 @@ class Options(base.Options):
     method : {"LSODA", "DOP853", "RK45", "Radau", "BDF"}, default "LSODA"
         The solver of SciPy.
     rtol, atol : float, optional
-        Tolerances a step; by default 1e-9 and 1e-12 (docs/theory, section 2.6); 1e-5 and 1e-7 for relu units that
-        learn from others.
+        Tolerances a step; by default 1e-9 and 1e-12 (docs/theory, section 2.6); 1e-5 and 1e-7 for students with
+        kinks over nodes.
     averages : {"closed", "nodes"}, optional
         How averages over the fields are taken; by default in closed form, and over nodes where none is known.
     nodes : int, default 2^14
@@ -34,15 +34,15 @@ class Options(base.Options):
     method: str = option(Choice(("LSODA", "DOP853", "RK45", "Radau", "BDF")), "LSODA",
                          "ODE solver: LSODA, DOP853, RK45, Radau or BDF.")
     rtol: float | None = option(Positive(LEAST_RTOL, 0.1), None, "Relative tolerance of the ODE.",
-                                "1e-9; relu over nodes 1e-5")
-    atol: float | None = option(Positive(), None, "Absolute tolerance of the ODE.", "1e-12; relu over nodes 1e-7")
+                                "1e-9; kinks over nodes 1e-5")
+    atol: float | None = option(Positive(), None, "Absolute tolerance of the ODE.", "1e-12; kinks over nodes 1e-7")
     averages: str | None = option(Choice(CHOICES), None, "How averages are taken: closed or nodes.",
                                   "closed where that is known")
     nodes: int = option(PowerOfTwo(64, 2**24), DEFAULT_NODES, "Quadrature nodes, where averages have no closed form.")
     node_seed: int = option(Whole(0), NODE_SEED, "Seed of the quadrature nodes.")
 
     def tolerances(self, problem):
-        """Tolerances for a problem: where they are not given 1e-9, 1e-12; for relu units over nodes 1e-5, 1e-7.
+        """Tolerances for a problem: where they are not given 1e-9, 1e-12; with kinks over nodes 1e-5, 1e-7.
 
         Their right-hand side jumps as nodes cross zero (docs/theory, section 2.5).
 

@@ -1,6 +1,7 @@
 """What averages need to know of one unit, or of two with joint normal fields, by the kind of unit.
 
-A unit is linear, relu with a slope below 0 if wanted, a sum of erfs, g(z) = offset + Σ_r c_r erf(z/√(2τ_r)), or a polynomial, g(z) = Σ_r c_r z^r.
+A unit is linear, relu with a slope below 0 if wanted, a sum of erfs, g(z) = offset + Σ_r c_r erf(z/√(2τ_r)), or a
+polynomial, g(z) = Σ_r c_r z^r.
 The erf of width τ = 0 is the sign, with sign 0 = 0.  Variances of fields are a and b, their covariance is c.
 docs/theory, section 2.5.
 """
