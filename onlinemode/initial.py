@@ -10,18 +10,22 @@ is a start that :func:`onlinemode.simulate` calls once a replica.
 """
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks
+from onlinemode.activations import Activation, activation_of
 from onlinemode.checks import MAX_N
 from onlinemode.errors import ParameterError
+from onlinemode.linear_forms import committee_of, polynomial_of
 from onlinemode.state import OrderParameters, Weights, check_covariance, symmetric
 
 READOUTS = ("mean", "sum", "sqrt")
 TEACHERS = ("orthogonal", "random")
-RECIPES = ("showcase", "paper", "committee", "graded")  # that ``Weights.origin`` may name
+RECIPES = ("showcase", "paper", "committee", "graded", "polynomial_teacher")  # that ``Weights.origin`` may name
 MAX_SIZE = 1e100  # of entries: overlaps have its square
 MAX_UNITS = 10_000  # and modes: the overlaps alone have as many squared
 
@@ -303,6 +307,74 @@ def showcase(N: int, K: int = 3, M: int | None = None, P: int | None = None, see
                  weights=weights, student_seed=student_seed, origin=origin)
 
 
+def polynomial_teacher(N: int, terms: Mapping[tuple[int, ...], float] | Sequence[Any], activation: str | Activation,
+                       K: int | None = None, seed: int = 0, student_size: float = 0.1, readout: str = "mean",
+                       weights: bool = True, student_seed: int | None = None, hermite: bool = False,
+                       forms: ArrayLike | None = None) -> Weights | OrderParameters:
+    """A soft committee machine that learns a polynomial of fields of orthogonal directions.
+
+    The label Σ c Π_i ν_i^(n_i) is that of a committee of few units of a polynomial activation, whose rows are linear
+    forms of the directions: ν₁ν₂ with "he:2" is half the difference of He₂((ν₁ ± ν₂)/√2).  docs/theory, section 5.7.
+
+    Parameters
+    ----------
+    N : int
+        Number of inputs.
+    terms : dict, or sequence of pairs
+        Exponents n_1, ..., n_r of all r fields, and the coefficient c: {(1, 1): 1.0} is ν₁ν₂, and
+        {(1, 0): 1.0, (1, 1): 1.0} is ν₁ + ν₁ν₂.  Of degree 10 at most.
+    activation : str or Activation
+        Of the teacher, a polynomial such as "he:2" or "poly:0,1,1,1"; it must have every power that is the degree of a
+        term, and the problem must have the same one.
+    K : int, optional
+        Hidden units of the student; by default as many as the teacher has.
+    seed : int, default 0
+        Of the weights, at least 0.
+    student_size : float, default 0.1
+        Standard deviation of the entries of X.
+    readout : {"mean", "sum", "sqrt"}, default "mean"
+        Second layer of the student; see :func:`readout_vector`.
+    weights : bool, default True
+        False: overlaps alone, from their exact law; N up to 10^15, N ≥ K + r.
+    student_seed : int, optional
+        Draws the student's input modes from a generator of their own; everything else stays that of ``seed``.
+    hermite : bool, default False
+        Whether the exponents are degrees of Hermite polynomials, Π_i He_{n_i}(ν_i).
+    forms : array (M, r), optional
+        The teacher's units in terms of the directions, if you know a sum of powers of your own; by default few of them
+        are searched for, and kept in ``origin``.
+
+    Returns
+    -------
+    Weights or OrderParameters
+        Of student and teacher.
+
+    Raises
+    ------
+    ParameterError, ShapeError
+        If an argument is out of range, the activation lacks a power, the forms do not give the polynomial, or there
+        would be more than 256 of them.
+    """
+    N = checks.inputs(N)
+    seed = checks.integer("seed", seed, 0)
+    student_size = checks.number("student_size", student_size, 0.0, maximum=MAX_SIZE)
+    hermite = checks.flag("hermite", hermite)
+    polynomial = polynomial_of(terms, hermite)
+    units, teacher_readout = committee_of(polynomial, activation, forms)
+    M, fields = units.shape
+    K = M if K is None else checks.integer("K", K, 1, MAX_UNITS)
+    if fields > N:
+        raise ParameterError(f"N must be at least {fields} for {fields} orthogonal directions; got {N}")
+    pairs = terms.items() if isinstance(terms, Mapping) else terms
+    origin = {"name": "polynomial_teacher", "arguments": {
+        "N": N, "terms": [[[int(n) for n in exponents], float(c)] for exponents, c in pairs],
+        "activation": activation_of(activation).word, "K": K, "seed": seed, "student_size": student_size,
+        "readout": readout, "hermite": hermite, "forms": units.tolist()}}
+    return _draw(np.random.default_rng(seed), N, student_size=student_size, teacher_modes=fields, teacher_size=1.0,
+                 orthogonal=True, teacher_map=units, strengths=np.ones(K), xi_out=np.eye(K), readout=readout,
+                 teacher_readout=teacher_readout, weights=weights, student_seed=student_seed, origin=origin)
+
+
 def _units(K, M):
     K = checks.integer("K", K, 1, MAX_UNITS)
     return K, K if M is None else checks.integer("M", M, 1, MAX_UNITS)
@@ -327,7 +399,7 @@ def _committee(N, K, M, seed, teacher_lengths, orthogonal, student_size, readout
 
 
 def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal, teacher_map, strengths, xi_out,
-          readout, weights, student_seed, origin):
+          readout, weights, student_seed, origin, teacher_readout=None):
     """Student modes X and teacher modes Y, Gaussian rows (Y orthogonal on request); B = teacher_map Y."""
     weights = checks.flag("weights", weights)
     K, P = xi_out.shape
@@ -338,8 +410,10 @@ def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal
         origin["arguments"]["student_seed"] = student_seed
     origin["arguments"] = {name: value.item() if isinstance(value, np.generic) else value
                            for name, value in origin["arguments"].items()}
+    if teacher_readout is None:
+        teacher_readout = readout_vector(readout, teacher_map.shape[0])
     small = {"strengths": strengths, "xi_out": xi_out, "readout": readout_vector(readout, K),
-             "teacher_readout": readout_vector(readout, teacher_map.shape[0])}
+             "teacher_readout": teacher_readout}
     if weights:
         rows = generator.standard_normal((teacher_modes, N))
         if orthogonal:

@@ -116,7 +116,8 @@ class Weights(_Sizes):
         rows, sizes = super()._described()
         drawn = "no recipe of onlinemode.initial"
         if self.origin is not None:
-            arguments = (f"{name} {value}" for name, value in self.origin["arguments"].items())
+            arguments = (f"{name} {checks.one_line(value) if isinstance(value, list) else value}"
+                         for name, value in self.origin["arguments"].items())
             drawn = ", ".join([self.origin["name"], *arguments])
         return [("Weights", f"N = {self.N:,}, {sizes}"), ("drawn by", drawn), *rows]
 

@@ -12,7 +12,7 @@ from sources import COMMAND_LINE, PACKAGE, ROOT
 LAYERS = [
     ["errors"], ["display"], ["checks"], ["records"], ["memory"], ["array_files"], ["storage"], ["progress"],
     ["peaks"], ["observables"], ["blocks"], ["kernels"], ["activation_tables"], ["activations"], ["theory"],
-    ["dataset"], ["inputs"], ["problem"], ["state"], ["initial"], ["claims"], ["deep"], ["ensemble"],
+    ["dataset"], ["inputs"], ["problem"], ["state"], ["linear_forms"], ["initial"], ["claims"], ["deep"], ["ensemble"],
     ["replica_states"], ["run_info"], ["labelled"], ["trajectory"], ["run_checks"], ["runtime"], ["engines"],
     ["run_files"], ["simulation"], ["continuing"],
     ["agreement", "summaries"], ["beside"], ["benchmark"], ["plotting"], ["experiment"], ["presets"], ["sweeps"],
