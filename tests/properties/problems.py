@@ -47,6 +47,11 @@ class Recipe:
                   "inputs": self.inputs_object()}
         return om.Problem(**{**fields, **changes})
 
+    @property
+    def has_kinks(self):
+        """Whether g' of one of the networks jumps."""
+        return not all(each.smooth for each in self.problem().activations)
+
     def inputs_object(self):
         """What ``inputs`` means."""
         kind, *arguments = self.inputs

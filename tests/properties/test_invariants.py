@@ -4,10 +4,10 @@ import dataclasses
 import math
 
 import numpy as np
+from activation_formulas import FORMULAS
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.polynomial.hermite_e import hermegauss
-from plain_sgd import ACTIVITY
 from properties.problems import OVERLAPS, SEEDS, close, examples, kinds_of_inputs, recipes, same_bits
 
 import onlinemode as om
@@ -69,7 +69,7 @@ def check_state(run, replica, i, tolerance):
 def error_by_quadrature(problem, Q, R, T, v, v_star):
     """½ Σ_ij w_i w_j E[g(h_i) g(h_j)] over pairs of fields."""
     Z, w = np.block([[Q, R], [R.T, T]]), np.concatenate([v, -v_star])
-    student, teacher = (ACTIVITY[each.name] for each in problem.activations)
+    student, teacher = (FORMULAS[each.name][0] for each in problem.activations)
     units = [student] * len(v) + [teacher] * len(v_star)
     nodes, weights = hermegauss(40)
     x, y = np.meshgrid(nodes, nodes, indexing="ij")
@@ -102,7 +102,7 @@ def test_saved_times_do_not_change_the_chain(recipe, engine, steps, seed):
     N, last = recipe.N, max(steps[-1], 1)
     every, some = (simulate(recipe, engine, last / N, seed=seed, save_at=np.array(saved) / N)
                    for saved in (range(last + 1), steps))
-    assume(every.status[0] is om.Status.COMPLETED and "relu" not in recipe.problem().activation_words)
+    assume(every.status[0] is om.Status.COMPLETED and not recipe.has_kinks)
     for name in OVERLAPS:
         one, other = getattr(some, name), getattr(every, name)[:, steps]
         assert np.array_equal(one, other) if engine == "chain" else close(one, other, 1e-9), name
@@ -122,7 +122,7 @@ def permuted(weights, of_units=None, of_modes=None, of_teacher=None):
 def test_numbers_of_units_and_modes_mean_nothing(recipe, engine, random, seed):
     """Permuted units permute Q and R, to rounding (ode: to its tolerance); the frame of the chain goes with modes and
     teacher units, whose permutation is another realisation of the same law."""
-    assume("relu" not in recipe.problem().activation_words)
+    assume(not recipe.has_kinks)
     weights = recipe.start()
     orders = [random.sample(range(size), size) for size in (weights.K, weights.P, weights.M)]
     if engine == "chain":
@@ -185,7 +185,7 @@ def test_signs_of_modes_mean_nothing(recipe, flips, seed):
 @given(recipes(students=("random", "small"), teachers=("random",)), SEEDS)
 def test_the_chain_begins_from_overlaps_as_from_rotated_weights(recipe, seed):
     """Its law is that of all vectors with the same overlaps; with distinct eigenvalues of T, so is its realisation."""
-    assume(recipe.N >= recipe.M + recipe.P and "relu" not in recipe.problem().activation_words)
+    assume(recipe.N >= recipe.M + recipe.P and not recipe.has_kinks)
     weights = recipe.start()
     eigenvalues = np.linalg.eigvalsh(weights.order_parameters().T)
     assume(np.diff(eigenvalues).min(initial=1.0) > 1e-2)

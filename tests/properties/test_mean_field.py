@@ -6,9 +6,9 @@ draws, whose skewness raises it, by less than a factor of 100 where the skewness
 """
 
 import numpy as np
+from activation_formulas import FORMULAS
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from plain_sgd import ACTIVITY, SLOPE
 from properties.problems import OVERLAPS, SEEDS, examples, kinds_of_inputs, recipes
 
 import onlinemode as om
@@ -20,7 +20,9 @@ QUADRATURE = {"closed": 1e-8, "tanh": 1e-6, "nodes": 2e-2}  # error of averages,
 
 def averages_of(recipe):
     pair = recipe.activation, recipe.teacher_activation or recipe.activation
-    return "nodes" if pair[0] == "relu" != pair[1] else "tanh" if "tanh" in pair else "closed"
+    if pair[0] in ("relu", "leaky") and pair[1] not in ("relu", "leaky", "linear"):
+        return "nodes"
+    return "tanh" if {"tanh", "sigmoid"} & set(pair) else "closed"
 
 
 def z_scores(values, expected, slack):
@@ -37,9 +39,9 @@ def increments(recipe, draws, seed):
     values, vectors = np.linalg.eigh(o.covariance)
     fields = rng.standard_normal((draws, n, len(values))) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
     u, nu = fields[..., :o.P], fields[..., o.P:]
-    g, slope = ACTIVITY[recipe.activation], SLOPE[recipe.activation]
+    (g, slope), (of_teacher, _) = (FORMULAS[each.name] for each in recipe.problem().activations)
     field = (o.strengths * u) @ o.xi_out.T
-    label = ACTIVITY[recipe.teacher_activation or recipe.activation](nu) @ o.teacher_readout
+    label = of_teacher(nu) @ o.teacher_readout
     error = g(field) @ o.readout - label - recipe.noise * rng.standard_normal(label.shape)
     delta = error[..., None] * o.readout * slope(field)
     a = delta @ o.xi_out
