@@ -49,10 +49,10 @@ class Activation:
         erf is erf(bz/√2), leaky max(z, 0) + s min(z, 0), sigmoid 1/(1 + e^−z), he the Hermite polynomial He_n with
         He_2 = z² − 1, poly Σ_n c_n zⁿ, erfs Σ_r c_r erf(b_r z/√2).
     numbers : sequence of float, default ()
-        erf: the gain b, by default 1; leaky: the slope s below zero, by default 0.01; he: the degree, 1 to 10;
-        poly: c_0, c_1, ..., up to degree 10; erfs: c_1, b_1, c_2, b_2, ....  No others take any.
+        Of erf the gain b, by default 1; of leaky the slope s below zero, by default 0.01; of he the degree, 1 to 10;
+        of poly c_0, c_1, ..., up to degree 10; of erfs c_1, b_1, c_2, b_2, ....  No others take any.
     table : Table, optional
-        Of kind "table": what :meth:`from_function` makes.
+        Of kind "table": what ``Activation.from_function`` makes.
 
     Raises
     ------
