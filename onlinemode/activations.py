@@ -125,7 +125,7 @@ class Activation:
         Parameters
         ----------
         coefficients : sequence of float
-            c_0, c_1, ..., up to degree 10.
+            Of the powers, c_0, c_1, ..., up to degree 10.
 
         Returns
         -------
@@ -141,7 +141,7 @@ class Activation:
         Parameters
         ----------
         coefficients, gains : sequence of float
-            c_r, and b_r above 0; as many.
+            Of each erf c_r, and b_r above 0; as many.
 
         Returns
         -------
@@ -171,7 +171,7 @@ class Activation:
         function : callable
             ``function(z)`` gives g of an array of any length, number by number.
         slope : callable, optional
-            g' in the same way; checked against the table, whose own derivative the kernels use.
+            The derivative g' in the same way; checked against the table, whose own derivative the kernels use.
         breaks : sequence of float, default ()
             Where g jumps, or has a kink or a jump in a higher derivative: no piece goes across.
         name : str, optional
@@ -263,7 +263,7 @@ class Activation:
         return self._values(z)[0]
 
     def slope(self, z: "ArrayLike") -> "NDArray[np.float64]":
-        """g' of each number.
+        """The derivative g' of each number.
 
         Parameters
         ----------
