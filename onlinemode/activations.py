@@ -252,7 +252,7 @@ class Activation:
 
     @cached_property
     def coefficients(self) -> tuple[float, ...] | None:
-        """c_0, c_1, ... of a polynomial Σ_n c_n zⁿ; None of other kinds."""
+        """Coefficients c_0, c_1, ... of a polynomial Σ_n c_n zⁿ; None of other kinds."""
         if self.kind == LINEAR:
             return (0.0, 1.0)
         if self.kind == HERMITE:
