@@ -70,9 +70,9 @@ def default_name(settings, command):
 
 
 def unusual(settings, usual=DEFAULTS):
-    """A word for each of engine, activation, inputs and readout that is not the usual one."""
-    return [_one_word(settings[name]) for name in ("engine", "activation", "teacher_activation", "inputs", "readout")
-            if settings.get(name) not in (None, usual[name])]
+    """A word for each of engine, activation, loss, labels, inputs and readout that is not the usual one."""
+    names = "engine", "activation", "teacher_activation", "loss", "labels", "inputs", "readout"
+    return [_one_word(settings[name]) for name in names if settings.get(name) not in (None, usual[name])]
 
 
 def _one_word(value):

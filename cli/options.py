@@ -15,6 +15,8 @@ from onlinemode.cli.toml_files import read_toml
 from onlinemode.engines import ENGINES, base, options_of
 from onlinemode.errors import ConfigError, OnlineModeError
 from onlinemode.experiment import CHOICES, OPTIONS_OF, SIMULATED
+from onlinemode.losses import WORDS as LOSSES
+from onlinemode.losses import loss_of
 
 PRESETS = {name: {"plot": True, **getattr(presets, name).to_dict()} for name in presets.names}
 for _values in PRESETS.values():
@@ -84,6 +86,18 @@ class ActivationWord(click.ParamType):
 def is_of_file(value):
     """Whether a word is FILE.py:NAME."""
     return isinstance(value, str) and value.rpartition(":")[0].endswith(".py")
+
+
+class LossWord(click.ParamType):
+    """A loss in words."""
+
+    name = "NAME"
+
+    def convert(self, value, parameter, context):
+        try:
+            return loss_of(value).word
+        except OnlineModeError as problem:
+            self.fail(str(problem))
 
 
 class Probabilities(click.ParamType):
@@ -158,6 +172,9 @@ OPTIONS = {
     "teacher_activation": option("teacher_activation", ActivationWord(), "Of the teacher alone.", "--activation"),
     "noise": option("noise", NOT_NEGATIVE, "Standard deviation of the label noise."),
     "weight_decay": option("weight_decay", NOT_NEGATIVE, "Decay of the input modes."),
+    "loss": option("loss", LossWord(), f"Of one sample: {', '.join(LOSSES)}."),
+    "labels": option("labels", OneOf(CHOICES["labels"]), "What the teacher says, or its sign."),
+    "flips": option("flips", click.FloatRange(0, 0.5), "Probability that a sign is negated."),
     "batch": option("batch", FROM_1, "Samples a step."),
     "inputs": option("inputs", str, "gaussian, rademacher, uniform, power-law:EXPONENT, manifold:D=LATENT,erf (or "
                      "sign), FILE.npy (its rows, standardised) or FILE.npy:raw (as they are)."),
@@ -188,7 +205,7 @@ OPTIONS = {
     "quiet": click.option("--quiet", "-q", is_flag=True, default=None, help="No progress bar, no table."),
 }
 PROBLEM = ("activation", "teacher_activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise",
-           "weight_decay", "batch", "inputs")
+           "weight_decay", "loss", "labels", "flips", "batch", "inputs")
 START = ("start", "init", "N", "K", "M", "P", "readout", "student_size", "seed")
 OUTPUT = ("save_at", "store_weights", "store_final", "out", "overwrite", "csv", "plot", "json", "quiet")
 SIMULATION = ("replicas", "fresh_students", "keep", "quantiles",

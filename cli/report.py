@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 
 from onlinemode import agreement
+from onlinemode.losses import SIGN
 from onlinemode.runtime.replicas import NOTHING_TRAINED
 
 ROWS = 9
@@ -17,8 +18,12 @@ MOST_LINES = 5  # about single replicas
 def print_table(run, theory=None, mean=False):
     """A short table of the first replica, or of the mean over all with its standard error.
 
-    α, ε_g, specialization, and those of the theory.
+    α, ε_g, specialization, and those of the theory; the classification error in place of ε_g where labels are signs.
     """
+    if run.problem.labels == SIGN:
+        _print_classification(run, theory)
+        return
+
     def of(trajectory):
         names = "generalization_error", "specialization"
         if mean and trajectory.replicas > 1:
@@ -42,6 +47,19 @@ def print_table(run, theory=None, mean=False):
         print(line)
 
 
+def _print_classification(run, theory):
+    """Of the first replica, or of the mean over the replicas that are kept."""
+    def of(trajectory):
+        return [values.mean(0) for values in (trajectory.classification_error, trajectory.specialization)]
+
+    columns = [*of(run), *(of(theory) if theory is not None else ())]
+    names = ["wrong", "special.", "theory wrong", "theory sp."][:len(columns)]
+    print("  ".join([f"{'α':>10}", *(f"{name:>12}" for name in names)]))
+    for i in _rows(run):
+        print("  ".join([f"{run.alpha[i]:10.4g}", *(f"{values[i]:12.4f}" for values in columns)]))
+    print("wrong: share of inputs at which student and teacher, without noise and flips, have different signs")
+
+
 def _rows(run, mean=False):
     """Start, then log-spaced times over the last four decades to the last finite one (of replica 0, or the mean)."""
     error = run.ensemble.mean["generalization_error"] if mean else run.generalization_error[0]
@@ -59,6 +77,8 @@ def print_stages(run, theory=None):
 
     A single run's specialization is too rough for that, and its plateaus are those of a smoothed curve.
     """
+    if run.problem.labels == SIGN:  # ε_g is no measure of what is learned
+        return
     smooth = run if run.info.theory else theory
     known = smooth if smooth is not None else run
     whose = "" if known is run else " of the theory"
@@ -98,6 +118,8 @@ def summary(command, run, files, theory=None, noise=None):
         "seconds_compile": run.info.seconds_compile, "seconds_run": run.info.seconds_run,
         "files": {name: str(path) for name, path in files.items()},
     }
+    if run.problem.labels == SIGN:
+        out["classification_error"] = _ends(run.classification_error)
     if theory is not None:
         out["theory"] = {
             "status": theory.status[0].value, "generalization_error": _ends(theory.generalization_error)[0],

@@ -9,6 +9,7 @@ from onlinemode import checks
 from onlinemode.activations import Activation, word_or_value
 from onlinemode.engines import ENGINES, capabilities_of, options_of
 from onlinemode.errors import EngineError, ParameterError
+from onlinemode.losses import LABELS, loss_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,7 @@ SIMULATED = tuple(name for name in ENGINES if not capabilities_of(name).theory) 
 ACTIVATIONS = ("activation", "teacher_activation")
 DRAWN = ("init", "K", "M", "P", "readout", "student_size", "fresh_students")  # how student and teacher are drawn
 CHOICES = {"engine": ENGINES, "init": ("showcase", "paper", "committee", "graded"), "readout": ("mean", "sum", "sqrt"),
-           "keep": ("all", "summary"),
+           "keep": ("all", "summary"), "labels": LABELS,
            **{name: kind.names for each in ENGINES for name, kind in options_of(each).kinds().items()
               if hasattr(kind, "names")}}
 VECTORS_UP_TO = 10**8  # entries of all weight vectors; beyond, ode and chain draw the overlaps alone
@@ -73,6 +74,12 @@ class Experiment:
         Standard deviation of the label noise.
     weight_decay : float, default 0
         Decay κ of the input modes.
+    loss : str, default "squared"
+        Of one sample: a word, as ``--loss`` takes it.
+    labels : {"real", "sign"}, default "real"
+        What the teacher says, or its sign.
+    flips : float, default 0
+        Probability that a sign is negated.
     batch : int, default 1
         Samples a step.
     inputs : str, default "gaussian"
@@ -128,6 +135,9 @@ class Experiment:
     eta_readout: float = 0.0
     noise: float = 0.0
     weight_decay: float = 0.0
+    loss: str = "squared"
+    labels: str = "real"
+    flips: float = 0.0
     batch: int = 1
     inputs: str = "gaussian"
     replicas: int = 1
@@ -156,6 +166,8 @@ class Experiment:
                 value = checks.choice(each.name, checks.spelled(value, CHOICES[each.name]), CHOICES[each.name])
             if each.name in ACTIVATIONS and value is not each.default:
                 value = word_or_value(value, each.name)
+            if each.name == "loss" and value is not each.default:
+                value = loss_of(value).word
             object.__setattr__(self, each.name, value)
         if not isinstance(self.inputs, str):
             raise ParameterError("inputs must be words, such as 'rademacher' or 'images.npy'; got "
@@ -216,7 +228,8 @@ class Experiment:
         rates = LearningRates(xi_in=self.eta, strengths=self.eta_strengths, xi_out=self.eta_xi_out,
                               readout=self.eta_readout)
         return Problem(activation=self.activation, noise=self.noise, weight_decay=self.weight_decay, batch=self.batch,
-                       rates=rates, inputs=parse(self.inputs), teacher_activation=self.teacher_activation)
+                       rates=rates, inputs=parse(self.inputs), teacher_activation=self.teacher_activation,
+                       loss=self.loss, labels=self.labels, flips=self.flips)
 
     def start(self, vectors: bool | None = None) -> "Weights | OrderParameters | Callable":
         """What the run begins from; with ``fresh_students`` a function that draws it for one replica.
@@ -475,6 +488,10 @@ def describe(values: dict[str, Any], sizes: "Weights | OrderParameters", without
              **{name: f"{name} = {getattr(sizes, name)}" for name in "KMP"}, "activation": str(values["activation"])}
     if values.get("teacher_activation") not in (None, values["activation"]):
         words["activation"] += f", of the teacher {values['teacher_activation']}"
+    if values.get("loss", Experiment.loss) != Experiment.loss:
+        words["loss"] = f"loss {values['loss']}"
+    if values.get("labels", Experiment.labels) != Experiment.labels:
+        words["labels"] = f"labels {values['labels']}" + (f", flips {values['flips']:g}" if values["flips"] else "")
     for symbol, name in (("η", "eta"), ("η_s", "eta_strengths"), ("η_A", "eta_xi_out"), ("η_v", "eta_readout"),
                          ("σ", "noise"), ("κ", "weight_decay")):
         if values[name] or name == "eta":

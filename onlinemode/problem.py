@@ -9,11 +9,13 @@ from onlinemode.activations import Activation, activation_of, word_or_value
 from onlinemode.errors import ParameterError
 from onlinemode.inputs import Gaussian, Inputs, check_inputs
 from onlinemode.inputs import from_dict as inputs_from_dict
+from onlinemode.losses import LABELS, REAL, SQUARED, Loss, loss_of
 
 if TYPE_CHECKING:
     from onlinemode.kernels.rule.step import Rule
 
 MAX_BATCH = 10**9
+_LATER = ("loss", "labels", "flips")  # not in files of older versions, nor where they have their defaults
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,19 @@ class Problem:
         What an input x is: one of the classes of ``onlinemode.inputs``.
     teacher_activation : str or Activation, optional
         Of the teacher, where it is not that of the student; also one with jumps, such as "sign".
+    loss : str or Loss, default "squared"
+        Of one sample, whose gradient is followed: a word such as "squared", "logistic", "hinge:0.5" or "huber", which
+        is kept, or an :class:`onlinemode.losses.Loss`.
+    labels : {"real", "sign"}, default "real"
+        What a student is told: what the teacher says, with its noise, or the sign of that.
+    flips : float, default 0
+        Probability q ≤ 1/2 that a sign is negated.
 
     Raises
     ------
     ParameterError
-        If a value is out of range, the activation is unknown, or that of the student has jumps.
+        If a value is out of range, an activation or the loss is unknown, the activation of the student has jumps, or
+        the loss or flips need labels that are signs.
 
     Notes
     -----
@@ -91,6 +101,9 @@ class Problem:
     rates: LearningRates = field(default_factory=LearningRates)
     inputs: Inputs = Gaussian()
     teacher_activation: str | Activation | None = None
+    loss: str | Loss = SQUARED
+    labels: str = REAL
+    flips: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation", word_or_value(self.activation))
@@ -108,6 +121,17 @@ class Problem:
             raise ParameterError("rates must be a LearningRates, such as LearningRates(xi_in=1.0); got "
                                  f"{checks.one_line(self.rates)}")
         check_inputs(self.inputs)
+        self._check_labels()
+
+    def _check_labels(self):
+        loss = loss_of(self.loss)
+        object.__setattr__(self, "loss", loss.word)
+        object.__setattr__(self, "labels", checks.choice("labels", self.labels, LABELS))
+        object.__setattr__(self, "flips", checks.number("flips", self.flips, 0.0, maximum=0.5))
+        if self.labels == REAL and loss.of_signs:
+            raise ParameterError(f"the loss {loss} needs labels that are signs: give labels = 'sign', or another loss")
+        if self.labels == REAL and self.flips > 0.0:
+            raise ParameterError("only labels that are signs are flipped: give labels = 'sign' with flips, or noise")
 
     @property
     def trains(self) -> bool:
@@ -125,10 +149,22 @@ class Problem:
         return student, student if self.teacher_activation is None else activation_of(self.teacher_activation)
 
     @property
+    def plain(self) -> bool:
+        """Whether the loss is squared and labels are real, which closed forms and the linear noise need."""
+        return self.loss == SQUARED and self.labels == REAL
+
+    @property
     def activation_words(self) -> str:
         """The activation, and that of the teacher where it is another one."""
         other = self.teacher_activation
         return str(self.activation) if other is None else f"{self.activation}, of the teacher {other}"
+
+    @property
+    def label_words(self) -> str:
+        """Of the loss and the labels where these are not usual, after a comma."""
+        if self.plain:
+            return ""
+        return f", loss {self.loss}" + ("" if self.labels == REAL else f", sign labels with flips {self.flips:g}")
 
     def rule(self, N: int) -> "Rule":
         """What the kernels need to know of this problem.
@@ -144,20 +180,23 @@ class Problem:
             A record of ``onlinemode.kernels.rule.step``.
         """
         from onlinemode.kernels.rule.activations import activation_data
+        from onlinemode.kernels.rule.losses import Labels, loss_data
         from onlinemode.kernels.rule.step import Rates, Rule
 
         student, teacher = map(activation_data, self.activations)
-        return Rule(student, teacher, Rates(**asdict(self.rates)), self.noise, self.weight_decay, self.batch, float(N))
+        return Rule(student, teacher, Rates(**asdict(self.rates)), self.noise, self.weight_decay, self.batch, float(N),
+                    loss_data(loss_of(self.loss)), None if self.labels == REAL else Labels(1, self.flips))
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields that are not None as plain numbers and names, as they are saved.
+        """All fields that are not None as plain numbers and names, as they are saved; loss and labels where not usual.
 
         Returns
         -------
         dict
             By the names of the parameters.
         """
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        values = {each.name: getattr(self, each.name) for each in fields(self)
+                  if each.name not in _LATER or getattr(self, each.name) != each.default}
         for name in ("activation", "teacher_activation"):
             if isinstance(values[name], Activation):
                 values[name] = values[name].to_dict()

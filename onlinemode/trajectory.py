@@ -21,6 +21,7 @@ from onlinemode.replica_states import ReplicaStates
 from onlinemode.run_info import FORMAT, RunInfo
 from onlinemode.state import OrderParameters, Weights
 from onlinemode.storage import replacing, write_archive
+from onlinemode.theory.classification import classification_error
 from onlinemode.theory.meanfield import generalization_error
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class Trajectory(Described):
         whose = "" if self.replicas == 1 else " (replica 0)"
         rows = [("Trajectory", f"engine {self.info.engine}, {sizes}"),
                 ("replicas", counts if self.draws == self.replicas else f"{counts}; {self.draws} kept one by one"),
-                ("problem", f"{problem.activation_words}, noise {problem.noise:g}, "
+                ("problem", f"{problem.activation_words}{problem.label_words}, noise {problem.noise:g}, "
                             f"weight decay {problem.weight_decay:g}, batch {problem.batch}, inputs {problem.inputs!r}"),
                 ("learning rates", ", ".join(f"{name} {rate:g}" for name, rate in trained) or "none")]
         if len(self.alpha) and self.draws:
@@ -312,6 +313,12 @@ class Trajectory(Described):
             return self.error
         return generalization_error(self.problem.activation, self.G, self.S, self.T, self.strengths, self.xi_out,
                                     self.readout, self.teacher_readout, self.problem.teacher_activation)
+
+    @cached_property
+    def classification_error(self) -> NDArray[np.float64]:
+        """Share of inputs at which f and the clean y have different signs, (draws, n); docs/theory, section 12.5."""
+        return classification_error(self.problem.activations, self.G, self.S, self.T, self.strengths, self.xi_out,
+                                    self.readout, self.teacher_readout)
 
     @property
     def signed(self) -> bool:
@@ -563,7 +570,8 @@ class Trajectory(Described):
                 "noise": problem.noise, "weight_decay": problem.weight_decay, "batch": problem.batch,
                 "eta": rates.xi_in, "eta_strengths": rates.strengths, "eta_xi_out": rates.xi_out,
                 "eta_readout": rates.readout, "inputs": repr(problem.inputs),
-                **({} if other is None else {"teacher_activation": str(other)})}
+                **({} if other is None else {"teacher_activation": str(other)}),
+                **({} if problem.plain else {"loss": problem.loss, "labels": problem.labels, "flips": problem.flips})}
 
 
 def _first_to_last(values):

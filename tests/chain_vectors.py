@@ -8,7 +8,7 @@ import plain_sgd
 from onlinemode.engines.chain.engine import ChainStart
 from onlinemode.kernels.chain.markov import ANY, Frame, Networks, Progress, Saved, make_advance, rotation_period
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
-from onlinemode.kernels.random.philox import STREAM_CHAIN_NORMAL, Key
+from onlinemode.kernels.random.philox import STREAM_CHAIN_FLIP, STREAM_CHAIN_NORMAL, Key
 
 
 class Pair(NamedTuple):
@@ -38,7 +38,8 @@ def pairs(problem, weights, steps, seed):
                 x = x + length * frame[-1]
             inputs.append(x)
             noises.append(noise)
-        student = plain_sgd.step(problem, weights, student, inputs, noises)
+        uniforms = plain_sgd.flip_numbers(step * batch, batch, seed, stream=STREAM_CHAIN_FLIP)
+        student = plain_sgd.step(problem, weights, student, inputs, noises, uniforms)
         modes, *factors = (path[step + 1] for path in paths)
         now = modes[along:]
         chain = {"G": modes.T @ modes, "S": modes[:along].T @ begin.teacher_factor.T,

@@ -9,7 +9,16 @@ from activation_formulas import FORMULAS
 from onlinemode.kernels.micro.inputs import draw_inputs
 from onlinemode.kernels.micro.sgd import tile_shape
 from onlinemode.kernels.random.normals import single_normal
-from onlinemode.kernels.random.philox import STREAM_LABEL_NOISE, Key
+from onlinemode.kernels.random.philox import STREAM_LABEL_FLIP, STREAM_LABEL_NOISE, Key
+from onlinemode.kernels.random.uniforms import single_uniform
+
+# l'(f, y) of outputs and labels
+SLOPE_OF_LOSS = {
+    "squared": lambda f, y: f - y, "correlation": lambda f, y: -y + 0.0 * f,
+    "logistic": lambda f, y: -y / (1.0 + np.exp(y * f)), "hinge": lambda f, y: -y * (y * f < 1.0),
+    "hinge:0.5": lambda f, y: -y * (y * f < 0.5), "perceptron": lambda f, y: -y * (y * f < 0.0),
+    "adatron": lambda f, y: -y * np.maximum(0.0, -y * f), "huber": lambda f, y: np.clip(f - y, -1.0, 1.0),
+    "huber:0.4": lambda f, y: np.clip(f - y, -0.4, 0.4)}
 
 
 class Student(NamedTuple):
@@ -32,7 +41,7 @@ def student_of(weights):
     return Student(*(np.array(getattr(weights, name)) for name in Student._fields))
 
 
-def step(problem, weights, student, inputs, noises):
+def step(problem, weights, student, inputs, noises, uniforms=None):
     """The student after one step.
 
     Parameters
@@ -44,15 +53,20 @@ def step(problem, weights, student, inputs, noises):
     inputs : array (batch, N)
     noises : array (batch,)
         Normals, of the labels.
+    uniforms : array (batch,), optional
+        Uniform numbers: of the labels that are signs, those below problem.flips are negated.
     """
     (X, s, A, v), B, N, rates = student, weights.teacher, weights.N, problem.rates
     g, slope = FORMULAS[problem.activation]
     of_teacher = FORMULAS[problem.teacher_activation or problem.activation][0]
     dX, ds, dA, dv = (np.zeros_like(each) for each in student)
-    for x, zeta in zip(inputs, noises):
+    for x, zeta, uniform in zip(inputs, noises, np.ones(problem.batch) if uniforms is None else uniforms):
         u, nu = X @ x / math.sqrt(N), B @ x / math.sqrt(N)
         field = A @ (s * u)
-        error = v @ g(field) - weights.teacher_readout @ of_teacher(nu) - problem.noise * zeta
+        f, y = v @ g(field), weights.teacher_readout @ of_teacher(nu) + problem.noise * zeta
+        if problem.labels == "sign":
+            y = (1.0 if y > 0.0 else -1.0) * (-1.0 if uniform < problem.flips else 1.0)
+        error = SLOPE_OF_LOSS[problem.loss](f, y)
         delta = error * v * slope(field)
         a = A.T @ delta
         dX += np.outer(s * a, x) / math.sqrt(N) / problem.batch
@@ -78,10 +92,16 @@ def label_noises(first, count, seed, replica=0):
                      for sample in range(first, first + count)])
 
 
+def flip_numbers(first, count, seed, replica=0, stream=STREAM_LABEL_FLIP):
+    """Uniform numbers that flip the labels of consecutive samples of micro, (count,)."""
+    return np.array([single_uniform(stream, replica, sample, np.uint64(seed))
+                     for sample in range(first, first + count)])
+
+
 def run(problem, weights, steps, seed, replica=0):
     """The student after so many steps with the samples of micro."""
     student, batch = student_of(weights), problem.batch
     for sample in range(0, steps * batch, batch):
         student = step(problem, weights, student, inputs_of(problem.inputs, weights.N, sample, batch, seed, replica),
-                       label_noises(sample, batch, seed, replica))
+                       label_noises(sample, batch, seed, replica), flip_numbers(sample, batch, seed, replica))
     return student

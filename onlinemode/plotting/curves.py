@@ -80,7 +80,8 @@ def _settings(run):
     """What two runs may differ in, as words."""
     problem, rates, start = run.problem, run.problem.rates, run.initial
     words = {name: f"${name} = {getattr(start, name)}$" for name in "KMP"}
-    words |= {"activation": problem.activation_words, "batch": f"batch {problem.batch}", "inputs": repr(problem.inputs)}
+    words |= {"activation": problem.activation_words + problem.label_words, "batch": f"batch {problem.batch}",
+              "inputs": repr(problem.inputs)}
     words |= {name: rf"${symbol} = {value:g}$" for name, symbol, value in (
         ("xi_in", r"\eta", rates.xi_in), ("strengths", r"\eta_s", rates.strengths), ("xi_out", r"\eta_A", rates.xi_out),
         ("readout", r"\eta_v", rates.readout), ("noise", r"\sigma", problem.noise),

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from onlinemode import agreement
 from onlinemode.errors import ParameterError
+from onlinemode.losses import SIGN
 from onlinemode.plotting.curves import (
     DECADES_SHOWN,
     MOST_DRAWS,
@@ -33,6 +34,8 @@ from onlinemode.trajectory import Trajectory
 def plot_error(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctuations | None = None) -> Axes:
     """Generalization error ε_g against α, log-log; plateaus of the first theory (else of the first run) are shaded.
 
+    Where all labels are signs it is the classification error, without plateaus.
+
     Parameters
     ----------
     ax : matplotlib.axes.Axes
@@ -49,6 +52,8 @@ def plot_error(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctua
     """
     runs = listed(runs)
     ax.set_yscale("log", nonpositive="mask")
+    if all(run.problem.labels == SIGN for run in runs):
+        return _plot_classification_error(ax, runs)
     for run in runs:
         colour, marker = look(run, runs)
         draw(ax, run, "generalization_error", (), colour, marker, label=name_of(run, runs), mean=True)
@@ -59,6 +64,15 @@ def plot_error(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctua
     shade_plateaus(ax, reference, "plateau" + (" of the ODE" if is_theory(reference) else ""))
     time_axis(ax, runs)
     ax.set_ylabel(r"generalization error $\varepsilon_g$")
+    ax.legend(frameon=False, fontsize="small", loc="lower left")
+    return ax
+
+
+def _plot_classification_error(ax, runs):
+    for run in runs:
+        draw(ax, run, "classification_error", (), *look(run, runs), label=name_of(run, runs), bands=False)
+    time_axis(ax, runs)
+    ax.set_ylabel("classification error")
     ax.legend(frameon=False, fontsize="small", loc="lower left")
     return ax
 

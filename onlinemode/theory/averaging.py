@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from onlinemode.activations import ERF, LEAKY, LINEAR, RELU, SIGMOID, SIGN, activation_of
 from onlinemode.errors import EngineError
+from onlinemode.losses import CORRELATION, REAL
 
 # methods, each with its drift in kernels/averages/drift.py; some have the name of the one activation that they are for
 ERF_SUMS, LINEAR_STUDENT, POLYNOMIALS, KINKED, NODES = ("sums of erfs", "linear student", "polynomials", "kinked units",
                                                         "nodes")
+_OF_CORRELATION = (ERF, LINEAR, ERF_SUMS, LINEAR_STUDENT, POLYNOMIALS)  # that also average −y in place of f − y
 CLOSED = "closed"
 CHOICES = (CLOSED, NODES)  # of a user
 
@@ -116,6 +118,11 @@ def method_of(problem, averages=None):
         If a closed form is asked for where there is none.
     """
     method = NODES if averages == NODES else _best_method(*problem.activations)
+    if not (problem.plain or (problem.loss == CORRELATION and problem.labels == REAL and method in _OF_CORRELATION)):
+        if averages == CLOSED and method != NODES:
+            raise EngineError(f"no closed form is known for the loss {problem.loss} with {problem.labels} labels and "
+                              f"{problem.activation_words}: leave averages out, or give averages = 'nodes'")
+        method = NODES
     if method == NODES and averages == CLOSED:
         raise EngineError(f"no closed form is known for averages of {problem.activation_words}: leave averages out, "
                           "or give averages = 'nodes'")

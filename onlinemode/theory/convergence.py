@@ -33,8 +33,8 @@ class Convergence:
     """
 
     def __init__(self, problem, drift, overlaps, last, rtol, atol):
-        # with noise or decay ε_g = 0 is no fixed point
-        self._possible = problem.noise == 0.0 and problem.weight_decay == 0.0
+        # with noise or decay ε_g = 0 is no fixed point, and other losses have other ones
+        self._possible = problem.noise == 0.0 and problem.weight_decay == 0.0 and problem.plain
         self._drift, self._last, self._rtol, self._atol = drift, last, rtol, atol
         self._smooth, self._differentiable = drift.method != NODES, drift
         if self._possible and not self._smooth:

@@ -265,13 +265,17 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
     Raises
     ------
     ParameterError
-        If the problem has mini-batches, relu students of other teachers or inputs other than i.i.d. Gaussian, if
-        nothing is trained, if the mean-field equations diverge, or if an argument is not one of these.
+        If the problem has mini-batches, another loss than the squared one, labels that are signs, relu students of
+        other teachers or inputs other than i.i.d. Gaussian, if nothing is trained, if the mean-field equations
+        diverge, or if an argument is not one of these.
     """
     if not hasattr(problem, "activations"):
         raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")
     if not (progress is None or callable(progress)):
         raise ParameterError(f"progress must be a function that is given reports; got {checks.one_line(progress)}")
+    if not problem.plain:
+        raise ParameterError("the linear-noise theory needs the squared loss and real labels; got the loss "
+                             f"{problem.loss} and {problem.labels} labels")
     if not (problem.activations[0].smooth or is_closed(problem)):
         raise ParameterError("the linear-noise theory needs a smooth drift; got a student of "
                              f"{problem.activation_words}, whose drift jumps at the quadrature nodes")

@@ -55,7 +55,7 @@ class MeanFieldDrift:
     """
 
     def __init__(self, problem, overlaps, nodes=DEFAULT_NODES, node_seed=NODE_SEED, averages=None):
-        from onlinemode.kernels.averages import drift
+        from onlinemode.kernels.averages import correlation, drift
         from onlinemode.kernels.averages.fields import Teacher
         from onlinemode.kernels.averages.leaky import Slopes
         from onlinemode.kernels.averages.polynomials import polynomials_of
@@ -87,11 +87,12 @@ class MeanFieldDrift:
             aid = polynomials_of(*(each.coefficients for each in problem.activations))
         rule = problem.rule(1)
         if method != averaging.NODES:  # each array takes time to hand over
-            rule = rule._replace(activation=None, teacher_activation=None)
+            rule = rule._replace(activation=None, teacher_activation=None, loss=None, labels=None)
         self._system = drift.System(rule, (overlaps.K, overlaps.M, overlaps.P), teacher,
                                     np.array(overlaps.teacher_readout), aid, self.full.copy(), self.active,
                                     self._error)
-        self._kernel = prepared(drift.DRIFTS[method], self.full, self._system)
+        drifts = drift.DRIFTS if problem.plain or method == averaging.NODES else correlation.DRIFTS
+        self._kernel = prepared(drifts[method], self.full, self._system)
 
     def __call__(self, y):
         return self._kernel(np.ascontiguousarray(y, np.float64), self._system)
@@ -200,8 +201,10 @@ def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readou
     teacher_activation = activation if teacher_activation is None else activation_of(teacher_activation,
                                                                                      "teacher_activation")
     if not averaging.is_known(activation, teacher_activation):
-        return _error_over_nodes((activation, teacher_activation), G, S, T, (strengths, xi_out, readout,
-                                                                             teacher_readout))
+        from onlinemode.kernels.averages.nodes import errors_of_states
+
+        return over_nodes(errors_of_states, ERROR_NODES, (activation, teacher_activation), G, S, T,
+                          (strengths, xi_out, readout, teacher_readout))
     with np.errstate(all="ignore"):  # of states beyond all bounds
         K, scaled = readout.shape[-1], xi_out * strengths[..., None, :]
         R = scaled @ S
@@ -212,8 +215,8 @@ def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readou
         return 0.5 * np.einsum("...i,...ij,...j->...", w, second_moments(activation, teacher_activation, Z, K), w)
 
 
-def _error_over_nodes(activations, G, S, T, factors):
-    from onlinemode.kernels.averages.nodes import errors_of_states
+def over_nodes(kernel, nodes, activations, G, S, T, factors):
+    """What a kernel of ``onlinemode.kernels.averages.nodes`` makes of a row of states, (...), over so many nodes."""
     from onlinemode.kernels.rule.activations import activation_data
     from onlinemode.kernels.rule.step import Factors, evaluation_rule
 
@@ -225,5 +228,5 @@ def _error_over_nodes(activations, G, S, T, factors):
                                                     np.array(teacher_readout)))
     out = np.empty(len(states[0]))
     rule = evaluation_rule(*map(activation_data, activations))
-    errors_of_states(rule, states, teacher, normal_nodes(teacher.factor.shape[1] + P, ERROR_NODES), out)
+    kernel(rule, states, teacher, normal_nodes(teacher.factor.shape[1] + P, nodes), out)
     return out.reshape(lead)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from onlinemode.engines import base
 from onlinemode.engines.base import Capabilities, Choice, Positive, PowerOfTwo, Whole, option
+from onlinemode.losses import loss_of
 from onlinemode.theory.averaging import CHOICES, is_closed
 from onlinemode.theory.defaults import DEFAULT_NODES, NODE_SEED
 
@@ -22,7 +23,7 @@ class Options(base.Options):
         The solver of SciPy.
     rtol, atol : float, optional
         Tolerances a step; by default 1e-9 and 1e-12 (docs/theory, section 2.6); 1e-5 and 1e-7 for students with
-        kinks over nodes.
+        kinks, and the losses hinge and perceptron, over nodes.
     averages : {"closed", "nodes"}, optional
         How averages over the fields are taken; by default in closed form, and over nodes where none is known.
     nodes : int, default 2^14
@@ -42,7 +43,9 @@ class Options(base.Options):
     node_seed: int = option(Whole(0), NODE_SEED, "Seed of the quadrature nodes.")
 
     def tolerances(self, problem):
-        """Tolerances for a problem: where they are not given 1e-9, 1e-12; with kinks over nodes 1e-5, 1e-7.
+        """Tolerances for a problem: where they are not given 1e-9, 1e-12; over nodes 1e-5, 1e-7 where something jumps.
+
+        That is the slope of units with kinks, or that of the losses hinge and perceptron.
 
         Their right-hand side jumps as nodes cross zero (docs/theory, section 2.5).
 
@@ -58,5 +61,6 @@ class Options(base.Options):
         atol : float
             Absolute tolerance.
         """
-        usual = (1e-9, 1e-12) if problem.activations[0].smooth or is_closed(problem, self.averages) else (1e-5, 1e-7)
+        smooth = problem.activations[0].smooth and not loss_of(problem.loss).jumps
+        usual = (1e-9, 1e-12) if smooth or is_closed(problem, self.averages) else (1e-5, 1e-7)
         return tuple(each if given is None else given for given, each in zip((self.rtol, self.atol), usual))

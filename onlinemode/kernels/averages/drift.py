@@ -35,7 +35,7 @@ class System(NamedTuple):
 
 
 @compiled(inner=True)
-def _unpacked(system, y):
+def unpacked(system, y):
     """Overlaps and factors of the state whose moving entries are ``y``."""
     K, M, P = system.sizes
     state = system.state
@@ -56,7 +56,7 @@ def _unpacked(system, y):
 
 
 @compiled(inner=True)
-def _assemble(system, overlaps, factors, averages):
+def assemble(system, overlaps, factors, averages):
     """d/dα of the entries that move."""
     rule, G, S = system.rule, overlaps.G, overlaps.S
     K, M, P = system.sizes
@@ -105,80 +105,80 @@ def _assemble(system, overlaps, factors, averages):
 @compiled
 def erf_drift(y, system):
     """d/dα of the entries that move, for erf."""
-    overlaps, factors = _unpacked(system, y)
+    overlaps, factors = unpacked(system, y)
     Z, cross, w = field_covariances(overlaps, factors)
     averages = make_averages(*system.sizes)
     erf_averages(Z, cross, w, factors.readout.size, system.rule.noise, averages)
-    return _assemble(system, overlaps, factors, averages)
+    return assemble(system, overlaps, factors, averages)
 
 
 @compiled
 def linear_drift(y, system):
     """The same for the linear activation."""
-    overlaps, factors = _unpacked(system, y)
+    overlaps, factors = unpacked(system, y)
     Z, cross, w = field_covariances(overlaps, factors)
     averages = make_averages(*system.sizes)
     linear_averages(Z, cross, w, factors.readout.size, system.rule.noise, averages)
-    return _assemble(system, overlaps, factors, averages)
+    return assemble(system, overlaps, factors, averages)
 
 
 @compiled
 def relu_drift(y, system):
     """The same for relu."""
-    overlaps, factors = _unpacked(system, y)
+    overlaps, factors = unpacked(system, y)
     Z, cross, w = field_covariances(overlaps, factors)
     averages = make_averages(*system.sizes)
     relu_averages(Z, cross, w, factors.readout.size, system.rule.noise, averages)
-    return _assemble(system, overlaps, factors, averages)
+    return assemble(system, overlaps, factors, averages)
 
 
 @compiled
 def erf_sum_drift(y, system):
     """The same for students that are sums of erfs; the aid is the terms of all units."""
-    overlaps, factors = _unpacked(system, y)
+    overlaps, factors = unpacked(system, y)
     Z, cross, w = field_covariances(overlaps, factors)
     averages = make_averages(*system.sizes)
     erf_sum_averages(Z, cross, w, factors.readout.size, system.rule.noise, system.aid, averages)
-    return _assemble(system, overlaps, factors, averages)
+    return assemble(system, overlaps, factors, averages)
 
 
 @compiled
 def linear_student_drift(y, system):
     """The same for a linear student of other units, which are the aid."""
-    overlaps, factors = _unpacked(system, y)
+    overlaps, factors = unpacked(system, y)
     Z, cross, w = field_covariances(overlaps, factors)
     averages = make_averages(*system.sizes)
     linear_student_averages(Z, cross, w, factors.readout.size, system.rule.noise, system.aid, averages)
-    return _assemble(system, overlaps, factors, averages)
+    return assemble(system, overlaps, factors, averages)
 
 
 @compiled
 def leaky_drift(y, system):
     """The same for units that are linear on each side of 0, whose slopes are the aid."""
-    overlaps, factors = _unpacked(system, y)
+    overlaps, factors = unpacked(system, y)
     Z, cross, w = field_covariances(overlaps, factors)
     averages = make_averages(*system.sizes)
     leaky_averages(Z, cross, w, factors.readout.size, system.rule.noise, system.aid, averages)
-    return _assemble(system, overlaps, factors, averages)
+    return assemble(system, overlaps, factors, averages)
 
 
 @compiled
 def polynomial_drift(y, system):
     """The same for polynomials, which are the aid."""
-    overlaps, factors = _unpacked(system, y)
+    overlaps, factors = unpacked(system, y)
     Z, cross, w = field_covariances(overlaps, factors)
     averages = make_averages(*system.sizes)
     polynomial_averages(Z, cross, w, factors.readout.size, system.rule.noise, system.aid, averages)
-    return _assemble(system, overlaps, factors, averages)
+    return assemble(system, overlaps, factors, averages)
 
 
 @compiled
 def node_drift(y, system):
     """The same for any activations, over normal nodes, which are the aid."""
-    overlaps, factors = _unpacked(system, y)
+    overlaps, factors = unpacked(system, y)
     averages = make_averages(*system.sizes)
     node_averages(system.rule, overlaps, factors, system.aid, averages)
-    return _assemble(system, overlaps, factors, averages)
+    return assemble(system, overlaps, factors, averages)
 
 
 # By the method of onlinemode.theory.averaging

@@ -77,8 +77,12 @@ def pair_weights(w):
 
 
 @compiled(fastmath=_CONTRACT)
-def erf_averages(Z, cross, w, K, noise, out):
-    """All averages for g(z) = erf(z/√2); docs/theory, section 2.3."""
+def erf_averages(Z, cross, w, K, noise, out, v=None):
+    """All averages for g(z) = erf(z/√2); docs/theory, section 2.3.
+
+    ``v`` is the second layer of the student in δ = e v∘g'(λ), by default that in ``w``.
+    """
+    v = w if v is None else v
     n = w.size
     weights = pair_weights(w)
     arguments, complements, angles = np.empty(weights.size), np.empty(weights.size), np.empty(weights.size)
@@ -104,7 +108,7 @@ def erf_averages(Z, cross, w, K, noise, out):
         largest = max(largest, Z[i, i])
     for k in range(K):
         one_plus = 1.0 + Z[k, k]
-        own = w[k] * 2.0 / np.pi / one_plus
+        own = v[k] * 2.0 / np.pi / one_plus
         for j in range(n):
             determinant = one_plus + Z[j, j] + minor(Z[k, k], Z[j, j], Z[k, j], Z[k, j])
             slope = own * w[j] / np.sqrt(determinant)
@@ -122,6 +126,6 @@ def erf_averages(Z, cross, w, K, noise, out):
                 _correlate(given_both, arguments, complements)
                 squared_error = 2.0 / np.pi * weighted_arcsines_of_pairs(arguments, complements, weights, weights.size)
             root = np.sqrt(one_plus * (1.0 + given_one[l, l]))
-            value = w[k] * w[l] * 2.0 / np.pi / root * (squared_error + noise**2)
+            value = v[k] * v[l] * 2.0 / np.pi / root * (squared_error + noise**2)
             out.delta[k, l] = value
             out.delta[l, k] = value

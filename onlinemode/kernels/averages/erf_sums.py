@@ -100,12 +100,26 @@ def _mean_of_others(Z, w, terms):
     return total
 
 
+@compiled(inner=True)
+def _leading(v, K, terms):
+    """Of each term of the student v_k c, which is its weight in δ; of others 0."""
+    lead = np.zeros(terms.unit.size)
+    for a in range(lead.size):
+        if terms.unit[a] < K:
+            lead[a] = v[terms.unit[a]] * terms.coefficient[a]
+    return lead
+
+
 @compiled(fastmath=_CONTRACT)
-def erf_sum_averages(Z, cross, w, K, noise, terms, out):
-    """All averages for students that are sums of erfs; ``w`` is that of the units."""
+def erf_sum_averages(Z, cross, w, K, noise, terms, out, v=None):
+    """All averages for students that are sums of erfs; ``w`` is that of the units.
+
+    ``v`` is the second layer of the student in δ = e v∘g'(λ), by default that in ``w``.
+    """
     unit, width = terms.unit, terms.width
     n, first_other = unit.size, w.size - terms.others
     own = w[unit] * terms.coefficient
+    lead = own if v is None else _leading(v, K, terms)
     weights = pair_weights(own)
     arguments, complements, angles = np.empty(weights.size), np.empty(weights.size), np.empty(weights.size)
     _correlate(Z, terms, arguments, complements)
@@ -140,23 +154,24 @@ def erf_sum_averages(Z, cross, w, K, noise, terms, out):
         for b in range(n):
             j = unit[b]
             determinant = max(_determinant(Z, k, width[a], j, width[b]), LEAST)
-            slope = own[a] * own[b] * 2.0 / np.pi / np.sqrt(determinant) / spread
+            slope = lead[a] * own[b] * 2.0 / np.pi / np.sqrt(determinant) / spread
             _add_to_field(Z, cross, k, j, width[a], slope, out.field)
         for m in range(first_other, w.size):
-            slope = own[a] * w[m] * np.sqrt(2.0 / np.pi / spread) * mean_slope(terms.teacher, given[m, m]) / spread
+            slope = lead[a] * w[m] * np.sqrt(2.0 / np.pi / spread) * mean_slope(terms.teacher, given[m, m]) / spread
             _add_to_field(Z, cross, k, m, width[a], slope, out.field)
             out.activity[k] += terms.coefficient[a] * w[m] * moment_with_erf(terms.teacher, width[a], Z[k, k], Z[m, m],
                                                                              Z[k, m])
-    _fill_delta(Z, w, K, noise, terms, own, weights, constant, out.delta)
+    _fill_delta(Z, w, K, noise, terms, (own, lead), weights, constant, out.delta)
 
 
 @compiled(inner=True)
-def _fill_delta(Z, w, K, noise, terms, own, weights, constant, delta):
+def _fill_delta(Z, w, K, noise, terms, of_terms, weights, constant, delta):
     """V: g'(λ_k) g'(λ_l) tilts the Gaussian to another covariance, pair by pair of terms of the student.
 
     Many tilts at once, along the last index: so the loop over them is one of vectors.
     """
     unit, width = terms.unit, terms.width
+    own, lead = of_terms
     n, units, largest, narrowest = unit.size, w.size, 0.0, width.min()
     for i in range(units):
         largest = max(largest, Z[i, i])
@@ -178,7 +193,7 @@ def _fill_delta(Z, w, K, noise, terms, own, weights, constant, delta):
             l = unit[b]
             _condition(given_one, l, width[b], given_both)
             root = np.sqrt((width[a] + Z[k, k]) * (width[b] + given_one[l, l]))
-            factor[count] = own[a] * own[b] * 2.0 / np.pi / root * (1.0 if a == b or k != l else 2.0)
+            factor[count] = lead[a] * lead[b] * 2.0 / np.pi / root * (1.0 if a == b or k != l else 2.0)
             square[count] = noise**2
             if terms.others > 0:
                 square[count] += _with_others(given_both, w, own, terms)

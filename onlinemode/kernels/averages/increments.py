@@ -55,7 +55,7 @@ def increment_moments(rule, overlaps, factors, nodes, active, mean, covariance, 
         square = 0.0
         for r in range(r_B + P):
             square += nodes[node, r] * nodes[node, r]
-        label = teacher_label(rule, now, small, nodes[node, r_B + P])
+        label = teacher_label(rule, now, small, nodes[node, r_B + P], 0.0)
         sample(rule, now, small, label, coefficients, 0)
         added.strengths[:] = 0.0
         added.xi_out[:] = 0.0

@@ -1,8 +1,11 @@
 """Averages over fixed normal nodes, through the learning rule itself: for any activations; docs/theory, section 2.5."""
 
+import numpy as np
+
 from onlinemode.kernels.averages.fields import Overlaps, fields_at_node, student_factors
 from onlinemode.kernels.jit import compiled
-from onlinemode.kernels.rule.step import Factors, error_without_noise, make_small
+from onlinemode.kernels.rule.losses import mean_slopes
+from onlinemode.kernels.rule.step import Factors, error_without_noise, make_small, output_and_clean_label
 
 
 @compiled
@@ -20,17 +23,19 @@ def node_averages(rule, overlaps, factors, nodes, out):
     count = nodes.shape[0]
     for i in range(count):
         fields_at_node(nodes[i], overlaps.teacher.factor, along, across, work)
-        error = error_without_noise(rule, small)
+        output, label = output_and_clean_label(rule, small)
+        error = output - label
         squared_error += error * error
+        slope, squared_slope = mean_slopes(rule.loss, rule.labels, rule.noise, output, label)  # of l' and l'²
         for k in range(K):
-            delta = error * work.gain[k]
+            delta = slope * work.gain[k]
             for p in range(P):
                 out.field[k, p] += delta * work.u[p]
             for m in range(M):
                 out.field[k, P + m] += delta * work.nu[m]
             for l in range(k + 1):
-                out.delta[k, l] += work.gain[k] * work.gain[l] * (error * error + rule.noise * rule.noise)
-            out.activity[k] += error * work.activity[k]
+                out.delta[k, l] += work.gain[k] * work.gain[l] * squared_slope
+            out.activity[k] += slope * work.activity[k]
     for k in range(K):
         for l in range(k):
             out.delta[l, k] = out.delta[k, l]
@@ -74,6 +79,23 @@ def errors_of_states(rule, states, teacher, nodes, out):
         overlaps = Overlaps(G[i], S[i], teacher)
         these = Factors(factors.strengths[i], factors.xi_out[i], factors.readout[i], factors.teacher_readout)
         out[i] = node_error(rule, overlaps, these, nodes)
+
+
+@compiled
+def wrong_signs_of_states(rule, states, teacher, nodes, out):
+    """The same for the share of nodes at which f and y have different signs; where one of them is 0, half a node."""
+    G, S, factors = states
+    (K, P), M = factors.xi_out.shape[1:], S.shape[2]
+    for i in range(out.size):
+        these = Factors(factors.strengths[i], factors.xi_out[i], factors.readout[i], factors.teacher_readout)
+        along, across = student_factors(G[i], S[i], teacher.inverse)
+        small = make_small((K, M, P), these)
+        wrong = 0.0
+        for node in range(nodes.shape[0]):
+            fields_at_node(nodes[node], teacher.factor, along, across, small.work)
+            output, label = output_and_clean_label(rule, small)
+            wrong += 0.5 - 0.5 * np.sign(output) * np.sign(label)
+        out[i] = wrong / nodes.shape[0]
 
 
 @compiled

@@ -57,14 +57,14 @@ def _moment(powers, means, i, first, j, second):
 
 
 @compiled(inner=True)
-def _fill_field(powers, means, cross, w, field):
+def _fill_field(powers, means, cross, w, v, field):
     """H, by Stein's lemma."""
     field[:] = 0.0
     for k in range(field.shape[0]):
         curved = 0.0
         for j in range(w.size):
-            slope = w[k] * w[j] * _moment(powers, means, k, 1, j, 1)
-            curved += w[k] * w[j] * _moment(powers, means, k, 2, j, 0)
+            slope = v[k] * w[j] * _moment(powers, means, k, 1, j, 1)
+            curved += v[k] * w[j] * _moment(powers, means, k, 2, j, 0)
             for x in range(cross.shape[1]):
                 field[k, x] += slope * cross[j, x]
         for x in range(cross.shape[1]):
@@ -72,7 +72,7 @@ def _fill_field(powers, means, cross, w, field):
 
 
 @compiled(inner=True, fastmath=_SUMS)
-def _fill_delta(powers, means, w, degree, noise, delta):
+def _fill_delta(powers, means, w, v, degree, noise, delta):
     """V: e² has two units i and j; a contractions of k with i, b of l with i, a' and b' with j, and c of i with j.
 
     ``degree`` is that of the student.
@@ -108,12 +108,12 @@ def _fill_delta(powers, means, w, degree, noise, delta):
                             for i in range(n):
                                 part += contracted[i] * kept[other, i]
                             total += of_slopes[a, b] * part * (1.0 if other == one else 2.0)
-            delta[k, l] = w[k] * w[l] * total
+            delta[k, l] = v[k] * v[l] * total
             delta[l, k] = delta[k, l]
 
 
 @compiled(fastmath=_SUMS)
-def polynomial_averages(Z, cross, w, K, noise, polynomials, out):
+def polynomial_averages(Z, cross, w, K, noise, polynomials, out, v=None):
     """All averages for polynomials, which may differ between student and teacher.
 
     Parameters
@@ -131,7 +131,10 @@ def polynomial_averages(Z, cross, w, K, noise, polynomials, out):
     polynomials : Polynomials
     out : Averages
         Filled.
+    v : array (at least K,), optional
+        The second layer of the student in δ = e v∘g'(λ), by default that in ``w``.
     """
+    v = w if v is None else v
     n, degree = w.size, polynomials.student.size - 1
     highest = max(degree, polynomials.teacher.size - 1)
     means = np.empty((n, highest + 1))  # E[g_i⁽ᑫ⁾(h_i)]
@@ -151,5 +154,5 @@ def polynomial_averages(Z, cross, w, K, noise, polynomials, out):
             if i < K:
                 out.activity[i] += means[i, c] * with_error
     out.error[0] = 0.5 * squared_error
-    _fill_field(powers, means, cross, w, out.field)
-    _fill_delta(powers, means, w, degree, noise, out.delta)
+    _fill_field(powers, means, cross, w, v, out.field)
+    _fill_delta(powers, means, w, v, degree, noise, out.delta)

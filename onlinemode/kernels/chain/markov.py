@@ -24,13 +24,15 @@ from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.mathematics.fused import fma
 from onlinemode.kernels.mathematics.lanes import LANES, load, splat, spread_2d, spread_3d, store
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
-from onlinemode.kernels.random.philox import STREAM_CHAIN_NORMAL
+from onlinemode.kernels.random.philox import STREAM_CHAIN_FLIP, STREAM_CHAIN_NORMAL
 from onlinemode.kernels.rule.activations import Activation
+from onlinemode.kernels.rule.losses import flip_number
 from onlinemode.kernels.rule.step import (
     Factors,
     Small,
     add_teacher_unit,
     close_step,
+    label_given,
     label_noise,
     make_small,
     open_step,
@@ -221,13 +223,16 @@ def _rotate_back(first, rows, P, width, modes, product):
 
 
 @compiled(inner=True, forceinline=True)
-def _label(rule, small, draws, j, count):
+def _label(rule, small, draws, j, count, key, first_sample, samples):
     """labels[j, b] of sample j of each block b, with its noise."""
     _, M, _ = small.sizes
     for b in range(count):
         draws.labels[j, b] = label_noise(rule, draws.noises[j, b])
     for m in range(M):
         add_teacher_unit(rule, small, m, draws.teacher_fields[j, m], count, draws.labels[j])
+    for b in range(count):  # of real labels nothing is left of it
+        uniform = flip_number(rule.labels, STREAM_CHAIN_FLIP, key.replica, first_sample + b * samples + j, key.seed)
+        draws.labels[j, b] = label_given(rule, draws.labels[j, b], uniform)
 
 
 @cache
@@ -296,7 +301,7 @@ def make_advance(constants):
             count = min(blocks, (saved.steps[-1] - made) // period + 1)
             _draw(draws, frame, batch, samples, count, key, made * batch)
             for j in range(samples):
-                _label(rule, small, draws, j, count)
+                _label(rule, small, draws, j, count, key, made * batch, samples)
             for b in range(count):
                 _project(samples, framed, width, state, inputs, b, fields)
                 for j in range(samples):

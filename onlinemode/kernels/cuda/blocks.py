@@ -26,8 +26,9 @@ from numba import cuda
 from onlinemode.kernels.cuda.device import SIMULATED, inlined, load4, on_device
 from onlinemode.kernels.cuda.plan import padded, squares_of, stride_of
 from onlinemode.kernels.random.normals import box_muller, single_normal
-from onlinemode.kernels.random.philox import STREAM_INPUT, STREAM_LABEL_NOISE, philox, stream_word
+from onlinemode.kernels.random.philox import STREAM_INPUT, STREAM_LABEL_FLIP, STREAM_LABEL_NOISE, philox, stream_word
 from onlinemode.kernels.rule import step
+from onlinemode.kernels.rule.losses import flip_number
 
 TILES_A_FLUSH = 4  # tiles after which float32 sums are added to float64 ones
 
@@ -39,6 +40,7 @@ FIRST, WANTED, MADE, STOPPED, PENDING_FIRST, PENDING = range(6)
 
 _philox, _stream_word = on_device(philox), on_device(stream_word)
 _box_muller, _single_normal = on_device(box_muller), on_device(single_normal)
+_flip_number = on_device(flip_number)
 _open_step, _teacher_label = on_device(step.open_step), on_device(step.teacher_label)
 _sample, _close_step = on_device(step.sample), on_device(step.close_step)
 
@@ -340,7 +342,8 @@ def make_learn(K, M, P, samples, threads):
             zeta = 0.0
             if rule.noise != 0.0:
                 zeta = _single_normal(STREAM_LABEL_NOISE, key.replica, first_sample + j, key.seed)
-            labels[j] = _teacher_label(rule, now, small, zeta)
+            uniform = _flip_number(rule.labels, STREAM_LABEL_FLIP, key.replica, first_sample + j, key.seed)
+            labels[j] = _teacher_label(rule, now, small, zeta, uniform)
         for p in range(P):
             strengths_gradient[p] = 0.0
         for k in range(K):

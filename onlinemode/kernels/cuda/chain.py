@@ -16,8 +16,9 @@ from numba import cuda
 from onlinemode.kernels.chain.markov import EXTRA, TINY
 from onlinemode.kernels.cuda.device import SIMULATED, inlined, kernel, launched, on_device
 from onlinemode.kernels.random.chain_normals import chi_constants, first_chi, later_chi, two_normals
-from onlinemode.kernels.random.philox import STREAM_CHAIN_CHI, STREAM_CHAIN_NORMAL, stream_word
+from onlinemode.kernels.random.philox import STREAM_CHAIN_CHI, STREAM_CHAIN_FLIP, STREAM_CHAIN_NORMAL, stream_word
 from onlinemode.kernels.rule import step
+from onlinemode.kernels.rule.losses import flip_number
 
 THREADS = 4 if SIMULATED else 32  # of a block of threads; nothing is shared in it
 LOCAL_BYTES = 2**16  # that a thread may need for itself
@@ -27,7 +28,8 @@ _SHIFT = np.uint64(32)
 _stream_word, _two_normals = on_device(stream_word), on_device(two_normals)
 _chi_constants, _first_chi, _later_chi = on_device(chi_constants), on_device(first_chi), on_device(later_chi)
 _open_step, _teacher_unit = on_device(step.open_step), on_device(step.teacher_unit)
-_label_noise = on_device(step.label_noise)
+_label_noise, _label_given = on_device(step.label_noise), on_device(step.label_given)
+_flip_number = on_device(flip_number)
 _sample, _close_step = on_device(step.sample), on_device(step.close_step)
 
 
@@ -208,6 +210,8 @@ def make_advance(sizes):
                     for r in range(R_B):
                         total += frame.teacher_factor[m, r] * x[j, r]
                     labels[j] += _teacher_unit(rule, small, m, total)
+                uniform = _flip_number(rule.labels, STREAM_CHAIN_FLIP, replica, made * BATCH + j, key.seed)
+                labels[j] = _label_given(rule, labels[j], uniform)
                 for i in range(j):
                     total = 0.0
                     for r in range(ROWS):

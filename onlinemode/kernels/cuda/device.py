@@ -16,6 +16,7 @@ import numpy as np
 from numba import cuda
 
 from onlinemode.kernels.mathematics import fused
+from onlinemode.kernels.rule.losses import REAL_LABELS, SQUARED_LOSS
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 INSTALLED = importlib.util.find_spec("numba_cuda") is not None
@@ -163,7 +164,8 @@ def rule_on_device(rule):
     def moved(activation):
         return activation._replace(segments=to_device(activation.segments), pieces=to_device(activation.pieces))
 
-    return rule._replace(activation=moved(rule.activation), teacher_activation=moved(rule.teacher_activation))
+    return rule._replace(activation=moved(rule.activation), teacher_activation=moved(rule.teacher_activation),
+                         loss=rule.loss or SQUARED_LOSS, labels=rule.labels or REAL_LABELS)
 
 
 def to_device(array):

@@ -30,8 +30,9 @@ from onlinemode.kernels.micro.team import (
     wait_for_work,
 )
 from onlinemode.kernels.random.normals import fill_normals, single_normal
-from onlinemode.kernels.random.philox import STREAM_INPUT, STREAM_LABEL_NOISE
+from onlinemode.kernels.random.philox import STREAM_INPUT, STREAM_LABEL_FLIP, STREAM_LABEL_NOISE
 from onlinemode.kernels.registers import prefer_wide_registers
+from onlinemode.kernels.rule.losses import flip_number
 from onlinemode.kernels.rule.step import Factors, close_step, make_small, open_step, sample, teacher_label
 
 LARGEST_TILE = 1024  # coordinates: 8 KiB a vector in float64, so that a tile of some 30 vectors fits into 256 KiB
@@ -293,7 +294,8 @@ def _learn(block, factors, rule, first_step, steps, key):
             zeta = 0.0
             if rule.noise != 0.0:
                 zeta = single_normal(STREAM_LABEL_NOISE, key.replica, first_sample + j, key.seed)
-            label = teacher_label(rule, now, small, zeta)
+            uniform = flip_number(rule.labels, STREAM_LABEL_FLIP, key.replica, first_sample + j, key.seed)
+            label = teacher_label(rule, now, small, zeta, uniform)
             diverged |= not sample(rule, now, small, label, coefficients, j)
         if diverged:  # this step is not made
             coefficients[earlier:] = 0.0

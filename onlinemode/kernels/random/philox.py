@@ -18,6 +18,8 @@ STREAM_LATENT = 5  # 4 was the noise of the chain in earlier versions
 STREAM_ROW = 6
 STREAM_TEST = 7
 STREAM_PROJECTION = 8
+STREAM_LABEL_FLIP = 9
+STREAM_CHAIN_FLIP = 10
 
 MAX_REPLICAS = 2**24
 

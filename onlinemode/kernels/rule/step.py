@@ -8,7 +8,7 @@ business of the engine: projections of real vectors, a Gaussian draw, quadrature
     now = open_step(rule, unit)
     for each sample of the batch:
         fields into small.work
-        label = teacher_label(rule, now, small, zeta)
+        label = teacher_label(rule, now, small, zeta, uniform)
         sample(rule, now, small, label, coefficients, j)
     close_step(rule, now, small)
 
@@ -22,6 +22,7 @@ import numpy as np
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.mathematics.fused import fma
 from onlinemode.kernels.rule.activations import Activation, add_values, fill_values_and_slopes, value_and_slope
+from onlinemode.kernels.rule.losses import Labels, Loss, label_of, slope_of_loss
 
 # An error beyond this is a run that will not come back; float32 weights are still finite there.
 DIVERGENCE_LIMIT = 1e12
@@ -46,6 +47,8 @@ class Rule(NamedTuple):
     weight_decay: float  # κ
     batch: int  # n
     N: float
+    loss: Loss | None = None  # None: the squared one
+    labels: Labels | None = None  # None: real numbers
 
 
 def evaluation_rule(activation, teacher_activation):
@@ -70,7 +73,7 @@ class Workspace(NamedTuple):
     scaled_u: np.ndarray  # (P,)   s∘u
     field: np.ndarray  # (K,)   λ
     activity: np.ndarray  # (K,)   g(λ)
-    gain: np.ndarray  # (K,)   v∘g'(λ), so that δ = e * gain
+    gain: np.ndarray  # (K,)   v∘g'(λ), so that δ = l' * gain
     back: np.ndarray  # (P,)   a = Aᵀδ
 
 
@@ -79,7 +82,7 @@ class Gradients(NamedTuple):
 
     strengths: np.ndarray  # (P,)   u∘a
     xi_out: np.ndarray  # (K, P)    δ (s∘u)ᵀ
-    readout: np.ndarray  # (K,)     e g(λ)
+    readout: np.ndarray  # (K,)     l' g(λ)
 
 
 class Small(NamedTuple):
@@ -110,7 +113,8 @@ def make_small(sizes, factors):
 @compiled(inner=True, forceinline=True)
 def with_constants(rule, activation, teacher_activation, batch):
     """The rule with other activations and another batch, for example compile-time constants."""
-    return Rule(activation, teacher_activation, rule.rates, rule.noise, rule.weight_decay, batch, rule.N)
+    return Rule(activation, teacher_activation, rule.rates, rule.noise, rule.weight_decay, batch, rule.N,
+                rule.loss, rule.labels)
 
 
 @compiled(inner=True, forceinline=True)
@@ -149,15 +153,24 @@ def _weight_of_teacher_unit(small, m):
 
 
 @compiled(inner=True, forceinline=True)
-def teacher_label(rule, now, small, zeta):
-    """The label y at the teacher fields ``small.work.nu``, with the normal ``zeta`` as its noise."""
-    return _clean_label(rule, small) + label_noise(rule, zeta)
+def teacher_label(rule, now, small, zeta, uniform):
+    """The label y at the teacher fields ``small.work.nu``, with the normal ``zeta`` as its noise.
+
+    ``uniform`` is a uniform number in [0, 1), which decides whether a sign is flipped.
+    """
+    return label_given(rule, _clean_label(rule, small) + label_noise(rule, zeta), uniform)
 
 
 @compiled(inner=True, forceinline=True)
 def label_noise(rule, zeta):
     """What the normal ``zeta`` adds to the label."""
     return rule.noise * zeta
+
+
+@compiled(inner=True, forceinline=True)
+def label_given(rule, value, uniform):
+    """The label y where the teacher, noise included, says ``value``."""
+    return label_of(rule.labels, value, uniform)
 
 
 @compiled(inner=True, forceinline=True)
@@ -179,28 +192,30 @@ def sample(rule, now, small, label, coefficients, j):
     Returns
     -------
     bool
-        Whether the error is within bounds, which it is not where it is NaN; else nothing is learned.
+        Whether the error f − y is within bounds, which it is not where it is NaN; else nothing is learned.
     """
     sizes, factors, work, gradients = small
     K, _, P = sizes
     rates = rule.rates
-    error = _forward(sizes, rule.activation, factors, work, label)
-    for p in range(P):  # a = Aᵀδ, δ = e v∘g'(λ)
+    output = _forward(sizes, rule.activation, factors, work)
+    error = output - label
+    slope = slope_of_loss(rule.loss, output, label)
+    for p in range(P):  # a = Aᵀδ, δ = l' v∘g'(λ)
         total = 0.0
         for k in range(K):
             total = fma(factors.xi_out[k, p], work.gain[k], total)
-        work.back[p] = error * total
+        work.back[p] = slope * total
     if rates.strengths != 0.0:
         for p in range(P):
             gradients.strengths[p] += work.u[p] * work.back[p]
     if rates.xi_out != 0.0:
         for k in range(K):
-            delta = error * work.gain[k]
+            delta = slope * work.gain[k]
             for p in range(P):
                 gradients.xi_out[k, p] += delta * work.scaled_u[p]
     if rates.readout != 0.0:
         for k in range(K):
-            gradients.readout[k] += error * work.activity[k]
+            gradients.readout[k] += slope * work.activity[k]
     for p in range(P):
         coefficients[j, p] = now.along_input * (factors.strengths[p] * work.back[p])
     return abs(error) < DIVERGENCE_LIMIT
@@ -235,12 +250,20 @@ def descended(value, rate, gradient):
 @compiled(inner=True, forceinline=True)
 def error_without_noise(rule, small):
     """Error e = f − y at the fields in ``small.work``; fills ``scaled_u``, ``field``, ``activity`` and ``gain``."""
-    return _forward(small.sizes, rule.activation, small.factors, small.work, _clean_label(rule, small))
+    output, label = output_and_clean_label(rule, small)
+    return output - label
 
 
 @compiled(inner=True, forceinline=True)
-def _forward(sizes, activation, factors, work, label):
-    """Error e = f − y of the sample whose mode fields are ``work.u`` and whose label is y.
+def output_and_clean_label(rule, small):
+    """f and what the teacher says without noise, at the fields in ``small.work``; fills the same."""
+    label = _clean_label(rule, small)
+    return _forward(small.sizes, rule.activation, small.factors, small.work), label
+
+
+@compiled(inner=True, forceinline=True)
+def _forward(sizes, activation, factors, work):
+    """Output f of the student for the sample whose mode fields are ``work.u``.
 
     Fills ``scaled_u``, ``field``, ``activity`` and ``gain``.
     """
@@ -257,4 +280,4 @@ def _forward(sizes, activation, factors, work, label):
     for k in range(K):
         work.gain[k] *= factors.readout[k]
         output += factors.readout[k] * work.activity[k]
-    return output - label
+    return output
