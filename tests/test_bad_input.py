@@ -17,7 +17,7 @@ BAD = {
     "negative N": (["simulate", "--N", "-5"], "Invalid value for '--N': -5 is not in the range x>=1"),
     "fractional N": (["simulate", "--N", "10.5"], "'10.5' is not a whole number"),
     "K = 0": (["simulate", "--K", "0"], "Invalid value for '--K': 0 is not in the range x>=1"),
-    "unknown activation": (["ode", "--activation", "step"], "'step' is not one of 'erf', 'linear', 'relu', 'tanh'"),
+    "unknown activation": (["ode", "--activation", "step"], "'step' is no activation: it must be one of erf"),
     "NaN rate": (["simulate", "--eta", "nan"], "learning rate xi_in must be a finite number ≥ 0; got nan"),
     "negative rate": (["simulate", "--eta-xi-out", "-1"], "'--eta-xi-out': -1.0 is not in the range x>=0"),
     "M is not K": (["simulate", "--M", "4"], "M must equal K = 3; got 4"),

@@ -143,7 +143,7 @@ def test_files_hold_what_other_programs_read(run, tmp_path, monkeypatch):
 
 def test_names_whatever_their_capitals(tmp_path):
     assert om.Problem(activation="ReLU") == om.Problem(activation="relu")
-    with pytest.raises(ParameterError, match="activation must be one of erf, linear, relu, tanh; got 'Step'"):
+    with pytest.raises(ParameterError, match="'Step' is no activation: it must be one of erf, linear, relu, tanh"):
         om.Problem(activation="Step")
     from onlinemode.cli.options import OPTIONS, resolve
 
