@@ -120,7 +120,8 @@ def describe_run(run):
                 "teacher_activation": problem.teacher_activation, "eta": problem.rates.xi_in,
                 "eta_strengths": problem.rates.strengths, "eta_xi_out": problem.rates.xi_out,
                 "eta_readout": problem.rates.readout, "noise": problem.noise, "weight_decay": problem.weight_decay,
-                "loss": problem.loss, "labels": problem.labels, "flips": problem.flips, "batch": problem.batch,
+                "loss": problem.loss, "labels": problem.labels, "flips": problem.flips,
+                "constraint": problem.constraint, "batch": problem.batch,
                 "seed": run.info.seed, "fresh_students": not run.began_together}
     settings["inputs"] = DEFAULTS["inputs"] if problem.inputs == Gaussian() else repr(problem.inputs)
     return describe(settings, o, without=("init",))

@@ -14,7 +14,7 @@ from onlinemode.errors import OnlineModeError
 from onlinemode.experiment import DRAWN, describe, first_of
 
 CHANGEABLE = ("start", "alpha", "activation", "teacher_activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout",
-              "noise", "weight_decay", "loss", "labels", "flips", *ODE, *FREE)
+              "noise", "weight_decay", "loss", "labels", "flips", "constraint", *ODE, *FREE)
 
 
 def settings_and_run(given):
@@ -132,7 +132,7 @@ def settings_of(run, given):
         "fresh_students": True if "origins" in began else None, "seed": run.info.seed, "alpha": call["alpha"],
         "activation": problem.activation,
         "teacher_activation": problem.teacher_activation, "noise": problem.noise, "weight_decay": problem.weight_decay,
-        "loss": problem.loss, "labels": problem.labels, "flips": problem.flips,
+        "loss": problem.loss, "labels": problem.labels, "flips": problem.flips, "constraint": problem.constraint,
         "batch": problem.batch, "inputs": inputs, "eta": rates.xi_in, "eta_strengths": rates.strengths,
         "eta_xi_out": rates.xi_out, "eta_readout": rates.readout, "engine": run.info.engine,
         "replicas": run.replicas, "keep": call["keep"], "quantiles": call.get("quantiles"),
@@ -150,7 +150,7 @@ def changed_problem(run, settings):
     return replace(run.problem, activation=settings["activation"],
                    teacher_activation=settings["teacher_activation"], noise=settings["noise"],
                    weight_decay=settings["weight_decay"], rates=rates, loss=settings["loss"],
-                   labels=settings["labels"], flips=settings["flips"])
+                   labels=settings["labels"], flips=settings["flips"], constraint=settings["constraint"])
 
 
 def how_to_go_on(run, path):

@@ -24,7 +24,7 @@ SIMULATED = tuple(name for name in ENGINES if not capabilities_of(name).theory) 
 ACTIVATIONS = ("activation", "teacher_activation")
 DRAWN = ("init", "K", "M", "P", "readout", "student_size", "fresh_students")  # how student and teacher are drawn
 CHOICES = {"engine": ENGINES, "init": ("showcase", "paper", "committee", "graded"), "readout": ("mean", "sum", "sqrt"),
-           "keep": ("all", "summary"), "labels": LABELS,
+           "keep": ("all", "summary"), "labels": LABELS, "constraint": ("sphere",),
            **{name: kind.names for each in ENGINES for name, kind in options_of(each).kinds().items()
               if hasattr(kind, "names")}}
 VECTORS_UP_TO = 10**8  # entries of all weight vectors; beyond, ode and chain draw the overlaps alone
@@ -80,6 +80,8 @@ class Experiment:
         What the teacher says, or its sign.
     flips : float, default 0
         Probability that a sign is negated.
+    constraint : {"sphere"}, optional
+        Whether every input mode keeps its length.
     batch : int, default 1
         Samples a step.
     inputs : str, default "gaussian"
@@ -138,6 +140,7 @@ class Experiment:
     loss: str = "squared"
     labels: str = "real"
     flips: float = 0.0
+    constraint: str | None = None
     batch: int = 1
     inputs: str = "gaussian"
     replicas: int = 1
@@ -229,7 +232,7 @@ class Experiment:
                               readout=self.eta_readout)
         return Problem(activation=self.activation, noise=self.noise, weight_decay=self.weight_decay, batch=self.batch,
                        rates=rates, inputs=parse(self.inputs), teacher_activation=self.teacher_activation,
-                       loss=self.loss, labels=self.labels, flips=self.flips)
+                       loss=self.loss, labels=self.labels, flips=self.flips, constraint=self.constraint)
 
     def start(self, vectors: bool | None = None) -> "Weights | OrderParameters | Callable":
         """What the run begins from; with ``fresh_students`` a function that draws it for one replica.
@@ -492,6 +495,8 @@ def describe(values: dict[str, Any], sizes: "Weights | OrderParameters", without
         words["loss"] = f"loss {values['loss']}"
     if values.get("labels", Experiment.labels) != Experiment.labels:
         words["labels"] = f"labels {values['labels']}" + (f", flips {values['flips']:g}" if values["flips"] else "")
+    if values.get("constraint") is not None:
+        words["constraint"] = f"constraint {values['constraint']}"
     for symbol, name in (("η", "eta"), ("η_s", "eta_strengths"), ("η_A", "eta_xi_out"), ("η_v", "eta_readout"),
                          ("σ", "noise"), ("κ", "weight_decay")):
         if values[name] or name == "eta":

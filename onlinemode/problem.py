@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from onlinemode.kernels.rule.step import Rule
 
 MAX_BATCH = 10**9
-_LATER = ("loss", "labels", "flips")  # not in files of older versions, nor where they have their defaults
+_LATER = ("loss", "labels", "flips", "constraint")  # not in files of older versions, nor where they are usual
+CONSTRAINTS = ("sphere",)
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class Problem:
         What a student is told: what the teacher says, with its noise, or the sign of that.
     flips : float, default 0
         Probability q ≤ 1/2 that a sign is negated.
+    constraint : {"sphere"}, optional
+        "sphere": after each step every input mode is scaled back to the length that it had at the start of the run.
 
     Raises
     ------
@@ -104,6 +107,7 @@ class Problem:
     loss: str | Loss = SQUARED
     labels: str = REAL
     flips: float = 0.0
+    constraint: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation", word_or_value(self.activation))
@@ -122,6 +126,8 @@ class Problem:
                                  f"{checks.one_line(self.rates)}")
         check_inputs(self.inputs)
         self._check_labels()
+        if self.constraint is not None:
+            object.__setattr__(self, "constraint", checks.choice("constraint", self.constraint, CONSTRAINTS))
 
     def _check_labels(self):
         loss = loss_of(self.loss)

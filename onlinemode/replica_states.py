@@ -16,6 +16,22 @@ from onlinemode.state import OrderParameters, Weights
 MOST_STEPS = 2**62
 
 
+def lengths_to_keep(squared_lengths: np.ndarray | None) -> dict[str, np.ndarray]:
+    """What the end of a replica holds of the lengths that a constraint keeps.
+
+    Parameters
+    ----------
+    squared_lengths : array (P,) or None
+        |X_p|²/N; None without a constraint.
+
+    Returns
+    -------
+    dict of arrays
+        By their names in a file.
+    """
+    return {} if squared_lengths is None else {"state_squared_lengths": squared_lengths}
+
+
 @dataclass(frozen=True, eq=False)
 class ReplicaState:
     """Where one replica stands.
@@ -32,6 +48,7 @@ class ReplicaState:
     arrays : dict of arrays
         What the engine changes, by name.  micro: ``xi_in`` (P, N); chain: ``modes`` in the frame,
         ``strengths``, ``xi_out``, ``readout``, and ``last_modes`` at ``alpha``; ode: nothing but the overlaps.
+        With a constraint also ``squared_lengths`` (P,), |X_p|²/N at the beginning of the run.
     teacher : array (M, N) or None
         The teacher vectors of micro.
     """
@@ -56,6 +73,21 @@ class ReplicaState:
     def P(self) -> int:
         """Number of modes."""
         return self.overlaps.P
+
+    def squared_lengths(self, present: np.ndarray) -> np.ndarray:
+        """Squared lengths that a constraint keeps from here on.
+
+        Parameters
+        ----------
+        present : array (P,)
+            Those of the modes now, |X_p|²/N.
+
+        Returns
+        -------
+        array (P,)
+            Those at the beginning of the run; the present ones where it had no constraint.
+        """
+        return np.array(self.arrays.get("squared_lengths", present))
 
     def start(self) -> Weights | OrderParameters:
         """The same as a start of a new run.
@@ -195,6 +227,8 @@ class ReplicaStates:
         elif self.arrays:
             of_engine = {"modes": (None, P), "last_modes": (None, P), "strengths": (P,), "xi_out": (K, P),
                          "readout": (K,)}
+        if "squared_lengths" in self.arrays:
+            of_engine["squared_lengths"] = (P,)
         if set(self.arrays) != set(of_engine):
             raise ValueError(f"no engine has a state of {', '.join(self.arrays)}")
         shapes = {"alpha": (), "steps": (), **shapes_of(K, M, P), **of_engine}

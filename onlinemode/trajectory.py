@@ -173,7 +173,8 @@ class Trajectory(Described):
         whose = "" if self.replicas == 1 else " (replica 0)"
         rows = [("Trajectory", f"engine {self.info.engine}, {sizes}"),
                 ("replicas", counts if self.draws == self.replicas else f"{counts}; {self.draws} kept one by one"),
-                ("problem", f"{problem.activation_words}{problem.label_words}, noise {problem.noise:g}, "
+                ("problem", f"{problem.activation_words}{problem.label_words}"
+                            f"{'' if problem.constraint is None else ', on the sphere'}, noise {problem.noise:g}, "
                             f"weight decay {problem.weight_decay:g}, batch {problem.batch}, inputs {problem.inputs!r}"),
                 ("learning rates", ", ".join(f"{name} {rate:g}" for name, rate in trained) or "none")]
         if len(self.alpha) and self.draws:
@@ -571,7 +572,8 @@ class Trajectory(Described):
                 "eta": rates.xi_in, "eta_strengths": rates.strengths, "eta_xi_out": rates.xi_out,
                 "eta_readout": rates.readout, "inputs": repr(problem.inputs),
                 **({} if other is None else {"teacher_activation": str(other)}),
-                **({} if problem.plain else {"loss": problem.loss, "labels": problem.labels, "flips": problem.flips})}
+                **({} if problem.plain else {"loss": problem.loss, "labels": problem.labels, "flips": problem.flips}),
+                **({} if problem.constraint is None else {"constraint": problem.constraint})}
 
 
 def _first_to_last(values):

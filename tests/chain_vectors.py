@@ -40,6 +40,8 @@ def pairs(problem, weights, steps, seed):
             noises.append(noise)
         uniforms = plain_sgd.flip_numbers(step * batch, batch, seed, stream=STREAM_CHAIN_FLIP)
         student = plain_sgd.step(problem, weights, student, inputs, noises, uniforms)
+        if problem.constraint == "sphere":
+            student = plain_sgd.scaled_back(student, weights)
         modes, *factors = (path[step + 1] for path in paths)
         now = modes[along:]
         chain = {"G": modes.T @ modes, "S": modes[:along].T @ begin.teacher_factor.T,
@@ -56,7 +58,8 @@ def _chain(problem, weights, begin, steps, seed, rows):
     make_advance(ANY)(
         Networks(begin.modes.copy(), weights.factors()), Frame(begin.teacher_factor, len(begin.across), begin.dof),
         problem.rule(weights.N), Saved(np.arange(steps + 1), *paths),
-        Progress(np.zeros(2, np.int64), steps, np.zeros(1, np.uint8)), Key(np.uint64(seed), 0))
+        Progress(np.zeros(2, np.int64), steps, np.zeros(1, np.uint8)), Key(np.uint64(seed), 0),
+        None if problem.constraint is None else begin.squared_lengths)
     return paths
 
 

@@ -98,10 +98,19 @@ def flip_numbers(first, count, seed, replica=0, stream=STREAM_LABEL_FLIP):
                      for sample in range(first, first + count)])
 
 
+def scaled_back(student, begin):
+    """The student with modes of the lengths that they have in Weights ``begin``."""
+    lengths = [np.sqrt((rows**2).sum(1)) for rows in (begin.xi_in, student.xi_in)]
+    factors = np.divide(*lengths, out=np.zeros_like(lengths[0]), where=lengths[1] > 0.0)
+    return student._replace(xi_in=factors[:, None] * student.xi_in)
+
+
 def run(problem, weights, steps, seed, replica=0):
     """The student after so many steps with the samples of micro."""
     student, batch = student_of(weights), problem.batch
     for sample in range(0, steps * batch, batch):
         student = step(problem, weights, student, inputs_of(problem.inputs, weights.N, sample, batch, seed, replica),
                        label_noises(sample, batch, seed, replica), flip_numbers(sample, batch, seed, replica))
+        if problem.constraint == "sphere":
+            student = scaled_back(student, weights)
     return student

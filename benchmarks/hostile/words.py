@@ -17,7 +17,7 @@ USUAL = {
                    "own.py:softsign", "own.py:pole", "gone.py:f", "own.py:"],
     "teacher_activation": ["erf", "sign", "sigmoid", "erf:0.5", "erfs:1,1,1", "own.py:softsign"],
     "loss": ["squared", "Logistic", "hinge:0.5", "correlation", "huber:", "adatron", "cross-entropy", "mse"],
-    "labels": ["real", "sign", "Sign"], "flips": ["0", "0.1", "0.7"],
+    "labels": ["real", "sign", "Sign"], "flips": ["0", "0.1", "0.7"], "constraint": ["sphere", "cube"],
     "weight_decay": ["0", "0.1"], "batch": ["1", "3"], "save_at": ["2", "20", "0,0.5,1", "0.1,0.1", "1,0.5"],
     "inputs": ["gaussian", "rademacher", "uniform", "power-law:1", "manifold:D=5,erf", "rows.npy", "rows.npy:raw",
                "manifold:D=0,erf", "power-law:", "gone.npy"],

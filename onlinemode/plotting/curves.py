@@ -81,7 +81,7 @@ def _settings(run):
     problem, rates, start = run.problem, run.problem.rates, run.initial
     words = {name: f"${name} = {getattr(start, name)}$" for name in "KMP"}
     words |= {"activation": problem.activation_words + problem.label_words, "batch": f"batch {problem.batch}",
-              "inputs": repr(problem.inputs)}
+              "inputs": repr(problem.inputs), "constraint": problem.constraint or "no constraint"}
     words |= {name: rf"${symbol} = {value:g}$" for name, symbol, value in (
         ("xi_in", r"\eta", rates.xi_in), ("strengths", r"\eta_s", rates.strengths), ("xi_out", r"\eta_A", rates.xi_out),
         ("readout", r"\eta_v", rates.readout), ("noise", r"\sigma", problem.noise),

@@ -265,9 +265,9 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
     Raises
     ------
     ParameterError
-        If the problem has mini-batches, another loss than the squared one, labels that are signs, relu students of
-        other teachers or inputs other than i.i.d. Gaussian, if nothing is trained, if the mean-field equations
-        diverge, or if an argument is not one of these.
+        If the problem has mini-batches, a constraint, another loss than the squared one, labels that are signs, students
+        with kinks whose averages are over nodes, or inputs other than i.i.d. Gaussian, if nothing is trained, if the
+        mean-field equations diverge, or if an argument is not one of these.
     """
     if not hasattr(problem, "activations"):
         raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")
@@ -284,6 +284,9 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
                              "compare runs with each other (onlinemode.agreement.z_between)")
     if problem.batch != 1:
         raise ParameterError(f"the linear-noise theory needs batch = 1; got {problem.batch}")
+    if problem.constraint is not None:
+        raise ParameterError(f"the linear-noise theory knows no constraints; got {problem.constraint!r}: compare runs "
+                             "with each other (onlinemode.agreement.z_between)")
     if hasattr(overlaps, "order_parameters"):
         overlaps = overlaps.order_parameters()
     if not hasattr(overlaps, "teacher_readout"):

@@ -93,9 +93,18 @@ class MeanFieldDrift:
                                     self._error)
         drifts = drift.DRIFTS if problem.plain or method == averaging.NODES else correlation.DRIFTS
         self._kernel = prepared(drifts[method], self.full, self._system)
+        self._keep_lengths = None
+        if problem.constraint is not None and moves[self.layout.G].all():
+            from onlinemode.kernels.averages.lengths import keep_lengths
+
+            self._keep_lengths = prepared(keep_lengths, self.full, self.full, overlaps.P, overlaps.M)
 
     def __call__(self, y):
-        return self._kernel(np.ascontiguousarray(y, np.float64), self._system)
+        y = np.ascontiguousarray(y, np.float64)
+        rates = self._kernel(y, self._system)
+        if self._keep_lengths is not None:
+            self._keep_lengths(y, rates, self.layout.P, self.layout.M)
+        return rates
 
     @property
     def last_error(self):

@@ -23,6 +23,7 @@ EXPERIMENT = om.Experiment(N=40, K=2, alpha=2.0, save_at=6, engine="chain")
 VALUES = {bool: [True, False], int: [2, 3], float: [0.25, 0.5]}
 WORDS = {"engine": ["ode", "MICRO"], "init": ["Paper", "graded"], "readout": ["sum"], "activation": ["ReLU", "erf"],
          "teacher_activation": ["Linear"], "loss": ["Huber", "correlation"], "labels": ["SIGN"],
+         "constraint": ["Sphere"],
          "inputs": ["rademacher"], "precision": ["FLOAT32"], "device": ["Auto"],
          "method": ["rk45"], "averages": ["closed", "NODES"]}
 SOURCE = """import onlinemode as om

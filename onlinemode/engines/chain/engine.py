@@ -11,7 +11,7 @@ from onlinemode.engines.chain import cuda, states
 from onlinemode.engines.chain.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.inputs import require_inputs
-from onlinemode.replica_states import ReplicaState
+from onlinemode.replica_states import ReplicaState, lengths_to_keep
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.device import choose, run_there
 from onlinemode.runtime.progress import Progress
@@ -56,6 +56,8 @@ class ChainStart:
         Holds the strengths, output modes and readouts that go with ``modes``.
     first_step : int
         Steps that have been made.
+    squared_lengths : array (P,)
+        |X_p|²/N, which a constraint keeps.
     """
 
     def __init__(self, start, N):
@@ -85,6 +87,7 @@ class ChainStart:
         self.modes = np.concatenate([self.along, self.across])
         self.dof = N - r_B - r_X
         self.first_step, self.factors = 0, overlaps
+        self.squared_lengths = (self.modes**2).sum(0)
 
     @classmethod
     def of_state(cls, state, N):
@@ -101,6 +104,7 @@ class ChainStart:
         start.along, start.across = start.modes[:r_B], start.modes[r_B:]
         start.dof = N - len(start.modes)
         start.first_step = state.steps
+        start.squared_lengths = state.squared_lengths((start.modes**2).sum(0))
         start.factors = dataclasses.replace(state.overlaps, **{name: state.arrays[name] for name in FACTORS})
         return start
 
@@ -118,7 +122,8 @@ def run(call, options):
     Trajectory
     """
     problem, N = call.problem, call.N
-    device = choose(options.device, call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None)
+    worth = call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None and problem.constraint is None
+    device = choose(options.device, worth)
     require_inputs(problem.inputs, "chain", CAPABILITIES.inputs)
     if N is None:
         raise EngineError("engine chain needs N when it starts from overlaps; got None: give N=..., or Weights")
@@ -182,7 +187,12 @@ class _Simulation:
         start = state.start
         frame = Frame(start.teacher_factor, len(start.across), start.dof)
         return self._kernel(Networks(state.modes, state.factors), frame, self.rule, state.saved,
-                            Progress(counts, counts[0] + self.steps_per_call, stop), Key(np.uint64(self.seed), replica))
+                            Progress(counts, counts[0] + self.steps_per_call, stop), Key(np.uint64(self.seed), replica),
+                            self.kept_lengths(start))
+
+    def kept_lengths(self, start):
+        """Squared lengths that the problem keeps; None where it keeps none."""
+        return None if self.problem.constraint is None else start.squared_lengths
 
 
 class _ChainState:
@@ -286,7 +296,8 @@ class _ChainReplica(Replica):
         arrays = {name: np.array(value) for name, value in zip(state.names, values)}
         arrays |= {"modes": arrays["modes"][:len(state.modes)], "last_modes": np.array(last_modes)}
         return {"alpha": self.steps_made / self.N, "steps": steps, **dict(zip(OVERLAPS, last)),
-                **{f"state_{name}": value for name, value in arrays.items()}}
+                **{f"state_{name}": value for name, value in arrays.items()},
+                **lengths_to_keep(self.simulation.kept_lengths(self.start))}
 
     def _errors(self):
         """ε_g at the saved times; from the factors where the closed form would show its floor."""

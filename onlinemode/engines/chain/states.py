@@ -38,7 +38,7 @@ def at_the_end(states, N):
     if modes.shape[1] > frame:
         triangles = np.linalg.qr(modes[:, frame - P:], mode="r")
         modes = np.concatenate([modes[:, :frame - P], triangles], axis=1)
-    arrays = {"modes": modes, "last_modes": states.arrays["last_modes"],
+    arrays = {**states.arrays, "modes": modes,
               **{name: states.overlaps[name] for name in FACTORS}}
     return replace(states, arrays=arrays, steps=np.rint(states.alpha * N).astype(np.int64))
 

@@ -12,7 +12,7 @@ from onlinemode.engines.micro.fresh_samples import FreshSamples
 from onlinemode.engines.micro.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError
 from onlinemode.inputs import Gaussian
-from onlinemode.replica_states import ReplicaState
+from onlinemode.replica_states import ReplicaState, lengths_to_keep
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.device import choose, run_there
 from onlinemode.runtime.progress import Progress
@@ -104,10 +104,11 @@ class _VectorStart:
     """Initial weights in tiles, with their overlaps; ``image`` is BΩ in tiles, ``teacher_rows`` B to keep."""
 
     def __init__(self, start, call, options):
-        from onlinemode.kernels.micro.sgd import to_tiles
+        from onlinemode.kernels.micro.sgd import to_tiles, vector_overlaps
 
         inputs, N, precision = call.problem.inputs, call.N, options.precision
-        self.first_step = 0
+        self.first_step, self.squared_lengths = 0, None
+        given = start
         if isinstance(start, ReplicaState):
             self.first_step, self.overlaps, start = start.steps, start.overlaps, start.start()
         elif isinstance(start, OrderParameters):
@@ -122,6 +123,9 @@ class _VectorStart:
         self.image = self.teacher
         if not inputs.independent:
             self.image = to_tiles(inputs.covariance(N)(start.teacher), precision)
+        if call.problem.constraint is not None:
+            lengths = vector_overlaps(self.xi_in, self.xi_in, N).diagonal().copy()
+            self.squared_lengths = given.squared_lengths(lengths) if isinstance(given, ReplicaState) else lengths
 
 
 class _Simulation:
@@ -143,7 +147,8 @@ class _Simulation:
         sgd.vector_overlaps(start.xi_in, start.teacher, N)
         # compiles, in this thread alone; the step of a copy is thrown away
         copy = sgd.Networks(start.xi_in.copy(), start.teacher, start.overlaps.factors())
-        sgd.advance(copy, self.rule, sgd.Stretch(0, 1, self.steps_per_block), self.key(0), self.source)
+        sgd.advance(copy, self.rule, sgd.Stretch(0, 1, self.steps_per_block), self.key(0), self.source,
+                    start.squared_lengths)
 
     def helpers(self):
         """The threads that help inside one trajectory, as a context; none starts before there is work for it."""
@@ -155,9 +160,9 @@ class _Simulation:
 
         return Key(np.uint64(self.call.seed), replica)
 
-    def advance(self, helpers, networks, first_step, steps, replica):
+    def advance(self, helpers, networks, squared_lengths, first_step, steps, replica):
         stretch = self.kernel.Stretch(first_step, steps, self.steps_per_block)
-        arguments = networks, self.rule, stretch, self.key(replica), self.source
+        arguments = networks, self.rule, stretch, self.key(replica), self.source, squared_lengths
         if self.threads_inside == 1:
             return self.kernel.advance(*arguments)
         from onlinemode.engines.micro import together
@@ -213,7 +218,8 @@ class _MicroReplica(Replica):
                 if stop[0]:
                     return False
                 want = int(min(simulation.steps_per_call, target - self.steps_made))
-                made = simulation.advance(helpers, networks, self.steps_made, want, self.number)
+                made = simulation.advance(helpers, networks, self.start.squared_lengths, self.steps_made, want,
+                                          self.number)
                 self.counts[0] += made
                 if made < want:
                     return True
@@ -240,7 +246,7 @@ class _MicroReplica(Replica):
         G, S = self.simulation.overlaps(xi_in, self.start.image)
         return {"alpha": self.steps_made / self.N, "steps": self.steps_made, "G": G, "S": S,
                 "strengths": factors.strengths, "xi_out": factors.xi_out, "readout": factors.readout,
-                "state_xi_in": self.simulation.rows(xi_in)}
+                "state_xi_in": self.simulation.rows(xi_in), **lengths_to_keep(self.start.squared_lengths)}
 
     def _save(self, i, networks, fresh):
         if i and not self.problem.trains:

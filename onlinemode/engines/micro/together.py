@@ -1,10 +1,10 @@
 """Several threads inside one trajectory of micro: they sweep different tiles at the same time."""
 
-from onlinemode.kernels.micro.sgd import make_block, take_part
+from onlinemode.kernels.micro.sgd import make_block, sphere_of, take_part
 from onlinemode.kernels.micro.team import dismiss, make_team
 
 
-def advance(helpers, threads, networks, rule, stretch, key, source):
+def advance(helpers, threads, networks, rule, stretch, key, source, squared_lengths):
     """:func:`onlinemode.kernels.micro.sgd.advance` in several threads, to the same bits.
 
     Parameters
@@ -12,11 +12,12 @@ def advance(helpers, threads, networks, rule, stretch, key, source):
     helpers : concurrent.futures.Executor
         Its threads help the one that calls.
     threads : int
-    networks, rule, stretch, key, source
+    networks, rule, stretch, key, source, squared_lengths
         As there; so is the result.
     """
     team, block = make_team(len(networks.xi_in)), make_block(networks, stretch.steps_per_block, rule.batch, source)
-    work = team, block, networks, rule, stretch, key, source
+    work = (team, block, networks, rule, stretch, key, source,
+            sphere_of(networks, rule.N, squared_lengths))
     others = []
     try:
         for _ in range(threads - 1):

@@ -27,6 +27,7 @@ from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
 from onlinemode.kernels.random.philox import STREAM_CHAIN_FLIP, STREAM_CHAIN_NORMAL
 from onlinemode.kernels.rule.activations import Activation
 from onlinemode.kernels.rule.losses import flip_number
+from onlinemode.kernels.rule.sphere import add_along_modes, add_pair, begin_block, end_step, factor_of, make_sphere
 from onlinemode.kernels.rule.step import (
     Factors,
     Small,
@@ -97,7 +98,7 @@ class _Draws(NamedTuple):
     """The random numbers of the samples of many blocks; the last index is the block."""
 
     inputs: np.ndarray  # (samples, frame vectors, blocks)   components of the inputs
-    grams: np.ndarray  # (samples, samples, blocks)   products of inputs with those of earlier steps
+    grams: np.ndarray  # (samples, samples, blocks)   products of inputs with those of earlier steps; on a sphere of all
     teacher_fields: np.ndarray  # (samples, M, blocks)
     noises: np.ndarray  # (samples, blocks)   normals
     labels: np.ndarray  # (samples, blocks)
@@ -131,7 +132,7 @@ def _save(sizes, modes, factors, saved, row):
 
 
 @compiled(inner=True, forceinline=True)
-def _draw(draws, frame, batch, samples, count, key, first_sample):
+def _draw(draws, frame, batch, samples, count, key, first_sample, sphere):
     """Draw the inputs of ``count`` blocks, with their scalar products and their teacher fields."""
     inputs, grams, teacher_fields, noises, _ = draws
     teacher_factor, columns, dof = frame
@@ -142,10 +143,10 @@ def _draw(draws, frame, batch, samples, count, key, first_sample):
         fill_chain_normals(x, rows, count, STREAM_CHAIN_NORMAL, key.replica, first_sample + j, samples, key.seed)
         # along what the input has outside the frame, a new frame vector
         fill_chi(x[rows], noises[j], max(dof - j, 0), count, key.replica, first_sample + j, samples, key.seed)
-        for i in range(j // batch * batch):
+        for i in range(_first_not_met(sphere, j, batch, draws.grams.shape[0])):
             for b in range(count):
                 grams[j, i, b] = 0.0
-            for r in range(min(r_B + columns + i + 1, rows)):
+            for r in range(min(r_B + columns + i + 1, rows) if i < j else rows + 1):
                 for b in range(count):
                     grams[j, i, b] += inputs[i, r, b] * inputs[j, r, b]
         for m in range(M):
@@ -154,6 +155,53 @@ def _draw(draws, frame, batch, samples, count, key, first_sample):
             for r in range(r_B):
                 for b in range(count):
                     teacher_fields[j, m, b] += teacher_factor[m, r] * inputs[j, r, b]
+
+
+@compiled(inner=True, forceinline=True)
+def _first_not_met(sphere, j, batch, met):
+    """Sample j needs its products with those before this one."""
+    if sphere is None:
+        return j // batch * batch
+    return min(j + 1, met)
+
+
+@compiled(inner=True, forceinline=True)
+def _factors(sphere, decay, p):
+    """Of the modes p to p + 3 in a block."""
+    if sphere is None:
+        return splat(decay)
+    return load(sphere.scales, 0, p)
+
+
+@compiled(inner=True, forceinline=True)
+def _grow(sphere, now, small, coefficients, draws, earlier, j, b):
+    """What sample j does to the lengths, after those from ``earlier`` on of its step."""
+    add_along_modes(sphere, now.decay, coefficients, j, small.work.u, 1.0)
+    for i in range(earlier, j + 1):
+        add_pair(sphere, coefficients, j, i, draws.grams[j, i, b])
+
+
+@compiled(inner=True, forceinline=True)
+def _scale_back(sphere, modes):
+    """Scale the modes themselves back to their lengths."""
+    for p in range(sphere.lengths.size):
+        square = 0.0
+        for r in range(modes.shape[0]):
+            square += modes[r, p] * modes[r, p]
+        sphere.squares[0, p] = square
+    begin_block(sphere)
+    for r in range(modes.shape[0]):
+        for p in range(sphere.lengths.size):
+            modes[r, p] *= sphere.scales[0, p]
+    for p in range(sphere.lengths.size):
+        sphere.scales[0, p] = 1.0
+
+
+@compiled(inner=True)
+def _sphere_of(squared_lengths, width):
+    if squared_lengths is None:
+        return None
+    return make_sphere(squared_lengths, width, 1)
 
 
 @compiled(inner=True, forceinline=True)
@@ -175,14 +223,14 @@ def _project(samples, rows, P, modes, inputs, b, fields):
 
 
 @compiled(inner=True, forceinline=True)
-def _learn(samples, rows, P, modes, inputs, b, coefficients, decay, out):
-    """out <- decay * modes + Σ_j coefficients[j] * input j of block b."""
+def _learn(samples, rows, P, modes, inputs, b, coefficients, decay, sphere, out):
+    """out <- decay * modes + Σ_j coefficients[j] * input j of block b; a factor a mode on a sphere."""
     for j in range(0, samples, LANES):
         for p in range(0, P, LANES):
             c_0, c_1 = load(coefficients, j, p), load(coefficients, j + 1, p)
             c_2, c_3 = load(coefficients, j + 2, p), load(coefficients, j + 3, p)
             for r in range(rows):
-                part = fma(splat(decay), load(modes, r, p), splat(0.0)) if j == 0 else load(out, r, p)
+                part = fma(_factors(sphere, decay, p), load(modes, r, p), splat(0.0)) if j == 0 else load(out, r, p)
                 part = fma(c_0, spread_3d(inputs, j, r, b), part)
                 part = fma(c_1, spread_3d(inputs, j + 1, r, b), part)
                 part = fma(c_2, spread_3d(inputs, j + 2, r, b), part)
@@ -249,7 +297,8 @@ def make_advance(constants):
     Returns
     -------
     callable
-        ``advance(networks, frame, rule, saved, progress, key)``.  It starts from ``networks``, which
+        ``advance(networks, frame, rule, saved, progress, key, squared_lengths=None)``, where modes are scaled back
+        to |X_p|²/N = ``squared_lengths`` (P,) after each step if these are given.  It starts from ``networks``, which
         change in place, fills the rows of ``saved``, keeps ``progress.counts``, looks at ``progress.stop``
         now and then, and returns whether the run diverged.  After a return at ``progress.until``
         another call goes on to the same bits.
@@ -259,7 +308,7 @@ def make_advance(constants):
     constant_activation, constant_teacher_activation, constant_batch = constants[4:]
 
     @compiled
-    def advance(networks, frame, rule, saved, progress, key):
+    def advance(networks, frame, rule, saved, progress, key, squared_lengths=None):
         modes, factors = networks
         counts = progress.counts
         if known:
@@ -283,6 +332,7 @@ def make_advance(constants):
         rows = framed + fresh
         blocks = max(1, BUFFER // samples)
         met = samples if period > 1 else 0  # inputs of one step never meet
+        sphere = _sphere_of(squared_lengths, width)
         draws = _Draws(np.zeros((padded(samples), rows + 2, blocks)), np.zeros((met, met, blocks)),
                        np.empty((samples, M, blocks)), np.empty((samples, blocks)), np.empty((samples, blocks)))
         inputs, grams, _, _, labels = draws
@@ -299,7 +349,7 @@ def make_advance(constants):
             if progress.stop[0] != 0 or made >= progress.until:
                 break
             count = min(blocks, (saved.steps[-1] - made) // period + 1)
-            _draw(draws, frame, batch, samples, count, key, made * batch)
+            _draw(draws, frame, batch, samples, count, key, made * batch, sphere)
             for j in range(samples):
                 _label(rule, small, draws, j, count, key, made * batch, samples)
             for b in range(count):
@@ -310,7 +360,7 @@ def make_advance(constants):
                 decay = 1.0
                 for step in range(period):
                     while row < saved.steps.size and saved.steps[row] == made:
-                        _learn(samples, rows, width, state, inputs, b, coefficients, decay, saved_modes)
+                        _learn(samples, rows, width, state, inputs, b, coefficients, decay, sphere, saved_modes)
                         _save(sizes, saved_modes, factors, saved, row)
                         row += 1
                         counts[1] = row
@@ -321,20 +371,27 @@ def make_advance(constants):
                     earlier = step * batch  # samples of this block that the weights have learned from
                     for j in range(earlier, earlier + batch):
                         for p in range(P):
-                            small.work.u[p] = decay * fields[j, p]
+                            small.work.u[p] = factor_of(sphere, decay, p) * fields[j, p]
                         for i in range(earlier):
                             for p in range(P):
                                 small.work.u[p] = fma(coefficients[i, p], grams[j, i, b], small.work.u[p])
                         if not sample(rule, now, small, labels[j, b], coefficients, j):
                             return True
+                        if squared_lengths is not None:
+                            if step + 1 < period:  # after the last step the modes themselves are scaled back
+                                _grow(sphere, now, small, coefficients, draws, earlier, j, b)
                     if now.decay != 1.0:
                         decay *= now.decay
                         for i in range(earlier):
                             for p in range(P):
                                 coefficients[i, p] *= now.decay
+                    if squared_lengths is not None:
+                        end_step(sphere, now.decay, coefficients, earlier + batch, step + 1 < period)
                     close_step(rule, now, small)
                     made += 1
-                _learn(samples, rows, width, state, inputs, b, coefficients, decay, state)
+                _learn(samples, rows, width, state, inputs, b, coefficients, decay, sphere, state)
+                if squared_lengths is not None:
+                    _scale_back(sphere, state)
                 if fresh > 0:
                     _rotate_back(r_B, rows, P, width, state, product)
             counts[0] = made

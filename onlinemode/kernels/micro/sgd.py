@@ -33,6 +33,7 @@ from onlinemode.kernels.random.normals import fill_normals, single_normal
 from onlinemode.kernels.random.philox import STREAM_INPUT, STREAM_LABEL_FLIP, STREAM_LABEL_NOISE
 from onlinemode.kernels.registers import prefer_wide_registers
 from onlinemode.kernels.rule.losses import flip_number
+from onlinemode.kernels.rule.sphere import add_along_modes, add_pair, begin_block, end_step, factor_of, make_sphere
 from onlinemode.kernels.rule.step import Factors, close_step, make_small, open_step, sample, teacher_label
 
 LARGEST_TILE = 1024  # coordinates: 8 KiB a vector in float64, so that a tile of some 30 vectors fits into 256 KiB
@@ -93,6 +94,14 @@ def make_block(networks, steps, batch, source=None):
     return Block(np.zeros((tiles, most, length), np.float32 if source is None else networks.xi_in.dtype),
                  np.zeros((tiles, P, most)), np.zeros((tiles, M, most)), np.zeros((tiles, later, later)),
                  np.zeros((most, P)))
+
+
+def sphere_of(networks, N, squared_lengths):
+    """What keeps |X_p|² at N times ``squared_lengths`` (P,); None where this is None."""
+    if squared_lengths is None:
+        return None
+    tiles, P, _ = networks.xi_in.shape
+    return make_sphere(N * np.array(squared_lengths, np.float64), P, tiles)
 
 
 @compiled(inner=True, forceinline=True, fastmath=_SUMS)
@@ -169,6 +178,29 @@ def _project_on_each_other(kind, inputs, j, sums):
     sums[j + 3, j + 2] += s32
 
 
+@compiled(inner=True, fastmath=_SUMS)
+def _square(row):
+    """Square of the length of a row over one tile, in float64 whatever the row is."""
+    prefer_wide_registers()
+    total = 0.0
+    for i in range(row.size):
+        total += np.float64(row[i]) * np.float64(row[i])
+    return total
+
+
+@compiled(inner=True, forceinline=True)
+def _square_modes(sphere, tile, rows):
+    for p in range(rows.shape[0]):
+        sphere.squares[tile, p] = _square(rows[p])
+
+
+@compiled(inner=True, forceinline=True)
+def _square_inputs(inputs, j, sums):
+    """sums[j, j], ... <- squares of the inputs j to j + 3."""
+    for i in range(j, j + SAMPLE_GROUP):
+        sums[i, i] = _square(inputs[i])
+
+
 @compiled(inner=True, forceinline=True, fastmath=_SUMS)
 def _add4(row, factor, c0, c1, c2, c3, x0, x1, x2, x3):
     """row <- factor * row + Σ_j c_j x_j over one tile."""
@@ -178,11 +210,11 @@ def _add4(row, factor, c0, c1, c2, c3, x0, x1, x2, x3):
 
 
 @compiled(inner=True)
-def _update(kind, rows, inputs, samples, coefficients, decay):
-    """rows[p] <- decay * rows[p] + Σ_j coefficients[j, p] * inputs[j] over one tile."""
+def _update(kind, rows, inputs, samples, coefficients, decay, sphere):
+    """rows[p] <- decay * rows[p] + Σ_j coefficients[j, p] * inputs[j] over one tile; a factor a row with a sphere."""
     for p in range(rows.shape[0]):
         for j in range(0, samples, SAMPLE_GROUP):
-            _add4(rows[p], kind(decay) if j == 0 else kind(1),
+            _add4(rows[p], kind(factor_of(sphere, decay, p)) if j == 0 else kind(1),
                   kind(coefficients[j, p]), kind(coefficients[j + 1, p]),
                   kind(coefficients[j + 2, p]), kind(coefficients[j + 3, p]),
                   inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3])
@@ -206,7 +238,7 @@ def _clear(sums):
 
 
 @compiled(inner=True, inline="always")
-def _sweep(team, block, networks, N, key, source):
+def _sweep(team, block, networks, N, key, source, sphere):
     """Sweep tiles as long as there are any to take: update the modes, draw the inputs, project them.
 
     The plan of the team says what the sweep does; it stays as it is while this thread has a tile.
@@ -234,7 +266,9 @@ def _sweep(team, block, networks, N, key, source):
         _clear(block.gram_sums[tile])
         inputs = block.inputs[tile]
         if pending > 0:
-            _update(kind, xi_in[tile], inputs, pending, block.coefficients, team.decay[0])
+            _update(kind, xi_in[tile], inputs, pending, block.coefficients, team.decay[0], sphere)
+        if sphere is not None:
+            _square_modes(sphere, tile, xi_in[tile])
         if source is None:  # decided when the kernel is compiled
             _draw(inputs, tile, N, key, first_sample, samples, scratch[1])
         else:
@@ -245,6 +279,8 @@ def _sweep(team, block, networks, N, key, source):
             if with_gram:
                 _project_on_each_other(kind, inputs, j, block.gram_sums[tile])
                 _project(kind, inputs, j + SAMPLE_GROUP, samples, inputs, j, block.gram_sums[tile])
+                if sphere is not None:
+                    _square_inputs(inputs, j, block.gram_sums[tile])
         tile_is_done(team)
         tile = take_tile(team)
 
@@ -259,7 +295,7 @@ def _add_tiles(sums):
 
 
 @compiled(inner=True, inline="always")
-def _learn(block, factors, rule, first_step, steps, key):
+def _learn(block, factors, rule, first_step, steps, key, sphere):
     """Make the steps of a swept block in the small space: factors in place, coefficients for the next sweep.
 
     Returns
@@ -267,7 +303,7 @@ def _learn(block, factors, rule, first_step, steps, key):
     made : int
         Steps made; fewer than ``steps`` where the run diverges.
     decay : float
-        Factor of the modes in these steps.
+        Factor of the modes in these steps, without a sphere.
     """
     _, mode_sums, teacher_sums, gram, coefficients = block
     _add_tiles(mode_sums)
@@ -279,13 +315,15 @@ def _learn(block, factors, rule, first_step, steps, key):
     first_sample = first_step * batch
     decay = 1.0
     coefficients[:] = 0.0
+    if sphere is not None:
+        begin_block(sphere)
     for t in range(steps):
         now = open_step(rule, scale)
         earlier = t * batch  # samples of this block that the weights have learned from
         diverged = False
         for j in range(earlier, earlier + batch):
             for p in range(P):
-                field = decay * mode_sums[0, p, j]
+                field = factor_of(sphere, decay, p) * mode_sums[0, p, j]
                 for i in range(earlier):
                     field += coefficients[i, p] * gram[0, j, i]
                 small.work.u[p] = field * scale
@@ -297,6 +335,9 @@ def _learn(block, factors, rule, first_step, steps, key):
             uniform = flip_number(rule.labels, STREAM_LABEL_FLIP, key.replica, first_sample + j, key.seed)
             label = teacher_label(rule, now, small, zeta, uniform)
             diverged |= not sample(rule, now, small, label, coefficients, j)
+            if sphere is not None:
+                if t + 1 < steps:  # the next sweep sees what the last step has made of the lengths
+                    _grow(sphere, now, small, coefficients, gram, earlier, j, 1.0 / scale)
         if diverged:  # this step is not made
             coefficients[earlier:] = 0.0
             return t, decay
@@ -304,12 +345,34 @@ def _learn(block, factors, rule, first_step, steps, key):
             for p in range(P):
                 coefficients[i, p] *= now.decay
         decay *= now.decay
+        if sphere is not None:
+            end_step(sphere, now.decay, coefficients, earlier + batch, t + 1 < steps)
         close_step(rule, now, small)
     return steps, decay
 
 
+@compiled(inner=True, forceinline=True)
+def _grow(sphere, now, small, coefficients, gram, earlier, j, unit):
+    """What sample j does to the lengths, after those from ``earlier`` on of its step."""
+    add_along_modes(sphere, now.decay, coefficients, j, small.work.u, unit)
+    for i in range(earlier, j + 1):
+        add_pair(sphere, coefficients, j, i, gram[0, j, i])
+
+
+@compiled(inner=True, forceinline=True)
+def _end_on(sphere, xi_in):
+    """Scale the modes themselves, after a last sweep."""
+    begin_block(sphere)
+    kind = xi_in.dtype.type
+    for tile in range(xi_in.shape[0]):
+        for p in range(xi_in.shape[1]):
+            factor = kind(sphere.scales[0, p])
+            for i in range(xi_in.shape[2]):
+                xi_in[tile, p, i] *= factor
+
+
 @compiled
-def take_part(leads, team, block, networks, rule, stretch, key, source=None):
+def take_part(leads, team, block, networks, rule, stretch, key, source=None, sphere=None):
     """Make the steps of a stretch of online SGD in place, as one of the threads that do it together.
 
     Parameters
@@ -322,6 +385,8 @@ def take_part(leads, team, block, networks, rule, stretch, key, source=None):
         Space for the blocks of the stretch, from :func:`make_block`.
     networks, ..., source
         As in :func:`advance`.
+    sphere : Sphere, optional
+        From :func:`sphere_of`.
 
     Returns
     -------
@@ -335,16 +400,19 @@ def take_part(leads, team, block, networks, rule, stretch, key, source=None):
     while True:
         if leads:
             if count == 0 and pending == 0:  # the last sweep only brings the modes up to date
+                if sphere is not None:
+                    if modes_move:
+                        _end_on(sphere, networks.xi_in)
                 end_work(team)
                 return made
             offer_tiles(team, pending, decay, (stretch.first_step + made) * batch, count * batch,
                         modes_move and count > 1)
         elif not wait_for_work(team):
             return made
-        _sweep(team, block, networks, np.int64(rule.N), key, source)
+        _sweep(team, block, networks, np.int64(rule.N), key, source, sphere)
         if leads:
             wait_for_tiles(team)
-            learned, decay = _learn(block, networks.factors, rule, stretch.first_step + made, count, key)
+            learned, decay = _learn(block, networks.factors, rule, stretch.first_step + made, count, key, sphere)
             made += learned
             pending = count * batch if modes_move else 0
             if learned < count:  # diverged
@@ -352,7 +420,7 @@ def take_part(leads, team, block, networks, rule, stretch, key, source=None):
             count = min(stretch.steps_per_block, steps - made)
 
 
-def advance(networks, rule, stretch, key, source=None):
+def advance(networks, rule, stretch, key, source=None, squared_lengths=None):
     """Make the steps of a stretch of online SGD in place, in this thread.
 
     Parameters
@@ -363,6 +431,8 @@ def advance(networks, rule, stretch, key, source=None):
     key : onlinemode.kernels.random.philox.Key
     source : Source, optional
         Where inputs come from that are not i.i.d. Gaussian; see :mod:`onlinemode.kernels.micro.inputs`.
+    squared_lengths : array (P,), optional
+        |X_p|²/N to which the modes are scaled back after each step; by default they are not.
 
     Returns
     -------
@@ -371,7 +441,8 @@ def advance(networks, rule, stretch, key, source=None):
         step ``first_step + made``.
     """
     block = make_block(networks, stretch.steps_per_block, rule.batch, source)
-    return take_part(True, make_team(len(networks.xi_in)), block, networks, rule, stretch, key, source)
+    return take_part(True, make_team(len(networks.xi_in)), block, networks, rule, stretch, key, source,
+                     sphere_of(networks, rule.N, squared_lengths))
 
 
 @compiled(inner=True, fastmath=_SUMS)
