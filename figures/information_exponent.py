@@ -37,28 +37,31 @@ def main():
     ax.set_yscale("log")
     ax.set_xlabel("$N$")
     ax.set_ylabel(r"$\eta\alpha$ at which $R = 0.5$")
-    ax.set_title("lines theory, circles chain (median and range of eight)", fontsize="medium")
+    ax.set_title("lines theory, circles chain (median and quartiles of eight)", fontsize="medium")
     ax.legend(frameon=False)
     save(figure, "information_exponent")
 
 
 def times(degree, rate, N, last):
-    """ηα at which the teacher is found: of the theory, and median, least and largest of the chain."""
+    """ηα at which the teacher is found: of the theory, and median and quartiles of the chain.
+
+    A run that does not find it counts as one that does at its end.
+    """
     problem = om.Problem(f"he:{degree}", loss="correlation", constraint="sphere", rates=om.LearningRates(xi_in=rate))
     start = om.initial.from_overlaps([[1.0]], [[N**-0.5]], [[1.0]], readout="sum")
     saved = np.linspace(0.0, last / rate, 401).tolist()
     theory = run(f"information_exponent_{degree}_{N}", problem, start, saved[-1], "ode", save_at=saved)
     chain = run(f"information_exponent_{degree}_{N}_chain", problem, start, saved[-1], "chain", N=N, replicas=REPLICAS,
                 seed=degree, save_at=saved)
-    found = sorted(rate * first_time(chain.alpha, np.abs(R)) for R in chain.R[:, :, 0, 0])
-    return rate * first_time(theory.alpha, theory.R[0, :, 0, 0]), np.median(found), found[0], found[-1]
+    found = [rate * first_time(chain.alpha, np.abs(R)) for R in chain.R[:, :, 0, 0]]
+    return rate * first_time(theory.alpha, theory.R[0, :, 0, 0]), *np.quantile(found, [0.5, 0.25, 0.75])
 
 
 def first_time(alpha, R):
-    """Where R reaches FOUND, between two saved times; infinite if never."""
+    """Where R reaches FOUND, between two saved times; the last one if never."""
     above = np.flatnonzero(R > FOUND)
     if not above.size:
-        return np.inf
+        return float(alpha[-1])
     i = above[0]
     return float(np.interp(FOUND, R[i - 1:i + 1], alpha[i - 1:i + 1]))
 
