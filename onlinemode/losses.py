@@ -34,7 +34,7 @@ class Loss:
         l' is f − y; −y/(1 + exp(yf)); −y where yf < margin, else 0; −y where yf < 0, else 0; −y max(0, −yf);
         −y; and f − y clipped to ± width.
     number : float, optional
-        hinge: the margin, 0 to 10⁶, by default 1; huber: the width, 10⁻⁶ to 10⁶, by default 1.  No others take one.
+        Of hinge the margin, 0 to 10⁶, of huber the width, 10⁻⁶ to 10⁶, by default 1.  No others take one.
 
     Raises
     ------

@@ -12,6 +12,7 @@ from pathlib import Path
 
 MODULES = (  # whose public names are for users; a name that two of them have is that of the first
     "onlinemode", "onlinemode.presets", "onlinemode.initial", "onlinemode.inputs", "onlinemode.activations",
+    "onlinemode.losses",
     "onlinemode.observables", "onlinemode.agreement", "onlinemode.errors", "onlinemode.plotting", "onlinemode.deep",
     "onlinemode.deep.data", "onlinemode.deep.factors", "onlinemode.deep.importance", "onlinemode.deep.power_law",
     "onlinemode.deep.pruning", "onlinemode.deep.geometry", "onlinemode.deep.width", "onlinemode.deep.growth",
@@ -19,7 +20,8 @@ MODULES = (  # whose public names are for users; a name that two of them have is
 RECORDS = (  # what users are given, or give, without calling it by its name
     "onlinemode.run_info.RunInfo", "onlinemode.ensemble.Ensemble", "onlinemode.replica_states.ReplicaState",
     "onlinemode.replica_states.ReplicaStates", "onlinemode.runtime.progress.Progress",
-    "onlinemode.labelled.Observable", "onlinemode.labelled.OBSERVABLES",
+    "onlinemode.activation_tables.Table", "onlinemode.labelled.Observable",
+    "onlinemode.labelled.OBSERVABLES",
     "onlinemode.engines.micro.options.Options", "onlinemode.engines.chain.options.Options",
     "onlinemode.engines.ode.options.Options", "onlinemode.comparison.Comparison", "onlinemode.beside.Theory",
     "onlinemode.sweeps.running.SweepProgress", "onlinemode.theory.fluctuations.Fluctuations",

@@ -265,9 +265,9 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
     Raises
     ------
     ParameterError
-        If the problem has mini-batches, a constraint, another loss than the squared one, labels that are signs, students
-        with kinks whose averages are over nodes, or inputs other than i.i.d. Gaussian, if nothing is trained, if the
-        mean-field equations diverge, or if an argument is not one of these.
+        If the problem has mini-batches, a constraint, another loss than the squared one, labels that are signs,
+        students with kinks whose averages are over nodes, or inputs other than i.i.d. Gaussian, if nothing is trained,
+        if the mean-field equations diverge, or if an argument is not one of these.
     """
     if not hasattr(problem, "activations"):
         raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")
