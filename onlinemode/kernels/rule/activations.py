@@ -94,6 +94,18 @@ def add_values(activation, factor, z, count, out):
 
 
 @compiled(inner=True, forceinline=True)
+def is_plain(activation):
+    """Whether it is one of the plain formulas, whose loops LLVM vectorises."""
+    return activation.kind <= TANH
+
+
+@compiled(inner=True, forceinline=True)
+def plain_value(activation, z):
+    """g(z) of a plain formula."""
+    return _plain(activation.kind, z)[0]
+
+
+@compiled(inner=True, forceinline=True)
 def _plain(kind, z):
     if kind == ERF:
         return erf_and_slope(z)

@@ -21,7 +21,14 @@ import numpy as np
 
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.mathematics.fused import fma
-from onlinemode.kernels.rule.activations import Activation, add_values, fill_values_and_slopes, value_and_slope
+from onlinemode.kernels.rule.activations import (
+    Activation,
+    add_values,
+    fill_values_and_slopes,
+    is_plain,
+    plain_value,
+    value_and_slope,
+)
 from onlinemode.kernels.rule.losses import Labels, Loss, label_of, slope_of_loss
 
 # An error beyond this is a run that will not come back; float32 weights are still finite there.
@@ -177,8 +184,12 @@ def label_given(rule, value, uniform):
 def _clean_label(rule, small):
     _, M, _ = small.sizes
     label = 0.0
-    for m in range(M):
-        label += teacher_unit(rule, small, m, small.work.nu[m])
+    if is_plain(rule.teacher_activation):  # in a loop of its own
+        for m in range(M):
+            label += _weight_of_teacher_unit(small, m) * plain_value(rule.teacher_activation, small.work.nu[m])
+    else:
+        for m in range(M):
+            label += teacher_unit(rule, small, m, small.work.nu[m])
     return label
 
 
