@@ -4,7 +4,7 @@ from onlinemode.kernels.micro.sgd import make_block, sphere_of, take_part
 from onlinemode.kernels.micro.team import dismiss, make_team
 
 
-def advance(helpers, threads, networks, rule, stretch, key, source, squared_lengths):
+def advance(helpers, threads, networks, rule, stretch, key, source, squared_lengths=None):
     """:func:`onlinemode.kernels.micro.sgd.advance` in several threads, to the same bits.
 
     Parameters
