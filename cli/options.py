@@ -80,7 +80,7 @@ class ActivationWord(click.ParamType):
             found = Activation.from_dict(found) if isinstance(found, dict) else found  # of a checkpoint
             return word_or_value(found, parameter.name if parameter is not None else self.name)
         except OnlineModeError as problem:
-            self.fail(str(problem))
+            self.fail(str(problem).replace("or an Activation, such as Activation.from_function(f)", "or FILE.py:NAME"))
 
 
 def is_of_file(value):

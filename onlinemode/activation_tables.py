@@ -22,9 +22,10 @@ SEGMENT_NUMBERS = 6
 CORE = 8.0  # half the width of the middle; segments beyond are as wide as all before them
 LARGEST = float(np.finfo(float).max)  # ends of the tails, since JSON knows no infinity
 MOST_BREAKS, MOST_LETTERS = 64, 80
+LOOKS, LOOKS_OF_A_SEGMENT = 19, 2001  # places in a piece, and in a segment, at least, where the error is measured
 
 _NODES = 0.5 * np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))  # of Chebyshev, in [−½, ½]
-_LOOKED_AT = np.linspace(-0.499999, 0.499999, 19)  # in each piece, where the error is measured; not at breaks
+_INSIDE = 1.0 - 2e-6  # the error is not measured at breaks themselves
 _SLOPES = 200  # places in each segment where a slope is checked
 _DIFFERENCE = 1e-5  # between numbers, relative to max(1, |z|)
 
@@ -107,8 +108,11 @@ class Table:
         if not (np.array_equal(first, counted[:-1]) and counted[-1] == len(pieces) and (last >= 0.0).all()
                 and np.array_equal(last, np.rint(last)) and (segments[:, 3] > 0.0).all()):
             raise ParameterError("the segments of a table of an activation do not go with its pieces: it is damaged")
+        low, high = segments[np.argsort(segments[:, 0], kind="stable"), :2].T
+        if not (low[0] == -LARGEST and high[-1] == LARGEST and np.array_equal(low[1:], high[:-1])):
+            raise ParameterError("the segments of a table of an activation must follow each other: it is damaged")
         name, tails = saved["name"], saved["tails"]
-        if not (isinstance(name, str) and isinstance(tails, (list, tuple)) and len(tails) == 2):
+        if not (_is_name(name) and isinstance(tails, (list, tuple)) and len(tails) == 2 and all(map(_is_name, tails))):
             raise ParameterError("a table of an activation must have a name and two tails: it is damaged")
         rows = lambda values: tuple(tuple(row) for row in values.tolist())  # noqa: E731
         slope_error = saved["slope_error"]
@@ -138,8 +142,8 @@ def table_of(function: Callable, slope: Callable | None, breaks: Sequence[float]
     whole = _Evaluated(table)
     slope_error = None if slope is None else _slope_error(
         whole, sampled, _Sampled(f"the slope of {name}", slope), edges)
-    odd, even = (_symmetric(whole, reach, sign) for sign in (-1.0, 1.0))
-    continuous, smooth = whole.has_no_jumps()
+    odd, even = (_symmetric(whole, reach, sign, max(SAME_VALUE, 4.0 * table.error)) for sign in (-1.0, 1.0))
+    continuous, smooth = whole.has_no_jumps(table.error)
     return Table(name, tuple(table.segments), tuple(table.pieces), table.error, slope_error, (below, above), odd, even,
                  smooth and continuous, continuous)
 
@@ -151,10 +155,14 @@ def _name(function, name):
     if name is None:
         name = getattr(function, "__name__", "function")
         name = "function" if name == "<lambda>" else name
-    if not isinstance(name, str) or not name.strip() or len(name) > MOST_LETTERS or not name.isprintable():
+    if not _is_name(name):
         raise ParameterError(f"the name of an activation must be text of at most {MOST_LETTERS} letters; got "
                              f"{checks.one_line(name)}")
     return name
+
+
+def _is_name(name):
+    return isinstance(name, str) and bool(name.strip()) and len(name) <= MOST_LETTERS and name.isprintable()
 
 
 def _edges(breaks, reach):
@@ -225,9 +233,10 @@ class _Growing:
             centres, width = low + (np.arange(count) + 0.5) * ((high - low) / count), (high - low) / count
             values = sampled(np.ravel(centres[:, None] + width * _NODES)).reshape(count, -1)
             pieces = np.linalg.solve(np.vander(_NODES, increasing=True), values.T).T
-            z = np.ravel(centres[:, None] + width * _LOOKED_AT)
+            places = _INSIDE * np.linspace(-0.5, 0.5, max(LOOKS, -(-LOOKS_OF_A_SEGMENT // count)))
+            z = np.ravel(centres[:, None] + width * places)
             wanted = sampled(z)
-            found = np.ravel(pieces @ np.vander(_LOOKED_AT, DEGREE + 1, increasing=True).T)
+            found = np.ravel(pieces @ np.vander(places, DEGREE + 1, increasing=True).T)
             errors = np.abs(found - wanted) / np.maximum(1.0, np.abs(wanted))
             worst = int(np.argmax(errors))
             if errors[worst] <= tolerance:
@@ -280,8 +289,8 @@ class _Evaluated:
         piece = np.polynomial.Polynomial(self.pieces[int(first) + index])
         return piece(x - index), piece.deriv()(x - index) * scale
 
-    def has_no_jumps(self):
-        """Of g, and of g'; looks at both ends of all pieces."""
+    def has_no_jumps(self, error):
+        """Of g, and of g', beyond what pieces of this error leave; looks at both ends of all of them."""
         ends = []  # lower end, then g and g' there and at the upper end
         for low, high, _, scale, first, last in self.segments:
             for index in range(int(last) + 1):
@@ -291,9 +300,11 @@ class _Evaluated:
                 values, slopes = piece(sides), piece.deriv()(sides) * scale
                 ends.append((low + index / scale, values[0], slopes[0], values[-1], slopes[-1]))
         _, below, slope_below, above, slope_above = np.array(sorted(ends)).T
-        return (bool((np.abs(below[1:] - above[:-1]) <= SAME_VALUE * np.maximum(1.0, np.abs(below[1:]))).all()),
+        value = max(SAME_VALUE, 4.0 * error)
+        slope = max(SAME_SLOPE, 8.0 * DEGREE**2 * error * self.segments[:, 3].max())
+        return (bool((np.abs(below[1:] - above[:-1]) <= value * np.maximum(1.0, np.abs(below[1:]))).all()),
                 bool((np.abs(slope_below[1:] - slope_above[:-1])
-                      <= SAME_SLOPE * np.maximum(1.0, np.abs(slope_below[1:]))).all()))
+                      <= slope * np.maximum(1.0, np.abs(slope_below[1:]))).all()))
 
 
 def _slope_error(table, sampled, slope, edges):
@@ -313,8 +324,8 @@ def _slope_error(table, sampled, slope, edges):
     return float((np.abs(found - given) / np.maximum(1.0, np.abs(given))).max(initial=0.0))
 
 
-def _symmetric(table, reach, sign):
+def _symmetric(table, reach, sign, tolerance):
     """Whether g(−z) = ±g(z)."""
     z = np.concatenate([np.linspace(0.003, CORE, 101), np.geomspace(CORE, 2.0 * reach, 23)])
     values, mirrored = (np.array([table.at(each)[0] for each in side * z]) for side in (1.0, -1.0))
-    return bool((np.abs(mirrored - sign * values) <= SAME_VALUE * np.maximum(1.0, np.abs(values))).all())
+    return bool((np.abs(mirrored - sign * values) <= tolerance * np.maximum(1.0, np.abs(values))).all())

@@ -78,6 +78,11 @@ class Activation:
             checks.instance("table", self.table, Table)
             object.__setattr__(self, "numbers", ())
             return
+        if isinstance(self.kind, str) and ":" in self.kind and self.numbers == ():  # a word
+            parsed = Activation.parse(self.kind)
+            object.__setattr__(self, "kind", parsed.kind)
+            object.__setattr__(self, "numbers", parsed.numbers)
+            return
         given = checks.entries(self.numbers)
         if given is None or isinstance(self.numbers, (str, dict)):
             raise ParameterError("the numbers of an activation must be a sequence; got "
@@ -220,7 +225,8 @@ class Activation:
     @property
     def homogeneous(self) -> bool:
         """Whether g(az) = a g(z) for a > 0, so that lengths of the first layer and of the second are not told apart."""
-        return self.kind in (LINEAR, RELU, LEAKY)
+        return self.kind in (LINEAR, RELU, LEAKY) or (self.kind == POLYNOMIAL and not any(self.numbers[:1])
+                                                      and len(self.numbers) == 2)
 
     @property
     def odd(self) -> bool:
@@ -315,6 +321,8 @@ class Activation:
             return cls.parse(saved)
         from onlinemode.activation_tables import Table
 
+        if not isinstance(saved, dict):
+            raise ParameterError("a saved activation must be a word or a table; got " + checks.one_line(saved))
         checks.choice("kind", saved.get("kind"), (TABLE,))
         return cls(TABLE, (), Table.from_dict({name: value for name, value in saved.items() if name != "kind"}))
 

@@ -354,6 +354,8 @@ class Trajectory(Described):
             return None
         if self.starts is not None and any(np.ptp(self.starts[name], 0).any() for name in ("strengths", "xi_out")):
             return None  # replicas differ in their factors, so no common modes of the teacher
+        if activation.even:
+            return None  # a mode and its negative are told apart by nothing
         if (activation.linear and start.P > 1) or (activation.homogeneous and trained):
             return None  # many students are perfect
         return observables.mode_residuals(

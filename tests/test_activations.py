@@ -49,6 +49,7 @@ def test_one_function_has_one_word():
         assert Activation.parse(word) == Activation.parse(same) and Activation.parse(word).word == same
     assert Activation.polynomial([0, 0, 1]).word == "poly:0,0,1"
     assert Activation("he", [2]).coefficients == (-1.0, 0.0, 1.0)
+    assert Activation("he:3") == Activation("he", [3]) and Activation("poly:0,2").homogeneous
     assert Activation.erf_sum([0.6, 0.4], [0.5, 2]) == Activation.parse("erfs:0.6,0.5,0.4,2")
     assert om.Problem("poly:0,1") == om.Problem("linear") and om.Problem(Activation.parse("he:2")).activation == "he:2"
     assert om.Problem("tanh", teacher_activation=Activation("tanh")).teacher_activation is None
@@ -94,8 +95,29 @@ def test_a_table_has_the_error_that_it_says(name):
     coarse = Activation.from_function(g, slope, breaks, name, tolerance=1e-4)
     assert len(coarse.table.pieces) < len(made.table.pieces) or breaks
     assert np.abs(coarse(z) - g(z)).max() <= 1e-4
+    facts = "odd", "even", "smooth", "continuous"
+    assert [getattr(coarse, each) for each in facts] == [getattr(made, each) for each in facts]
     # and it is seen where a table is another function
     assert np.abs(Activation.from_function(lambda z: 1.1 * g(z), None, breaks, name)(z) - g(z)).max() > 0.05
+
+
+def test_narrow_features_are_seen():
+    bump = lambda z: np.exp(-((z - 0.37) / 0.05) ** 2)  # noqa: E731
+    made = Activation.from_function(bump)
+    z = np.linspace(0.0, 1.0, 1001)
+    assert np.abs(made(z) - bump(z)).max() < 1e-10
+
+
+@pytest.mark.parametrize("word", ["sign", "leaky:0.2", "he:2", "poly:0,1,2"])
+def test_numbers_that_are_none_or_infinite(word):
+    g, given = Activation.parse(word), [math.nan, math.inf, -math.inf]
+    expected = {"sign": [math.nan, 1.0, -1.0], "leaky:0.2": [math.nan, math.inf, -math.inf]}.get(
+        word, [math.nan, math.inf, math.inf])
+    found = g(given)
+    assert np.isnan(found[0]) and np.all((found[1:] == expected[1:]) | (np.abs(found[1:]) > 1e300))
+    assert np.array_equal(np.sign(found[1:]), np.sign(expected[1:]))
+    table = Activation.from_function(np.tanh)
+    assert np.isnan(table(math.nan)) and table([math.inf, -math.inf]) == pytest.approx([1.0, -1.0])
 
 
 def test_kinks_that_nobody_names_are_refused_with_their_place():
@@ -200,6 +222,8 @@ def test_damaged_tables_are_refused(softsign):
     for changes in ({"pieces": whole["pieces"][:-1]}, rows("segments", 1, 4, 3.0), rows("segments", 0, 5, -1.0),
                     rows("segments", 0, 5, 1e9), rows("segments", 0, 3, 0.0), rows("pieces", 0, 0, math.nan),
                     {"segments": "no"}, {"pieces": [[1.0]]}, {"name": 5}, {"tails": "x"}, {"odd": 1}, {"error": -1.0},
+                    {"name": "a\nb"}, {"name": "x" * 400},
+                    rows("segments", 0, 0, 3.0),
                     {"more": 1}, {"kind": "erf"}):
         with pytest.raises((ParameterError, ShapeError)):
             Activation.from_dict(whole | changes)

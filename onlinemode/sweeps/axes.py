@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from onlinemode import checks
+from onlinemode.activations import Activation
 from onlinemode.array_files import check_is_text
 from onlinemode.checks import one_line
 from onlinemode.errors import FileError, ParameterError
@@ -168,6 +169,8 @@ def _axis(key, values, recipe):
 def _converted(name, value, kind):
     """A value in its final type: 1 as 1.0 where it is a rate, words read, scalars of NumPy as those of Python."""
     value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, Activation) and value.word is not None:
+        value = value.word
     if isinstance(value, np.ndarray):
         raise ParameterError(f"each value of {name} must be one number or word; got an array of shape {value.shape}")
     lowest = 0 if kind is int else -math.inf

@@ -176,8 +176,9 @@ def generalization_error(activation: str | Activation, G: ArrayLike, S: ArrayLik
     Returns
     -------
     array (...)
-        In closed form, with an absolute floor of about 1e-16; tanh as a sum of erfs that differs from it by
-        less than 4e-8.  Clipped at 0.  NaN where a state is NaN.
+        In closed form where there is one, with an absolute floor of about 1e-16; tanh as a sum of erfs that differs
+        from it by less than 4e-8; other pairs over 2^12 nodes (docs/concepts/activations).  Clipped at 0.  NaN where a
+        state is NaN.
 
     Raises
     ------

@@ -140,7 +140,10 @@ def _erf_sum(terms, z):
 
 @compiled(inner=True)
 def _in_table(segments, pieces, z):
-    """The piece at z; what is in no segment is NaN or infinite, and takes the last one."""
+    """The piece at z."""
+    if z != z:
+        return z, z
+    z = min(max(z, -_LARGEST), _LARGEST)
     s = 0
     while s + 1 < segments.shape[0] and not segments[s, _LOWER] <= z < segments[s, _UPPER]:
         s += 1
