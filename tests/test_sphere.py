@@ -41,7 +41,7 @@ def greatest_drift(run, since=0):
 
 @pytest.mark.parametrize("decay", [0.0, 0.4])
 @pytest.mark.parametrize("batch", [1, 2, 3, 8])  # with four samples a sweep: four steps, two, and one
-@pytest.mark.parametrize("N", [1, 5, 37])
+@pytest.mark.parametrize("N", [1, 37])
 def test_micro_is_the_plain_rule(random_weights, N, batch, decay):
     """203 steps: no multiple of a block."""
     start, learned = random_weights(N, 2, 3, 4, seed=3), problem(batch=batch, weight_decay=decay)
@@ -109,7 +109,7 @@ def test_modes_that_are_not_trained_stand_still(engine, decay, random_weights):
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 8])
-@pytest.mark.parametrize("N, K, M, P", [(5, 2, 3, 4), (6, 2, 2, 2), (12, 2, 2, 3), (40, 3, 2, 4)])
+@pytest.mark.parametrize("N, K, M, P", [(5, 2, 3, 4), (6, 2, 2, 2), (40, 3, 2, 4)])
 def test_chain_is_the_plain_rule_of_its_own_vectors(random_weights, N, K, M, P, batch):
     """At N = 5 the frame spans all inputs from the start, at 6 within a block."""
     start = random_weights(N, K=K, M=M, P=P, seed=N)
@@ -253,7 +253,7 @@ def assert_same(run, reference):
 
 
 @pytest.mark.parametrize("engine, options", [("micro", {}), ("micro", {"precision": "float32"}), ("chain", {})])
-@pytest.mark.parametrize("batch", [1, 2, 3])
+@pytest.mark.parametrize("batch", [1, 3])
 def test_pieces_have_the_bits_of_one_run(engine, options, batch, tmp_path):
     start = lambda replica: om.initial.committee(61, K=2, M=3, seed=1, student_seed=replica)  # noqa: E731
     learned, call = problem(batch=batch), dict(seed=7, replicas=2, **options)
