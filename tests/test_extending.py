@@ -25,7 +25,7 @@ start = om.initial.committee(size, K=2, seed=1)
 runs = {engine: om.simulate(problem, start, alpha, engine, save_at=[alpha], device=device, seed=2)
         for engine in ("micro", "chain")}
 if device == "cpu":
-    runs["ode"] = om.simulate(problem, start, alpha, "ode", save_at=[alpha])
+    runs["ode"] = om.simulate(problem, start, alpha, "ode", save_at=[alpha], nodes=2**10)
     again = om.repeat(runs["micro"])
     assert np.array_equal(again.G, runs["micro"].G)
     om.fluctuations(problem, start, [0.0, alpha], nodes=256)
@@ -78,7 +78,7 @@ def test_on_the_command_line(folder, tmp_path):
 
     own = "--teacher-activation", "mine.py:swish", "--activation", "mine.py:softsign"
     python(folder, "-m", "onlinemode", "simulate", "--engine", "chain", "--N", "300", "--alpha", "1", "--eta", "0.5",
-           "--quiet", "--no-plot", *own, "--out", str(tmp_path / "run.npz"))
+           "--quiet", "--no-plot", "--nodes", "256", *own, "--out", str(tmp_path / "run.npz"))
     run = om.load(tmp_path / "run.npz")
     assert [each.name for each in run.problem.activations] == ["softsign", "swish"]
     z = np.linspace(-3.0, 3.0, 50)
