@@ -7,7 +7,7 @@ from types import NoneType
 
 import click
 
-from onlinemode.activations import Activation
+from onlinemode.activations import to_plain
 from onlinemode.cli.exit_codes import DONE
 from onlinemode.cli.names import hold
 from onlinemode.cli.options import DEFAULTS, OPTIONS, OUTPUT, converted, typed_values
@@ -156,7 +156,7 @@ class Keeper:
 
         if self.path is None:
             return None
-        note = {name: value.to_dict() if isinstance(value, Activation) else value for name, value in settings.items()}
+        note = {name: to_plain(value) for name, value in settings.items()}
         return Checkpoint(self.path, EVERY if self.every is None else self.every, note=note)
 
     def end(self, code):

@@ -10,7 +10,7 @@ from dataclasses import fields
 import click
 
 from onlinemode import checks, presets
-from onlinemode.activations import WORDS, Activation, word_or_value
+from onlinemode.activations import WORDS, from_plain, word_or_value
 from onlinemode.cli.toml_files import read_toml
 from onlinemode.engines import ENGINES, base, options_of
 from onlinemode.errors import ConfigError, OnlineModeError
@@ -76,8 +76,7 @@ class ActivationWord(click.ParamType):
         from onlinemode.cli.user_activations import activation_of_file
 
         try:
-            found = activation_of_file(value) if is_of_file(value) else value
-            found = Activation.from_dict(found) if isinstance(found, dict) else found  # of a checkpoint
+            found = activation_of_file(value) if is_of_file(value) else from_plain(value)  # of a checkpoint
             return word_or_value(found, parameter.name if parameter is not None else self.name)
         except OnlineModeError as problem:
             self.fail(str(problem).replace("or an Activation, such as Activation.from_function(f)", "or FILE.py:NAME"))

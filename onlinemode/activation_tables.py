@@ -118,7 +118,7 @@ class Table:
         slope_error = saved["slope_error"]
         return cls(name, rows(segments), rows(pieces), checks.number("error of a table", saved["error"], 0.0),
                    None if slope_error is None else checks.number("slope error of a table", slope_error, 0.0),
-                   tuple(map(str, tails)),  # type: ignore[arg-type]
+                   (str(tails[0]), str(tails[1])),
                    **{fact: checks.flag(f"{fact} of a table", saved[fact])
                       for fact in ("odd", "even", "smooth", "continuous")})
 

@@ -65,7 +65,7 @@ class Activation:
     """
 
     kind: str
-    numbers: tuple[float, ...] = ()
+    numbers: Sequence[float] = ()
     table: "Table | None" = None
 
     def __post_init__(self) -> None:
@@ -121,7 +121,7 @@ class Activation:
         except ValueError:
             raise ParameterError(f"the numbers of an activation follow its colon, separated by commas, as in "
                                  f"poly:0,0,1; got {checks.one_line(word)}") from None
-        return cls(kind, numbers)  # type: ignore[arg-type]
+        return cls(kind, numbers)
 
     @classmethod
     def polynomial(cls, coefficients: Sequence[float]) -> "Activation":
@@ -137,7 +137,7 @@ class Activation:
         Activation
             Of kind "poly", or "linear".
         """
-        return cls(POLYNOMIAL, coefficients)  # type: ignore[arg-type]
+        return cls(POLYNOMIAL, coefficients)
 
     @classmethod
     def erf_sum(cls, coefficients: Sequence[float], gains: Sequence[float]) -> "Activation":
@@ -158,11 +158,11 @@ class Activation:
         ParameterError
             If there are not as many gains as coefficients.
         """
-        pairs = checks.entries(coefficients), checks.entries(gains)
-        if pairs[0] is None or pairs[1] is None or len(pairs[0]) != len(pairs[1]):
+        factors, numbers = checks.entries(coefficients), checks.entries(gains)
+        if factors is None or numbers is None or len(factors) != len(numbers):
             raise ParameterError(f"there must be as many gains as coefficients; got {checks.one_line(coefficients)} "
                                  f"and {checks.one_line(gains)}")
-        return cls(ERF_SUM, [value for pair in zip(*pairs) for value in pair])  # type: ignore[arg-type]
+        return cls(ERF_SUM, [value for pair in zip(factors, numbers) for value in pair])
 
     @classmethod
     def from_function(cls, function: "Callable[[NDArray[np.float64]], ArrayLike]",
@@ -263,7 +263,7 @@ class Activation:
             return (0.0, 1.0)
         if self.kind == HERMITE:
             return _hermite(int(self.numbers[0]))
-        return self.numbers if self.kind == POLYNOMIAL else None
+        return tuple(self.numbers) if self.kind == POLYNOMIAL else None
 
     def __call__(self, z: "ArrayLike") -> "NDArray[np.float64]":
         return self._values(z)[0]
@@ -353,6 +353,16 @@ def activation_of(value: "str | Activation", name: str = "activation") -> Activa
         raise ParameterError(f"{name} must be one of {', '.join(WORDS)}, or an onlinemode.Activation; got "
                              f"{checks.one_line(value)}")
     return Activation.parse(value)
+
+
+def to_plain(value: Any) -> Any:
+    """What JSON takes in place of an :class:`Activation`; anything else as it is."""
+    return value.to_dict() if isinstance(value, Activation) else value
+
+
+def from_plain(value: Any) -> Any:
+    """The inverse of :func:`to_plain`."""
+    return Activation.from_dict(value) if isinstance(value, dict) else value
 
 
 def word_or_value(value: "str | Activation", name: str = "activation") -> "str | Activation":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from onlinemode import checks
-from onlinemode.activations import Activation, word_or_value
+from onlinemode.activations import Activation, from_plain, to_plain, word_or_value
 from onlinemode.engines import ENGINES, capabilities_of, options_of
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.losses import LABELS, loss_of
@@ -436,10 +436,7 @@ class Experiment:
         if self.overlaps is not None:
             values["overlaps"] = {each.name: getattr(self.overlaps, each.name).tolist()
                                   for each in fields(self.overlaps)}
-        for name in ACTIVATIONS:
-            if isinstance(values[name], Activation):
-                values[name] = values[name].to_dict()
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {name: list(value) if isinstance(value, tuple) else to_plain(value) for name, value in values.items()}
 
     @classmethod
     def from_dict(cls, saved: dict) -> "Experiment":
@@ -465,8 +462,7 @@ class Experiment:
             from onlinemode.state import OrderParameters
 
             saved = {**saved, "overlaps": OrderParameters(**saved["overlaps"])}
-        saved = saved | {name: Activation.from_dict(saved[name]) for name in ACTIVATIONS
-                         if isinstance(saved.get(name), dict)}
+        saved = saved | {name: from_plain(saved[name]) for name in ACTIVATIONS if name in saved}
         return cls().replace(**{str(name): value for name, value in saved.items()})
 
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from onlinemode import checks
-from onlinemode.activations import Activation, activation_of, word_or_value
+from onlinemode.activations import Activation, activation_of, from_plain, to_plain, word_or_value
 from onlinemode.errors import ParameterError
 from onlinemode.inputs import Gaussian, Inputs, check_inputs
 from onlinemode.inputs import from_dict as inputs_from_dict
@@ -203,11 +203,8 @@ class Problem:
         """
         values = {each.name: getattr(self, each.name) for each in fields(self)
                   if each.name not in _LATER or getattr(self, each.name) != each.default}
-        for name in ("activation", "teacher_activation"):
-            if isinstance(values[name], Activation):
-                values[name] = values[name].to_dict()
-        return {**{name: value for name, value in values.items() if value is not None}, "rates": asdict(self.rates),
-                "inputs": self.inputs.to_dict()}
+        return {**{name: to_plain(value) for name, value in values.items() if value is not None},
+                "rates": asdict(self.rates), "inputs": self.inputs.to_dict()}
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> Self:
@@ -224,6 +221,6 @@ class Problem:
             Equal to the one that was saved.
         """
         inputs = inputs_from_dict(saved.get("inputs", {"kind": "gaussian"}))
-        made = {name: Activation.from_dict(saved[name]) for name in ("activation", "teacher_activation")
-                if isinstance(saved.get(name), dict)}
-        return cls(**{**saved, **made, "rates": LearningRates(**saved["rates"]), "inputs": inputs})
+        values: dict[str, Any] = {name: from_plain(value) if name in ("activation", "teacher_activation") else value
+                                  for name, value in saved.items()}
+        return cls(**{**values, "rates": LearningRates(**saved["rates"]), "inputs": inputs})

@@ -86,16 +86,8 @@ def slope_below(activation):
 
 
 def is_known(*activations):
-    """Whether averages of one and of two units, of student and teacher, have a closed form."""
-    student, teacher = activations[0], activations[-1]
-    if is_kinked(student) and is_kinked(teacher):
-        return True
-    if student.coefficients is not None and teacher.coefficients is not None:
-        return True
-    one, other = (sum_of(each) is not None for each in (student, teacher))
-    linear = student.linear or teacher.linear
-    known = [is_kinked(each) or each.coefficients is not None for each in (student, teacher)]
-    return (one and other) or (one and known[1]) or (other and known[0]) or (linear and all(known))
+    """Whether averages of one and of two units, of the same or of different ones among these, have a closed form."""
+    return all(is_kinked(each) or each.coefficients is not None or sum_of(each) is not None for each in activations)
 
 
 def method_of(problem, averages=None):

@@ -177,7 +177,7 @@ def generalization_error(activation: str | Activation, G: ArrayLike, S: ArrayLik
     -------
     array (...)
         In closed form where there is one, with an absolute floor of about 1e-16; tanh as a sum of erfs that differs
-        from it by less than 4e-8; other pairs over 2^12 nodes (docs/concepts/activations).  Clipped at 0.  NaN where a
+        from it by less than 4e-8; tables that no sum of erfs fits over 2^12 nodes.  Clipped at 0.  NaN where a
         state is NaN.
 
     Raises

@@ -4,7 +4,12 @@ import numpy as np
 
 from onlinemode.activations import activation_of
 from onlinemode.theory.averaging import is_kinked, slope_below, sum_of
-from onlinemode.theory.polynomials import polynomial_erf_moment, polynomial_mean, polynomial_moment
+from onlinemode.theory.polynomials import (
+    polynomial_erf_moment,
+    polynomial_kinked_moment,
+    polynomial_mean,
+    polynomial_moment,
+)
 
 
 def second_moments(student, teacher, Z, K):
@@ -51,7 +56,9 @@ def _pair(one, other, a, b, c):
         return c if one.linear and other.linear else polynomial_moment(one.coefficients, other.coefficients, a, b, c)
     if is_kinked(one) and is_kinked(other):
         return _kinked_moment(a, b, c, slope_below(one), slope_below(other))
-    raise AssertionError(f"no moment of {one} and {other}")  # is_known says so
+    if is_kinked(other):
+        return polynomial_kinked_moment(one.coefficients, slope_below(other), b, a, c)
+    return polynomial_kinked_moment(other.coefficients, slope_below(one), a, b, c)
 
 
 def _mean(activation, a):

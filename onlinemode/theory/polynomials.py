@@ -54,6 +54,34 @@ def polynomial_erf_moment(p, width, a, b, c):
     return total
 
 
+def polynomial_kinked_moment(p, below, a, b, c):
+    """E[g(h) p(h')] with g(z) = z above 0 and ``below`` times z under it.
+
+    Mehler's formula, E[g p] = Σ_n cⁿ/n! E[g⁽ⁿ⁾] E[p⁽ⁿ⁾], in which g'' is 1 − below times a delta at 0: from then on
+    E[g⁽ⁿ⁾] is a derivative of the density there, φ(0) He_{n−2}(0) a^(1−n/2).
+
+    Parameters
+    ----------
+    p : sequence of float
+        Coefficients of the powers 0, 1, 2, ...
+    below : float
+    a, b, c : array
+        Variances of h and h', and their covariance; broadcast against each other.
+
+    Returns
+    -------
+    array
+    """
+    inverse = 1.0 / np.where(a == 0.0, np.inf, a)
+    total = ((1.0 - below) * np.sqrt(a / (2.0 * np.pi)) * _mean_derivative(p, 0, b)
+             + 0.5 * (1.0 + below) * c * _mean_derivative(p, 1, b))
+    factor = (1.0 - below) * np.sqrt(inverse / (2.0 * np.pi)) * c**2 / 2.0
+    for order in range(2, len(p), 2):
+        total = total + factor * _mean_derivative(p, order, b)
+        factor = -factor * c**2 * inverse * (order - 1) / ((order + 1) * (order + 2))
+    return total
+
+
 def _mean_derivative(p, order, a):
     """E[p⁽ᵒʳᵈᵉʳ⁾(h)] of fields of variance a."""
     return sum((factorial(r) / factorial((r - order) // 2) * p[r] * (0.5 * a) ** ((r - order) // 2)
