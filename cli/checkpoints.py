@@ -7,11 +7,11 @@ from types import NoneType
 
 import click
 
-from onlinemode.activations import to_plain
 from onlinemode.cli.exit_codes import DONE
 from onlinemode.cli.names import hold
 from onlinemode.cli.options import DEFAULTS, OPTIONS, OUTPUT, converted, typed_values
 from onlinemode.errors import FileError
+from onlinemode.schedules import to_plain
 
 FREE_TEXTS = ("name", "init")  # in a checkpoint: the files' name, and how the run began, in words
 FREE = (*OUTPUT, "threads")  # options that have no influence on the result, or only on where it goes

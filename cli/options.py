@@ -10,13 +10,14 @@ from dataclasses import fields
 import click
 
 from onlinemode import checks, presets
-from onlinemode.activations import WORDS, from_plain, word_or_value
+from onlinemode.activations import WORDS, Activation, from_plain, word_or_value
 from onlinemode.cli.toml_files import read_toml
 from onlinemode.engines import ENGINES, base, options_of
 from onlinemode.errors import ConfigError, OnlineModeError
 from onlinemode.experiment import CHOICES, OPTIONS_OF, SIMULATED
 from onlinemode.losses import WORDS as LOSSES
 from onlinemode.losses import loss_of
+from onlinemode.schedules import Schedule, number_or_schedule
 
 PRESETS = {name: {"plot": True, **getattr(presets, name).to_dict()} for name in presets.names}
 for _values in PRESETS.values():
@@ -73,18 +74,43 @@ class ActivationWord(click.ParamType):
     name = "NAME"
 
     def convert(self, value, parameter, context):
-        from onlinemode.cli.user_activations import activation_of_file
+        from onlinemode.cli.user_functions import of_file
 
         try:
-            found = activation_of_file(value) if is_of_file(value) else from_plain(value)  # of a checkpoint
+            found = as_activation(of_file(value)) if is_of_file(value) else from_plain(value)  # of a checkpoint
             return word_or_value(found, parameter.name if parameter is not None else self.name)
         except OnlineModeError as problem:
             self.fail(str(problem).replace("or an Activation, such as Activation.from_function(f)", "or FILE.py:NAME"))
 
 
+def as_activation(found):
+    """An activation, of a function that a file has."""
+    return found if isinstance(found, Activation) else Activation.from_function(found)
+
+
 def is_of_file(value):
     """Whether a word is FILE.py:NAME."""
     return isinstance(value, str) and value.rpartition(":")[0].endswith(".py")
+
+
+class NumberOrSchedule(click.ParamType):
+    """A number that is not negative, a schedule in words, or FILE.py:NAME, a function of α or a Schedule."""
+
+    name = "FLOAT|SCHEDULE"
+
+    def __init__(self, maximum=None):
+        self.maximum = maximum
+
+    def convert(self, value, parameter, context):
+        from onlinemode.cli.user_functions import of_file
+
+        name = parameter.name if parameter is not None else "a number"
+        try:
+            found = of_file(value) if is_of_file(value) else value
+            number = number_or_schedule(name, found, 0.0, self.maximum)
+        except OnlineModeError as problem:
+            self.fail(str(problem).removeprefix(f"{name}: "))
+        return (number.word or number) if isinstance(number, Schedule) else number
 
 
 class LossWord(click.ParamType):
@@ -115,7 +141,7 @@ class Probabilities(click.ParamType):
 
 
 WHOLE, FROM_0, FROM_1 = WholeNumber(), WholeNumberFrom(0), WholeNumberFrom(1)
-NOT_NEGATIVE = click.FloatRange(0)
+NOT_NEGATIVE, RATE = click.FloatRange(0), NumberOrSchedule()
 
 
 def default_of(name):
@@ -162,18 +188,19 @@ OPTIONS = {
     "M": option("M", FROM_1, "Hidden units of the teacher.", "K"),
     "P": option("P", FROM_1, "Number of modes.", "K; paper: the integer part of ln N"),
     "alpha": option("alpha", click.FloatRange(0, min_open=True), "Last time, in steps/N."),
-    "eta": option("eta", NOT_NEGATIVE, "Learning rate of the input modes."),
-    "eta_strengths": option("eta_strengths", NOT_NEGATIVE, "Learning rate of the strengths."),
-    "eta_xi_out": option("eta_xi_out", NOT_NEGATIVE, "Learning rate of the output modes."),
-    "eta_readout": option("eta_readout", NOT_NEGATIVE, "Learning rate of the second layer."),
+    "eta": option("eta", RATE, "Learning rate of the input modes: a number, or one that changes, such as "
+                  "power:3,10,-1 or steps:3,50=1 (docs/howto/schedules.md)."),
+    "eta_strengths": option("eta_strengths", RATE, "Learning rate of the strengths."),
+    "eta_xi_out": option("eta_xi_out", RATE, "Learning rate of the output modes."),
+    "eta_readout": option("eta_readout", RATE, "Learning rate of the second layer."),
     "activation": option("activation", ActivationWord(), f"Of student and teacher: {', '.join(WORDS)}, or "
                          "FILE.py:NAME, a function of your own."),
     "teacher_activation": option("teacher_activation", ActivationWord(), "Of the teacher alone.", "--activation"),
-    "noise": option("noise", NOT_NEGATIVE, "Standard deviation of the label noise."),
-    "weight_decay": option("weight_decay", NOT_NEGATIVE, "Decay of the input modes."),
+    "noise": option("noise", RATE, "Standard deviation of the label noise."),
+    "weight_decay": option("weight_decay", RATE, "Decay of the input modes."),
     "loss": option("loss", LossWord(), f"Of one sample: {', '.join(LOSSES)}."),
     "labels": option("labels", OneOf(CHOICES["labels"]), "What the teacher says, or its sign."),
-    "flips": option("flips", click.FloatRange(0, 0.5), "Probability that a sign is negated."),
+    "flips": option("flips", NumberOrSchedule(0.5), "Probability that a sign is negated."),
     "constraint": option("constraint", OneOf(CHOICES["constraint"]), "sphere: input modes keep their lengths.", "none"),
     "batch": option("batch", FROM_1, "Samples a step."),
     "inputs": option("inputs", str, "gaussian, rademacher, uniform, power-law:EXPONENT, manifold:D=LATENT,erf (or "

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # what __getattr__ does, for type checkers, to which "as" say
     from onlinemode.problem import LearningRates as LearningRates
     from onlinemode.problem import Problem as Problem
     from onlinemode.run_files import load as load
+    from onlinemode.schedules import Schedule as Schedule
     from onlinemode.simulation import repeat as repeat
     from onlinemode.simulation import resume as resume
     from onlinemode.simulation import simulate as simulate
@@ -42,6 +43,7 @@ _HOME = {
     "Problem": "onlinemode.problem",
     "LearningRates": "onlinemode.problem",
     "Activation": "onlinemode.activations",
+    "Schedule": "onlinemode.schedules",
     "Weights": "onlinemode.state",
     "OrderParameters": "onlinemode.state",
     "simulate": "onlinemode.simulation",

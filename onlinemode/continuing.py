@@ -45,7 +45,9 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
         A count (log-spaced from the end of ``run`` to ``alpha``), or ascending values of α, counted
         from the run's own beginning.  The end of ``run`` is saved first in any case.
     problem : Problem, optional
-        Other rates, noise, weight decay or activation from here on.  Batch and inputs must be those of
+        Other rates, schedules, noise, weight decay or activation from here on; schedules count from the run's own
+        beginning.  To the bit the same as one piece with these numbers in a schedule of steps; of the chain where the
+        pieces meet at a step whose number is a multiple of four (of the batch: of ⌊4/n⌋ or 1).  Batch and inputs must be those of
         the run, to which its samples and overlaps belong.
     engine : {"ode"}, optional
         The mean-field equations from the final overlaps instead of the run's own engine.
@@ -84,7 +86,8 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
         raise EngineError(f"engine must be that of the run, {own}, or ode; got {engine!r}: start anew from run.final, "
                           "with another seed")
     engine = own if engine is None else engine
-    problem = _checked_problem(run, problem)
+    alpha = checks.number("alpha", alpha, above=0.0)
+    problem = _checked_problem(run, problem).sampled(alpha)
     states = end_of(run, engine)
     call, goes_on = run.info.call, get_engine(engine)
     theory, known = goes_on.capabilities.theory, goes_on.Options.names()
@@ -97,9 +100,8 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
         options = {name: call[name] for name in known if name in call} | options
     if engine != own:
         states = states.overlaps_alone()
-    elif problem != run.problem:
+    elif not problem.extends(run.problem):
         states = goes_on.at_the_end(states, run.N)
-    alpha = checks.number("alpha", alpha, above=0.0)
     times = later_times(save_at, float(states.alpha[0]), alpha, run.N, whole_steps=not theory)
     store_final = call.get("store_final", False) if store_final is None else store_final
     origin = run.info.start.get("origin") if run.info.start["kind"] == "states" else run.info.start
@@ -199,7 +201,7 @@ def join(*pieces: Trajectory) -> Trajectory:
 
 def _joined(run, piece):
     begin = piece.alpha[0]
-    if piece.problem != run.problem:
+    if not piece.problem.extends(run.problem):
         raise ParameterError(f"the piece from α = {begin:.6g} has another problem, and a Trajectory has one: draw them "
                              "together instead, onlinemode.plotting.overview([run, piece])")
     if not _follows(run, piece):
@@ -221,7 +223,7 @@ def _joined(run, piece):
     for name in ("seconds_compile", "seconds_run", "evaluations"):
         if getattr(info, name) is not None:
             info = replace(info, **{name: getattr(info, name) + (getattr(last, name) or 0)})
-    return Trajectory(alpha=alpha, **fields, problem=run.problem, initial=run.initial, status=piece.status,
+    return Trajectory(alpha=alpha, **fields, problem=piece.problem, initial=run.initial, status=piece.status,
                       message=piece.message, info=info, weights=run.weights, starts=run.starts, begin=run.begin,
                       end=piece.end, summary=_summaries(run, piece, alpha, along))
 

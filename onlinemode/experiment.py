@@ -6,10 +6,11 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from onlinemode import checks
-from onlinemode.activations import Activation, from_plain, to_plain, word_or_value
+from onlinemode.activations import Activation, from_plain, word_or_value
 from onlinemode.engines import ENGINES, capabilities_of, options_of
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.losses import LABELS, loss_of
+from onlinemode.schedules import Schedule, schedule_of, to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 OPTIONS_OF = {name: options_of(name).names() for name in ENGINES}
 SIMULATED = tuple(name for name in ENGINES if not capabilities_of(name).theory)  # the engines at finite N
 ACTIVATIONS = ("activation", "teacher_activation")
+SCHEDULED = ("eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weight_decay", "flips")  # may depend on α
 DRAWN = ("init", "K", "M", "P", "readout", "student_size", "fresh_students")  # how student and teacher are drawn
 CHOICES = {"engine": ENGINES, "init": ("showcase", "paper", "committee", "graded"), "readout": ("mean", "sum", "sqrt"),
            "keep": ("all", "summary"), "labels": LABELS, "constraint": ("sphere",),
@@ -68,17 +70,18 @@ class Experiment:
         Of both networks: a word, as ``--activation`` takes it, or a value.
     teacher_activation : str or Activation, optional
         By default that of the student.
-    eta, eta_strengths, eta_xi_out, eta_readout : float, default 3, 0, 0, 0
-        Learning rates of the input modes, the strengths, the output modes and the second layer.
-    noise : float, default 0
+    eta, eta_strengths, eta_xi_out, eta_readout : float, str, callable or Schedule, default 3, 0, 0, 0
+        Learning rates of the input modes, the strengths, the output modes and the second layer: numbers, or schedules,
+        such as "power:3,10,-1".
+    noise : float, str, callable or Schedule, default 0
         Standard deviation of the label noise.
-    weight_decay : float, default 0
+    weight_decay : float, str, callable or Schedule, default 0
         Decay κ of the input modes.
     loss : str, default "squared"
         Of one sample: a word, as ``--loss`` takes it.
     labels : {"real", "sign"}, default "real"
         What the teacher says, or its sign.
-    flips : float, default 0
+    flips : float, str, callable or Schedule, default 0
         Probability that a sign is negated.
     constraint : {"sphere"}, optional
         Whether every input mode keeps its length.
@@ -131,15 +134,15 @@ class Experiment:
     seed: int = 0
     activation: str | Activation = "erf"
     teacher_activation: str | Activation | None = None
-    eta: float = 3.0
-    eta_strengths: float = 0.0
-    eta_xi_out: float = 0.0
-    eta_readout: float = 0.0
-    noise: float = 0.0
-    weight_decay: float = 0.0
+    eta: "float | str | Callable | Schedule" = 3.0
+    eta_strengths: "float | str | Callable | Schedule" = 0.0
+    eta_xi_out: "float | str | Callable | Schedule" = 0.0
+    eta_readout: "float | str | Callable | Schedule" = 0.0
+    noise: "float | str | Callable | Schedule" = 0.0
+    weight_decay: "float | str | Callable | Schedule" = 0.0
     loss: str = "squared"
     labels: str = "real"
-    flips: float = 0.0
+    flips: "float | str | Callable | Schedule" = 0.0
     constraint: str | None = None
     batch: int = 1
     inputs: str = "gaussian"
@@ -169,6 +172,8 @@ class Experiment:
                 value = checks.choice(each.name, checks.spelled(value, CHOICES[each.name]), CHOICES[each.name])
             if each.name in ACTIVATIONS and value is not each.default:
                 value = word_or_value(value, each.name)
+            if each.name in SCHEDULED and not isinstance(value, (int, float)):
+                value = self._schedule(each.name, value)
             if each.name == "loss" and value is not each.default:
                 value = loss_of(value).word
             object.__setattr__(self, each.name, value)
@@ -181,6 +186,13 @@ class Experiment:
             from onlinemode.state import OrderParameters
 
             checks.instance("overlaps", self.overlaps, OrderParameters)
+
+    def _schedule(self, name, value):
+        """As a word, or of a function its table, which reaches the last time: so it is plain."""
+        value = schedule_of(value, name)
+        if not isinstance(value, Schedule):
+            return value
+        return value.word or value.sampled(checks.number("alpha", self.alpha, above=0.0))
 
     def __repr__(self) -> str:
         changed = (each.name for each in fields(self) if getattr(self, each.name) != each.default)
@@ -490,13 +502,14 @@ def describe(values: dict[str, Any], sizes: "Weights | OrderParameters", without
     if values.get("loss", Experiment.loss) != Experiment.loss:
         words["loss"] = f"loss {values['loss']}"
     if values.get("labels", Experiment.labels) != Experiment.labels:
-        words["labels"] = f"labels {values['labels']}" + (f", flips {values['flips']:g}" if values["flips"] else "")
+        flips = f", flips {_shown(values['flips'])}" if values["flips"] else ""
+        words["labels"] = f"labels {values['labels']}{flips}"
     if values.get("constraint") is not None:
         words["constraint"] = f"constraint {values['constraint']}"
     for symbol, name in (("η", "eta"), ("η_s", "eta_strengths"), ("η_A", "eta_xi_out"), ("η_v", "eta_readout"),
                          ("σ", "noise"), ("κ", "weight_decay")):
         if values[name] or name == "eta":
-            words[name] = f"{symbol} = {values[name]:g}"
+            words[name] = f"{symbol} = {_shown(values[name])}"
     if values["batch"] > 1:
         words["batch"] = f"batch {values['batch']}"
     for name, value in (("inputs", values["inputs"]), ("readout", _convention(sizes))):
@@ -507,6 +520,10 @@ def describe(values: dict[str, Any], sizes: "Weights | OrderParameters", without
     words["seed"] = f"seed {values['seed']}"
     shown = [text for name, text in words.items() if name not in without]
     return ", ".join(shown).replace(":,", ":", 1)
+
+
+def _shown(value: "float | str | Schedule") -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _convention(sizes: "Weights | OrderParameters") -> str:

@@ -1,43 +1,56 @@
 """What is learned and how: the learning problem, without any size."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from onlinemode import checks
-from onlinemode.activations import Activation, activation_of, from_plain, to_plain, word_or_value
+from onlinemode.activations import Activation, activation_of, from_plain, word_or_value
 from onlinemode.errors import ParameterError
 from onlinemode.inputs import Gaussian, Inputs, check_inputs
 from onlinemode.inputs import from_dict as inputs_from_dict
 from onlinemode.losses import LABELS, REAL, SQUARED, Loss, loss_of
+from onlinemode.schedules import Schedule, number_or_schedule, to_plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import ArrayLike
+
     from onlinemode.kernels.rule.step import Rule
+
+    Number = float | str | Callable | Schedule
 
 MAX_BATCH = 10**9
 _LATER = ("loss", "labels", "flips", "constraint")  # not in files of older versions, nor where they are usual
 CONSTRAINTS = ("sphere",)
+_RATES = ("xi_in", "strengths", "xi_out", "readout")
+_OTHERS = {"noise": None, "weight_decay": None, "flips": 0.5}  # numbers that may be schedules, and their largest value
 
 
 @dataclass(frozen=True)
 class LearningRates:
     """Learning rates of the four factors of the student; 0 leaves a factor untrained.
 
+    Each is a number, or a function of α: a :class:`Schedule`, a word such as "power:3,10,-1", or a Python function of
+    an array.
+
     Parameters
     ----------
-    xi_in : float, default 0
+    xi_in : float, str, callable or Schedule, default 0
         Of the input modes X (P×N), η.
-    strengths : float, default 0
+    strengths : float, str, callable or Schedule, default 0
         Of the mode strengths s (P), η_s.
-    xi_out : float, default 0
+    xi_out : float, str, callable or Schedule, default 0
         Of the output modes A (K×P), η_A.
-    readout : float, default 0
+    readout : float, str, callable or Schedule, default 0
         Of the second layer v (K), η_v.
 
     Raises
     ------
     ParameterError
-        If a rate is negative, NaN or infinite.
+        If a rate is negative, NaN or infinite, at any α.
 
     Notes
     -----
@@ -45,14 +58,14 @@ class LearningRates:
     all four act on the same time scale α = steps/N.
     """
 
-    xi_in: float = 0.0
-    strengths: float = 0.0
-    xi_out: float = 0.0
-    readout: float = 0.0
+    xi_in: "Number" = 0.0
+    strengths: "Number" = 0.0
+    xi_out: "Number" = 0.0
+    readout: "Number" = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("xi_in", "strengths", "xi_out", "readout"):
-            object.__setattr__(self, name, checks.number(f"learning rate {name}", getattr(self, name), 0.0))
+        for name in _RATES:
+            object.__setattr__(self, name, number_or_schedule(f"learning rate {name}", getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -64,9 +77,9 @@ class Problem:
     activation : str or Activation, default "erf"
         Of both networks, g: a word such as "erf", which is erf(z/√2), "relu", "he:3" or "poly:0,0,1", or an
         :class:`Activation`; kept as its word where it has one.  Capitals do not count.
-    noise : float, default 0
-        Standard deviation σ of the Gaussian label noise (not its variance).
-    weight_decay : float, default 0
+    noise : float, str, callable or Schedule, default 0
+        Standard deviation σ of the Gaussian label noise (not its variance); like a learning rate it may depend on α.
+    weight_decay : float, str, callable or Schedule, default 0
         Decay κ of the input modes: X <- (1 − κ/N) X in each step.
     batch : int, default 1
         Samples a step, at most 10^9; their gradients are averaged and α stays steps/N.
@@ -81,7 +94,7 @@ class Problem:
         is kept, or an :class:`onlinemode.losses.Loss`.
     labels : {"real", "sign"}, default "real"
         What a student is told: what the teacher says, with its noise, or the sign of that.
-    flips : float, default 0
+    flips : float, str, callable or Schedule, default 0
         Probability q ≤ 1/2 that a sign is negated.
     constraint : {"sphere"}, optional
         "sphere": after each step every input mode is scaled back to the length that it had at the start of the run.
@@ -94,19 +107,19 @@ class Problem:
 
     Notes
     -----
-    Symbols and the step of learning: docs/theory, sections 1.1 and 1.2.
+    Symbols and the step of learning: docs/theory, sections 1.1 and 1.2; schedules: section 14.
     """
 
     activation: str | Activation = "erf"
-    noise: float = 0.0
-    weight_decay: float = 0.0
+    noise: "Number" = 0.0
+    weight_decay: "Number" = 0.0
     batch: int = 1
     rates: LearningRates = field(default_factory=LearningRates)
     inputs: Inputs = Gaussian()
     teacher_activation: str | Activation | None = None
     loss: str | Loss = SQUARED
     labels: str = REAL
-    flips: float = 0.0
+    flips: "Number" = 0.0
     constraint: str | None = None
 
     def __post_init__(self) -> None:
@@ -118,8 +131,8 @@ class Problem:
             raise ParameterError(f"a student cannot learn with {self.activation}, which has jumps, by the gradient of "
                                  "its error: give it to the teacher alone (teacher_activation), and the student "
                                  "another one, such as erf")
-        object.__setattr__(self, "noise", checks.number("noise", self.noise, 0.0))
-        object.__setattr__(self, "weight_decay", checks.number("weight_decay", self.weight_decay, 0.0))
+        for name, maximum in _OTHERS.items():
+            object.__setattr__(self, name, number_or_schedule(name, getattr(self, name), 0.0, maximum))
         object.__setattr__(self, "batch", checks.integer("batch", self.batch, 1, MAX_BATCH))
         if not isinstance(self.rates, LearningRates):
             raise ParameterError("rates must be a LearningRates, such as LearningRates(xi_in=1.0); got "
@@ -133,16 +146,118 @@ class Problem:
         loss = loss_of(self.loss)
         object.__setattr__(self, "loss", loss.word)
         object.__setattr__(self, "labels", checks.choice("labels", self.labels, LABELS))
-        object.__setattr__(self, "flips", checks.number("flips", self.flips, 0.0, maximum=0.5))
         if self.labels == REAL and loss.of_signs:
             raise ParameterError(f"the loss {loss} needs labels that are signs: give labels = 'sign', or another loss")
-        if self.labels == REAL and self.flips > 0.0:
+        if self.labels == REAL and self.flips != 0.0:
             raise ParameterError("only labels that are signs are flipped: give labels = 'sign' with flips, or noise")
 
     @property
     def trains(self) -> bool:
-        """Whether a step changes anything: a learning rate or the weight decay is above 0."""
-        return self.weight_decay > 0.0 or any(rate > 0.0 for rate in asdict(self.rates).values())
+        """Whether a step changes anything: a learning rate or the weight decay is not 0."""
+        return self.weight_decay != 0.0 or any(rate != 0.0 for rate in vars(self.rates).values())
+
+    @property
+    def numbers(self) -> "dict[str, float | Schedule]":
+        """All that may depend on α, by name: the rates of the four factors, the noise, the weight decay, the flips."""
+        return {**vars(self.rates), **{name: getattr(self, name) for name in _OTHERS}}
+
+    @cached_property
+    def scheduled(self) -> bool:
+        """Whether any number depends on α."""
+        return any(isinstance(each, Schedule) for each in self.numbers.values())
+
+    @property
+    def jumps(self) -> tuple[float, ...]:
+        """Where any number jumps, ascending values of α."""
+        schedules = (each for each in self.numbers.values() if isinstance(each, Schedule))
+        return tuple(sorted({jump for each in schedules for jump in each.jumps}))
+
+    def numbers_at(self, alpha: "ArrayLike") -> "np.ndarray":
+        """Values of :attr:`numbers`.
+
+        Parameters
+        ----------
+        alpha : array (n,)
+            Times.
+
+        Returns
+        -------
+        array (n, 7)
+            In their order; at a jump the values after it.
+        """
+        import numpy as np
+
+        alpha = np.asarray(alpha, float)
+        out = np.empty((*alpha.shape, len(self.numbers)))
+        for column, each in enumerate(self.numbers.values()):
+            out[..., column] = each(alpha) if isinstance(each, Schedule) else each
+        return np.maximum(out, 0.0)  # tables of functions that end at 0 have rounding
+
+    def at(self, alpha: float) -> "Problem":
+        """The problem with the numbers of one time.
+
+        Parameters
+        ----------
+        alpha : float
+            Which.
+
+        Returns
+        -------
+        Problem
+            Without schedules.
+        """
+        now = dict(zip(self.numbers, self.numbers_at(alpha).tolist()))
+        return self._with(lambda name, each: now[name])
+
+    def sampled(self, until: float) -> "Problem":
+        """The problem with every schedule as data that reach a time, checked up to there.
+
+        Parameters
+        ----------
+        until : float
+            The last α of a run.
+
+        Returns
+        -------
+        Problem
+            Itself where no schedule is a function.
+
+        Raises
+        ------
+        ParameterError
+            If a schedule is negative, not finite or unknown anywhere before.
+        """
+        def sample(name, each):
+            made = each.sampled(until)
+            made.check(f"learning rate {name}" if name in _RATES else name, 0.0, _OTHERS.get(name), until)
+            return made
+
+        return self._with(sample)
+
+    def extends(self, other: "Problem") -> bool:
+        """Whether it is the other problem, with schedules that are perhaps known for longer.
+
+        Parameters
+        ----------
+        other : Problem
+            To compare with.
+
+        Returns
+        -------
+        bool
+            A piece of a run has the problem of the run in this sense.
+        """
+        theirs = other.numbers
+        same = all(each.extends(theirs[name]) for name, each in self.numbers.items() if isinstance(each, Schedule))
+        return same and self._with(lambda name, each: theirs[name]) == other
+
+    def _with(self, change):
+        """With ``change(name, schedule)`` in place of each schedule."""
+        if not self.scheduled:
+            return self
+        made = {name: change(name, each) for name, each in self.numbers.items() if isinstance(each, Schedule)}
+        rates = replace(self.rates, **{name: each for name, each in made.items() if name in _RATES})
+        return replace(self, rates=rates, **{name: each for name, each in made.items() if name in _OTHERS})
 
     @property
     def activations(self) -> tuple[Activation, Activation]:
@@ -183,18 +298,21 @@ class Problem:
         Returns
         -------
         Rule
-            A record of ``onlinemode.kernels.rule.step``.
+            A record of ``onlinemode.kernels.rule.step``; where numbers depend on α, with those of α = 0.
         """
         from onlinemode.kernels.rule.activations import activation_data
         from onlinemode.kernels.rule.losses import Labels, loss_data
         from onlinemode.kernels.rule.step import Rates, Rule
 
         student, teacher = map(activation_data, self.activations)
-        return Rule(student, teacher, Rates(**asdict(self.rates)), self.noise, self.weight_decay, self.batch, float(N),
-                    loss_data(loss_of(self.loss)), None if self.labels == REAL else Labels(1, self.flips))
+        *rates, noise, weight_decay, flips = self.numbers_at(0.0).tolist()
+        return Rule(student, teacher, Rates(*rates), noise, weight_decay, self.batch, float(N),
+                    loss_data(loss_of(self.loss)), None if self.labels == REAL else Labels(1, flips))
 
     def to_dict(self) -> dict[str, Any]:
         """All fields that are not None as plain numbers and names, as they are saved; loss and labels where not usual.
+
+        A schedule is its word, or of a function its table.
 
         Returns
         -------
@@ -204,7 +322,8 @@ class Problem:
         values = {each.name: getattr(self, each.name) for each in fields(self)
                   if each.name not in _LATER or getattr(self, each.name) != each.default}
         return {**{name: to_plain(value) for name, value in values.items() if value is not None},
-                "rates": asdict(self.rates), "inputs": self.inputs.to_dict()}
+                "rates": {name: to_plain(rate) for name, rate in vars(self.rates).items()},
+                "inputs": self.inputs.to_dict()}
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> Self:

@@ -127,6 +127,7 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     if unknown:
         raise EngineError(f"engine {engine} has no option {unknown[0]!r}; it has {', '.join(known)}")
     alpha = check_alpha(alpha)
+    problem = problem.sampled(alpha)
     seed = checks.integer("seed", seed, 0, MAX_SEED)
     replicas = checks.integer("replicas", replicas, 1, MAX_REPLICAS)
     if can.theory and replicas > 1 and not starts.differ:

@@ -169,7 +169,7 @@ class Trajectory(Described):
                           (("N", self.N), ("K", self.initial.K), ("M", self.initial.M), ("P", self.initial.P))
                           if value is not None)
         problem = self.problem
-        trained = [(name, rate) for name, rate in vars(problem.rates).items() if rate > 0.0]
+        trained = [(name, rate) for name, rate in vars(problem.rates).items() if rate != 0.0]
         whose = "" if self.replicas == 1 else " (replica 0)"
         rows = [("Trajectory", f"engine {self.info.engine}, {sizes}"),
                 ("replicas", counts if self.draws == self.replicas else f"{counts}; {self.draws} kept one by one"),
@@ -349,8 +349,8 @@ class Trajectory(Described):
         section 6.3).
         """
         rates, start, (activation, of_teacher) = self.problem.rates, self.initial, self.problem.activations
-        trained = rates.readout > 0.0
-        if rates.strengths > 0.0 or rates.xi_out > 0.0 or activation != of_teacher:
+        trained = rates.readout != 0.0
+        if rates.strengths != 0.0 or rates.xi_out != 0.0 or activation != of_teacher:
             return None
         if self.starts is not None and any(np.ptp(self.starts[name], 0).any() for name in ("strengths", "xi_out")):
             return None  # replicas differ in their factors, so no common modes of the teacher
@@ -489,7 +489,7 @@ class Trajectory(Described):
             columns["generalization_error_se"] = self.error_se
         columns |= {"specialization": self.specialization, "Q": self.Q, "R": self.R, "readout": self.readout}
         rates = self.problem.rates
-        columns |= {name: getattr(self, name) for name in ("strengths", "xi_out") if getattr(rates, name) > 0.0}
+        columns |= {name: getattr(self, name) for name in ("strengths", "xi_out") if getattr(rates, name) != 0.0}
         if theory is not None:
             columns |= {f"theory_{name}": np.broadcast_to(getattr(theory, name), getattr(self, name).shape)
                         if theory.draws == 1 else getattr(theory, name)[:self.draws]

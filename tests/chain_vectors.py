@@ -6,9 +6,10 @@ import numpy as np
 import plain_sgd
 
 from onlinemode.engines.chain.engine import ChainStart
-from onlinemode.kernels.chain.markov import ANY, Frame, Networks, Progress, Saved, make_advance, rotation_period
+from onlinemode.kernels.chain.markov import ANY, BUFFER, Frame, Networks, Progress, Saved, make_advance, rotation_period
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
 from onlinemode.kernels.random.philox import STREAM_CHAIN_FLIP, STREAM_CHAIN_NORMAL, Key
+from onlinemode.runtime.timetable import RuleInTime
 
 
 class Pair(NamedTuple):
@@ -39,7 +40,7 @@ def pairs(problem, weights, steps, seed):
             inputs.append(x)
             noises.append(noise)
         uniforms = plain_sgd.flip_numbers(step * batch, batch, seed, stream=STREAM_CHAIN_FLIP)
-        student = plain_sgd.step(problem, weights, student, inputs, noises, uniforms)
+        student = plain_sgd.step(problem.at((step + 0.5) / N), weights, student, inputs, noises, uniforms)
         if problem.constraint == "sphere":
             student = plain_sgd.scaled_back(student, weights)
         modes, *factors = (path[step + 1] for path in paths)
@@ -57,7 +58,7 @@ def _chain(problem, weights, begin, steps, seed, rows):
     paths = tuple(np.full((steps + 1, *shape), np.nan) for shape in ((rows, P), (P,), (K, P), (K,)))
     make_advance(ANY)(
         Networks(begin.modes.copy(), weights.factors()), Frame(begin.teacher_factor, len(begin.across), begin.dof),
-        problem.rule(weights.N), Saved(np.arange(steps + 1), *paths),
+        RuleInTime(problem, weights.N, steps).over(0, steps + BUFFER), Saved(np.arange(steps + 1), *paths),
         Progress(np.zeros(2, np.int64), steps, np.zeros(1, np.uint8)), Key(np.uint64(seed), 0),
         None if problem.constraint is None else begin.squared_lengths)
     return paths

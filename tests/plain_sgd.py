@@ -108,8 +108,9 @@ def scaled_back(student, begin):
 def run(problem, weights, steps, seed, replica=0):
     """The student after so many steps with the samples of micro."""
     student, batch = student_of(weights), problem.batch
-    for sample in range(0, steps * batch, batch):
-        student = step(problem, weights, student, inputs_of(problem.inputs, weights.N, sample, batch, seed, replica),
+    for number in range(steps):
+        sample, now = number * batch, problem.at((number + 0.5) / weights.N)
+        student = step(now, weights, student, inputs_of(problem.inputs, weights.N, sample, batch, seed, replica),
                        label_noises(sample, batch, seed, replica), flip_numbers(sample, batch, seed, replica))
         if problem.constraint == "sphere":
             student = scaled_back(student, weights)

@@ -28,7 +28,7 @@ if device == "cpu":
     runs["ode"] = om.simulate(problem, start, alpha, "ode", save_at=[alpha], nodes=2**10)
     again = om.repeat(runs["micro"])
     assert np.array_equal(again.G, runs["micro"].G)
-    om.fluctuations(problem, start, [0.0, alpha], nodes=256)
+    om.fluctuations(problem, start, [0.0, 0.02], nodes=256)
 print(json.dumps({engine: [float(run.G[0, 0, 0, 0]), float(run.generalization_error[0, 0])]
                   for engine, run in runs.items()}))
 """

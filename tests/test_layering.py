@@ -11,8 +11,9 @@ from sources import COMMAND_LINE, PACKAGE, ROOT
 # Lowest first; names of one row may import each other, except where a test below says no.
 LAYERS = [
     ["errors"], ["display"], ["checks"], ["records"], ["memory"], ["array_files"], ["storage"], ["progress"],
-    ["peaks"], ["observables"], ["blocks"], ["kernels"], ["activation_tables"], ["activations"], ["losses"], ["theory"],
-    ["dataset"], ["inputs"], ["problem"], ["state"], ["linear_forms"], ["initial"], ["claims"], ["deep"], ["ensemble"],
+    ["peaks"], ["observables"], ["blocks"], ["kernels"], ["activation_tables"], ["activations"], ["losses"],
+    ["schedule_tables"], ["schedules"], ["theory"], ["dataset"], ["inputs"], ["problem"], ["state"], ["linear_forms"],
+    ["initial"], ["claims"], ["deep"], ["ensemble"],
     ["replica_states"], ["run_info"], ["labelled"], ["trajectory"], ["run_checks"], ["runtime"], ["engines"],
     ["run_files"], ["simulation"], ["continuing"],
     ["agreement", "summaries"], ["beside"], ["benchmark"], ["plotting"], ["experiment"], ["presets"], ["sweeps"],

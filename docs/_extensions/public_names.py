@@ -12,7 +12,7 @@ from pathlib import Path
 
 MODULES = (  # whose public names are for users; a name that two of them have is that of the first
     "onlinemode", "onlinemode.presets", "onlinemode.initial", "onlinemode.inputs", "onlinemode.activations",
-    "onlinemode.losses",
+    "onlinemode.losses", "onlinemode.schedules",
     "onlinemode.observables", "onlinemode.agreement", "onlinemode.errors", "onlinemode.plotting", "onlinemode.deep",
     "onlinemode.deep.data", "onlinemode.deep.factors", "onlinemode.deep.importance", "onlinemode.deep.power_law",
     "onlinemode.deep.pruning", "onlinemode.deep.geometry", "onlinemode.deep.width", "onlinemode.deep.growth",

@@ -11,8 +11,8 @@ JACOBIANS = 10  # each takes one evaluation an order parameter
 def order_parameters(problem, K, M, P):
     """How many order parameters move."""
     rates = problem.rates
-    moving = (P * (P + 1) // 2 + P * M) * (rates.xi_in > 0.0 or problem.weight_decay > 0.0)
-    return moving + P * (rates.strengths > 0.0) + K * P * (rates.xi_out > 0.0) + K * (rates.readout > 0.0)
+    moving = (P * (P + 1) // 2 + P * M) * (rates.xi_in != 0.0 or problem.weight_decay != 0.0)
+    return moving + P * (rates.strengths != 0.0) + K * P * (rates.xi_out != 0.0) + K * (rates.readout != 0.0)
 
 
 def drift_seconds(problem, K, M, P, nodes, averages=None):

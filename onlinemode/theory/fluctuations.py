@@ -296,6 +296,7 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
     if np.any(np.diff(alpha) < 0.0) or alpha[0] < 0.0:
         raise ParameterError(f"alpha must hold ascending times ≥ 0; got {alpha[0]:g} ... {alpha[-1]:g}")
     nodes = checks.power_of_two("nodes", nodes, 64, 2**24)
+    problem = problem.sampled(float(alpha[-1]) or 1.0)
     drift = MeanFieldDrift(problem, overlaps)
     if drift.active.size == 0:
         raise ParameterError("nothing is trained, so nothing fluctuates; give a learning rate above 0")
@@ -304,29 +305,50 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
 
 
 def _follow(problem, overlaps, alpha, nodes, drift, progress):
-    from scipy.integrate import solve_ivp
-    from scipy.interpolate import CubicSpline
-
     d = drift.active.size
     _check_memory(d, 100, len(alpha))
     last = alpha[-1] if alpha[-1] > 0.0 else 1.0
-    start = drift.full[drift.active]
+    ends = [0.0, *(jump for jump in problem.jumps if 0.0 < jump < last), last]
+    coefficients = _Coefficients(problem, overlaps, drift, nodes)
+    state = drift.full[drift.active], np.zeros(d * d), np.zeros(d)
+    parts: tuple[list, list, list] = [], [], []
+    for begin, end in zip(ends, ends[1:]):  # between two jumps of a schedule, at which only coefficients jump
+        share = lambda report, begin=begin, end=end: progress(report._replace(  # noqa: E731
+            fraction=(begin + (end - begin) * report.fraction) / last))
+        solutions = _over_stretch(coefficients, state, (begin, end), len(alpha), share)
+        inside = alpha[(alpha >= begin) & ((alpha < end) | (end == last))]
+        for part, solution in zip(parts, solutions):
+            part.append(solution(inside).T)
+        state = tuple(solution(end) for solution in solutions)
+    states = np.repeat(drift.full[None], len(alpha), 0)
+    states[:, drift.active], covariance, bias = (np.concatenate(part) for part in parts)
+    return Fluctuations(alpha, states, covariance.reshape(-1, d, d), bias, drift, overlaps, problem)
+
+
+def _over_stretch(coefficients, state, stretch, saved, progress):
+    """Order parameters, covariance and bias as functions of α from ``state`` on, in which coefficients are smooth."""
+    from scipy.integrate import solve_ivp
+    from scipy.interpolate import CubicSpline
+
+    start, covariance, bias = state
+    d, (begin, end) = coefficients.d, stretch
+    before_the_jump = np.nextafter(end, begin)
     if not np.all(np.abs(start) < LARGEST_STATE):
         raise ParameterError(f"the linear-noise theory needs order parameters below {LARGEST_STATE:g}; got "
                              f"{np.abs(start).max():.3g}")
 
-    def rate(_, y):
+    def rate(time, y):
         progress(Report(d, 0, 0.0))
-        return drift(y)
+        return coefficients.drift(y, min(time, before_the_jump))
 
-    follow = partial(solve_ivp, rate, (0.0, last), start, method="LSODA")
+    follow = partial(solve_ivp, rate, stretch, start, method="LSODA")
     path = follow(rtol=PATH_RTOL, atol=PATH_ATOL, dense_output=True)
     if path.status != 0 or not np.all(np.abs(path.y) < LARGEST_STATE):
-        raise ParameterError(f"the mean-field equations diverge before α = {last:g}, so nothing fluctuates about them; "
+        raise ParameterError(f"the mean-field equations diverge before α = {end:g}, so nothing fluctuates about them; "
                              "lower the learning rates, or alpha")
     times = follow(rtol=SAMPLE_RTOL, atol=SAMPLE_ATOL).t
     points = len(times)
-    _check_memory(d, points, len(alpha))
+    _check_memory(d, points, saved)
 
     def at_all(coefficient, done):
         """A coefficient at all points, and how far this is after the share ``done``."""
@@ -334,8 +356,7 @@ def _follow(problem, overlaps, alpha, nodes, drift, progress):
             progress(Report(d, points, done + 0.5 * number / points))
             yield coefficient(time)
 
-    coefficients = _Coefficients(problem, overlaps, drift, nodes)
-    sampled = list(at_all(lambda time: coefficients.at(path.sol(time)), 0.0))
+    sampled = list(at_all(lambda time: coefficients.at(min(time, before_the_jump), path.sol(time)), 0.0))
     jacobian, omega, correction = (CubicSpline(times, np.array(values)) for values in zip(*sampled))
 
     def covariance_rate(time, flat):
@@ -344,15 +365,12 @@ def _follow(problem, overlaps, alpha, nodes, drift, progress):
         return (growth + growth.T + omega(time)).ravel()
 
     def curvature_at(time):
-        return coefficients.curvature(path.sol(time), covariances(time).reshape(d, d))
+        return coefficients.curvature(min(time, before_the_jump), path.sol(time), covariances(time).reshape(d, d))
 
-    covariances = _solve(covariance_rate, last, np.zeros(d * d))
+    covariances = _solve(covariance_rate, stretch, covariance)
     curvature = CubicSpline(times, list(at_all(curvature_at, 0.5)))
-    biases = _solve(lambda time, bias: jacobian(time) @ bias + curvature(time) + correction(time), last, np.zeros(d))
-    states = np.repeat(drift.full[None], len(alpha), 0)
-    states[:, drift.active] = path.sol(alpha).T
-    covariance = covariances(alpha).T.reshape(-1, d, d)
-    return Fluctuations(alpha, states, covariance, biases(alpha).T, drift, overlaps, problem)
+    return path.sol, covariances, _solve(lambda time, y: jacobian(time) @ y + curvature(time) + correction(time),
+                                         stretch, bias)
 
 
 def _check_memory(d, points, saved):
@@ -363,11 +381,11 @@ def _check_memory(d, points, saved):
                              "modes or times, or run replicas in its place")
 
 
-def _solve(rate, last, start):
-    """The solution of a linear equation on [0, last], as a function of α."""
+def _solve(rate, stretch, start):
+    """The solution of a linear equation on a stretch, as a function of α."""
     from scipy.integrate import solve_ivp
 
-    solution = solve_ivp(rate, (0.0, last), start, method="DOP853", rtol=RTOL, atol=ATOL, dense_output=True)
+    solution = solve_ivp(rate, stretch, start, method="DOP853", rtol=RTOL, atol=ATOL, dense_output=True)
     if solution.status != 0:
         raise ParameterError(f"the linear-noise equations could not be integrated: {solution.message}")
     return solution.sol
@@ -377,38 +395,41 @@ class _Coefficients:
     """J, Ω and the fixed part of the bias equation at points of the mean-field path."""
 
     def __init__(self, problem, overlaps, drift, nodes):
-        self.drift, self.d = drift, drift.active.size
+        self.problem, self.drift, self.d = problem, drift, drift.active.size
         self.rule, self.teacher = problem.rule(1), teacher_of(overlaps.T)
         self.nodes = normal_nodes(self.teacher.factor.shape[1] + overlaps.P + 1, nodes, NODE_SEED)
         self.teacher_readout = np.array(overlaps.teacher_readout)
 
-    def at(self, y):
-        """J (d, d), Ω (d, d) and f_1 − ½ J f (d,) at the state y."""
+    def at(self, alpha, y):
+        """J (d, d), Ω (d, d) and f_1 − ½ J f (d,) at the time α and the state y."""
         from onlinemode.kernels.averages.fields import Overlaps
         from onlinemode.kernels.averages.increments import increment_moments
-        from onlinemode.kernels.rule.step import Factors
+        from onlinemode.kernels.rule.step import Factors, rule_with_numbers
 
         h = STEP * max(np.abs(y).max(), 1e-3)
-        J = np.array([(self.drift(y + h * e) - self.drift(y - h * e)) / (2.0 * h) for e in np.eye(self.d)]).T
+        J = np.array([(self.drift(y + h * e, alpha) - self.drift(y - h * e, alpha)) / (2.0 * h)
+                      for e in np.eye(self.d)]).T
         state = self.drift.full.copy()
         state[self.drift.active] = y
         layout = self.drift.layout
         mean, covariance = np.empty(self.d), np.empty((self.d, self.d))
         correction = np.empty((layout.P, layout.P))
         G, S, *factors = (np.ascontiguousarray(part) for part in layout.unpack(state))
-        increment_moments(self.rule, Overlaps(G, S, self.teacher), Factors(*factors, self.teacher_readout), self.nodes,
+        rule = rule_with_numbers(self.rule, self.problem.numbers_at(alpha).tolist())
+        increment_moments(rule, Overlaps(G, S, self.teacher), Factors(*factors, self.teacher_readout), self.nodes,
                           self.drift.active, mean, covariance, correction)
         full = np.zeros(layout.size)
         full[layout.G] = correction[layout.upper]
-        return J, covariance, full[self.drift.active] - 0.5 * J @ self.drift(y)
+        return J, covariance, full[self.drift.active] - 0.5 * J @ self.drift(y, alpha)
 
-    def curvature(self, y, covariance):
+    def curvature(self, alpha, y, covariance):
         """½ Σ_ij Λ_ij ∂_i ∂_j f, by second differences along the eigenvectors of Λ."""
         h = STEP * max(np.abs(y).max(), 1e-3)
         values, vectors = np.linalg.eigh(covariance)
-        centre = self.drift(y)
+        centre = self.drift(y, alpha)
         total = np.zeros(self.d)
         for value, vector in zip(values, vectors.T):
             if value > 1e-12 * values[-1]:
-                total += value * (self.drift(y + h * vector) + self.drift(y - h * vector) - 2.0 * centre)
+                total += value * (self.drift(y + h * vector, alpha) + self.drift(y - h * vector, alpha)
+                                  - 2.0 * centre)
         return 0.5 * total / h**2

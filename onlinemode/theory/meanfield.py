@@ -27,7 +27,8 @@ def teacher_of(T):
 class MeanFieldDrift:
     """The right-hand side d/dα of the order parameters that move (docs/theory, section 2.2), compiled and callable.
 
-    ``drift(y)`` takes the values of the order parameters that move, (d,), and returns their derivatives.
+    ``drift(y, alpha)`` takes the values of the order parameters that move, (d,), and returns their derivatives; the
+    time counts where the problem has schedules.
 
     Parameters
     ----------
@@ -65,10 +66,10 @@ class MeanFieldDrift:
         self.layout = StateLayout(overlaps.K, overlaps.M, overlaps.P)
         self.full = self.layout.pack(overlaps.G, overlaps.S, overlaps.strengths, overlaps.xi_out, overlaps.readout)
         moves = np.zeros(self.layout.size, bool)
-        moves[self.layout.G] = moves[self.layout.S] = rates.xi_in > 0.0 or problem.weight_decay > 0.0
-        moves[self.layout.strengths] = rates.strengths > 0.0
-        moves[self.layout.xi_out] = rates.xi_out > 0.0
-        moves[self.layout.readout] = rates.readout > 0.0
+        moves[self.layout.G] = moves[self.layout.S] = rates.xi_in != 0.0 or problem.weight_decay != 0.0
+        moves[self.layout.strengths] = rates.strengths != 0.0
+        moves[self.layout.xi_out] = rates.xi_out != 0.0
+        moves[self.layout.readout] = rates.readout != 0.0
         self.active = np.flatnonzero(moves)
         self._teacher_overlaps = overlaps.T
         self._error = np.empty(1)
@@ -93,18 +94,26 @@ class MeanFieldDrift:
                                     self._error)
         drifts = drift.DRIFTS if problem.plain or method == averaging.NODES else correlation.DRIFTS
         self._kernel = prepared(drifts[method], self.full, self._system)
+        self._problem = problem if problem.scheduled else None
         self._keep_lengths = None
         if problem.constraint is not None and moves[self.layout.G].all():
             from onlinemode.kernels.averages.lengths import keep_lengths
 
             self._keep_lengths = prepared(keep_lengths, self.full, self.full, overlaps.P, overlaps.M)
 
-    def __call__(self, y):
+    def __call__(self, y, alpha=0.0):
         y = np.ascontiguousarray(y, np.float64)
-        rates = self._kernel(y, self._system)
+        system = self._system if self._problem is None else self._system_at(alpha)
+        rates = self._kernel(y, system)
         if self._keep_lengths is not None:
             self._keep_lengths(y, rates, self.layout.P, self.layout.M)
         return rates
+
+    def _system_at(self, alpha):
+        from onlinemode.kernels.rule.step import rule_with_numbers
+
+        row = self._problem.numbers_at(alpha).tolist()
+        return self._system._replace(rule=rule_with_numbers(self._system.rule, row))
 
     @property
     def last_error(self):
@@ -131,8 +140,13 @@ class MeanFieldDrift:
         return self.layout.pack(np.outer(lengths, lengths), np.outer(lengths, teacher_lengths),
                                 *map(np.abs, factors))[self.active]
 
-    def at_start(self):
+    def at_start(self, alpha=0.0):
         """Derivatives d/dα of all order parameters at ``overlaps``.
+
+        Parameters
+        ----------
+        alpha : float, default 0
+            The time, where the problem has schedules.
 
         Returns
         -------
@@ -141,7 +155,7 @@ class MeanFieldDrift:
         """
         derivative = np.zeros(self.layout.size)
         if self.active.size:
-            derivative[self.active] = self(self.full[self.active])
+            derivative[self.active] = self(self.full[self.active], alpha)
         return self.layout.unpack(derivative)
 
 

@@ -40,7 +40,7 @@ def test_standard_deviations_of_relu(case):
     for name, values in (("Q", run.Q), ("R", run.R)):
         expected = theory.standard_deviation(name, 200)[1:]
         assert np.abs(values[:, 1:].std(0) / expected - 1.0).max() < 0.08, name
-    run = om.simulate(problem, start, TIMES[2], "chain", N=60, replicas=40_000, save_at=TIMES[:3], seed=8)
+    run = om.simulate(problem, start, TIMES[2], "chain", N=60, replicas=28_000, save_at=TIMES[:3], seed=8)
     limit = om.simulate(problem, start, TIMES[2], "ode", save_at=TIMES[:3])
     measured, error = (run.Q.mean(0) - limit.Q[0])[1:], run.Q.std(0)[1:] / np.sqrt(run.replicas)
     expected = theory.mean_shift("Q", 60)[1:]
@@ -106,7 +106,7 @@ def test_covariance_of_the_increments():
     eta, eta_s, sigma = 4.0, 1.5, 0.3
     problem = om.Problem("linear", noise=sigma, rates=om.LearningRates(xi_in=eta, strengths=eta_s))
     drift = MeanFieldDrift(problem, start)
-    _, omega, _ = _Coefficients(problem, start, drift, 2**15).at(drift.full[drift.active])
+    _, omega, _ = _Coefficients(problem, start, drift, 2**15).at(0.0, drift.full[drift.active])
     fields = rng.multivariate_normal(np.zeros(4), start.covariance, 400_000)
     u, nu = fields[:, :2], fields[:, 2:]
     e = (u * start.strengths) @ start.xi_out.T @ start.readout - nu @ start.teacher_readout

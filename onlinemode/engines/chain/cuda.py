@@ -39,6 +39,8 @@ def run(call, factors, alphas, steps):
     problem, N, progress, stop = call.problem, call.N, call.progress, call.stop
     if problem.constraint is not None:
         raise EngineError(f"device cuda has no constraints; got {problem.constraint!r}: use device cpu")
+    if problem.scheduled:
+        raise EngineError("device cuda has no schedules: use device cpu, or constant numbers")
     if call.checkpoint is not None:
         raise EngineError("engine chain has no checkpoints on device cuda: leave checkpoint out, or use device cpu")
     simulation = _Simulation(call, factors[0], steps)

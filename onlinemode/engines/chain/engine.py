@@ -24,6 +24,7 @@ from onlinemode.runtime.replicas import (
     thread_count,
 )
 from onlinemode.runtime.saved_times import save_times
+from onlinemode.runtime.timetable import RuleInTime
 from onlinemode.state import Weights, attainable
 from onlinemode.theory.quadrature import teacher_factor
 from onlinemode.trajectory import Trajectory
@@ -123,6 +124,7 @@ def run(call, options):
     """
     problem, N = call.problem, call.N
     worth = call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None and problem.constraint is None
+    worth = worth and not problem.scheduled
     device = choose(options.device, worth)
     require_inputs(problem.inputs, "chain", CAPABILITIES.inputs)
     if N is None:
@@ -167,7 +169,8 @@ class _Simulation:
         self.last_block = int(steps[-1]) - (int(steps[-1]) - start.first_step) % period
         self.steps = np.union1d(steps, [self.last_block])
         self.shown = np.isin(self.steps, steps)
-        self.rule = rule = problem.rule(N)
+        self.rules = RuleInTime(problem, N, steps[-1])
+        rule = self.rules.rule
         o, columns = start.overlaps, len(start.across)
         self.rows = len(start.along) + columns + min(samples, start.dof)
         constants = Constants(o.K, o.M, o.P, len(start.along), rule.activation.kind, rule.teacher_activation.kind,
@@ -177,16 +180,19 @@ class _Simulation:
         self._kernel = make_advance(constants if worth and small else ANY)
         # Steps between two looks of the kernel's caller; the bits do not depend on it.
         self.steps_per_call = max(1, STEPS_PER_CALL // problem.batch)
+        if self.rules.most_steps is not None:
+            self.steps_per_call = min(self.steps_per_call, self.rules.most_steps)
         nothing = _ChainState(start, self.rows, np.zeros(0, np.int64))
         self.advance(nothing, np.zeros(2, np.int64), np.zeros(1, np.uint8), 0)  # compiles
 
     def advance(self, state, counts, stop, replica):
-        from onlinemode.kernels.chain.markov import Frame, Networks, Progress
+        from onlinemode.kernels.chain.markov import BUFFER, Frame, Networks, Progress
         from onlinemode.kernels.random.philox import Key
 
         start = state.start
         frame = Frame(start.teacher_factor, len(start.across), start.dof)
-        return self._kernel(Networks(state.modes, state.factors), frame, self.rule, state.saved,
+        rule = self.rules.over(counts[0], self.steps_per_call + BUFFER)
+        return self._kernel(Networks(state.modes, state.factors), frame, rule, state.saved,
                             Progress(counts, counts[0] + self.steps_per_call, stop), Key(np.uint64(self.seed), replica),
                             self.kept_lengths(start))
 

@@ -23,8 +23,8 @@ USED = 0.9  # share of the free memory that a run may take
 
 def supports(problem, test_samples, store_final=False):
     """Whether a device can make such a run; without a device no more is known."""
-    return (problem.inputs == Gaussian() and problem.constraint is None and test_samples is None
-            and not store_final)
+    return (problem.inputs == Gaussian() and problem.constraint is None and not problem.scheduled
+            and test_samples is None and not store_final)
 
 
 def run(call, options):
@@ -43,6 +43,8 @@ def run(call, options):
                           "use device cpu")
     if problem.constraint is not None:
         raise EngineError(f"device cuda has no constraints; got {problem.constraint!r}: use device cpu")
+    if problem.scheduled:
+        raise EngineError("device cuda has no schedules: use device cpu, or constant numbers")
     if options.test_samples is not None:
         raise EngineError(f"device cuda takes the error from the overlaps alone; got test_samples = "
                           f"{options.test_samples}: leave it out, or use device cpu")

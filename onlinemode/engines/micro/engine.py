@@ -25,6 +25,7 @@ from onlinemode.runtime.replicas import (
     thread_count,
 )
 from onlinemode.runtime.saved_times import save_times
+from onlinemode.runtime.timetable import RuleInTime
 from onlinemode.state import OrderParameters, weights_from_overlaps
 from onlinemode.trajectory import Trajectory
 
@@ -137,17 +138,20 @@ class _Simulation:
         self.kernel = sgd
         self.call, self.steps, self.threads_inside = call, steps, threads_inside
         self.problem, self.N = problem, N = call.problem, call.N
-        self.rule = problem.rule(N)
+        self.rules = RuleInTime(problem, N, steps[-1])
         self.steps_per_block = max(1, samples_per_block(start.xi_in.nbytes + start.teacher.nbytes) // problem.batch)
         self.source = None if problem.inputs == Gaussian() else problem.inputs.source(N)
         self.test_samples = test_samples
         latent = 0 if self.source is None else self.source.projection.shape[1]
         work = N * (start.overlaps.P + start.overlaps.M + latent) * problem.batch
-        self.steps_per_call = max(1, int(WORK_PER_CALL / work) // self.steps_per_block) * self.steps_per_block
+        most = int(WORK_PER_CALL / work)
+        if self.rules.most_steps is not None:
+            most = min(most, self.rules.most_steps)
+        self.steps_per_call = max(1, most // self.steps_per_block) * self.steps_per_block
         sgd.vector_overlaps(start.xi_in, start.teacher, N)
         # compiles, in this thread alone; the step of a copy is thrown away
         copy = sgd.Networks(start.xi_in.copy(), start.teacher, start.overlaps.factors())
-        sgd.advance(copy, self.rule, sgd.Stretch(0, 1, self.steps_per_block), self.key(0), self.source,
+        sgd.advance(copy, self.rules.over(0, 1), sgd.Stretch(0, 1, self.steps_per_block), self.key(0), self.source,
                     start.squared_lengths)
 
     def helpers(self):
@@ -162,7 +166,8 @@ class _Simulation:
 
     def advance(self, helpers, networks, squared_lengths, first_step, steps, replica):
         stretch = self.kernel.Stretch(first_step, steps, self.steps_per_block)
-        arguments = networks, self.rule, stretch, self.key(replica), self.source, squared_lengths
+        rule = self.rules.over(first_step, steps)
+        arguments = networks, rule, stretch, self.key(replica), self.source, squared_lengths
         if self.threads_inside == 1:
             return self.kernel.advance(*arguments)
         from onlinemode.engines.micro import together
@@ -187,7 +192,7 @@ class _Simulation:
         if self.test_samples is None:
             return None
         source = self.problem.inputs.source(self.N) if self.source is None else self.source
-        return FreshSamples(source, self.rule, self.test_samples, self.key(replica))
+        return FreshSamples(source, self.rules.rule, self.test_samples, self.key(replica))
 
 
 class _MicroReplica(Replica):

@@ -3,6 +3,7 @@
 import threading
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 
@@ -79,7 +80,7 @@ def run(call, options):
             states[:, drift.active] = integration.moving
             states[np.isnan(integration.moving).any(1)] = np.nan
             if number == 0 and drift.method == NODES and not stop[0]:
-                quadrature_error = _quadrature_error(drift, problem, each, options, integration.moving)
+                quadrature_error = _quadrature_error(drift, problem, each, options, alphas, integration.moving)
         paths.append(drift.layout.unpack(states))
         outcomes.append((status, message))
         if shown is not None and not stop[0]:
@@ -103,17 +104,18 @@ def run(call, options):
                      seconds_run=ended - compiled_at))
 
 
-def _quadrature_error(drift, problem, overlaps, options, moving):
+def _quadrature_error(drift, problem, overlaps, options, alphas, moving):
     """Error of the drift over its nodes, over its largest entry; by other nodes, at three of the saved times.
 
     A warning says so where it is above WORTH_A_WARNING.
     """
     other = type(drift)(problem, overlaps, options.nodes, options.node_seed + 1, options.averages)
-    known = moving[np.isfinite(moving).all(1)]
+    finite = np.isfinite(moving).all(1)
+    known, times = moving[finite], alphas[finite]
     errors = [0.0]
     try:
         for number in sorted({0, len(known) // 2, len(known) - 1}) if len(known) else ():
-            one, another = drift(known[number]), other(known[number])
+            one, another = (each(known[number], times[number]) for each in (drift, other))
             if np.any(one):
                 errors.append(np.abs(one - another).max() / np.sqrt(2.0) / np.abs(one).max())
     except KeyboardInterrupt:
@@ -167,7 +169,7 @@ class _Integration:
     def __init__(self, problem, drift, overlaps, options, begin, alphas):
         self._drift, self._options, self._begin, self._alphas = drift, options, begin, alphas
         self._rtol, self._atol = options.tolerances(problem)
-        self._start, self._last = drift.full[drift.active], alphas[-1]
+        self._start, self._last, self._jumps = drift.full[drift.active], alphas[-1], problem.jumps
         self._convergence = Convergence(problem, drift, overlaps, self._last, self._rtol, self._atol)
         self._saved = int(np.searchsorted(alphas, begin, side="right"))
         self.moving = np.full((len(alphas), drift.active.size), np.nan)
@@ -176,7 +178,7 @@ class _Integration:
 
     def run(self, progress, stop):
         """Status and message; Ctrl-C sets ``stop``."""
-        rate = _Watched(self._drift, self._begin, self._last, progress)
+        rate = _Watched(self._drift, self._begin, self._last, self._jumps, progress)
         with np.errstate(all="ignore"):
             try:
                 return self._follow(rate)
@@ -200,9 +202,12 @@ class _Integration:
             return self._converged(self._start, self._begin)
         if self._saved == len(alphas):
             return Status.COMPLETED, "reached the last α"
-        solver = getattr(integrate, self._options.method)(rate, self._begin, self._start, self._last, rtol=self._rtol,
-                                                          atol=self._atol)
-        while solver.status == "running":
+        make_solver = partial(getattr(integrate, self._options.method), rate, rtol=self._rtol, atol=self._atol)
+        solver = make_solver(self._begin, self._start, rate.until)
+        while solver.status == "running" or rate.until < self._last:
+            if solver.status == "finished":  # a jump of a schedule: nothing that the solver knows holds beyond it
+                begin = rate.next_stretch()
+                solver = make_solver(begin, solver.y, rate.until)
             complaint = solver.step()
             if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
                 return _broken(rate, solver.y, complaint)
@@ -236,25 +241,37 @@ class _Watched:
         α of the last accepted step, for reports.
     state : array
         Where it was evaluated last.
+    until : float
+        The next jump of a schedule, or the last α.
     """
 
-    def __init__(self, drift, begin, last, progress):
+    def __init__(self, drift, begin, last, jumps, progress):
         self._drift, self._begin, self._last, self._progress = drift, begin, last, progress
+        self._ends = [begin, *(jump for jump in jumps if begin < jump < last), last]
+        self.next_stretch()
         self.evaluations, self.reached, self.state = 0, begin, drift.full[drift.active]
         self._reached_at_look = None
         self._reported = time.perf_counter()
+
+    def next_stretch(self):
+        """Go on to the stretch between the next two jumps, of which the beginning is returned."""
+        begin = self._ends.pop(0)
+        self.until = self._ends[0]
+        # a schedule has its value after the jump at its beginning, and up to its end the one before the next jump
+        self._latest = np.nextafter(self.until, begin)
+        return begin
 
     @property
     def last_error(self):
         """ε_g there."""
         return self._drift.last_error
 
-    def __call__(self, _, y):
+    def __call__(self, alpha, y):
         if self.evaluations >= MOST_EVALUATIONS:
             raise _Stuck(f"more than {MOST_EVALUATIONS:,} evaluations")
         self.evaluations += 1
         self.state = y
-        value = self._drift(y)
+        value = self._drift(y, min(alpha, self._latest))
         if self.evaluations % LOOK_EVERY == 0:
             if self.reached == self._reached_at_look and not np.all(np.isfinite(value)):
                 raise _Stuck("rates that are not finite at any step")
@@ -269,12 +286,12 @@ class _Watched:
 class _SlowDrift(MeanFieldDrift):
     """A drift that takes seconds: evaluated in a thread that nobody waits for after Ctrl-C."""
 
-    def __call__(self, y):
+    def __call__(self, y, alpha=0.0):
         result, problems = [], []
 
         def evaluate():
             try:
-                result.append(super(_SlowDrift, self).__call__(y))
+                result.append(super(_SlowDrift, self).__call__(y, alpha))
             except BaseException as problem:
                 problems.append(problem)
 

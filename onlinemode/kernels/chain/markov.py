@@ -32,6 +32,7 @@ from onlinemode.kernels.rule.step import (
     Factors,
     Small,
     add_teacher_unit,
+    at_step,
     close_step,
     label_given,
     label_noise,
@@ -90,7 +91,7 @@ class Progress(NamedTuple):
     """How far a replica is, and how far a call goes."""
 
     counts: np.ndarray  # (2,)   steps made, rows saved; kept current
-    until: int  # the call returns at its first look after this step
+    until: int  # the call returns at its first look after this step, less than BUFFER steps later
     stop: np.ndarray  # (1,)   or when this is not 0
 
 
@@ -271,16 +272,19 @@ def _rotate_back(first, rows, P, width, modes, product):
 
 
 @compiled(inner=True, forceinline=True)
-def _label(rule, small, draws, j, count, key, first_sample, samples):
+def _label(rule, small, draws, j, count, key, first_step, period):
     """labels[j, b] of sample j of each block b, with its noise."""
     _, M, _ = small.sizes
+    samples, first_step_of_j = period * rule.batch, first_step + j // rule.batch
     for b in range(count):
-        draws.labels[j, b] = label_noise(rule, draws.noises[j, b])
+        draws.labels[j, b] = label_noise(at_step(rule, first_step_of_j + b * period), draws.noises[j, b])
     for m in range(M):
         add_teacher_unit(rule, small, m, draws.teacher_fields[j, m], count, draws.labels[j])
     for b in range(count):  # of real labels nothing is left of it
-        uniform = flip_number(rule.labels, STREAM_CHAIN_FLIP, key.replica, first_sample + b * samples + j, key.seed)
-        draws.labels[j, b] = label_given(rule, draws.labels[j, b], uniform)
+        now = at_step(rule, first_step_of_j + b * period)
+        uniform = flip_number(now.labels, STREAM_CHAIN_FLIP, key.replica, first_step * rule.batch + b * samples + j,
+                              key.seed)
+        draws.labels[j, b] = label_given(now, draws.labels[j, b], uniform)
 
 
 @cache
@@ -351,7 +355,7 @@ def make_advance(constants):
             count = min(blocks, (saved.steps[-1] - made) // period + 1)
             _draw(draws, frame, batch, samples, count, key, made * batch, sphere)
             for j in range(samples):
-                _label(rule, small, draws, j, count, key, made * batch, samples)
+                _label(rule, small, draws, j, count, key, made, period)
             for b in range(count):
                 _project(samples, framed, width, state, inputs, b, fields)
                 for j in range(samples):
@@ -367,7 +371,8 @@ def make_advance(constants):
                     counts[0] = made
                     if row == saved.steps.size:
                         return False
-                    now = open_step(rule, unit)
+                    current = at_step(rule, made)
+                    now = open_step(current, unit)
                     earlier = step * batch  # samples of this block that the weights have learned from
                     for j in range(earlier, earlier + batch):
                         for p in range(P):
@@ -375,7 +380,7 @@ def make_advance(constants):
                         for i in range(earlier):
                             for p in range(P):
                                 small.work.u[p] = fma(coefficients[i, p], grams[j, i, b], small.work.u[p])
-                        if not sample(rule, now, small, labels[j, b], coefficients, j):
+                        if not sample(current, now, small, labels[j, b], coefficients, j):
                             return True
                         if squared_lengths is not None:
                             if step + 1 < period:  # after the last step the modes themselves are scaled back
@@ -387,7 +392,7 @@ def make_advance(constants):
                                 coefficients[i, p] *= now.decay
                     if squared_lengths is not None:
                         end_step(sphere, now.decay, coefficients, earlier + batch, step + 1 < period)
-                    close_step(rule, now, small)
+                    close_step(current, now, small)
                     made += 1
                 _learn(samples, rows, width, state, inputs, b, coefficients, decay, sphere, state)
                 if squared_lengths is not None:

@@ -34,7 +34,16 @@ from onlinemode.kernels.random.philox import STREAM_INPUT, STREAM_LABEL_FLIP, ST
 from onlinemode.kernels.registers import prefer_wide_registers
 from onlinemode.kernels.rule.losses import flip_number
 from onlinemode.kernels.rule.sphere import add_along_modes, add_pair, begin_block, end_step, factor_of, make_sphere
-from onlinemode.kernels.rule.step import Factors, close_step, make_small, open_step, sample, teacher_label
+from onlinemode.kernels.rule.step import (
+    Factors,
+    at_step,
+    close_step,
+    make_small,
+    modes_move,
+    open_step,
+    sample,
+    teacher_label,
+)
 
 LARGEST_TILE = 1024  # coordinates: 8 KiB a vector in float64, so that a tile of some 30 vectors fits into 256 KiB
 TILE_MULTIPLE = 8  # whole counters of four normals, whole vector registers
@@ -318,7 +327,8 @@ def _learn(block, factors, rule, first_step, steps, key, sphere):
     if sphere is not None:
         begin_block(sphere)
     for t in range(steps):
-        now = open_step(rule, scale)
+        current = at_step(rule, first_step + t)
+        now = open_step(current, scale)
         earlier = t * batch  # samples of this block that the weights have learned from
         diverged = False
         for j in range(earlier, earlier + batch):
@@ -330,11 +340,11 @@ def _learn(block, factors, rule, first_step, steps, key, sphere):
             for m in range(M):
                 small.work.nu[m] = teacher_sums[0, m, j] * scale
             zeta = 0.0
-            if rule.noise != 0.0:
+            if current.noise != 0.0:
                 zeta = single_normal(STREAM_LABEL_NOISE, key.replica, first_sample + j, key.seed)
-            uniform = flip_number(rule.labels, STREAM_LABEL_FLIP, key.replica, first_sample + j, key.seed)
-            label = teacher_label(rule, now, small, zeta, uniform)
-            diverged |= not sample(rule, now, small, label, coefficients, j)
+            uniform = flip_number(current.labels, STREAM_LABEL_FLIP, key.replica, first_sample + j, key.seed)
+            label = teacher_label(current, now, small, zeta, uniform)
+            diverged |= not sample(current, now, small, label, coefficients, j)
             if sphere is not None:
                 if t + 1 < steps:  # the next sweep sees what the last step has made of the lengths
                     _grow(sphere, now, small, coefficients, gram, earlier, j, 1.0 / scale)
@@ -347,7 +357,7 @@ def _learn(block, factors, rule, first_step, steps, key, sphere):
         decay *= now.decay
         if sphere is not None:
             end_step(sphere, now.decay, coefficients, earlier + batch, t + 1 < steps)
-        close_step(rule, now, small)
+        close_step(current, now, small)
     return steps, decay
 
 
@@ -394,19 +404,19 @@ def take_part(leads, team, block, networks, rule, stretch, key, source=None, sph
         Of the leader as in :func:`advance`, of helpers 0.
     """
     steps, batch = stretch.steps, rule.batch
-    modes_move = rule.rates.xi_in != 0.0 or rule.weight_decay != 0.0
+    moving = modes_move(rule)
     made, pending, decay = np.int64(0), np.int64(0), 1.0  # of these types from the start: one compilation
     count = min(stretch.steps_per_block, steps)
     while True:
         if leads:
             if count == 0 and pending == 0:  # the last sweep only brings the modes up to date
                 if sphere is not None:
-                    if modes_move:
+                    if moving:
                         _end_on(sphere, networks.xi_in)
                 end_work(team)
                 return made
             offer_tiles(team, pending, decay, (stretch.first_step + made) * batch, count * batch,
-                        modes_move and count > 1)
+                        moving and count > 1)
         elif not wait_for_work(team):
             return made
         _sweep(team, block, networks, np.int64(rule.N), key, source, sphere)
@@ -414,7 +424,7 @@ def take_part(leads, team, block, networks, rule, stretch, key, source=None, sph
             wait_for_tiles(team)
             learned, decay = _learn(block, networks.factors, rule, stretch.first_step + made, count, key, sphere)
             made += learned
-            pending = count * batch if modes_move else 0
+            pending = count * batch if moving else 0
             if learned < count:  # diverged
                 steps = made
             count = min(stretch.steps_per_block, steps - made)

@@ -87,6 +87,14 @@ def label_of(labels, value, uniform):
     return -sign if uniform < labels.flips else sign
 
 
+@compiled(inner=True, forceinline=True)
+def with_flips(labels, flips):
+    """The labels with another probability of flips."""
+    if labels is None:
+        return labels
+    return Labels(labels.sign, flips)
+
+
 @compiled(inner=True)
 def _below(z):
     """Φ(z), the share of a standard normal below z, with its relative accuracy on the left."""

@@ -6,6 +6,7 @@ coefficients with which the input is added to the input modes.  How u and ν com
 business of the engine: projections of real vectors, a Gaussian draw, quadrature nodes.  A step is
 
     now = open_step(rule, unit)
+        (of the rule at this step: at_step(rule, step), where it has a timetable)
     for each sample of the batch:
         fields into small.work
         label = teacher_label(rule, now, small, zeta, uniform)
@@ -29,7 +30,7 @@ from onlinemode.kernels.rule.activations import (
     plain_value,
     value_and_slope,
 )
-from onlinemode.kernels.rule.losses import Labels, Loss, label_of, slope_of_loss
+from onlinemode.kernels.rule.losses import Labels, Loss, label_of, slope_of_loss, with_flips
 
 # An error beyond this is a run that will not come back; float32 weights are still finite there.
 DIVERGENCE_LIMIT = 1e12
@@ -44,6 +45,13 @@ class Rates(NamedTuple):
     readout: float
 
 
+class Timetable(NamedTuple):
+    """The numbers of a rule that change from step to step."""
+
+    first_step: int  # whose row is the first one
+    rows: np.ndarray  # (steps, 7)   of each step, as :func:`at_step` reads them
+
+
 class Rule(NamedTuple):
     """What a kernel needs to know of a problem; ``onlinemode.problem.Problem.rule`` makes it."""
 
@@ -56,6 +64,7 @@ class Rule(NamedTuple):
     N: float
     loss: Loss | None = None  # None: the squared one
     labels: Labels | None = None  # None: real numbers
+    timetable: Timetable | None = None  # None: all steps have the numbers above
 
 
 def evaluation_rule(activation, teacher_activation):
@@ -121,7 +130,47 @@ def make_small(sizes, factors):
 def with_constants(rule, activation, teacher_activation, batch):
     """The rule with other activations and another batch, for example compile-time constants."""
     return Rule(activation, teacher_activation, rule.rates, rule.noise, rule.weight_decay, batch, rule.N,
-                rule.loss, rule.labels)
+                rule.loss, rule.labels, rule.timetable)
+
+
+@compiled(inner=True, forceinline=True)
+def at_step(rule, step):
+    """The rule of one step, counted from the beginning of the run."""
+    return _of_timetable(rule, rule.timetable, step)
+
+
+@compiled(inner=True, forceinline=True)
+def _of_timetable(rule, timetable, step):
+    if timetable is None:  # decided when the kernel is compiled
+        return rule
+    return with_numbers(rule, timetable.rows[step - timetable.first_step])
+
+
+@compiled(inner=True, forceinline=True)
+def with_numbers(rule, row):
+    """The rule with other numbers: the four rates, noise, weight decay and flips."""
+    return Rule(rule.activation, rule.teacher_activation, Rates(row[0], row[1], row[2], row[3]), row[4], row[5],
+                rule.batch, rule.N, rule.loss, with_flips(rule.labels, row[6]), rule.timetable)
+
+
+def rule_with_numbers(rule, row):
+    """The same for Python, which cannot call a function that is compiled into others."""
+    *rates, noise, weight_decay, flips = row
+    labels = None if rule.labels is None else rule.labels._replace(flips=flips)
+    return rule._replace(rates=Rates(*rates), noise=noise, weight_decay=weight_decay, labels=labels)
+
+
+@compiled(inner=True, forceinline=True)
+def modes_move(rule):
+    """Whether any step moves the modes."""
+    return _any_moves_modes(rule, rule.timetable)
+
+
+@compiled(inner=True, forceinline=True)
+def _any_moves_modes(rule, timetable):
+    if timetable is None:
+        return rule.rates.xi_in != 0.0 or rule.weight_decay != 0.0
+    return True
 
 
 @compiled(inner=True, forceinline=True)
