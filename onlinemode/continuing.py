@@ -47,8 +47,8 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
     problem : Problem, optional
         Other rates, schedules, noise, weight decay or activation from here on; schedules count from the run's own
         beginning.  To the bit the same as one piece with these numbers in a schedule of steps; of the chain where the
-        pieces meet at a step whose number is a multiple of four (of the batch: of ⌊4/n⌋ or 1).  Batch and inputs must be those of
-        the run, to which its samples and overlaps belong.
+        pieces meet at a step whose number is a multiple of four, with mini-batches of n samples of ⌊4/n⌋.  Batch and
+        inputs must be those of the run, to which its samples and overlaps belong.
     engine : {"ode"}, optional
         The mean-field equations from the final overlaps instead of the run's own engine.
     progress : bool or callable, optional

@@ -208,12 +208,12 @@ def _divide(function, begin, end, error, narrowest, pieces):
     _check_finite(function, middle + half * points, values)
     row = _POWERS @ values[:DEGREE + 1]
     wrong = np.abs(_polynomial(row, _BETWEEN) - values[DEGREE + 1:]).max()
-    rounding = 4.0 * np.finfo(float).eps * end * np.ptp(values) / (end - begin)  # of α, where the function is steep
-    if wrong > error + rounding and end - begin > narrowest:
+    error_here = error + 4.0 * np.finfo(float).eps * end * np.ptp(values) / (end - begin)  # rounding of α counts, too
+    if wrong > error_here and end - begin > narrowest:
         _divide(function, begin, middle, error, narrowest, pieces)
         _divide(function, middle, end, error, narrowest, pieces)
         return
-    if wrong > error or np.ptp(values) == 0.0:
+    if wrong > error_here or np.ptp(values) == 0.0:
         row = np.zeros(DEGREE + 1)
         row[0] = values[DEGREE + 1]  # constant: what it is at the beginning
     pieces.append((begin, end, row))
@@ -232,7 +232,7 @@ def _check_finite(function, alpha, values):
 def _jumps(function, pieces, declared):
     """Ends of pieces between which the function jumps, and those that are declared."""
     found = {each for each in declared if each > 0.0}
-    for (begin, end, row), (_, _, following) in zip(pieces, pieces[1:]):
+    for (_, end, row), (_, _, following) in zip(pieces, pieces[1:]):
         change = abs(following @ (-1.0) ** np.arange(DEGREE + 1) - row.sum())
         if change > JUMP * max(np.abs(row).max(), np.abs(following).max()):
             around = 1000.0 * NARROWEST * max(end, 1.0)  # where it is steep, it changes by much more there
