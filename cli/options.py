@@ -109,7 +109,7 @@ class NumberOrSchedule(click.ParamType):
             found = of_file(value) if is_of_file(value) else value
             number = number_or_schedule(name, found, 0.0, self.maximum)
         except OnlineModeError as problem:
-            self.fail(str(problem).removeprefix(f"{name}: "))
+            self.fail(str(problem).removeprefix(f"{name}: ").removeprefix(f"{name} "))
         return (number.word or number) if isinstance(number, Schedule) else number
 
 

@@ -1,7 +1,7 @@
 """An experiment: everything that makes a run, by name and as plain values; its defaults stand here alone."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,6 @@ from onlinemode.losses import LABELS, loss_of
 from onlinemode.schedules import Schedule, schedule_of, to_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from onlinemode.beside import Theory
     from onlinemode.problem import Problem
     from onlinemode.state import OrderParameters, Weights
@@ -134,15 +132,15 @@ class Experiment:
     seed: int = 0
     activation: str | Activation = "erf"
     teacher_activation: str | Activation | None = None
-    eta: "float | str | Callable | Schedule" = 3.0
-    eta_strengths: "float | str | Callable | Schedule" = 0.0
-    eta_xi_out: "float | str | Callable | Schedule" = 0.0
-    eta_readout: "float | str | Callable | Schedule" = 0.0
-    noise: "float | str | Callable | Schedule" = 0.0
-    weight_decay: "float | str | Callable | Schedule" = 0.0
+    eta: float | str | Callable | Schedule = 3.0
+    eta_strengths: float | str | Callable | Schedule = 0.0
+    eta_xi_out: float | str | Callable | Schedule = 0.0
+    eta_readout: float | str | Callable | Schedule = 0.0
+    noise: float | str | Callable | Schedule = 0.0
+    weight_decay: float | str | Callable | Schedule = 0.0
     loss: str = "squared"
     labels: str = "real"
-    flips: "float | str | Callable | Schedule" = 0.0
+    flips: float | str | Callable | Schedule = 0.0
     constraint: str | None = None
     batch: int = 1
     inputs: str = "gaussian"

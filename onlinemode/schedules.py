@@ -26,6 +26,7 @@ POWER, EXPONENTIAL, COSINE, STEPS, LINEAR, LOGARITHMIC, FUNCTION = (
 _PARAMETERS = {POWER: ("first", "scale", "exponent"), "inverse": ("first", "scale"),
                EXPONENTIAL: ("first", "time", "last"), COSINE: ("first", "last", "until"),
                "warmup": ("last", "until", "first"), "constant": ("value",)}
+_KINDS = [word.partition(":")[0] for word in WORDS]
 _DEFAULTS = {EXPONENTIAL: (0.0,), "warmup": (0.0,)}  # of their last parameters
 _OTHER_NAMES = {"α0": "scale", "alpha0": "scale", "a0": "scale"}
 _DURATIONS = ("scale", "time", "until")  # parameters that are times
@@ -277,8 +278,8 @@ class Schedule:
         if not colon and _number(word) is not None:
             return _number(word)
         if kind not in _PARAMETERS and kind not in (STEPS, LINEAR, LOGARITHMIC):
-            raise ParameterError(f"{checks.one_line(word)} is neither a number nor a schedule: it must be one of "
-                                 f"{', '.join(WORDS)}")
+            raise ParameterError(f"{checks.one_line(word)} is neither a number nor a schedule: {', '.join(_KINDS)}, as "
+                                 "in power:3,10,-1")
         parts = [part.strip() for part in rest.split(",")]
         if kind in _PARAMETERS:
             return _of_parameters(kind, parts, word)

@@ -91,7 +91,8 @@ def test_a_constant_is_a_number():
     ("log:0=1,2=3", "a time of the times of the schedule log must be a finite number > 0; got 0.0"),
     ("linear:0=1,10=-2", "noise must be a finite number ≥ 0 at every α; got -2 at α = 10 of the schedule"),
     ("exp:1,10,-0.5", "noise must be a finite number ≥ 0 at every α; got -0.5 at α = 600 of the schedule"),
-    ("fast", "'fast' is neither a number nor a schedule: it must be one of power:"),
+    ("fast", "noise: 'fast' is neither a number nor a schedule: power, inverse, exp, cosine, warmup, steps, linear, "
+             "log, as in power:3,10,-1"),
     (-1.0, "noise must be a finite number ≥ 0; got -1.0"),
     ([1.0], "noise must be a finite number ≥ 0; got [1.0]")])
 def test_what_is_refused(value, message):
@@ -442,5 +443,5 @@ def test_command_line(tmp_path):
     assert on.returncode == 0, on.stderr
     assert om.load(tmp_path / "on.npz").problem.rates.xi_in == 0.3
     bad = onlinemode(tmp_path, "simulate", "--eta", "steps:1,3=-1")
-    assert bad.returncode == 2 and "Invalid value for '--eta': eta must be a finite number ≥ 0 at every α; got -1" in (
+    assert bad.returncode == 2 and "Invalid value for '--eta': must be a finite number ≥ 0 at every α; got -1" in (
         bad.stderr)
