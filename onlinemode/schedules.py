@@ -109,14 +109,32 @@ class Schedule:
         scale : float
             α0, from which on it is a power law.
         exponent : float
-            −1 for inverse decay.
+            Negative for a decay.
 
         Returns
         -------
         Schedule
-            "power:FIRST,SCALE,EXPONENT"; "inverse:FIRST,SCALE" is that of exponent −1.
+            "power:FIRST,SCALE,EXPONENT".
         """
         return cls(POWER, (first, scale, exponent))
+
+    @classmethod
+    def inverse(cls, first: float, scale: float) -> "Schedule":
+        """first / (1 + α/scale).
+
+        Parameters
+        ----------
+        first : float
+            Value at α = 0.
+        scale : float
+            From about which α on it falls.
+
+        Returns
+        -------
+        Schedule
+            That of :meth:`power` with exponent −1.
+        """
+        return cls.power(first, scale, -1.0)
 
     @classmethod
     def exponential(cls, first: float, time: float, last: float = 0.0) -> "Schedule":
@@ -608,7 +626,7 @@ def _of_parameters(kind, parts, word):
     if kind == "constant":
         return values["value"]
     if kind == "inverse":
-        return Schedule.power(values["first"], values["scale"], -1.0)
+        return Schedule.inverse(values["first"], values["scale"])
     if kind == "warmup":
         return Schedule.warmup(values["last"], values["until"], values["first"])
     return Schedule(kind, tuple(values[name] for name in names))
