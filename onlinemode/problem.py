@@ -193,6 +193,25 @@ class Problem:
             out[..., column] = each(alpha) if isinstance(each, Schedule) else each
         return np.maximum(out, 0.0)  # tables of functions that end at 0 have rounding
 
+    def numbers_of(self, alpha: float) -> list[float]:
+        """The same at one time, quickly.
+
+        Parameters
+        ----------
+        alpha : float
+            Which.
+
+        Returns
+        -------
+        list of 7 floats
+            In the order of :attr:`numbers`.
+        """
+        return [max(each.value_at(alpha), 0.0) if isinstance(each, Schedule) else each for each in self._all_numbers]
+
+    @cached_property
+    def _all_numbers(self):
+        return list(self.numbers.values())
+
     def at(self, alpha: float) -> "Problem":
         """The problem with the numbers of one time.
 
@@ -206,7 +225,7 @@ class Problem:
         Problem
             Without schedules.
         """
-        now = dict(zip(self.numbers, self.numbers_at(alpha).tolist()))
+        now = dict(zip(self.numbers, self.numbers_of(alpha)))
         return self._with(lambda name, each: now[name])
 
     def sampled(self, until: float) -> "Problem":
@@ -305,7 +324,7 @@ class Problem:
         from onlinemode.kernels.rule.step import Rates, Rule
 
         student, teacher = map(activation_data, self.activations)
-        *rates, noise, weight_decay, flips = self.numbers_at(0.0).tolist()
+        *rates, noise, weight_decay, flips = self.numbers_of(0.0)
         return Rule(student, teacher, Rates(*rates), noise, weight_decay, self.batch, float(N),
                     loss_data(loss_of(self.loss)), None if self.labels == REAL else Labels(1, flips))
 

@@ -5,6 +5,7 @@ degree 7 is right: so what a longer table says of a time is, to the bit, what a 
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,6 +60,22 @@ class Table:
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Ends and coefficients as arrays."""
         return np.array(self.ends), np.array(self.coefficients)
+
+    def value_at(self, alpha: float) -> float:
+        """The function at one time, quickly.
+
+        Parameters
+        ----------
+        alpha : float
+            Up to :attr:`end`.
+
+        Returns
+        -------
+        float
+            What :func:`values` gives.
+        """
+        piece = min(bisect_right(self.ends, alpha), len(self.coefficients)) - 1
+        return _at(self.ends[piece], self.ends[piece + 1], self.coefficients[piece], alpha)
 
     def to_plain(self) -> dict:
         """As it is saved.

@@ -3,6 +3,7 @@
 Light, so that commands can read their options before anything heavy is imported.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -368,8 +369,26 @@ class Schedule:
             return schedule_tables.values(self.table, alpha)
         if self.function is not None:
             return schedule_tables.called(self.function, alpha)
-        with np.errstate(over="ignore"):
-            return _VALUES[self.kind](np, self.numbers, alpha)
+        return _VALUES[self.kind](np, self.numbers, alpha)
+
+    def value_at(self, alpha: float) -> float:
+        """The same at one time, quickly.
+
+        Parameters
+        ----------
+        alpha : float
+            Not below 0.
+
+        Returns
+        -------
+        float
+            As there, to the last bit but one.
+        """
+        if self.table is not None:
+            return self.table.value_at(alpha)
+        if self.kind == STEPS:
+            return self.numbers[::2][bisect_right(self.numbers[1::2], alpha)]
+        return float(self(alpha))
 
     @property
     def jumps(self) -> tuple[float, ...]:

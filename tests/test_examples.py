@@ -111,6 +111,13 @@ def test_python_by_example(folder, capsys):
     assert names["on_images"].error_se.shape == names["on_images"].generalization_error.shape
 
 
+def test_schedules(folder, capsys):
+    names = run_page("docs/howto/schedules.md", capsys)
+    again = om.repeat(om.load("annealed.npz"))
+    assert (again.G == names["run"].G).all() and f"{again.problem.rates.xi_in}" == "function of α"
+    assert names["theory"].problem.jumps == tuple(range(2, 40, 2))
+
+
 def test_translations_of_papers(folder, capsys):
     """The page asserts that sum and mean are one process; its runs leave their plateaus."""
     names = run_page("docs/concepts/conventions.md", capsys)

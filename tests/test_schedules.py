@@ -60,6 +60,7 @@ def test_words(word):
     alphas = np.array([0.0, 0.3, 9.99, 10.0, 15.0, 20.0, 49.999, 50.0, 120.0])
     schedule = om.Schedule.parse(word)
     assert schedule(alphas) == pytest.approx([FORMULAS[word](a) for a in alphas], rel=1e-14, abs=1e-14)
+    assert [schedule.value_at(a) for a in alphas.tolist()] == pytest.approx(schedule(alphas), rel=1e-15)
     assert om.Schedule.parse(schedule.word) == schedule and schedule_of(schedule.to_plain()) == schedule
     assert f"{schedule:g}" == str(schedule) == schedule.word
 
@@ -119,6 +120,7 @@ def test_a_function_is_sampled(function, tolerance):
     alphas = np.random.default_rng(0).uniform(0.0, 77.0, 5000)
     expected = np.broadcast_to(function(alphas), alphas.shape)
     assert np.abs(sampled(alphas) - expected).max() < tolerance * max(1.0, np.abs(expected).max())
+    assert [sampled.value_at(a) for a in alphas[:500].tolist()] == sampled(alphas[:500]).tolist()
     order = np.argsort(alphas)
     assert np.array_equal(sampled(alphas[order]), sampled(alphas)[order])  # by pieces and one by one
 

@@ -415,7 +415,7 @@ class _Coefficients:
         mean, covariance = np.empty(self.d), np.empty((self.d, self.d))
         correction = np.empty((layout.P, layout.P))
         G, S, *factors = (np.ascontiguousarray(part) for part in layout.unpack(state))
-        rule = rule_with_numbers(self.rule, self.problem.numbers_at(alpha).tolist())
+        rule = rule_with_numbers(self.rule, self.problem.numbers_of(alpha))
         increment_moments(rule, Overlaps(G, S, self.teacher), Factors(*factors, self.teacher_readout), self.nodes,
                           self.drift.active, mean, covariance, correction)
         full = np.zeros(layout.size)

@@ -112,7 +112,7 @@ class MeanFieldDrift:
     def _system_at(self, alpha):
         from onlinemode.kernels.rule.step import rule_with_numbers
 
-        row = self._problem.numbers_at(alpha).tolist()
+        row = self._problem.numbers_of(alpha)
         return self._system._replace(rule=rule_with_numbers(self._system.rule, row))
 
     @property

@@ -155,9 +155,9 @@ def with_numbers(rule, row):
 
 def rule_with_numbers(rule, row):
     """The same for Python, which cannot call a function that is compiled into others."""
-    *rates, noise, weight_decay, flips = row
-    labels = None if rule.labels is None else rule.labels._replace(flips=flips)
-    return rule._replace(rates=Rates(*rates), noise=noise, weight_decay=weight_decay, labels=labels)
+    labels = None if rule.labels is None else Labels(rule.labels.sign, row[6])
+    return Rule(rule.activation, rule.teacher_activation, Rates(*row[:4]), row[4], row[5], rule.batch, rule.N,
+                rule.loss, labels, rule.timetable)
 
 
 @compiled(inner=True, forceinline=True)
