@@ -24,22 +24,25 @@ def rule_of(rates, kappa, sigma, activation, N, batch):
 class Pair:
     """The same run on the CPU and on the device."""
 
-    def __init__(self, weights, kind=np.float64, batch=1, keep=True, **layout):
+    def __init__(self, weights, kind=np.float64, batch=1, keep=True, sphere=False, **layout):
         self.N, self.kind = weights.N, kind
         self.xi_in, teacher = (sgd.to_tiles(rows, kind) for rows in (weights.xi_in, weights.teacher))
         make = lambda: Factors(*(np.array(value) for value in (  # noqa: E731
             weights.strengths, weights.xi_out, weights.readout, weights.teacher_readout)))
         self.factors = make()
         self.networks = sgd.Networks(self.xi_in, teacher, self.factors)
-        self.plan = plan_cuda.make_plan(kind, self.N, weights.P, weights.M, batch, keep,
+        self.lengths = lengths = sgd.vector_overlaps(self.xi_in, self.xi_in, self.N).diagonal() if sphere else None
+        self.plan = plan_cuda.make_plan(kind, self.N, weights.P, weights.M, batch, keep, sphere,
                                          **(layout or (SMALL if SIMULATED else {})))
         self.state = micro_cuda.make_state(*(micro_cuda.to_device(rows, kind, self.plan)
-                                             for rows in (weights.xi_in, weights.teacher)), make(), self.plan)
+                                             for rows in (weights.xi_in, weights.teacher)), make(), self.plan,
+                                           None if lengths is None else weights.N * lengths)
 
     def advance(self, rates=ALL, kappa=0.0, sigma=0.0, activation="erf", batch=1, first=0, steps=STEPS, replica=0):
         """Steps made by both."""
         rule, key = rule_of(rates, kappa, sigma, activation, self.N, batch), Key(SEED, replica)
-        on_cpu = sgd.advance(self.networks, rule, sgd.Stretch(first, steps, 4), key)
+        on_cpu = sgd.advance(self.networks, rule, sgd.Stretch(first, steps, 4), key,
+                             squared_lengths=self.lengths)
         on_device = micro_cuda.advance(self.state, self.plan, rule, first, steps, key)
         return on_cpu, on_device
 

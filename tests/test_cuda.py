@@ -36,7 +36,7 @@ def test_in_the_simulator():
     assert "failed" not in result.stdout
 
 
-def kernels(K, M, P, kind, keep, batch=1):
+def kernels(K, M, P, kind, keep, batch=1, sphere=False):
     """Name, Python function, argument types, threads and blocks of every kernel for these sizes."""
     from numba.core.typing.typeof import typeof
     from numba.cuda import types
@@ -54,8 +54,9 @@ def kernels(K, M, P, kind, keep, batch=1):
     number = types.float32 if kind is np.float32 else real
     tiles, control = types.Array(number, 3, "C"), types.Array(whole, 1, "C")
     kept = types.Array(types.float32, 1, "C")
-    plan = plan_cuda.make_plan(kind, 10**6, P, M, batch, keep, blocks=264)
-    arrays = types.NamedTuple([tiles, tiles, kept, vector, control, vector, matrix, vector], blocks_cuda.Arrays)
+    plan = plan_cuda.make_plan(kind, 10**6, P, M, batch, keep, sphere, blocks=264)
+    arrays = types.NamedTuple([tiles, tiles, kept, vector, control, vector, matrix, vector, vector],
+                              blocks_cuda.Arrays)
     yield ("sweep", blocks_cuda.make_sweep(kind, P, M, plan), (arrays, whole, whole, key),
            (plan.threads, max(1, plan_cuda.THREADS_A_PROCESSOR // plan.threads)))
     if kind is np.float64:
@@ -63,16 +64,22 @@ def kernels(K, M, P, kind, keep, batch=1):
         yield "draw", limits_cuda._draw, (singles, whole, whole, types.uint64), limits_cuda.THREADS
         yield "draw and add", limits_cuda._sum, (singles, whole, whole, types.uint64), limits_cuda.THREADS
         yield "collect", blocks_cuda.make_collect(plan.adders), (arrays,), plan.adders
-        yield ("learn", blocks_cuda.make_learn(K, M, P, plan.samples, plan.learners),
+        yield ("learn", blocks_cuda.make_learn(K, M, P, plan.samples, plan.learners, sphere),
                (arrays, types.NamedTuple([vector, matrix, vector, vector], Factors), rule, key), plan.learners)
+        if sphere:
+            yield "scale back", blocks_cuda.make_scale_back(kind, P, M, plan), (arrays,), plan.threads
         yield ("products", blocks_cuda.make_products(plan.coordinates, 128),
                (tiles, tiles, types.Array(types.int32, 2, "C"), matrix), 128)
-        sizes = chain_cuda.Sizes(K, M, P, M, P, batch, 4)
-        state = types.NamedTuple([cube, matrix, cube, matrix, types.Array(whole, 2, "C")], chain_cuda.State)
+        sizes = chain_cuda.Sizes(K, M, P, M, P, batch, 4, sphere)
+        state = types.NamedTuple([cube, matrix, cube, matrix, types.Array(whole, 2, "C"), matrix],
+                                 chain_cuda.State)
         paths = types.NamedTuple([types.Array(real, d, "C") for d in (4, 3, 4, 3)], chain_cuda.Paths)
         frame = types.NamedTuple([matrix, vector, whole], chain_cuda.Frame)
         yield ("chain", chain_cuda.make_advance(sizes), (state, paths, frame, rule, control, whole, key),
                chain_cuda.THREADS)
+
+
+SAME_ON_A_SPHERE = ("draw", "draw and add", "collect", "products")
 
 
 @needs_compiler
@@ -88,8 +95,10 @@ def test_every_kernel_compiles_to_machine_code(capability, monkeypatch, tmp_path
     monkeypatch.setattr(numba.cuda.dispatcher, "get_current_device", lambda: Device)
     ptxas = find_ptxas()
     lines = []
-    for kind, keep in ((np.float32, True), (np.float64, False)):
-        for name, function, types, bounds in kernels(2, 2, 2, kind, keep):
+    for kind, keep, sphere in ((np.float32, True, False), (np.float64, False, False), (np.float64, False, True)):
+        for name, function, types, bounds in kernels(2, 2, 2, kind, keep, sphere=sphere):
+            if sphere and name in SAME_ON_A_SPHERE:
+                continue
             ptx, _ = cuda.compile(function, types, device=False, abi="numba", cc=capability, launch_bounds=bounds)
             assert f".target sm_{capability[0]}{capability[1]}" in ptx
             if name == "sweep":
@@ -105,8 +114,9 @@ def test_every_kernel_compiles_to_machine_code(capability, monkeypatch, tmp_path
             assert told.returncode == 0, told.stderr
             spilled = int(re.search(r"(\d+) bytes spill loads", told.stderr)[1])
             registers = int(re.search(r"Used (\d+) registers", told.stderr)[1])
-            lines.append(f"sm_{capability[0]}{capability[1]} {name} {np.dtype(kind).name}: {registers} registers, "
-                         f"{spilled} bytes spilled")
+            where = " on a sphere" if sphere else ""
+            lines.append(f"sm_{capability[0]}{capability[1]} {name} {np.dtype(kind).name}{where}: {registers} "
+                         f"registers, {spilled} bytes spilled")
             assert spilled <= {"sweep": 64, "chain": 4096}.get(name, 0)
     with capsys.disabled():
         print("", *lines, sep="\n")
@@ -143,19 +153,20 @@ def test_unknown_device():
 @pytest.mark.parametrize("K, M, P", [(1, 1, 1), (4, 4, 4), (3, 5, 2), (30, 8, 30), (100, 100, 100)])
 @pytest.mark.parametrize("batch", [1, 3, 64])
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_layouts(K, M, P, batch, kind):
+@pytest.mark.parametrize("sphere", [False, True])
+def test_layouts(K, M, P, batch, kind, sphere):
     """What is chosen fits: shared memory, threads for all products, powers of two."""
     from onlinemode.kernels.cuda import plan as plan_cuda
 
-    plan = plan_cuda.make_plan(kind, 10**6, P, M, batch, blocks=264)
+    plan = plan_cuda.make_plan(kind, 10**6, P, M, batch, sphere=sphere, blocks=264)
     if plan is None:
         assert max(P, M) == 100 or batch == 64
         return
     assert batch <= plan.samples <= plan_cuda.MOST_SAMPLES
     assert plan.samples & (plan.samples - 1) == plan.coordinates & (plan.coordinates - 1) == 0
     size = np.dtype(kind).itemsize
-    assert plan_cuda.sweep_bytes(size, P, M, plan.samples, plan.coordinates) <= plan_cuda.SHARED_BYTES
-    assert sum(plan_cuda.squares_of(P, M, plan.samples)) <= plan.threads <= 1024
+    assert plan_cuda.sweep_bytes(size, P, M, plan.samples, plan.coordinates, sphere) <= plan_cuda.SHARED_BYTES
+    assert sum(plan_cuda.squares_of(P, M, plan.samples, sphere)) <= plan.threads <= 1024
     assert plan_cuda.stride_of(P, M, plan.samples) // 4 % 2 == 1
     needed = plan_cuda.needed_bytes(kind, 10**6, P, M, plan)
     assert 10**6 <= plan_cuda.largest_N(kind, P, M, plan, needed) <= 10**6 + plan.coordinates

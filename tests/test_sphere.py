@@ -17,7 +17,7 @@ import onlinemode as om
 from onlinemode.continuing import mean_field
 from onlinemode.engines.chain import engine as chain
 from onlinemode.engines.micro import engine as micro
-from onlinemode.errors import EngineError, ParameterError
+from onlinemode.errors import ParameterError
 from onlinemode.theory.meanfield import MeanFieldDrift
 
 RATES = om.LearningRates(xi_in=0.8, strengths=0.3, xi_out=0.4, readout=0.2)
@@ -305,14 +305,6 @@ def test_files_and_names(tmp_path):
     assert_same(om.repeat(loaded), run)
     with pytest.raises(ParameterError, match="constraint must be one of sphere; got 'ball'"):
         om.Problem(constraint="ball")
-
-
-@pytest.mark.parametrize("engine", ["micro", "chain"])
-def test_no_device_has_it(engine, monkeypatch):
-    module = {"micro": micro, "chain": chain}[engine]
-    monkeypatch.setattr(module, "choose", lambda device, worth: device)  # as where there is one
-    with pytest.raises(EngineError, match="device cuda has no constraints; got 'sphere': use device cpu"):
-        om.simulate(SPHERE, om.initial.committee(20, K=2), 1.0, engine, device="cuda")
 
 
 def test_no_linear_noise():

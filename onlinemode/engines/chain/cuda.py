@@ -37,8 +37,6 @@ def run(call, factors, alphas, steps):
     from onlinemode.kernels.cuda import device
 
     problem, N, progress, stop = call.problem, call.N, call.progress, call.stop
-    if problem.constraint is not None:
-        raise EngineError(f"device cuda has no constraints; got {problem.constraint!r}: use device cpu")
     if problem.scheduled:
         raise EngineError("device cuda has no schedules: use device cpu, or constant numbers")
     if call.checkpoint is not None:
@@ -87,7 +85,8 @@ class _Simulation:
         self.kernel, self.start = kernel, start
         self.save_steps, self.seed, self.rule = steps, np.uint64(call.seed), device.rule_on_device(problem.rule(N))
         o = start.overlaps
-        sizes = kernel.Sizes(o.K, o.M, o.P, len(start.along), len(start.across), problem.batch, 0)
+        sizes = kernel.Sizes(o.K, o.M, o.P, len(start.along), len(start.across), problem.batch, 0,
+                             problem.constraint is not None)
         self.sizes = sizes._replace(fresh=min(sizes.samples, start.dof))
         if self.sizes.bytes_of_a_thread > kernel.LOCAL_BYTES:
             raise DeviceError(f"device cuda gives each replica one thread, which has room for smaller sizes; got K = "
@@ -129,8 +128,8 @@ class _Group:
         overlaps = [start.overlaps for start in starts]
         self.state, self.paths = simulation.kernel.make_state(
             stacked(start.modes for start in starts), stacked(o.strengths for o in overlaps),
-            stacked(o.xi_out for o in overlaps), stacked(o.readout for o in overlaps), simulation.sizes,
-            len(save_steps))
+            stacked(o.xi_out for o in overlaps), stacked(o.readout for o in overlaps),
+            stacked(start.squared_lengths for start in starts), simulation.sizes, len(save_steps))
         self.save_steps, self.on_device = save_steps, device.to_device(save_steps)
         self.made, self.counts = 0, np.zeros((3, len(starts)), np.int64)
         period = simulation.sizes.steps

@@ -123,8 +123,7 @@ def run(call, options):
     Trajectory
     """
     problem, N = call.problem, call.N
-    worth = call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None and problem.constraint is None
-    worth = worth and not problem.scheduled
+    worth = call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None and not problem.scheduled
     device = choose(options.device, worth)
     require_inputs(problem.inputs, "chain", CAPABILITIES.inputs)
     if N is None:

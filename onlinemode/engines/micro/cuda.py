@@ -23,8 +23,7 @@ USED = 0.9  # share of the free memory that a run may take
 
 def supports(problem, test_samples, store_final=False):
     """Whether a device can make such a run; without a device no more is known."""
-    return (problem.inputs == Gaussian() and problem.constraint is None and not problem.scheduled
-            and test_samples is None and not store_final)
+    return problem.inputs == Gaussian() and not problem.scheduled and test_samples is None and not store_final
 
 
 def run(call, options):
@@ -41,8 +40,6 @@ def run(call, options):
     if problem.inputs != Gaussian():
         raise EngineError(f"device cuda draws inputs with independent Gaussian entries alone; got {problem.inputs!r}: "
                           "use device cpu")
-    if problem.constraint is not None:
-        raise EngineError(f"device cuda has no constraints; got {problem.constraint!r}: use device cpu")
     if problem.scheduled:
         raise EngineError("device cuda has no schedules: use device cpu, or constant numbers")
     if options.test_samples is not None:
@@ -94,7 +91,7 @@ class _Simulation:
         sizes = self.kind, N, o.P, o.M
         free = device.free_bytes()
         for keep in (True, False):  # inputs are drawn twice where they cannot be kept
-            self.plan = plan.make_plan(*sizes, problem.batch, keep)
+            self.plan = plan.make_plan(*sizes, problem.batch, keep, self.problem.constraint is not None)
             if self.plan is None:
                 raise DeviceError(f"device cuda takes a batch of at most {plan.MOST_SAMPLES} and a moderate "
                                   f"number of vectors; got batch = {problem.batch}, P = {o.P}, M = {o.M}: use device "
@@ -117,7 +114,8 @@ class _Simulation:
         length, o = self.plan.coordinates, self.start.overlaps
         tile = self.kernel.to_device(np.zeros((o.P, length)), self.kind, self.plan)
         teacher = self.kernel.to_device(np.zeros((o.M, length)), self.kind, self.plan)
-        state = self.kernel.make_state(tile, teacher, o.factors(), self.plan)
+        state = self.kernel.make_state(tile, teacher, o.factors(), self.plan,
+                                       np.ones(o.P))
         self.advance(state, 0, 1, 0)
         self.overlaps(state)
 
@@ -130,7 +128,7 @@ class _Simulation:
             rows = start.weights.xi_in if xi_in is None else xi_in
             factors = start.overlaps.factors() if factors is None else factors
             self._state = self.kernel.make_state(self.kernel.to_device(rows, self.kind, self.plan), self.teacher,
-                                                 factors, self.plan)
+                                                 factors, self.plan, self._kept_squares(start.weights.xi_in))
         except Exception as problem:
             from onlinemode.kernels.cuda import device, plan
 
@@ -142,6 +140,10 @@ class _Simulation:
             raise memory_error(self.N, needed, free, plan.largest_N(self.kind, o.P, o.M, self.plan, free),
                                "lower N") from None
         return self._state
+
+    def _kept_squares(self, rows):
+        """Squares of the lengths of these modes as the device has them."""
+        return (rows.astype(self.kind).astype(np.float64)**2).sum(1)
 
     def advance(self, state, first_step, steps, replica):
         from onlinemode.kernels.random.philox import Key

@@ -10,6 +10,9 @@ samples (docs/theory, section 3), which wait for each other on the device alone:
 3. ``learn``, one block of threads: the steps of the block in the small space, by the learning rule of
    :mod:`onlinemode.kernels.rule.step`.
 
+With the spherical constraint a sweep also sums the squares of the modes, from which ``learn`` begins; after the last
+sweep of a call ``scale_back`` scales the modes themselves (docs/theory, section 13).
+
 A tile is a piece of all vectors that fits into the shared memory of one block of threads, coordinate by
 coordinate: P modes and M teacher vectors, each padded to a multiple of four, then the inputs.  Sums are
 made in squares of four by four of them, a thread each; several threads (``slices``) share the
@@ -24,11 +27,12 @@ import numpy as np
 from numba import cuda
 
 from onlinemode.kernels.cuda.device import SIMULATED, inlined, load4, on_device
-from onlinemode.kernels.cuda.plan import padded, squares_of, stride_of
+from onlinemode.kernels.cuda.plan import padded, squares_of, stride_of, weights_of
 from onlinemode.kernels.random.normals import box_muller, single_normal
 from onlinemode.kernels.random.philox import STREAM_INPUT, STREAM_LABEL_FLIP, STREAM_LABEL_NOISE, philox, stream_word
 from onlinemode.kernels.rule import step
 from onlinemode.kernels.rule.losses import flip_number
+from onlinemode.kernels.rule.sphere import back_after, back_to, growth_along, growth_of_pair
 
 TILES_A_FLUSH = 4  # tiles after which float32 sums are added to float64 ones
 
@@ -43,6 +47,8 @@ _box_muller, _single_normal = on_device(box_muller), on_device(single_normal)
 _flip_number = on_device(flip_number)
 _open_step, _teacher_label = on_device(step.open_step), on_device(step.teacher_label)
 _sample, _close_step = on_device(step.sample), on_device(step.close_step)
+_back_to, _back_after = on_device(back_to), on_device(back_after)
+_growth_along, _growth_of_pair = on_device(growth_along), on_device(growth_of_pair)
 
 
 class Arrays(NamedTuple):
@@ -51,11 +57,12 @@ class Arrays(NamedTuple):
     xi_in: object  # (tiles, P, coordinates)
     teacher: object  # (tiles, M, coordinates)
     kept: object  # (tiles·coordinates·samples,)   inputs of the last block; one entry where they are not kept
-    coefficients: object  # (samples·padded P,)   with which those enter the modes
+    coefficients: object  # (samples·padded P,)   with which those enter the modes; on a sphere also what scales modes
     control: object  # (6,)   which steps; see above
-    decays: object  # (1,)   factor of the modes in the last block
+    decays: object  # (1,)   factor of the modes in the last block, without a sphere
     partial: object  # (blocks of threads, products)
     sums: object  # (products,)
+    lengths: object  # (P,)   squares of the lengths that the modes keep; one entry without a sphere
 
 
 @inlined
@@ -100,6 +107,12 @@ def _steps_of_block(control, most):
     return most if left > most else left
 
 
+@inlined
+def _place_of_square(squares, p):
+    """Where the product of mode p with itself is among the sums, of which those of modes follow so many squares."""
+    return 16 * (squares + p // 4) + p % 4 * 5
+
+
 @cache
 def make_sweep(kind, P, M, plan):
     """The kernel ``sweep`` for these sizes, as a Python function.
@@ -108,17 +121,19 @@ def make_sweep(kind, P, M, plan):
     the same arguments.
     """
     SAMPLES_OF_BLOCK, LENGTH, THREADS, KEEP = plan.samples, plan.coordinates, plan.threads, plan.keep
+    SPHERE = plan.sphere
     P4, M4, STRIDE = padded(P), padded(M), stride_of(P, M, plan.samples)
     ROWS = P4 + M4
     COLUMNS = plan.samples // 4
-    UPPER, LOWER = squares_of(P, M, plan.samples)
-    SQUARES, PRODUCTS = UPPER + LOWER, 16 * (UPPER + LOWER)
+    UPPER, LOWER, OF_MODES = squares_of(P, M, plan.samples, plan.sphere)
+    SQUARES, PRODUCTS = UPPER + LOWER + OF_MODES, 16 * (UPPER + LOWER + OF_MODES)
     SLICES = max(1, min(plan.threads // SQUARES, plan.coordinates))
     COUNTERS = plan.coordinates // 4
     # whole powers of two, so that no index needs a division
     LOG_SAMPLES, LAST_SAMPLE = plan.samples.bit_length() - 1, plan.samples - 1
     LOG_LENGTH, LAST = plan.coordinates.bit_length() - 1, plan.coordinates - 1
-    TILE, WEIGHTS = plan.coordinates * STRIDE, plan.samples * P4
+    TILE, WEIGHTS = plan.coordinates * STRIDE, weights_of(P, plan.samples, plan.sphere)
+    FACTORS = plan.samples * P4  # among the weights on a sphere: of the modes
 
     @inlined
     def draw(tile, inputs, kept, store, N, first_sample, samples, key, thread):
@@ -155,12 +170,16 @@ def make_sweep(kind, P, M, plan):
 
     @inlined
     def update(tile, inputs, weights, decay, xi_in, thread):
-        """modes <- decay * modes + Σ_j weights[j] * input j over the tile, a thread a coordinate and four modes."""
+        """modes <- factors * modes + Σ_j weights[j] * input j over the tile, a thread a coordinate and four modes."""
         for work in range(thread, P4 // 4 << LOG_LENGTH, THREADS):
             i, first = work & LAST, (work >> LOG_LENGTH) * 4
             place = i * STRIDE
             m0, m1, m2, m3 = load4(inputs, place + first)
-            m0, m1, m2, m3 = decay * m0, decay * m1, decay * m2, decay * m3
+            if SPHERE:
+                d0, d1, d2, d3 = load4(weights, FACTORS + first)
+            else:
+                d0, d1, d2, d3 = decay, decay, decay, decay
+            m0, m1, m2, m3 = d0 * m0, d1 * m1, d2 * m2, d3 * m3
             for j in range(0, SAMPLES_OF_BLOCK, 4):
                 x = load4(inputs, place + ROWS + j)
                 c = load4(weights, j * P4 + first)
@@ -206,6 +225,8 @@ def make_sweep(kind, P, M, plan):
         square, part = thread % SQUARES, thread // SQUARES
         if square < UPPER:
             row, column = square // COLUMNS * 4, ROWS + square % COLUMNS * 4
+        elif SPHERE and square >= UPPER + LOWER:
+            row, column = 4 * (square - UPPER - LOWER), 4 * (square - UPPER - LOWER)
         else:  # of input squares those on and below the diagonal
             left, line = square - UPPER, 0
             while left > line:
@@ -233,7 +254,7 @@ def make_sweep(kind, P, M, plan):
                 cuda.syncthreads()
                 update(tile, inputs, weights, decay, xi_in, thread)
                 cuda.syncthreads()
-            if samples > 0:
+            if samples > 0 or SPHERE:  # of no samples the inputs are 0
                 draw(tile, inputs, kept, True, N, first_sample, samples, key, thread)
                 cuda.syncthreads()
                 if part < SLICES:
@@ -243,7 +264,7 @@ def make_sweep(kind, P, M, plan):
                     since += 1
                     if since == TILES_A_FLUSH:
                         total, products, since = _add_square(total, products), nothing, 0
-        if samples > 0:
+        if samples > 0 or SPHERE:
             total = _add_square(total, products)
             for turn in range(SLICES):  # one slice after the other: a fixed order
                 cuda.syncthreads()
@@ -287,14 +308,15 @@ def make_collect(threads):
 
 
 @cache
-def make_learn(K, M, P, samples, threads):
+def make_learn(K, M, P, samples, threads, sphere=False):
     """The kernel ``learn`` for these sizes, as a Python function.
 
     ``learn(arrays, factors, rule, key)`` makes the steps of the block of which ``arrays.sums`` holds all products.
     """
-    MOST, THREADS, P4 = samples, threads, padded(P)
+    MOST, THREADS, P4, SPHERE = samples, threads, padded(P), sphere
     COLUMNS = samples // 4
     TEACHER, INPUTS = P4 // 4 * COLUMNS, squares_of(P, M, samples)[0]
+    MODES = INPUTS + squares_of(P, M, samples)[1]
     FIELDS, GRAM, SIZES = samples * P, samples * samples, (K, M, P)
 
     def learn(arrays, factors, rule, key):
@@ -304,6 +326,9 @@ def make_learn(K, M, P, samples, threads):
         weights = cuda.shared.array((MOST, P), np.float64)
         labels = cuda.shared.array(MOST, np.float64)
         diverged = cuda.shared.array(1, np.int32)
+        if SPHERE:
+            scales = cuda.shared.array(P, np.float64)  # of the modes since the beginning of the block
+            scaled_back = cuda.shared.array(P, np.float64)  # in this step
         u = cuda.local.array(P, np.float64)
         nu = cuda.local.array(M, np.float64)
         scaled_u = cuda.local.array(P, np.float64)
@@ -327,13 +352,19 @@ def make_learn(K, M, P, samples, threads):
         now = _open_step(rule, 1.0 / math.sqrt(rule.N))
         samples = steps * batch
         scale = 1.0 / math.sqrt(rule.N)
+        if SPHERE:
+            for p in range(thread, P, THREADS):
+                scales[p] = _back_to(arrays.lengths[p], sums[_place_of_square(MODES, p)])
+            cuda.syncthreads()
         for each in range(thread, samples * P, THREADS):
             j, p = each // P, each % P
             fields[each] = scale * sums[16 * (p // 4 * COLUMNS + j // 4) + p % 4 * 4 + j % 4]
+            if SPHERE:
+                fields[each] *= scales[p]
             weights[j, p] = 0.0
         for each in range(thread, samples * samples, THREADS):
             j, i = each // samples, each % samples
-            if i < j:
+            if i < j or (SPHERE and i == j):
                 gram[j * MOST + i] = scale * sums[16 * (INPUTS + j // 4 * (j // 4 + 1) // 2 + i // 4)
                                                   + j % 4 * 4 + i % 4]
         for j in range(thread, samples, THREADS):
@@ -369,12 +400,31 @@ def make_learn(K, M, P, samples, threads):
             if diverged[0] != 0:  # this step is not made
                 break
             made += 1
-            if now.decay != 1.0:
+            if SPHERE:
+                for p in range(thread, P, THREADS):
+                    back = 1.0
+                    if number + 1 < steps:  # the next sweep sees what the last step has made of the lengths
+                        growth = 0.0
+                        for j in range(earlier, later):
+                            growth += _growth_along(now.decay, weights[j, p], fields[j * P + p])
+                            for i in range(earlier, j + 1):
+                                growth += _growth_of_pair(j, i, weights[j, p], weights[i, p], gram[j * MOST + i])
+                        back = _back_after(arrays.lengths[p], now.decay, growth / scale)
+                        for j in range(earlier, later):
+                            weights[j, p] *= back
+                    scaled_back[p] = back
+                    scales[p] *= now.decay * back
+                cuda.syncthreads()
+                for each in range(thread, earlier * P, THREADS):
+                    weights[each // P, each % P] *= now.decay * scaled_back[each % P]
+            elif now.decay != 1.0:
                 for each in range(thread, earlier * P, THREADS):
                     weights[each // P, each % P] *= now.decay
             for each in range(thread + later * P, samples * P, THREADS):
                 j, p = each // P, each % P
                 value = now.decay * fields[each]
+                if SPHERE:
+                    value *= scaled_back[p]
                 for i in range(earlier, later):
                     value += weights[i, p] * gram[j * MOST + i]
                 fields[each] = value
@@ -387,6 +437,9 @@ def make_learn(K, M, P, samples, threads):
             if j < learned and p < P:
                 value = weights[j, p]
             arrays.coefficients[each] = value
+        if SPHERE:
+            for p in range(thread, P, THREADS):
+                arrays.coefficients[MOST * P4 + p] = scales[p]
         if thread == 0:
             control[MADE] += made
             control[STOPPED] = 1 if made < steps else 0
@@ -395,6 +448,27 @@ def make_learn(K, M, P, samples, threads):
             arrays.decays[0] = decay
 
     return learn
+
+
+@cache
+def make_scale_back(kind, P, M, plan):
+    """The kernel ``scale_back(arrays)``, as a Python function: the modes get their lengths, from ``arrays.sums``."""
+    THREADS, LOG_LENGTH, LAST = plan.threads, plan.coordinates.bit_length() - 1, plan.coordinates - 1
+    MODES = sum(squares_of(P, M, plan.samples))
+
+    def scale_back(arrays):
+        xi_in = arrays.xi_in
+        factors = cuda.shared.array(P, np.float64)
+        thread = cuda.threadIdx.x
+        for p in range(thread, P, THREADS):
+            factors[p] = _back_to(arrays.lengths[p], arrays.sums[_place_of_square(MODES, p)])
+        cuda.syncthreads()
+        for tile in range(cuda.blockIdx.x, xi_in.shape[0], cuda.gridDim.x):
+            for work in range(thread, P << LOG_LENGTH, THREADS):
+                i, p = work & LAST, work >> LOG_LENGTH
+                xi_in[tile, p, i] *= kind(factors[p])
+
+    return scale_back
 
 
 @cache

@@ -19,6 +19,7 @@ from onlinemode.kernels.random.chain_normals import chi_constants, first_chi, la
 from onlinemode.kernels.random.philox import STREAM_CHAIN_CHI, STREAM_CHAIN_FLIP, STREAM_CHAIN_NORMAL, stream_word
 from onlinemode.kernels.rule import step
 from onlinemode.kernels.rule.losses import flip_number
+from onlinemode.kernels.rule.sphere import Sphere, add_along_modes, add_pair, begin_block, end_step
 
 THREADS = 4 if SIMULATED else 32  # of a block of threads; nothing is shared in it
 LOCAL_BYTES = 2**16  # that a thread may need for itself
@@ -31,6 +32,8 @@ _open_step, _teacher_unit = on_device(step.open_step), on_device(step.teacher_un
 _label_noise, _label_given = on_device(step.label_noise), on_device(step.label_given)
 _flip_number = on_device(flip_number)
 _sample, _close_step = on_device(step.sample), on_device(step.close_step)
+_begin_block, _end_step = on_device(begin_block), on_device(end_step)
+_add_along_modes, _add_pair = on_device(add_along_modes), on_device(add_pair)
 
 
 class Sizes(NamedTuple):
@@ -43,6 +46,7 @@ class Sizes(NamedTuple):
     columns: int  # others
     batch: int
     fresh: int  # frame vectors that a block adds: its samples, but at most the degrees of freedom
+    sphere: bool = False  # modes are scaled back to their lengths
 
     @property
     def steps(self):
@@ -74,6 +78,7 @@ class State(NamedTuple):
     xi_out: object  # (K, P, replicas)
     readout: object  # (K, replicas)
     counts: object  # (3, replicas)   steps made, times saved, whether it diverged
+    squared_lengths: object  # (P, replicas)   that the modes keep on a sphere; elsewhere one entry
 
 
 class Paths(NamedTuple):
@@ -131,6 +136,8 @@ def make_advance(sizes):
     STEPS, SAMPLES = sizes.steps, sizes.samples
     WIDTH = ROWS + 2
     SIZES = (K, M, P)
+    SPHERE = sizes.sphere
+    SCALES = P if SPHERE else 1
 
     @inlined
     def draw(x, noises, j, dof, number, replica, seed):
@@ -150,12 +157,33 @@ def make_advance(sizes):
             x[j, r] = 0.0
 
     @inlined
-    def learned(modes, x, coefficients, decay, r, p):
+    def factor(sphere, decay, p):
+        """Factor of mode p since the beginning of the block."""
+        if SPHERE:
+            return sphere.scales[0, p]
+        return decay
+
+    @inlined
+    def learned(modes, x, coefficients, sphere, decay, r, p):
         """Entry (r, p) of the modes after the steps of this block."""
-        value = decay * modes[r, p]
+        value = factor(sphere, decay, p) * modes[r, p]
         for j in range(SAMPLES):
             value += coefficients[j, p] * x[j, r]
         return value
+
+    @inlined
+    def scale_back(modes, sphere):
+        """Scale the modes themselves back to their lengths."""
+        for p in range(P):
+            square = 0.0
+            for r in range(ROWS):
+                square += modes[r, p] * modes[r, p]
+            sphere.squares[0, p] = square
+        _begin_block(sphere)
+        for p in range(P):
+            for r in range(ROWS):
+                modes[r, p] *= sphere.scales[0, p]
+            sphere.scales[0, p] = 1.0
 
     def advance(state, paths, frame, rule, save_steps, until, key):
         here = cuda.grid(1)
@@ -188,6 +216,12 @@ def make_advance(sizes):
         small = step.Small(SIZES, step.Factors(strengths, xi_out, readout, frame.teacher_readout),
                            step.Workspace(u, nu, scaled_u, field, activity, gain, back),
                            step.Gradients(strengths_gradient, xi_out_gradient, readout_gradient))
+        sphere = Sphere(cuda.local.array(SCALES, np.float64), cuda.local.array((1, SCALES), np.float64),
+                        cuda.local.array(SCALES, np.float64), cuda.local.array((1, SCALES), np.float64))
+        if SPHERE:
+            for p in range(P):
+                sphere.lengths[p], sphere.scales[0, p] = state.squared_lengths[p, here], 1.0
+                sphere.growth[p] = 0.0
         for p in range(P):
             for r in range(ROWS):
                 modes[r, p] = state.modes[r, p, here]
@@ -212,7 +246,7 @@ def make_advance(sizes):
                     labels[j] += _teacher_unit(rule, small, m, total)
                 uniform = _flip_number(rule.labels, STREAM_CHAIN_FLIP, replica, made * BATCH + j, key.seed)
                 labels[j] = _label_given(rule, labels[j], uniform)
-                for i in range(j):
+                for i in range(j + 1 if SPHERE else j):
                     total = 0.0
                     for r in range(ROWS):
                         total += x[i, r] * x[j, r]
@@ -228,7 +262,7 @@ def make_advance(sizes):
                 while saved < save_steps.size and save_steps[saved] == made:
                     for p in range(P):
                         for r in range(ROWS):
-                            paths.modes[saved, r, p, here] = learned(modes, x, coefficients, decay, r, p)
+                            paths.modes[saved, r, p, here] = learned(modes, x, coefficients, sphere, decay, r, p)
                         paths.strengths[saved, p, here] = strengths[p]
                     for k in range(K):
                         for p in range(P):
@@ -241,23 +275,32 @@ def make_advance(sizes):
                 earlier = number * BATCH  # samples of this block that the weights have learned from
                 for j in range(earlier, earlier + BATCH):
                     for p in range(P):
-                        total = decay * fields[j, p]
+                        total = factor(sphere, decay, p) * fields[j, p]
                         for i in range(earlier):
                             total += coefficients[i, p] * gram[j, i]
                         u[p] = total
                     if not _sample(rule, now, small, labels[j], coefficients, j):
                         diverged = True
+                    if SPHERE:  # after the last step the modes themselves are scaled back
+                        if number + 1 < STEPS:
+                            _add_along_modes(sphere, now.decay, coefficients, j, u, 1.0)
+                            for i in range(earlier, j + 1):
+                                _add_pair(sphere, coefficients, j, i, gram[j, i])
                 if not diverged:
                     for i in range(earlier):
                         for p in range(P):
                             coefficients[i, p] *= now.decay
                     decay *= now.decay
+                    if SPHERE:
+                        _end_step(sphere, now.decay, coefficients, earlier + BATCH, number + 1 < STEPS)
                     _close_step(rule, now, small)
                     made += 1
             if saved < save_steps.size and not diverged:
                 for p in range(P):
                     for r in range(ROWS):
-                        modes[r, p] = learned(modes, x, coefficients, decay, r, p)
+                        modes[r, p] = learned(modes, x, coefficients, sphere, decay, r, p)
+                if SPHERE:
+                    scale_back(modes, sphere)
                 if FRESH > 0:
                     _rotate_back(modes, product, R_B, ROWS, P)
         for p in range(P):
@@ -279,7 +322,7 @@ def _kernel(sizes):
     return kernel(make_advance(sizes), THREADS)
 
 
-def make_state(modes, strengths, xi_out, readout, sizes, times):
+def make_state(modes, strengths, xi_out, readout, squared_lengths, sizes, times):
     """Replicas on the device from arrays (replicas, ...), and the space for their saved states.
 
     ``modes`` has r_B + columns rows; those that a block adds begin as 0.
@@ -289,7 +332,8 @@ def make_state(modes, strengths, xi_out, readout, sizes, times):
     padded[:frame] = modes.transpose(1, 2, 0)
     last = lambda values: np.ascontiguousarray(np.moveaxis(values, 0, -1), np.float64)  # noqa: E731
     arrays = padded, last(strengths), last(xi_out), last(readout)
-    state = State(*(cuda.to_device(array) for array in arrays), cuda.to_device(np.zeros((3, replicas), np.int64)))
+    state = State(*(cuda.to_device(array) for array in arrays), cuda.to_device(np.zeros((3, replicas), np.int64)),
+                  cuda.to_device(last(squared_lengths) if sizes.sphere else np.zeros((1, 1))))
     return state, Paths(*(cuda.device_array((times, *array.shape), np.float64) for array in arrays))
 
 

@@ -19,11 +19,12 @@ from onlinemode.kernels.cuda.blocks import (
     make_collect,
     make_learn,
     make_products,
+    make_scale_back,
     make_sweep,
 )
 from onlinemode.kernels.cuda.device import SIMULATED, kernel, launched, rule_on_device
 from onlinemode.kernels.cuda.graph import record
-from onlinemode.kernels.cuda.plan import blocks_a_processor, padded, squares_of
+from onlinemode.kernels.cuda.plan import blocks_a_processor, squares_of, weights_of
 from onlinemode.kernels.rule.step import Factors
 
 PRODUCT_THREADS = 4 if SIMULATED else 128  # of a block of threads that multiplies two vectors
@@ -72,15 +73,19 @@ def to_host(tiles, N):
     return tiles.copy_to_host().transpose(1, 0, 2).reshape(tiles.shape[1], -1)[:, :N]
 
 
-def make_state(xi_in, teacher, factors, plan):
-    """A run that begins from modes and teacher vectors in tiles on the device, and factors on the host."""
+def make_state(xi_in, teacher, factors, plan, squared_lengths=None):
+    """A run that begins from modes and teacher vectors in tiles on the device, and factors on the host.
+
+    On a sphere the modes keep ``squared_lengths`` (P,), |X_p|².
+    """
     (tiles, P, length), M = xi_in.shape, teacher.shape[1]
-    products = 16 * sum(squares_of(P, M, plan.samples))
+    products = 16 * sum(squares_of(P, M, plan.samples, plan.sphere))
+    lengths = np.zeros(1) if squared_lengths is None else np.array(squared_lengths, np.float64)
     arrays = Arrays(
         xi_in, teacher, cuda.device_array(tiles * length * plan.samples if plan.keep else 1, np.float32),
-        cuda.to_device(np.zeros(plan.samples * padded(P))), cuda.to_device(np.zeros(6, np.int64)),
+        cuda.to_device(np.zeros(weights_of(P, plan.samples, plan.sphere))), cuda.to_device(np.zeros(6, np.int64)),
         cuda.to_device(np.ones(1)), cuda.device_array((plan.blocks, products), np.float64),
-        cuda.device_array(products, np.float64))
+        cuda.device_array(products, np.float64), cuda.to_device(lengths))
     return State(arrays, Factors(*(cuda.to_device(np.array(value)) for value in factors)), {})
 
 
@@ -95,8 +100,13 @@ def _collect_kernel(threads):
 
 
 @cache
-def _learn_kernel(*sizes):
-    return kernel(make_learn(*sizes), sizes[-1])
+def _learn_kernel(K, M, P, samples, threads, sphere):
+    return kernel(make_learn(K, M, P, samples, threads, sphere), threads)
+
+
+@cache
+def _scale_back_kernel(kind, P, M, plan):
+    return kernel(make_scale_back(kind, P, M, plan), plan.threads)
 
 
 class _Launcher:
@@ -108,16 +118,17 @@ class _Launcher:
         self.of_sweep = state.arrays, int(rule.N), rule.batch, key
         self.rule = rule  # kept, so that its arrays keep their identities
         self.of_learn = state.arrays, state.factors, rule_on_device(rule), key
+        self._same_code = plan._replace(blocks=0, learners=0, adders=0)
+        self._keeps_lengths = plan.sphere and (rule.rates.xi_in != 0.0 or rule.weight_decay != 0.0)
         self._graph, self._recorded = None, False
 
     def kernels(self, stream=0):
         """Sweep, collect and learn; compiled at their first launch."""
         plan, (K, M, P) = self.plan, self.sizes
-        squares = sum(squares_of(P, M, plan.samples))
-        same_code = plan._replace(blocks=0, learners=0, adders=0)
-        return (launched(_sweep_kernel(self.kind, P, M, same_code), plan.blocks, plan.threads, stream),
+        squares = sum(squares_of(P, M, plan.samples, plan.sphere))
+        return (launched(_sweep_kernel(self.kind, P, M, self._same_code), plan.blocks, plan.threads, stream),
                 launched(_collect_kernel(plan.adders), squares, plan.adders, stream),
-                launched(_learn_kernel(K, M, P, plan.samples, plan.learners), 1, plan.learners, stream))
+                launched(_learn_kernel(K, M, P, plan.samples, plan.learners, plan.sphere), 1, plan.learners, stream))
 
     def blocks(self, count):
         """Launch so many blocks of samples, and bring the modes up to date."""
@@ -128,7 +139,13 @@ class _Launcher:
             for _ in range(graphs):
                 self._launch(BLOCKS_A_GRAPH) if graph is None else graph.launch()
         self._launch(count)
-        self.kernels()[0](*self.of_sweep)
+        sweep, collect, _ = self.kernels()
+        sweep(*self.of_sweep)
+        if self._keeps_lengths:
+            collect(self.of_sweep[0])
+            _, M, P = self.sizes
+            scale_back = _scale_back_kernel(self.kind, P, M, self._same_code)
+            launched(scale_back, self.plan.blocks, self.plan.threads)(self.of_sweep[0])
 
     def _launch(self, count, stream=0):
         sweep, collect, learn = self.kernels(stream)

@@ -24,6 +24,7 @@ class Plan(NamedTuple):
     learners: int  # threads that learn
     adders: int  # threads of a block that add the sums of 16 products
     keep: bool  # inputs are kept until the next sweep, not drawn again
+    sphere: bool = False  # modes are scaled back to their lengths, whose squares a sweep sums as well
 
     def steps(self, batch):
         """Steps in a block."""
@@ -45,10 +46,18 @@ def blocks_a_processor(threads):
     return max(1, min(8, THREADS_A_PROCESSOR // threads))
 
 
-def squares_of(P, M, samples):
-    """Squares of four by four products: of modes and teacher vectors, then of inputs, with inputs."""
+def squares_of(P, M, samples, sphere=False):
+    """Squares of four by four products: of modes and teacher vectors, then of inputs, with inputs.
+
+    On a sphere then those of modes with themselves.
+    """
     columns = samples // 4
-    return (padded(P) + padded(M)) // 4 * columns, columns * (columns + 1) // 2
+    return ((padded(P) + padded(M)) // 4 * columns, columns * (columns + 1) // 2, padded(P) // 4 if sphere else 0)
+
+
+def weights_of(P, samples, sphere=False):
+    """Numbers with which a sweep updates the modes: of each input, and on a sphere the factors of the modes."""
+    return (samples + (1 if sphere else 0)) * padded(P)
 
 
 def stride_of(P, M, samples):
@@ -57,17 +66,17 @@ def stride_of(P, M, samples):
     return rows + 4 if rows // 4 % 2 == 0 else rows
 
 
-def sweep_bytes(size, P, M, samples, coordinates):
+def sweep_bytes(size, P, M, samples, coordinates, sphere=False):
     """Shared memory of the sweep."""
-    return (size * (coordinates * stride_of(P, M, samples) + samples * padded(P))
-            + 8 * 16 * sum(squares_of(P, M, samples)))
+    return (size * (coordinates * stride_of(P, M, samples) + weights_of(P, samples, sphere))
+            + 8 * 16 * sum(squares_of(P, M, samples, sphere)))
 
 
-def learn_bytes(P, samples):
-    return 8 * (samples * (samples + 2 * P + 1) + 1)
+def learn_bytes(P, samples, sphere=False):
+    return 8 * (samples * (samples + 2 * P + 1) + 1 + (2 * P if sphere else 0))
 
 
-def make_plan(kind, N, P, M, batch, keep=True, samples=None, coordinates=None, threads=None, blocks=None):
+def make_plan(kind, N, P, M, batch, keep=True, sphere=False, samples=None, coordinates=None, threads=None, blocks=None):
     """The layout for this device and these sizes; what is given is taken.
 
     Parameters
@@ -75,6 +84,7 @@ def make_plan(kind, N, P, M, batch, keep=True, samples=None, coordinates=None, t
     kind : numpy.float32 or numpy.float64
     N, P, M, batch : int
     keep : bool, default True
+    sphere : bool, default False
     samples, coordinates, threads, blocks : int, optional
         ``samples`` and ``coordinates`` are powers of two, at least 4.
 
@@ -86,15 +96,15 @@ def make_plan(kind, N, P, M, batch, keep=True, samples=None, coordinates=None, t
     size = np.dtype(kind).itemsize
     for count in SAMPLES if samples is None else (samples,):
         count = max(count, _power_of_two(batch))
-        squares = sum(squares_of(P, M, count))
+        squares = sum(squares_of(P, M, count, sphere))
         lanes = threads or next((lanes for lanes in THREADS if squares <= lanes), None)
         length = coordinates or next((length for length in LENGTHS
-                                      if sweep_bytes(size, P, M, count, length) <= SHARED_BYTES), None)
+                                      if sweep_bytes(size, P, M, count, length, sphere) <= SHARED_BYTES), None)
         if (count > MOST_SAMPLES or lanes is None or squares > lanes or length is None
-                or learn_bytes(P, count) > SHARED_BYTES):
+                or learn_bytes(P, count, sphere) > SHARED_BYTES):
             continue
         grid = blocks or min(-(-N // length), blocks_a_processor(lanes) * processors())
-        return Plan(count, length, lanes, grid, min(128, lanes), 16 if SIMULATED else 256, keep)
+        return Plan(count, length, lanes, grid, min(128, lanes), 16 if SIMULATED else 256, keep, sphere)
     return None
 
 

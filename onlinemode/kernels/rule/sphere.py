@@ -6,7 +6,8 @@ what the block has added to them.  A step changes the square of a length by prod
     |decay X + Σ_j c_j x_j|² = decay² |X|² + 2 decay Σ_j c_j X·x_j + Σ_ij c_i c_j x_i·x_j,
 
 so that scales and coefficients are scaled back without a look at the modes.  Without the constraint kernels get
-``None`` in place of a :class:`Sphere`, and leave all this out when they are compiled.
+``None`` in place of a :class:`Sphere`, and leave all this out when they are compiled.  A device, on which a thread
+has one mode, takes the functions of one mode from here.
 """
 
 import math
@@ -39,6 +40,24 @@ def back_to(wanted, square):
 
 
 @compiled(inner=True, forceinline=True)
+def back_after(wanted, decay, growth):
+    """The factor that gives a vector of the square ``wanted`` this square again after it has decayed and grown."""
+    return back_to(wanted, decay * decay * wanted + growth)
+
+
+@compiled(inner=True, forceinline=True)
+def growth_along(decay, coefficient, product):
+    """What an input with this coefficient adds to the square of a mode with which it has this product."""
+    return 2.0 * decay * coefficient * product
+
+
+@compiled(inner=True, forceinline=True)
+def growth_of_pair(j, i, one, other, product):
+    """What the product of the inputs i ≤ j of one step, with these coefficients, adds to it."""
+    return one * other * (product if i == j else 2.0 * product)
+
+
+@compiled(inner=True, forceinline=True)
 def factor_of(sphere, decay, p):
     """Factor of mode p since the beginning of the block; ``decay`` without a sphere."""
     if sphere is None:
@@ -61,15 +80,14 @@ def begin_block(sphere):
 def add_along_modes(sphere, decay, coefficients, j, fields, unit):
     """Input j of a step grows the modes along themselves; ``unit * fields[p]`` is its product with mode p."""
     for p in range(sphere.lengths.size):
-        sphere.growth[p] += 2.0 * decay * coefficients[j, p] * (unit * fields[p])
+        sphere.growth[p] += growth_along(decay, coefficients[j, p], unit * fields[p])
 
 
 @compiled(inner=True, forceinline=True)
 def add_pair(sphere, coefficients, j, i, product):
     """Inputs i ≤ j of one step, whose product this is, grow the modes."""
-    twice = product if i == j else 2.0 * product
     for p in range(sphere.lengths.size):
-        sphere.growth[p] += coefficients[j, p] * coefficients[i, p] * twice
+        sphere.growth[p] += growth_of_pair(j, i, coefficients[j, p], coefficients[i, p], product)
 
 
 @compiled(inner=True, forceinline=True)
@@ -82,7 +100,7 @@ def end_step(sphere, decay, coefficients, inputs, known):
     for p in range(sphere.lengths.size):
         sphere.scales[0, p] *= decay
         if known:
-            back = back_to(sphere.lengths[p], decay * decay * sphere.lengths[p] + sphere.growth[p])
+            back = back_after(sphere.lengths[p], decay, sphere.growth[p])
             sphere.scales[0, p] *= back
             for i in range(inputs):
                 coefficients[i, p] *= back
