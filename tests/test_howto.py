@@ -83,6 +83,15 @@ def test_commands_of_your_experiment(command, folder, capsys):
     run(command, capsys, shorter)
 
 
+def test_classification(folder, capsys):
+    lines = [line for text in blocks(page("classification.md"), "") for line in text.splitlines()]
+    assert len(lines) == 2
+    for line in lines:
+        run(line, capsys, ["--alpha", "0.2", "--no-plot"])
+    wrong = run_python("classification.md", {})["wrong"]
+    assert max(wrong["correlation"], wrong["logistic"]) < 0.15 < 0.18 < min(wrong["perceptron"], wrong["adatron"])
+
+
 def test_resuming(folder, capsys):
     """The checkpoint of a finished run gives its result; both commands; the script is one that a shell reads."""
     names = run_python("resuming.md", {})
