@@ -85,11 +85,6 @@ def slope_below(activation):
     return {LINEAR: 1.0, RELU: 0.0}.get(activation.kind, activation.numbers[0] if activation.numbers else 0.0)
 
 
-def is_known(*activations):
-    """Whether averages of one and of two units, of the same or of different ones among these, have a closed form."""
-    return all(is_kinked(each) or each.coefficients is not None or sum_of(each) is not None for each in activations)
-
-
 def method_of(problem, averages=None):
     """How the averages of a problem are taken.
 
@@ -125,9 +120,9 @@ def _best_method(student, teacher):
     if student == teacher and student.word in (ERF, LINEAR, RELU):
         return student.word
     if sum_of(student) is not None:
-        return ERF_SUMS if is_known(student, teacher) else NODES
+        return ERF_SUMS
     if student.linear:
-        return LINEAR_STUDENT if is_known(student, teacher) else NODES
+        return LINEAR_STUDENT
     if is_kinked(student) and is_kinked(teacher):
         return KINKED
     return POLYNOMIALS if student.coefficients is not None and teacher.coefficients is not None else NODES
@@ -138,8 +133,8 @@ def is_closed(problem, averages=None):
     return method_of(problem, averages) != NODES
 
 
-def units_of(activation):
-    """What a kernel needs to know of a unit with this activation."""
+def units_of(activation, count=1):
+    """What a kernel needs to know of so many units with this activation; a table comes with room for one thread."""
     import numpy as np
 
     from onlinemode.kernels.averages import units
@@ -152,7 +147,18 @@ def units_of(activation):
         return units.Units(units.LINEAR, nothing, nothing, 0.0, 0.0)
     if is_kinked(activation):
         return units.Units(units.RELU, nothing, nothing, 0.0, slope_below(activation))
-    return units.Units(units.POLYNOMIAL, np.array(activation.coefficients), nothing, 0.0, 0.0)
+    if activation.coefficients is not None:
+        return units.Units(units.POLYNOMIAL, np.array(activation.coefficients), nothing, 0.0, 0.0)
+    return units.Units(units.TABLE, nothing, nothing, 0.0, 0.0, *tables_of(count, activation))
+
+
+def tables_of(count, *activations):
+    """Tables of tables, and of words that are polynomials, on each side of 0 at least; for so many units."""
+    from onlinemode.kernels.averages.tables import make_tables
+    from onlinemode.kernels.rule.activations import activation_data
+    from onlinemode.theory.panels import panels_of
+
+    return make_tables(count, *((activation_data(each), *panels_of(each)) for each in activations))
 
 
 def terms_of(student, teacher, K, M):
@@ -161,7 +167,7 @@ def terms_of(student, teacher, K, M):
 
     from onlinemode.kernels.averages.erf_sums import Terms
 
-    one, other = units_of(student), units_of(teacher)
+    one, other = units_of(student), units_of(teacher, M)
     both = sum_of(teacher) is not None
     counts = [(one, K), (other, M)] if both else [(one, K)]
     size = np.concatenate([np.full(count, each.width.size) for each, count in counts])

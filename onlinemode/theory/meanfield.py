@@ -14,8 +14,6 @@ from onlinemode.theory import averaging
 from onlinemode.theory.moments import second_moments
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED, normal_nodes, teacher_factor
 
-ERROR_NODES = 2**12  # for ε_g at every saved time, where it has no closed form
-
 
 def teacher_of(T):
     """The overlaps of a teacher with their factor, for the kernels."""
@@ -81,7 +79,7 @@ class MeanFieldDrift:
         elif method == averaging.ERF_SUMS:
             aid = averaging.terms_of(*problem.activations, overlaps.K, overlaps.M)
         elif method == averaging.LINEAR_STUDENT:
-            aid = averaging.units_of(problem.activations[1])
+            aid = averaging.units_of(problem.activations[1], overlaps.M)
         elif method == averaging.KINKED:
             aid = Slopes(*map(averaging.slope_below, problem.activations))
         elif method == averaging.POLYNOMIALS:
@@ -190,9 +188,9 @@ def generalization_error(activation: str | Activation, G: ArrayLike, S: ArrayLik
     Returns
     -------
     array (...)
-        In closed form where there is one, with an absolute floor of about 1e-16; tanh as a sum of erfs that differs
-        from it by less than 4e-8; tables that no sum of erfs fits over 2^12 nodes.  Clipped at 0.  NaN where a
-        state is NaN.
+        In closed form, with an absolute floor of about 1e-16; tanh as a sum of erfs that differs from it by less than
+        4e-8; tables that no sum of erfs fits by Gauss's rules, right to the error of the table, with a floor of about
+        1e-14.  Clipped at 0.  NaN where a state is NaN.
 
     Raises
     ------
@@ -224,11 +222,6 @@ def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readou
     activation = activation_of(activation)
     teacher_activation = activation if teacher_activation is None else activation_of(teacher_activation,
                                                                                      "teacher_activation")
-    if not averaging.is_known(activation, teacher_activation):
-        from onlinemode.kernels.averages.nodes import errors_of_states
-
-        return over_nodes(errors_of_states, ERROR_NODES, (activation, teacher_activation), G, S, T,
-                          (strengths, xi_out, readout, teacher_readout))
     with np.errstate(all="ignore"):  # of states beyond all bounds
         K, scaled = readout.shape[-1], xi_out * strengths[..., None, :]
         R = scaled @ S

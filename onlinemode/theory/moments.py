@@ -3,7 +3,7 @@
 import numpy as np
 
 from onlinemode.activations import activation_of
-from onlinemode.theory.averaging import is_kinked, slope_below, sum_of
+from onlinemode.theory.averaging import is_kinked, slope_below, sum_of, tables_of
 from onlinemode.theory.polynomials import (
     polynomial_erf_moment,
     polynomial_kinked_moment,
@@ -18,7 +18,7 @@ def second_moments(student, teacher, Z, K):
     Parameters
     ----------
     student, teacher : Activation or str
-        Of which :func:`onlinemode.theory.averaging.is_known`.
+        Any two.
     Z : array (..., n, n)
         Covariance of the fields, of the K student units first.
     K : int
@@ -33,22 +33,26 @@ def second_moments(student, teacher, Z, K):
     if student == teacher:
         return _pair(student, teacher, a, b, Z)
     out = np.empty(Z.shape)
-    for rows, one in ((slice(K), student), (slice(K, None), teacher)):
-        for columns, other in ((slice(K), student), (slice(K, None), teacher)):
-            out[..., rows, columns] = _pair(one, other, a[..., rows, :], b[..., columns], Z[..., rows, columns])
+    own, others = slice(K), slice(K, None)
+    for rows, one, columns, other in ((own, student, own, student), (others, teacher, others, teacher),
+                                      (own, student, others, teacher)):
+        out[..., rows, columns] = _pair(one, other, a[..., rows, :], b[..., columns], Z[..., rows, columns])
+    out[..., others, own] = _transposed(out[..., own, others])
     return out
 
 
 def _pair(one, other, a, b, c):
-    """E[g(h) g'(h')] of two activations, for fields of variances a and b and covariance c."""
+    """E[g(h) g'(h')] of two activations, for fields of variances a (..., r, 1) and b (..., 1, s) and covariance c."""
     terms, others = sum_of(one), sum_of(other)
     if terms is None and others is not None:
-        return _pair(other, one, b, a, c)
+        return _transposed(_pair(other, one, *map(_transposed, (b, a, c))))
     if terms is not None and others is not None:
         return terms.offset * others.offset + sum(
             part * other_part * _erf_moment(width, other_width, a, b, c)
             for part, width in zip(terms.coefficients, terms.widths)
             for other_part, other_width in zip(others.coefficients, others.widths))
+    if _is_table(one) or _is_table(other):
+        return _with_table(terms, one, other, a, b, c)
     if terms is not None:
         return terms.offset * _mean(other, b) + sum(part * _with_erf(other, width, a, b, c)
                                                     for part, width in zip(terms.coefficients, terms.widths))
@@ -59,6 +63,30 @@ def _pair(one, other, a, b, c):
     if is_kinked(other):
         return polynomial_kinked_moment(one.coefficients, slope_below(other), b, a, c)
     return polynomial_kinked_moment(other.coefficients, slope_below(one), a, b, c)
+
+
+def _transposed(values):
+    return np.swapaxes(values, -1, -2)
+
+
+def _is_table(activation):
+    return activation.table is not None and sum_of(activation) is None
+
+
+def _with_table(terms, one, other, a, b, c):
+    """The same of two activations of which one is a table; the first one may be a sum of erfs."""
+    from onlinemode.kernels.averages.tables import fill_moments, fill_moments_with_erfs
+
+    rows = np.ascontiguousarray(c.reshape(-1, *c.shape[-2:]))
+    variances = tuple(np.ascontiguousarray(each.reshape(len(rows), -1)) for each in (a, b))
+    units, out = sum(rows.shape[1:]), np.empty(rows.shape)
+    if terms is None:
+        same = one == other and np.array_equal(*variances)
+        fill_moments(*tables_of(units, one, other), variances, rows, same, out)
+    else:
+        fill_moments_with_erfs((np.array(terms.coefficients), np.array(terms.widths), terms.offset),
+                               *tables_of(units, other), variances, rows, out)
+    return out.reshape(c.shape)
 
 
 def _mean(activation, a):

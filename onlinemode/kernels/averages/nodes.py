@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from onlinemode.kernels.averages.fields import Overlaps, fields_at_node, student_factors
+from onlinemode.kernels.averages.fields import fields_at_node, student_factors
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.rule.losses import mean_slopes
 from onlinemode.kernels.rule.step import Factors, error_without_noise, make_small, output_and_clean_label
@@ -49,21 +49,10 @@ def node_averages(rule, overlaps, factors, nodes, out):
 
 
 @compiled
-def node_error(rule, overlaps, factors, nodes):
-    """ε_g over nodes."""
-    (K, P), M = factors.xi_out.shape, overlaps.S.shape[1]
-    along, across = student_factors(overlaps.G, overlaps.S, overlaps.teacher.inverse)
-    small = make_small((K, M, P), factors)
-    squared_error = 0.0
-    for i in range(nodes.shape[0]):
-        fields_at_node(nodes[i], overlaps.teacher.factor, along, across, small.work)
-        squared_error += error_without_noise(rule, small) ** 2
-    return 0.5 * squared_error / nodes.shape[0]
+def wrong_signs_of_states(rule, states, teacher, nodes, out):
+    """Fill out[i] with the share of nodes at which f and y of the i-th of a row of states have different signs.
 
-
-@compiled
-def errors_of_states(rule, states, teacher, nodes, out):
-    """Fill out[i] with ε_g of the i-th of a row of states.
+    A node where one of them is 0 is half a node.
 
     Parameters
     ----------
@@ -74,16 +63,6 @@ def errors_of_states(rule, states, teacher, nodes, out):
     nodes : array (count, r_B + P)
     out : array (n,)
     """
-    G, S, factors = states
-    for i in range(out.size):
-        overlaps = Overlaps(G[i], S[i], teacher)
-        these = Factors(factors.strengths[i], factors.xi_out[i], factors.readout[i], factors.teacher_readout)
-        out[i] = node_error(rule, overlaps, these, nodes)
-
-
-@compiled
-def wrong_signs_of_states(rule, states, teacher, nodes, out):
-    """The same for the share of nodes at which f and y have different signs; where one of them is 0, half a node."""
     G, S, factors = states
     (K, P), M = factors.xi_out.shape[1:], S.shape[2]
     for i in range(out.size):

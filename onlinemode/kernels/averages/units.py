@@ -1,7 +1,7 @@
 """What averages need to know of one unit, or of two with joint normal fields, by the kind of unit.
 
-A unit is linear, relu with a slope below 0 if wanted, a sum of erfs, g(z) = offset + Σ_r c_r erf(z/√(2τ_r)), or a
-polynomial, g(z) = Σ_r c_r z^r.
+A unit is linear, relu with a slope below 0 if wanted, a sum of erfs, g(z) = offset + Σ_r c_r erf(z/√(2τ_r)), a
+polynomial, g(z) = Σ_r c_r z^r, or any function as a table.
 The erf of width τ = 0 is the sign, with sign 0 = 0.  Variances of fields are a and b, their covariance is c.
 docs/theory, section 2.5.
 """
@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from onlinemode.kernels.averages.erf import minor
+from onlinemode.kernels.averages.tables import Table, moment_of_tables, table_mean, table_mean_slope, table_with_erf
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.mathematics.arcsine import arcsine, arcsine_of_pair
 
-LINEAR, RELU, ERF_SUM, POLYNOMIAL = 0, 1, 2, 3  # kinds
+LINEAR, RELU, ERF_SUM, POLYNOMIAL, TABLE = range(5)  # kinds
 
 
 class Units(NamedTuple):
@@ -25,6 +26,7 @@ class Units(NamedTuple):
     width: np.ndarray  # (R,)   τ, a squared width, of a sum of erfs, else empty
     offset: float = 0.0  # of a sum of erfs
     below: float = 0.0  # slope of a relu unit below 0
+    table: Table | None = None  # of kind TABLE; others are compiled without it
 
 
 @compiled(inner=True, forceinline=True)
@@ -49,6 +51,13 @@ def mean_derivative(coefficient, order, a):
 @compiled
 def mean(units, a):
     """E[g(h)] of a field of variance a."""
+    return _mean(units, units.table, a)
+
+
+@compiled(inner=True)
+def _mean(units, table, a):
+    if table is not None:
+        return table_mean(table, a)
     if units.kind == POLYNOMIAL:
         return mean_derivative(units.coefficient, 0, a)
     if units.kind == RELU:
@@ -59,6 +68,13 @@ def mean(units, a):
 @compiled
 def mean_slope(units, a):
     """E[g'(h)] of a field of variance a."""
+    return _mean_slope(units, units.table, a)
+
+
+@compiled(inner=True)
+def _mean_slope(units, table, a):
+    if table is not None:
+        return table_mean_slope(table, a)
     if units.kind == LINEAR:
         return 1.0
     if units.kind == RELU:
@@ -111,6 +127,13 @@ def _polynomial_with_erf(coefficient, width, a, b, c):
 @compiled
 def moment_with_erf(units, width, a, b, c):
     """E[erf(h/√(2τ)) g(h')] for h of variance a and h' of variance b."""
+    return _moment_with_erf(units, units.table, width, a, b, c)
+
+
+@compiled(inner=True)
+def _moment_with_erf(units, table, width, a, b, c):
+    if table is not None:
+        return table_with_erf(table, width, a, b, c)
     if units.kind == POLYNOMIAL:
         return _polynomial_with_erf(units.coefficient, width, a, b, c)
     if units.kind == ERF_SUM:
@@ -130,6 +153,13 @@ def _erf_sum_with_erf(units, width, a, b, c):
 @compiled
 def moment(units, a, b, c):
     """E[g(h) g(h')] of two such units."""
+    return _moment(units, units.table, a, b, c)
+
+
+@compiled(inner=True)
+def _moment(units, table, a, b, c):
+    if table is not None:
+        return moment_of_tables(table, table, a, b, c)
     if units.kind == LINEAR:
         return c
     if units.kind == RELU:
