@@ -17,6 +17,61 @@ OVER_NODES = [("relu", "erf"), ("relu", "sign"), ("he:2", "tanh")]
 RATES = om.LearningRates(xi_in=0.8, strengths=0.3, xi_out=0.2, readout=0.1)
 
 
+def table_of(function, breaks=()):
+    return om.Activation.from_function(function, breaks=breaks, name="mine")
+
+
+@pytest.fixture(scope="module")
+def relu_table():
+    return table_of(lambda z: np.maximum(z, 0.0), [0.0])
+
+
+@pytest.mark.parametrize("student", ["erf", "tanh", "linear"])
+def test_a_table_teacher_is_what_it_stands_for(random_overlaps, relu_table, student):
+    """All entries of the drift, beside those of the same word; ε_g of tables with all kinds of words, too."""
+    o = random_overlaps(3, 2, 2, seed=5)
+    rates, errors = [], []
+    for teacher in ("relu", relu_table, table_of(lambda z: 1.1 * np.maximum(z, 0.0), [0.0])):
+        drift = MeanFieldDrift(om.Problem(student, teacher_activation=teacher, noise=0.1, rates=RATES), o)
+        rates.append(drift(drift.full[drift.active]))
+        errors.append(drift.last_error)
+        assert drift.method != "nodes" and drift.last_error == pytest.approx(
+            float(generalization_error(student, o.G, o.S, o.T, o.strengths, o.xi_out, o.readout, o.teacher_readout,
+                                       teacher)), rel=1e-12)
+    assert rates[1] == pytest.approx(rates[0], rel=1e-11, abs=1e-12 * np.abs(rates[0]).max())
+    assert errors[1] == pytest.approx(errors[0], rel=1e-12)
+    assert np.abs(rates[2] - rates[0]).max() > 1e-2 * np.abs(rates[0]).max()
+
+
+@pytest.mark.parametrize("other", ["relu", "leaky:0.2", "linear", "he:3", "tanh", "sigmoid", "sign", "erf:0.5"])
+def test_error_of_tables_beside_words(random_overlaps, relu_table, other):
+    o = random_overlaps(2, 2, 2, seed=7)
+    error = lambda student, teacher: float(generalization_error(  # noqa: E731
+        student, o.G, o.S, o.T, o.strengths, o.xi_out, o.readout, o.teacher_readout, teacher))
+    assert error(relu_table, other) == pytest.approx(error("relu", other), rel=1e-11)
+    assert error(other, relu_table) == pytest.approx(error(other, "relu"), rel=1e-11)
+    assert error(relu_table, relu_table) == pytest.approx(error("relu", "relu"), rel=1e-11)
+
+
+def test_runs_with_a_table_teacher(relu_table):
+    """The equations of motion of an erf student, past its plateau: a table of relu, and the word."""
+    start = om.initial.committee(500, K=2, M=2, seed=2).order_parameters()
+    runs = [om.simulate(om.Problem("erf", teacher_activation=teacher, rates=RATES), start, 20.0, "ode", save_at=9)
+            for teacher in ("relu", relu_table)]
+    assert np.abs(runs[1].R - runs[0].R).max() < 1e-8 and np.abs(runs[0].R[:, -1] - runs[0].R[:, 0]).max() > 0.1
+    assert runs[1].generalization_error == pytest.approx(runs[0].generalization_error, rel=1e-8)
+    assert runs[1].info.quadrature_error is None and runs[1].info.nodes is None
+
+
+def test_error_of_a_table_that_converges(relu_table):
+    """Students that come close to their teacher: right to the rounding of what cancels."""
+    T, near = np.array([[1.0, 0.3], [0.3, 1.0]]), 10.0 ** -np.arange(1.0, 7.0)
+    S, G = np.repeat(T[None], 6, 0), T + near[:, None, None] * np.eye(2)
+    arrays = (G, S, T, np.ones((6, 2)), np.repeat(np.eye(2)[None], 6, 0), np.ones((6, 2)), np.ones(2))
+    found, exact = generalization_error(relu_table, *arrays), generalization_error("relu", *arrays)
+    assert np.abs(found - exact).max() < 1e-14 and exact[0] > 1e-2
+
+
 def samples_of(o, count, seed):
     """Mode fields and teacher fields of Gaussian inputs."""
     values, vectors = np.linalg.eigh(o.covariance)
