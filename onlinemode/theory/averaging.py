@@ -1,4 +1,4 @@
-"""How averages over the fields are taken: in closed form wherever there is one; docs/theory, sections 2.3 to 2.5.
+"""How averages over the fields are taken: exactly wherever that is known; docs/theory, sections 2.3 to 2.5.
 
 Light: the options of engines ask it for tolerances.
 """
@@ -153,7 +153,7 @@ def units_of(activation, count=1):
 
 
 def tables_of(count, *activations):
-    """Tables of tables, and of words that are polynomials, on each side of 0 at least; for so many units."""
+    """What kernels take of activations whatever they are but sums of erfs, with room for so many units."""
     from onlinemode.kernels.averages.tables import make_tables
     from onlinemode.kernels.rule.activations import activation_data
     from onlinemode.theory.panels import panels_of

@@ -27,6 +27,7 @@ def drift_seconds(problem, K, M, P, nodes, averages=None):
         terms = K * of_student
         seconds += 0.7e-9 * (terms * (terms + M * of_teacher)) ** 2
         seconds += 0.0 if of_teacher else 3e-9 * terms**2 * M * (terms + M)
+        seconds += 2e-6 * terms**2 * M if problem.activations[1].table is not None and not of_teacher else 0.0
     elif method == averaging.POLYNOMIALS:
         student, teacher = (len(each.coefficients) - 1 for each in problem.activations)
         seconds += 2e-10 * K**2 * n * student**2 * (max(student, teacher) + 1) * (n + student**2)

@@ -18,7 +18,7 @@ def panels_of(activation):
     Parameters
     ----------
     activation : Activation
-        A table, or a word that is a polynomial or is one on each side of 0.
+        A table, or a word that is a polynomial, or one on each side of 0.
 
     Returns
     -------

@@ -94,8 +94,8 @@ def test_singular_states(case):
     g, breaks, units = case
     for a, b in ((1.0, 1.0), (2.0, 0.5)):
         x, weights = grid([place / np.sqrt(each) for place in breaks for each in (a, b)], 0.02)
-        x2, weights2 = grid([sign * place / np.sqrt(each) for place in breaks for each in (a, b) for sign in (-1.0, 1.0)],
-                            0.02)
+        both_sides = [sign * place / np.sqrt(each) for place in breaks for each in (a, b) for sign in (-1.0, 1.0)]
+        x2, weights2 = grid(both_sides, 0.02)
         size = np.sqrt((weights @ g(np.sqrt(a) * x) ** 2) * (weights @ g(np.sqrt(b) * x) ** 2))
         root = np.sqrt(a * b)
         assert abs(moment(units, a, b, root) - weights @ (g(np.sqrt(a) * x) * g(np.sqrt(b) * x))) < 5e-11 * size

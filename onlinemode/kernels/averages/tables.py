@@ -70,6 +70,11 @@ def make_tables(units, *functions):
 
 
 @compiled(inner=True)
+def _value(table, z):
+    return value_and_slope(table.function, z)[0]
+
+
+@compiled(inner=True)
 def _add_edge(edges, count, place):
     if -REACH < place < REACH:
         edges[count] = place
@@ -117,7 +122,7 @@ def _fill_spectrum(table, a, out):
                                 table.scratch[_NOW])
     square = 0.0
     for i in range(count):
-        value = value_and_slope(table.function, root * x[i])[0]
+        value = _value(table, root * x[i])
         weighted[i] = table.scratch[_WEIGHT, i] * value
         square += weighted[i] * value
         before[i], now[i] = 0.0, 1.0
@@ -173,11 +178,11 @@ def table_mean(table, a):
 def table_mean_slope(table, a):
     """E[g'(h)], by parts, so that jumps and kinks are no trouble."""
     root = np.sqrt(max(a, LEAST_VARIANCE))
-    origin = value_and_slope(table.function, 0.0)[0]
+    origin = _value(table, 0.0)
     count, total = _fill_nodes(table, _own_edges(table, root)), 0.0
     for i in range(count):
         x = table.scratch[_X, i]
-        total += table.scratch[_WEIGHT, i] * x * (value_and_slope(table.function, root * x)[0] - origin)
+        total += table.scratch[_WEIGHT, i] * x * (_value(table, root * x) - origin)
     return total / root
 
 
@@ -204,7 +209,7 @@ def _erf_between_breaks(table, width, a, b, c):
     for i in range(_fill_nodes(table, count)):
         x = table.scratch[_X, i]
         mean = erf_and_slope(x / blur)[0] if spread > 0.0 else np.sign(x * c)
-        total += table.scratch[_WEIGHT, i] * value_and_slope(table.function, root * x)[0] * mean
+        total += table.scratch[_WEIGHT, i] * _value(table, root * x) * mean
     return total
 
 
@@ -236,7 +241,7 @@ def _between_breaks(one, other, a, b, c):
     total = 0.0
     for i in range(_fill_nodes(one, count)):
         x = one.scratch[_X, i]
-        total += (one.scratch[_WEIGHT, i] * value_and_slope(one.function, root * x)[0]
+        total += (one.scratch[_WEIGHT, i] * _value(one, root * x)
                   * _smoothed(other, slope * x, spread))
     return total
 
@@ -269,11 +274,11 @@ def _has_between(ends, low, high):
 def _smoothed(table, mean, spread):
     """E[g(mean + spread z)]."""
     if spread == 0.0:
-        return value_and_slope(table.function, mean)[0]
+        return _value(table, mean)
     total, low, last = 0.0, mean - REACH * spread, mean + REACH * spread
     if not _has_between(table.breaks if last - low < table.finest else table.ends, low, last):
         for q in range(_NORMAL.size):
-            total += _OF_NORMAL[q] * value_and_slope(table.function, mean + spread * _NORMAL[q])[0]
+            total += _OF_NORMAL[q] * _value(table, mean + spread * _NORMAL[q])
         return total
     e = np.searchsorted(table.ends, low, "right")
     while low < last:
@@ -285,7 +290,7 @@ def _smoothed(table, mean, spread):
             for q in range(NODES):
                 place = centre + half * _PLACES[q]
                 z = (place - mean) / spread
-                total += (half * _WEIGHTS[q] * math.exp(-0.5 * z * z) * value_and_slope(table.function, place)[0])
+                total += (half * _WEIGHTS[q] * math.exp(-0.5 * z * z) * _value(table, place))
         low = high
         e += 1
     return total * _DENSITY / spread
