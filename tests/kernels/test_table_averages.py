@@ -5,7 +5,7 @@ import pytest
 from scipy import special
 
 from onlinemode.activations import Activation
-from onlinemode.kernels.averages.units import mean, mean_slope, moment, moment_with_erf
+from onlinemode.kernels.averages import units as kernels
 from onlinemode.theory.averaging import units_of
 from onlinemode.theory.panels import panels_of
 
@@ -17,6 +17,22 @@ FUNCTIONS = {  # with their breaks; the last one is steep, where nothing says so
     "steep": (lambda z: np.tanh(30.0 * (z - 0.3)) + 0.1 * z**2, []),
 }
 PLACES, WEIGHTS = np.polynomial.legendre.leggauss(20)
+
+
+def mean(units, *arguments):
+    return kernels.mean(units, *arguments, units.table)
+
+
+def mean_slope(units, *arguments):
+    return kernels.mean_slope(units, *arguments, units.table)
+
+
+def moment(units, *arguments):
+    return kernels.moment(units, *arguments, units.table)
+
+
+def moment_with_erf(units, *arguments):
+    return kernels.moment_with_erf(units, *arguments, units.table)
 
 
 @pytest.fixture(params=FUNCTIONS, scope="module")

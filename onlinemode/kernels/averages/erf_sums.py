@@ -75,10 +75,11 @@ def _with_others(Z, w, own, terms):
     for m in range(first, w.size):
         for a in range(terms.unit.size):
             i = terms.unit[a]
-            total += 2.0 * own[a] * w[m] * moment_with_erf(terms.teacher, terms.width[a], Z[i, i], Z[m, m], Z[i, m])
+            total += 2.0 * own[a] * w[m] * moment_with_erf(terms.teacher, terms.width[a], Z[i, i], Z[m, m], Z[i, m],
+                                                           terms.teacher.table)
         for n in range(first, m + 1):
             weight = w[m] * w[n] * (1.0 if n == m else 2.0)
-            total += weight * moment(terms.teacher, Z[m, m], Z[n, n], Z[m, n])
+            total += weight * moment(terms.teacher, Z[m, m], Z[n, n], Z[m, n], terms.teacher.table)
     return total
 
 
@@ -96,7 +97,7 @@ def _mean_of_others(Z, w, terms):
     """What the units without terms add to E[e]."""
     total = 0.0
     for m in range(w.size - terms.others, w.size):
-        total += w[m] * mean(terms.teacher, Z[m, m])
+        total += w[m] * mean(terms.teacher, Z[m, m], terms.teacher.table)
     return total
 
 
@@ -157,10 +158,11 @@ def erf_sum_averages(Z, cross, w, K, noise, terms, out, v=None):
             slope = lead[a] * own[b] * 2.0 / np.pi / np.sqrt(determinant) / spread
             _add_to_field(Z, cross, k, j, width[a], slope, out.field)
         for m in range(first_other, w.size):
-            slope = lead[a] * w[m] * np.sqrt(2.0 / np.pi / spread) * mean_slope(terms.teacher, given[m, m]) / spread
+            slope = (lead[a] * w[m] * np.sqrt(2.0 / np.pi / spread)
+                     * mean_slope(terms.teacher, given[m, m], terms.teacher.table) / spread)
             _add_to_field(Z, cross, k, m, width[a], slope, out.field)
             out.activity[k] += terms.coefficient[a] * w[m] * moment_with_erf(terms.teacher, width[a], Z[k, k], Z[m, m],
-                                                                             Z[k, m])
+                                                                             Z[k, m], terms.teacher.table)
     _fill_delta(Z, w, K, noise, terms, (own, lead), weights, constant, out.delta)
 
 

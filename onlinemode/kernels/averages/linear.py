@@ -43,12 +43,13 @@ def linear_student_averages(Z, cross, w, K, noise, teacher, out, v=None):
     v = w if v is None else v
     linear = w.copy()  # of that part
     for m in range(K, w.size):
-        linear[m] *= mean_slope(teacher, Z[m, m])
+        linear[m] *= mean_slope(teacher, Z[m, m], teacher.table)
     linear_averages(Z, cross, linear, K, noise, out, v)
     rest = 0.0
     for m in range(K, w.size):
         for n in range(K, w.size):
-            rest += w[m] * w[n] * moment(teacher, Z[m, m], Z[n, n], Z[m, n]) - linear[m] * linear[n] * Z[m, n]
+            both = moment(teacher, Z[m, m], Z[n, n], Z[m, n], teacher.table)
+            rest += w[m] * w[n] * both - linear[m] * linear[n] * Z[m, n]
     for k in range(K):
         for l in range(K):
             out.delta[k, l] += v[k] * v[l] * rest

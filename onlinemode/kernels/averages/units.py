@@ -26,7 +26,7 @@ class Units(NamedTuple):
     width: np.ndarray  # (R,)   τ, a squared width, of a sum of erfs, else empty
     offset: float = 0.0  # of a sum of erfs
     below: float = 0.0  # slope of a relu unit below 0
-    table: Table | None = None  # of kind TABLE; others are compiled without it
+    table: Table | None = None  # of kind TABLE; an argument of what follows, as others are compiled without it
 
 
 @compiled(inner=True, forceinline=True)
@@ -49,13 +49,8 @@ def mean_derivative(coefficient, order, a):
 
 
 @compiled
-def mean(units, a):
+def mean(units, a, table=None):
     """E[g(h)] of a field of variance a."""
-    return _mean(units, units.table, a)
-
-
-@compiled(inner=True)
-def _mean(units, table, a):
     if table is not None:
         return table_mean(table, a)
     if units.kind == POLYNOMIAL:
@@ -66,13 +61,8 @@ def _mean(units, table, a):
 
 
 @compiled
-def mean_slope(units, a):
+def mean_slope(units, a, table=None):
     """E[g'(h)] of a field of variance a."""
-    return _mean_slope(units, units.table, a)
-
-
-@compiled(inner=True)
-def _mean_slope(units, table, a):
     if table is not None:
         return table_mean_slope(table, a)
     if units.kind == LINEAR:
@@ -125,13 +115,8 @@ def _polynomial_with_erf(coefficient, width, a, b, c):
 
 
 @compiled
-def moment_with_erf(units, width, a, b, c):
+def moment_with_erf(units, width, a, b, c, table=None):
     """E[erf(h/√(2τ)) g(h')] for h of variance a and h' of variance b."""
-    return _moment_with_erf(units, units.table, width, a, b, c)
-
-
-@compiled(inner=True)
-def _moment_with_erf(units, table, width, a, b, c):
     if table is not None:
         return table_with_erf(table, width, a, b, c)
     if units.kind == POLYNOMIAL:
@@ -151,13 +136,8 @@ def _erf_sum_with_erf(units, width, a, b, c):
 
 
 @compiled
-def moment(units, a, b, c):
+def moment(units, a, b, c, table=None):
     """E[g(h) g(h')] of two such units."""
-    return _moment(units, units.table, a, b, c)
-
-
-@compiled(inner=True)
-def _moment(units, table, a, b, c):
     if table is not None:
         return moment_of_tables(table, table, a, b, c)
     if units.kind == LINEAR:
