@@ -21,7 +21,7 @@ def print_table(run, theory=None, mean=False):
     α, ε_g, specialization, and those of the theory; the classification error in place of ε_g where labels are signs.
     """
     if run.problem.labels == SIGN:
-        _print_classification(run, theory)
+        _print_classification(run, theory, mean)
         return
 
     def of(trajectory):
@@ -47,15 +47,21 @@ def print_table(run, theory=None, mean=False):
         print(line)
 
 
-def _print_classification(run, theory):
-    """Of the first replica, or of the mean over the replicas that are kept."""
+def _print_classification(run, theory, mean):
+    """The same of the classification error."""
     def of(trajectory):
-        return [values.mean(0) for values in (trajectory.classification_error, trajectory.specialization)]
+        names = "classification_error", "specialization"
+        if mean and trajectory.replicas > 1:
+            return [trajectory.ensemble.mean[name] for name in names]
+        return [getattr(trajectory, name)[0] for name in names]
 
     columns = [*of(run), *(of(theory) if theory is not None else ())]
     names = ["wrong", "special.", "theory wrong", "theory sp."][:len(columns)]
+    if mean:
+        columns.insert(1, run.ensemble.standard_error("classification_error"))
+        names.insert(1, "± s.e.")
     print("  ".join([f"{'α':>10}", *(f"{name:>12}" for name in names)]))
-    for i in _rows(run):
+    for i in _rows(run, mean):
         print("  ".join([f"{run.alpha[i]:10.4g}", *(f"{values[i]:12.4f}" for values in columns)]))
     print("wrong: share of inputs at which student and teacher, without noise and flips, have different signs")
 
@@ -120,6 +126,8 @@ def summary(command, run, files, theory=None, noise=None):
     }
     if run.problem.labels == SIGN:
         out["classification_error"] = _ends(run.classification_error)
+    if not run.problem.plain:
+        out["mean_loss"] = _ends(run.mean_loss)
     if theory is not None:
         out["theory"] = {
             "status": theory.status[0].value, "generalization_error": _ends(theory.generalization_error)[0],

@@ -9,18 +9,18 @@ from onlinemode.cli import report
 from onlinemode.errors import ParameterError
 from onlinemode.storage import replacing
 from onlinemode.sweeps.axes import words_of
-from onlinemode.sweeps.kept import FINISHED, NUMBERS, STATUS, worst_of
+from onlinemode.sweeps.kept import FINISHED, STATUS, worst_of
 
 MOST_ROWS = 40  # that are printed
 MOST_MESSAGES = 3
 POINTS_AT_ONCE = 2**16  # in memory, for the table
 SHOWN = {"final_error": "ε_g", "final_error_se": "± s.e.", "final_specialization": "special.",
-         "specialized_at": "α of 1/2"}
+         "specialized_at": "α of 1/2", "final_classification_error": "wrong", "final_mean_loss": "mean loss"}
 
 
 def rows_of(plan, dataset):
     """A dict a point that is made, in the order of the grid: its values, how it ended, seconds; a slab at a time."""
-    grid, columns = plan.grid, ("message", *NUMBERS, "seconds")
+    grid, columns = plan.grid, ("message", *plan.kept.numbers, "seconds")
     first, rest = grid.dims[0], grid.size // grid.shape[0]
     step = max(POINTS_AT_ONCE // rest, 1)
     for begin in range(0, grid.shape[0], step):
@@ -31,7 +31,7 @@ def rows_of(plan, dataset):
         for i in np.flatnonzero((statuses != "missing").any(1)).tolist():
             complete = bool(np.isin(statuses[i], (*FINISHED, "missing")).all())
             row = grid.point(begin * rest + i) | {"status": status_words(statuses[i]), "complete": complete}
-            yield row | {name: values[name][i] for name in (*NUMBERS, "seconds", "message")}
+            yield row | {name: values[name][i] for name in (*plan.kept.numbers, "seconds", "message")}
 
 
 def status_words(replicas):
@@ -94,11 +94,12 @@ def count(statuses):
 
 def print_rows(plan, dataset):
     """A line a point."""
-    print("  ".join([f"{name:>12}" for name in plan.grid.names] + [f"{title:>14}" for title in SHOWN.values()])
+    shown = [name for name in SHOWN if name in plan.kept.numbers]
+    print("  ".join([f"{name:>12}" for name in plan.grid.names] + [f"{SHOWN[name]:>14}" for name in shown])
           + "  status")
     for row in rows_of(plan, dataset):
         cells = [f"{row[name]:>12,}" if type(row[name]) is int else f"{row[name]!s:>12}" for name in plan.grid.names]
-        cells += [f"{row[name]:14.4g}" if row[name] == row[name] else f"{'-':>14}" for name in SHOWN]
+        cells += [f"{row[name]:14.4g}" if row[name] == row[name] else f"{'-':>14}" for name in shown]
         print("  ".join(cells) + f"  {row['status']}")
 
 

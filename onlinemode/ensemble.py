@@ -12,9 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from onlinemode import checks
 from onlinemode.display import Described
 from onlinemode.errors import ParameterError
+from onlinemode.losses import SIGN
+from onlinemode.problem import Problem
 from onlinemode.storage import replacing
 
 OBSERVABLES = ("generalization_error", "specialization", "Q", "R", "rho", "strengths", "readout")
+"""Of every run."""
+METRICS = ("classification_error", "mean_loss")
+"""Of runs whose labels are signs; of those whose loss is not the squared one of real labels."""
 PROBABILITIES = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
@@ -32,12 +37,29 @@ def quantile_levels(values: ArrayLike) -> tuple[float, ...]:
     return tuple(levels.tolist())
 
 
+def observables_of(problem: Problem) -> tuple[str, ...]:
+    """Names of what statistics are made of in the runs of a problem.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Returns
+    -------
+    tuple of str
+        OBSERVABLES, and those METRICS that say what is learned.
+    """
+    told = {"classification_error": problem.labels == SIGN, "mean_loss": not problem.plain}
+    return (*OBSERVABLES, *(name for name in METRICS if told[name]))
+
+
 @dataclass(eq=False, repr=False)
 class Ensemble(Described):
     """Statistics over the replicas of a run at its saved times: means, standard deviations, quantiles.
 
-    Of generalization_error, specialization, Q, R, rho, strengths and readout; ``n`` is the number of saved times.
-    A replica that diverged or was interrupted counts up to there.
+    Of generalization_error, specialization, Q, R, rho, strengths and readout, of classification_error where labels are
+    signs, and of mean_loss where the loss is not the squared one of real labels; ``n`` is the number of saved times.  A
+    replica that diverged or was interrupted counts up to there.
 
     Attributes
     ----------
@@ -77,7 +99,10 @@ class Ensemble(Described):
                              f"{self.alpha[-1]:.4g}"),
                 ("at the end", f"{self.count[-1]:,} replicas"),
                 ("quantiles", ", ".join(f"{level:g}" for level in self.probabilities))]
-        for label, name in (("mean ε_g", "generalization_error"), ("mean specialization", "specialization")):
+        for label, name in (("mean ε_g", "generalization_error"), ("mean specialization", "specialization"),
+                            ("mean classification error", "classification_error"), ("mean loss", "mean_loss")):
+            if name not in self.mean:
+                continue
             mean, error = self.mean[name], self.standard_error(name)
             rows.append((label, " → ".join(f"{mean[i]:.4g} ± {error[i]:.1g}" for i in (0, -1))))
         return rows
@@ -115,7 +140,7 @@ class Ensemble(Described):
         statistics = [("mean", self.mean), ("sd", self.standard_deviation)]
         statistics += [(f"q{100 * p:g}", {name: values[i] for name, values in self.quantiles.items()})
                        for i, p in enumerate(self.probabilities)]
-        for name in OBSERVABLES:
+        for name in self.mean:
             for index in np.ndindex(self.mean[name].shape[1:]):
                 for label, values in statistics:
                     header.append("_".join([name, *(str(i) for i in index), label]))
@@ -134,7 +159,7 @@ class Ensemble(Described):
             Names begin with ``ensemble_``.
         """
         arrays = {"ensemble_count": self.count, "ensemble_probabilities": self.probabilities}
-        for name in OBSERVABLES:
+        for name in self.mean:
             arrays[f"ensemble_mean_{name}"] = self.mean[name]
             arrays[f"ensemble_sd_{name}"] = self.standard_deviation[name]
             arrays[f"ensemble_quantiles_{name}"] = self.quantiles[name]
@@ -158,7 +183,8 @@ class Ensemble(Described):
         """
         if "ensemble_count" not in arrays:
             return None
-        of = lambda kind: {name: arrays[f"ensemble_{kind}_{name}"] for name in OBSERVABLES}  # noqa: E731
+        names = [*OBSERVABLES, *(name for name in METRICS if f"ensemble_mean_{name}" in arrays)]
+        of = lambda kind: {name: arrays[f"ensemble_{kind}_{name}"] for name in names}  # noqa: E731
         return cls(alpha, arrays["ensemble_count"], arrays["ensemble_probabilities"], of("mean"), of("sd"),
                    of("quantiles"))
 

@@ -43,6 +43,8 @@ class Observable(NamedTuple):
 OBSERVABLES = {
     "generalization_error": Observable((), "generalization error", r"$\varepsilon_g$"),
     "specialization": Observable((), "specialization", "specialization"),
+    "classification_error": Observable((), "classification error", r"$\varepsilon_c$"),
+    "mean_loss": Observable((), "mean loss", r"$\langle l\rangle$"),
     "unit_margins": Observable(("student_unit",), "margin of a student unit", r"$\Delta_k$"),
     "mode_residuals": Observable(("mode",), "residual of a mode", r"$r_p$"),
     "Q": Observable(("student_unit", "student_unit_2"), "overlap of student units", "$Q$"),
@@ -151,10 +153,15 @@ def _attributes(long_name):
     return {"long_name": long_name, "units": "1"}
 
 
+def _is_usual(run, name):
+    """Whether it is given unasked."""
+    return name not in ensemble.METRICS or name in ensemble.observables_of(run.problem)
+
+
 def _values(run, observables):
     """Array (draws, n, ...) of each observable that is asked for."""
     if observables is None:
-        found = {name: getattr(run, name) for name in OBSERVABLES}
+        found = {name: getattr(run, name) for name in OBSERVABLES if _is_usual(run, name)}
         return {name: each for name, each in found.items() if each is not None}
     names = [observables] if isinstance(observables, str) else checks.entries(observables)
     if names is None:
@@ -173,7 +180,7 @@ def _statistics(run, names):
     if run.summary is None:
         return {}
     found = {"count": (("alpha",), np.array(run.summary.count), _attributes("replicas that reached a time"))}
-    for name in ensemble.OBSERVABLES:
+    for name in run.summary.mean:
         if name in names:
             dims, long_name = ("alpha", *OBSERVABLES[name].dims), OBSERVABLES[name].long_name
             for suffix, of_each, dims_of_each, words in (
@@ -225,7 +232,7 @@ def dataframe(run: "Trajectory", observables: Iterable[str] | None = None) -> "p
     ----------
     run : Trajectory
     observables : names of OBSERVABLES, optional
-        Default: generalization_error and specialization.
+        Default: generalization_error, specialization, and those metrics that say what is learned.
 
     Returns
     -------
@@ -236,7 +243,10 @@ def dataframe(run: "Trajectory", observables: Iterable[str] | None = None) -> "p
     MissingPackageError, ParameterError
     """
     pandas = need("pandas")
-    values = _values(run, ("generalization_error", "specialization") if observables is None else observables)
+    if observables is None:
+        metrics = [name for name in ensemble.METRICS if _is_usual(run, name)]
+        observables = ("generalization_error", "specialization", *metrics)
+    values = _values(run, observables)
     times = len(run.alpha)
     columns = {} if run.draws == 1 else {"replica": np.repeat(np.arange(run.draws), times)}
     columns["alpha"] = np.tile(run.alpha, run.draws)

@@ -11,7 +11,7 @@ import numpy as np
 
 from onlinemode import initial, records
 from onlinemode.blocks import shapes_of
-from onlinemode.ensemble import OBSERVABLES
+from onlinemode.ensemble import METRICS
 from onlinemode.replica_states import MOST_STEPS
 from onlinemode.state import OrderParameters
 from onlinemode.trajectory import Trajectory
@@ -48,7 +48,8 @@ def check_run(run: Trajectory, whole: bool = True) -> None:
         _is_array(f"starts_{name}", values, (replicas, *shapes[name]), finite=True)
     if run.summary is not None:
         _check_summary(run.summary, n, {"generalization_error": (), "specialization": (), "Q": (o.K, o.K),
-                                        "R": (o.K, o.M), "rho": (o.K, o.M), "strengths": (o.P,), "readout": (o.K,)})
+                                        "R": (o.K, o.M), "rho": (o.K, o.M), "strengths": (o.P,), "readout": (o.K,),
+                                        **dict.fromkeys(METRICS, ())})
     w = run.weights
     if w is not None and (w.K, w.M, w.P, w.N) != (o.K, o.M, o.P, run.N):
         raise ValueError("weights of other sizes")
@@ -70,7 +71,7 @@ def _check_summary(summary, n, shapes):
     _is_array("ensemble_probabilities", summary.probabilities, (q,), finite=True)
     if summary.count.shape != (n,) or summary.count.dtype.kind not in "iu":
         raise ValueError(f"ensemble_count of {summary.count.dtype} and shape {summary.count.shape}")
-    for name in OBSERVABLES:
+    for name in summary.mean:
         _is_array(f"ensemble_mean_{name}", summary.mean[name], (n, *shapes[name]))
         _is_array(f"ensemble_sd_{name}", summary.standard_deviation[name], (n, *shapes[name]))
         _is_array(f"ensemble_quantiles_{name}", summary.quantiles[name], (q, n, *shapes[name]))

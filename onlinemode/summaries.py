@@ -3,12 +3,14 @@
 import numpy as np
 
 
-def summary_of(run):
+def summary_of(run, metrics=()):
     """How a run ended, in a few numbers: means over its replicas at the last time that all of them reached.
 
     Parameters
     ----------
     run : Trajectory
+    metrics : names of ``onlinemode.ensemble.METRICS``, default ()
+        Of which there are numbers, too; NaN where statistics are kept alone, and none of them.
 
     Returns
     -------
@@ -18,7 +20,7 @@ def summary_of(run):
         their standard errors ``error_se`` and ``specialization_se`` (NaN for one replica), ``specialized_at``
         (median over the kept replicas of the first α with a specialization of at least 1/2, NaN where no more
         than half get there), ``plateau_start``, ``plateau_stop`` and ``plateau_level`` (longest plateau, in
-        decades, of the first replica; NaN without one).
+        decades, of the first replica; NaN without one); and each of ``metrics`` with its standard error.
     """
     last = _last(run)
     names = [status.value for status in run.status]
@@ -26,7 +28,8 @@ def summary_of(run):
     status = names[0] if len(kinds) == 1 else ", ".join(f"{count} {name}" for name, count in kinds.items())
     complete = set(names) <= {"completed", "converged"}
     row = {"status": status, "complete": complete, "alpha": float(run.alpha[last])}
-    for short, name in (("error", "generalization_error"), ("specialization", "specialization")):
+    for short, name in (("error", "generalization_error"), ("specialization", "specialization"),
+                        *((name, name) for name in metrics)):
         row[short], row[f"{short}_se"] = _mean_and_error(run, name, last)
     times = run.specialized_at()
     median = float(np.median(np.where(np.isnan(times), np.inf, times)))
@@ -49,6 +52,8 @@ def _last(run):
 def _mean_and_error(run, name, last):
     """Mean over replicas and its standard error at one time; statistics of all times are made where they are kept."""
     if run.draws < run.replicas:
+        if name not in run.ensemble.mean:
+            return np.nan, np.nan
         return float(run.ensemble.mean[name][last]), float(run.ensemble.standard_error(name)[last])
     values = getattr(run, name)[:, last]
     values = values[np.isfinite(run.generalization_error[:, last])]

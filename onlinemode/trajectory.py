@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onlinemode import checks, labelled, observables
 from onlinemode.blocks import OVERLAPS
 from onlinemode.display import Described
-from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, Ensemble, ensemble_of
+from onlinemode.ensemble import METRICS, PROBABILITIES, Ensemble, ensemble_of, observables_of
 from onlinemode.errors import ParameterError
 from onlinemode.problem import Problem
 from onlinemode.replica_states import ReplicaStates
@@ -22,6 +22,7 @@ from onlinemode.run_info import FORMAT, RunInfo
 from onlinemode.state import OrderParameters, Weights
 from onlinemode.storage import replacing, write_archive
 from onlinemode.theory.classification import classification_error
+from onlinemode.theory.mean_loss import mean_loss
 from onlinemode.theory.meanfield import generalization_error
 
 if TYPE_CHECKING:
@@ -160,7 +161,8 @@ class Trajectory(Described):
         if self.summary is not None:
             return self.summary
         quantiles = self.info.call.get("quantiles", PROBABILITIES)
-        return ensemble_of(self.alpha, {name: getattr(self, name) for name in OBSERVABLES}, quantiles)
+        names = observables_of(self.problem)
+        return ensemble_of(self.alpha, {name: getattr(self, name) for name in names}, quantiles)
 
     def _described(self):
         names = [status.value for status in self.status]
@@ -317,9 +319,20 @@ class Trajectory(Described):
 
     @cached_property
     def classification_error(self) -> NDArray[np.float64]:
-        """Share of inputs at which f and the clean y have different signs, (draws, n); docs/theory, section 12.5."""
+        """Share of Gaussian inputs at which f and the clean y differ in sign, (draws, n); docs/theory, section 12.5."""
         return classification_error(self.problem.activations, self.G, self.S, self.T, self.strengths, self.xi_out,
                                     self.readout, self.teacher_readout)
+
+    @cached_property
+    def mean_loss(self) -> NDArray[np.float64]:
+        """Mean of the problem's loss over Gaussian inputs, noise and flips, (draws, n); docs/theory, section 12.6.
+
+        ``generalization_error`` + σ²/2 where the loss is squared and labels are real.
+        """
+        if self.problem.plain:
+            return self.generalization_error + 0.5 * self.problem.noise**2
+        return mean_loss(self.problem, self.G, self.S, self.T, self.strengths, self.xi_out, self.readout,
+                         self.teacher_readout)
 
     @property
     def signed(self) -> bool:
@@ -463,8 +476,9 @@ class Trajectory(Described):
         """Write one row a replica and saved time, for readers that know no .npz.
 
         Columns: replica, alpha, generalization_error (with its standard error where it was measured), specialization,
+        where labels are signs classification_error, where the loss is not the squared one of real labels mean_loss,
         Q, R, readout, and where they are trained strengths and xi_out; of a theory its generalization_error,
-        specialization, Q and R with the prefix ``theory_``; then what is the same in all rows: T, teacher_readout and
+        specialization, classification_error, mean_loss, Q and R with the prefix ``theory_``; then what is the same in all rows: T, teacher_readout and
         the parameters of the run.  Indices count from 0, as in Python.
 
         Parameters
@@ -487,13 +501,14 @@ class Trajectory(Described):
         columns = {"generalization_error": self.generalization_error}
         if self.error_se is not None:
             columns["generalization_error_se"] = self.error_se
-        columns |= {"specialization": self.specialization, "Q": self.Q, "R": self.R, "readout": self.readout}
+        metrics = [name for name in observables_of(self.problem) if name in METRICS]
+        columns |= {name: getattr(self, name) for name in ("specialization", *metrics, "Q", "R", "readout")}
         rates = self.problem.rates
         columns |= {name: getattr(self, name) for name in ("strengths", "xi_out") if getattr(rates, name) != 0.0}
         if theory is not None:
             columns |= {f"theory_{name}": np.broadcast_to(getattr(theory, name), getattr(self, name).shape)
                         if theory.draws == 1 else getattr(theory, name)[:self.draws]
-                        for name in ("generalization_error", "specialization", "Q", "R")}
+                        for name in ("generalization_error", "specialization", *metrics, "Q", "R")}
         constants = {"T": self.T, "teacher_readout": self.teacher_readout}
         fixed = [(name, repr(float(value))) for each, values in constants.items()
                  for name, value in zip(labelled.column_names(each, values.shape), values.flat)]
@@ -518,7 +533,9 @@ class Trajectory(Described):
         ----------
         observables : sequence of str, optional
             Some of generalization_error (with its standard error where it was measured), specialization,
-            unit_margins, mode_residuals, Q, R, rho, G, S, strengths, xi_out, readout.  Default: all that the run has.
+            classification_error, mean_loss, unit_margins, mode_residuals, Q, R, rho, G, S, strengths, xi_out, readout.
+            Default: all that the run has; the classification error where labels are signs, the mean loss where the loss
+            is not the squared one of real labels.
 
         Returns
         -------
@@ -543,7 +560,8 @@ class Trajectory(Described):
         Parameters
         ----------
         observables : sequence of str, optional
-            Those of :meth:`to_xarray`.  Default: generalization_error and specialization.
+            Those of :meth:`to_xarray`.  Default: generalization_error and specialization, and of the
+            classification error and the mean loss those of :meth:`to_xarray`.
 
         Returns
         -------

@@ -70,7 +70,7 @@ def plot_error(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctua
 
 def _plot_classification_error(ax, runs):
     for run in runs:
-        draw(ax, run, "classification_error", (), *look(run, runs), label=name_of(run, runs), bands=False)
+        draw(ax, run, "classification_error", (), *look(run, runs), label=name_of(run, runs), mean=True)
     time_axis(ax, runs)
     ax.set_ylabel("classification error")
     ax.legend(frameon=False, fontsize="small", loc="lower left")

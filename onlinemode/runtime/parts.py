@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from onlinemode.blocks import OVERLAPS, blocks_of, joined, missing_like, missing_rows
-from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, ensemble_of
+from onlinemode.ensemble import PROBABILITIES, ensemble_of, observables_of
 from onlinemode.errors import ParameterError
 from onlinemode.replica_states import ReplicaStates
 from onlinemode.run_checks import check_run
@@ -136,7 +136,7 @@ class _Finished:
             message=header["message"], info=RunInfo.from_dict(header["meta"]), error=arrays.get("error"),
             error_se=arrays.get("error_se"), end=ReplicaStates.from_arrays("end_", arrays))
         check_run(self.run, whole=False)
-        for name in OBSERVABLES:
+        for name in observables_of(self._problem):
             if f"gathered_{name}" in arrays:
                 values = arrays[f"gathered_{name}"]
                 self._gathered[name] = missing_rows(getattr(self.run, name), self._replicas)
@@ -180,7 +180,7 @@ def _of_whole(progress, first, count, replicas, steps):
 
 def _gather(gathered, part, first, replicas):
     """Copy the observables of a part to their place in arrays (replicas, n, ...); NaN elsewhere."""
-    for name in OBSERVABLES:
+    for name in observables_of(part.problem):
         values = getattr(part, name)
         if name not in gathered:
             gathered[name] = missing_rows(values, replicas)

@@ -8,7 +8,7 @@ import numpy as np
 
 from onlinemode.labelled import LONG_NAMES, OBSERVABLES, need
 from onlinemode.sweeps.axes import DIMENSIONS, Axis
-from onlinemode.sweeps.kept import NUMBERS, STATUS
+from onlinemode.sweeps.kept import NUMBERS, OF_METRICS, STATUS
 
 if TYPE_CHECKING:
     import xarray
@@ -71,7 +71,8 @@ def readable(dataset: "xarray.Dataset") -> "xarray.Dataset":
     """In the usual order, with words for the numbers of the status, which files hold."""
     status, message, words = dataset["status"], dataset["message"], np.array(STATUS)
     observables = [name for each in OBSERVABLES for name in (each, f"{each}_mean", f"{each}_sd") if name in dataset]
-    order = ["status", "message", *NUMBERS, *observables, "seconds"]
+    order = ["status", "message", *NUMBERS, *(name for name in OF_METRICS if name in dataset), *observables,
+             "seconds"]
     coords = {name: (coord.dims, coord.values.astype(object) if coord.values.dtype.kind == "T" else coord.values,
                      coord.attrs) for name, coord in dataset.coords.items()}
     places = {dim: place for place, dim in enumerate(status.dims)}  # zarr lists them in an order that varies

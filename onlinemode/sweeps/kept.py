@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from onlinemode import checks
-from onlinemode.ensemble import OBSERVABLES as OF_ENSEMBLES
+from onlinemode.ensemble import METRICS
+from onlinemode.ensemble import OBSERVABLES as OF_ALL_ENSEMBLES
 from onlinemode.errors import ParameterError
 from onlinemode.labelled import OBSERVABLES
 from onlinemode.summaries import summary_of
@@ -47,6 +48,11 @@ NUMBERS = {
     "plateau_level": Number("plateau_level", "generalization error on the longest plateau of replica 0",
                             r"$\varepsilon_g$ on the plateau"),
 }
+OF_METRICS = {f"final_{name}{short}": Number(f"{name}{short}", f"{words}{OBSERVABLES[name].long_name} at the end",
+                                             f"{symbol}{OBSERVABLES[name].symbol}{end}")
+              for name in METRICS for short, words, symbol, end in (("", "", "", " at the end"),
+                                                                    ("_se", "standard error of the ", "s.e. of ", ""))}
+"""The same of metrics, where they are kept."""
 TIMES = ("final_alpha", "specialized_at", "plateau_start", "plateau_stop")  # in steps/N; the others have no unit
 
 
@@ -87,6 +93,17 @@ class Kept(NamedTuple):
     sizes: dict[str, int]
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """Those of :data:`onlinemode.ensemble.METRICS`."""
+        return tuple(name for name in METRICS if name in self.names)
+
+    @property
+    def numbers(self) -> dict[str, Number]:
+        """The numbers that tell how a point ended."""
+        return NUMBERS | {name: number for name, number in OF_METRICS.items()
+                          if number.summary.removesuffix("_se") in self.metrics}
+
+    @property
     def needs_sizes(self) -> bool:
         """Whether an observable has entries for units or modes."""
         return any(OBSERVABLES[name].dims for name in self.names)
@@ -97,7 +114,7 @@ class Kept(NamedTuple):
         replica = ("replica",) if several else ()
         count = (self.replicas,) if several else ()
         found = {name: Variable((), (), np.float64, math.nan, _attrs(
-            number.long_name, number.symbol, "steps/N" if name in TIMES else "1")) for name, number in NUMBERS.items()}
+            number.long_name, number.symbol, "steps/N" if name in TIMES else "1")) for name, number in self.numbers.items()}
         for name in self.names:
             observable = OBSERVABLES[name]
             dims = ("alpha", *observable.dims)
@@ -132,7 +149,7 @@ def checked(keep: Any, statistics: bool) -> tuple[tuple[str, ...], bool]:
     names = (keep,) if isinstance(keep, str) else checks.entries(keep)
     if names is None:
         raise ParameterError(f"keep must be names of observables; got {checks.one_line(keep)}")
-    known = OF_ENSEMBLES if statistics else tuple(OBSERVABLES)
+    known = (*OF_ALL_ENSEMBLES, *METRICS) if statistics else tuple(OBSERVABLES)
     for name in names:
         if not isinstance(name, str) or name not in (*known, RUNS):
             rule = "of a sweep whose replicas are summarised (keep = 'summary') " if statistics else ""
@@ -149,8 +166,8 @@ def nothing(variables: dict[str, Variable], *lead: int) -> dict[str, np.ndarray]
 
 def put(rows: dict[str, np.ndarray], place: int, run: Trajectory, kept: Kept) -> None:
     """Write what is kept of a finished run into a row of the arrays, all but ``seconds``."""
-    out, ends = {name: values[place:place + 1] for name, values in rows.items()}, summary_of(run)
-    for name, entry in NUMBERS.items():
+    out, ends = {name: values[place:place + 1] for name, values in rows.items()}, summary_of(run, kept.metrics)
+    for name, entry in kept.numbers.items():
         out[name][0] = ends[entry.summary]
     of_theory = run.info.theory and run.replicas == 1  # which is the same for all replicas
     count = kept.replicas if of_theory else run.replicas
@@ -163,6 +180,8 @@ def put(rows: dict[str, np.ndarray], place: int, run: Trajectory, kept: Kept) ->
     for name in kept.names:
         if kept.statistics:
             for short, values in (("mean", run.ensemble.mean), ("sd", run.ensemble.standard_deviation)):
+                if name not in values:  # a metric that says nothing of this point
+                    continue
                 _put(out[f"{name}_{short}"][0], values[name], places, there)
             continue
         values = getattr(run, name)

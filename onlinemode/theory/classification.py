@@ -35,16 +35,24 @@ def classification_error(activations, G, S, T, strengths, xi_out, readout, teach
         NaN where a state is not finite.
     """
     factors = strengths, xi_out, readout, teacher_readout
-    finite = np.all([np.isfinite(each).all(tuple(range(readout.ndim - 1, each.ndim)))
-                     for each in (G, S, *factors[:3])], axis=0)
+    finite = is_finite(G, S, *factors[:3])
     with np.errstate(all="ignore"):  # of states beyond all bounds
-        if readout.shape[-1] == len(T) == 1 and all(map(_keeps_sign, activations)):
+        if readout.shape[-1] == len(T) == 1 and all(map(keeps_sign, activations)):
             error = _angle(G, S, T, *factors)
         else:
             from onlinemode.kernels.averages.nodes import wrong_signs_of_states
+            from onlinemode.kernels.rule.activations import activation_data
+            from onlinemode.kernels.rule.step import evaluation_rule
 
-            error = over_nodes(wrong_signs_of_states, nodes, activations, G, S, T, factors)
+            rule = evaluation_rule(*map(activation_data, activations))
+            error = over_nodes(wrong_signs_of_states, nodes, rule, G, S, T, factors)
     return np.where(finite, error, np.nan)
+
+
+def is_finite(*arrays):
+    """Whether all entries of a state are, (...); the last array has one axis more than that."""
+    lead = arrays[-1].ndim - 1
+    return np.all([np.isfinite(each).all(tuple(range(lead, each.ndim))) for each in arrays], axis=0)
 
 
 def _angle(G, S, T, strengths, xi_out, readout, teacher_readout):
@@ -56,7 +64,7 @@ def _angle(G, S, T, strengths, xi_out, readout, teacher_readout):
     return np.where(square == 0.0, 0.5, np.arctan2(np.sqrt(np.maximum(square - R * R, 0.0)), R) / np.pi)
 
 
-def _keeps_sign(activation):
+def keeps_sign(activation):
     """Whether g(z) has the sign of z, as far as its kind says."""
     if activation.kind in (ERF, SIGN, TANH, LINEAR):
         return True

@@ -11,7 +11,7 @@ from onlinemode.activations import Activation, activation_of
 from onlinemode.blocks import StateLayout
 from onlinemode.errors import ShapeError
 from onlinemode.theory import averaging
-from onlinemode.theory.moments import second_moments
+from onlinemode.theory.moments import moments_of_units
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED, normal_nodes, teacher_factor
 
 
@@ -223,19 +223,14 @@ def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readou
     teacher_activation = activation if teacher_activation is None else activation_of(teacher_activation,
                                                                                      "teacher_activation")
     with np.errstate(all="ignore"):  # of states beyond all bounds
-        K, scaled = readout.shape[-1], xi_out * strengths[..., None, :]
-        R = scaled @ S
-        Q = scaled @ G @ np.swapaxes(scaled, -1, -2)
-        T = np.broadcast_to(T, R.shape[:-2] + T.shape)
-        Z = np.concatenate([np.concatenate([Q, R], -1), np.concatenate([np.swapaxes(R, -1, -2), T], -1)], -2)
+        moments = moments_of_units(activation, teacher_activation, G, S, T, strengths, xi_out)
         w = np.concatenate([readout, np.broadcast_to(-teacher_readout, readout.shape[:-1] + teacher_readout.shape)], -1)
-        return 0.5 * np.einsum("...i,...ij,...j->...", w, second_moments(activation, teacher_activation, Z, K), w)
+        return 0.5 * np.einsum("...i,...ij,...j->...", w, moments, w)
 
 
-def over_nodes(kernel, nodes, activations, G, S, T, factors):
+def over_nodes(kernel, nodes, rule, G, S, T, factors):
     """What a kernel of ``onlinemode.kernels.averages.nodes`` makes of a row of states, (...), over so many nodes."""
-    from onlinemode.kernels.rule.activations import activation_data
-    from onlinemode.kernels.rule.step import Factors, evaluation_rule
+    from onlinemode.kernels.rule.step import Factors
 
     strengths, xi_out, readout, teacher_readout = factors
     lead, (K, P), M = readout.shape[:-1], xi_out.shape[-2:], len(T)
@@ -244,6 +239,5 @@ def over_nodes(kernel, nodes, activations, G, S, T, factors):
     states = (rows(G, P, P), rows(S, P, M), Factors(rows(strengths, P), rows(xi_out, K, P), rows(readout, K),
                                                     np.array(teacher_readout)))
     out = np.empty(len(states[0]))
-    rule = evaluation_rule(*map(activation_data, activations))
     kernel(rule, states, teacher, normal_nodes(teacher.factor.shape[1] + P, nodes), out)
     return out.reshape(lead)

@@ -41,6 +41,16 @@ def second_moments(student, teacher, Z, K):
     return out
 
 
+def moments_of_units(student, teacher, G, S, T, strengths, xi_out):
+    """The same from the factors of the student, (..., P, P), (..., P, M), (M, M), (..., P) and (..., K, P)."""
+    scaled = xi_out * strengths[..., None, :]
+    R = scaled @ S
+    Q = scaled @ G @ np.swapaxes(scaled, -1, -2)
+    T = np.broadcast_to(T, R.shape[:-2] + T.shape)
+    Z = np.concatenate([np.concatenate([Q, R], -1), np.concatenate([np.swapaxes(R, -1, -2), T], -1)], -2)
+    return second_moments(student, teacher, Z, xi_out.shape[-2])
+
+
 def _pair(one, other, a, b, c):
     """E[g(h) g'(h')] of two activations, for fields of variances a (..., r, 1) and b (..., 1, s) and covariance c."""
     terms, others = sum_of(one), sum_of(other)

@@ -4,7 +4,7 @@ import numpy as np
 
 from onlinemode.kernels.averages.fields import fields_at_node, student_factors
 from onlinemode.kernels.jit import compiled
-from onlinemode.kernels.rule.losses import mean_slopes
+from onlinemode.kernels.rule.losses import mean_slopes, mean_value
 from onlinemode.kernels.rule.step import Factors, error_without_noise, make_small, output_and_clean_label
 
 
@@ -75,6 +75,23 @@ def wrong_signs_of_states(rule, states, teacher, nodes, out):
             output, label = output_and_clean_label(rule, small)
             wrong += 0.5 - 0.5 * np.sign(output) * np.sign(label)
         out[i] = wrong / nodes.shape[0]
+
+
+@compiled
+def mean_losses_of_states(rule, states, teacher, nodes, out):
+    """The same for the mean of the loss, over the noise and the flips of the labels too."""
+    G, S, factors = states
+    (K, P), M = factors.xi_out.shape[1:], S.shape[2]
+    for i in range(out.size):
+        these = Factors(factors.strengths[i], factors.xi_out[i], factors.readout[i], factors.teacher_readout)
+        along, across = student_factors(G[i], S[i], teacher.inverse)
+        small = make_small((K, M, P), these)
+        total = 0.0
+        for node in range(nodes.shape[0]):
+            fields_at_node(nodes[node], teacher.factor, along, across, small.work)
+            output, label = output_and_clean_label(rule, small)
+            total += mean_value(rule.loss, rule.labels, rule.noise, output, label)
+        out[i] = total / nodes.shape[0]
 
 
 @compiled

@@ -1,5 +1,5 @@
-"""Losses and labels as kernels receive them: the slope l' of the loss, the label that a sample has, and averages over
-the label's noise and flips; docs/theory, section 12.
+"""Losses and labels as kernels receive them: the loss l and its slope l', the label that a sample has, and averages
+over the label's noise and flips; docs/theory, section 12.
 
 The squared loss is None, and so are real labels: what kernels do without them is decided when they are compiled.
 """
@@ -40,6 +40,28 @@ def loss_data(loss):
     if loss.kind == "squared":
         return None
     return Loss(_KINDS[loss.kind], 0.0 if loss.number is None else loss.number)
+
+
+@compiled(inner=True)
+def value_of_loss(loss, f, y):
+    """l(f, y) of one sample."""
+    error = f - y
+    if loss is None:  # decided when the kernel is compiled
+        return 0.5 * error * error
+    kind = loss.kind
+    if kind == SQUARED:
+        return 0.5 * error * error
+    if kind == CORRELATION:
+        return -y * f
+    if kind == HUBER:
+        width = loss.number
+        return 0.5 * error * error if abs(error) <= width else width * abs(error) - 0.5 * width * width
+    if kind == LOGISTIC:
+        return max(-y * f, 0.0) + math.log1p(math.exp(-abs(y * f)))
+    if kind == HINGE:
+        return max(loss.number - y * f, 0.0)
+    wrong = max(-y * f, 0.0)
+    return wrong if kind == PERCEPTRON else 0.5 * wrong * wrong
 
 
 @compiled(inner=True)
@@ -107,6 +129,15 @@ def _density(z):
 
 
 @compiled(inner=True)
+def _probability_of_positive(labels, noise, y):
+    """That the label is +1, of labels that are signs."""
+    positive = 1.0 if y > 0.0 else 0.0
+    if noise > 0.0:
+        positive = _below(y / noise)
+    return (1.0 - labels.flips) * positive + labels.flips * (1.0 - positive)
+
+
+@compiled(inner=True)
 def mean_slopes(loss, labels, noise, f, y):
     """E[l'] and E[l'²] over the noise and the flips of the label, at the output f and the clean label y.
 
@@ -114,10 +145,7 @@ def mean_slopes(loss, labels, noise, f, y):
     """
     if labels is None:
         return _means_of_numbers(loss, noise, f, y)
-    positive = 1.0 if y > 0.0 else 0.0
-    if noise > 0.0:
-        positive = _below(y / noise)
-    positive = (1.0 - labels.flips) * positive + labels.flips * (1.0 - positive)
+    positive = _probability_of_positive(labels, noise, y)
     of_positive, of_negative = slope_of_loss(loss, f, 1.0), slope_of_loss(loss, f, -1.0)
     negative = 1.0 - positive
     return (positive * of_positive + negative * of_negative,
@@ -146,3 +174,37 @@ def _mean_clipped(z, noise, width):
     square = (width * width * (low + high) + (z * z + noise * noise) * middle + 2.0 * z * noise * (at_a - at_b)
               + noise * noise * (a * at_a - b * at_b))
     return mean, square
+
+
+@compiled(inner=True)
+def mean_value(loss, labels, noise, f, y):
+    """E[l] over the noise and the flips of the label, at the output f and the clean label y.
+
+    Of real labels for the losses that are defined for them.
+    """
+    if labels is None:
+        return _mean_value_of_numbers(loss, noise, f, y)
+    positive = _probability_of_positive(labels, noise, y)
+    return positive * value_of_loss(loss, f, 1.0) + (1.0 - positive) * value_of_loss(loss, f, -1.0)
+
+
+@compiled(inner=True)
+def _mean_value_of_numbers(loss, noise, f, y):
+    """The same for labels that are real numbers."""
+    value = value_of_loss(loss, f, y)
+    if loss is None:
+        return value + 0.5 * noise * noise
+    if loss.kind == HUBER:
+        return _mean_huber(f - y, noise, loss.number) if noise > 0.0 else value
+    return value if loss.kind == CORRELATION else value + 0.5 * noise * noise
+
+
+@compiled(inner=True)
+def _mean_huber(z, noise, width):
+    """E of Huber's loss at the error z + σζ."""
+    a, b = (-width - z) / noise, (width - z) / noise
+    low, high, middle = _below(a), _below(-b), _below(b) - _below(a)
+    at_a, at_b = _density(a), _density(b)
+    square = (z * z + noise * noise) * middle + 2.0 * z * noise * (at_a - at_b) + noise * noise * (a * at_a - b * at_b)
+    excess = z * (high - low) + noise * (at_a + at_b)  # E|z + σζ| beyond the width
+    return 0.5 * square + width * excess - 0.5 * width * width * (low + high)
