@@ -32,6 +32,16 @@ def mean_slopes(loss, labels, noise, f, y):
     return losses.mean_slopes(loss, labels, noise, f, y)
 
 
+@compiled
+def value_of_loss(loss, f, y):
+    return losses.value_of_loss(loss, f, y)
+
+
+@compiled
+def mean_value(loss, labels, noise, f, y):
+    return losses.mean_value(loss, labels, noise, f, y)
+
+
 def data(word):
     return losses.loss_data(loss_of(word))
 
@@ -43,6 +53,53 @@ def test_slopes_are_those_of_numpy(word):
             with np.errstate(over="ignore"):
                 expected = plain_sgd.SLOPE_OF_LOSS[word](f, y)
             assert slope_of_loss(data(word), f, y) == pytest.approx(expected, rel=1e-14, abs=1e-250)
+
+
+def largest_difference(slope, word):
+    """From central differences of the loss, at places that no kink is near."""
+    step, worst = 1e-5, 0.0
+    for f in (-3.0, -1.55, -0.33, 0.23, 0.45, 1.77, 4.1):
+        for y in (-1.0, 1.0) if loss_of(word).of_signs else (-1.0, 1.0, -0.2, 0.7, 5.0):
+            difference = (value_of_loss(data(word), f + step, y) - value_of_loss(data(word), f - step, y)) / (2.0 * step)
+            worst = max(worst, abs(difference - slope(data(word), f, y)))
+    return worst
+
+
+@pytest.mark.parametrize("word", plain_sgd.SLOPE_OF_LOSS)
+def test_slopes_are_those_of_the_loss(word):
+    assert largest_difference(slope_of_loss, word) < 1e-9
+    wrong = lambda loss, f, y: 1.1 * slope_of_loss(loss, f, y)  # noqa: E731
+    assert largest_difference(wrong, word) > 1e-3
+
+
+def test_losses_of_large_outputs_are_finite():
+    assert value_of_loss(data("logistic"), -1e6, 1.0) == 1e6
+    assert value_of_loss(data("logistic"), 800.0, 1.0) == pytest.approx(0.0, abs=1e-300)
+    assert value_of_loss(data("logistic"), 0.0, 1.0) == pytest.approx(math.log(2.0), rel=1e-15)
+
+
+@pytest.mark.parametrize("word", ("squared", *OF_NUMBERS))
+def test_mean_losses_over_normal_noise(word):
+    """By quadrature of scipy, to 1e-9; a noise 10 % off is seen."""
+    for noise in (0.0, 1e-3, 0.3, 5.0):
+        for f, y in ((0.7, 0.4), (-1.3, -0.1), (0.1, -2.0)):
+            kinks = [z for d in (-1.0, 1.0, -0.4, 0.4) if noise and abs(z := (f - y + d) / noise) < 12.0]
+            density = lambda z: stats.norm.pdf(z) * value_of_loss(data(word), f, y + noise * z)  # noqa: B023, E731
+            expected = value_of_loss(data(word), f, y)
+            if noise:
+                expected, _ = integrate.quad(density, -12.0, 12.0, points=kinks, epsabs=1e-12, limit=200)
+            assert mean_value(data(word), None, noise, f, y) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+            if noise > 1.0 and word != "correlation":
+                assert mean_value(data(word), None, 1.1 * noise, f, y) != pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("word", OF_SIGNS)
+def test_mean_losses_over_signs(word):
+    for flips, noise, f, y in ((0.0, 0.0, 0.7, 0.4), (0.1, 0.3, -0.2, 0.4), (0.1, 0.0, 0.1, -2.0)):
+        positive = stats.norm.cdf(y / noise) if noise else float(y > 0.0)
+        positive = (1.0 - flips) * positive + flips * (1.0 - positive)
+        expected = positive * value_of_loss(data(word), f, 1.0) + (1.0 - positive) * value_of_loss(data(word), f, -1.0)
+        assert mean_value(data(word), losses.Labels(1, flips), noise, f, y) == pytest.approx(expected, rel=1e-13)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])
