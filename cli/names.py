@@ -17,6 +17,7 @@ PICTURE = ".png"
 MOVIE = ".gif"
 CURVES = ".csv"
 STATISTICS = "_ensemble.csv"
+_NUMBERS = re.compile(r"[-+.\de]*\d[-+.\de]*(,[-+.\de]*\d[-+.\de]*)*")
 
 
 def claim_runs(settings, command, endings=("",), replaceable=None):
@@ -76,10 +77,14 @@ def unusual(settings, usual=DEFAULTS):
 
 
 def _one_word(value):
-    """``he3`` of ``he:3``, ``manifold`` of ``manifold:D=100,erf``, and of a path its file's name without the suffix."""
-    kind, _, number = str(value).partition(":")
-    if number.replace(".", "", 1).isdigit() and kind.isalpha():
-        return kind + number
+    """A value in a name.
+
+    ``he3`` of ``he:3``, ``poly0_-1_0.5`` of ``poly:0,-1,0.5``, ``manifold`` of ``manifold:D=100,erf``, and of a path
+    its file's name without the suffix.
+    """
+    kind, _, numbers = str(value).partition(":")
+    if kind.isalpha() and _NUMBERS.fullmatch(numbers):
+        return kind + numbers.replace(",", "_").replace("+", "")
     return re.sub(r"[^\w.-]", "_", Path(re.split("[:(]", str(value))[0]).stem) or "inputs"
 
 

@@ -10,7 +10,7 @@ from dataclasses import fields
 import click
 
 from onlinemode import checks, presets
-from onlinemode.activations import WORDS, Activation, from_plain, word_or_value
+from onlinemode.activations import WORDS, from_plain, word_or_value
 from onlinemode.cli.toml_files import read_toml
 from onlinemode.engines import ENGINES, base, options_of
 from onlinemode.errors import ConfigError, OnlineModeError
@@ -74,23 +74,13 @@ class ActivationWord(click.ParamType):
     name = "NAME"
 
     def convert(self, value, parameter, context):
-        from onlinemode.cli.user_functions import of_file
+        from onlinemode.sweeps.files import activation_of_file, is_of_file
 
         try:
-            found = as_activation(of_file(value)) if is_of_file(value) else from_plain(value)  # of a checkpoint
+            found = activation_of_file(value) if is_of_file(value) else from_plain(value)  # of a checkpoint
             return word_or_value(found, parameter.name if parameter is not None else self.name)
         except OnlineModeError as problem:
             self.fail(str(problem).replace("or an Activation, such as Activation.from_function(f)", "or FILE.py:NAME"))
-
-
-def as_activation(found):
-    """An activation, of a function that a file has."""
-    return found if isinstance(found, Activation) else Activation.from_function(found)
-
-
-def is_of_file(value):
-    """Whether a word is FILE.py:NAME."""
-    return isinstance(value, str) and value.rpartition(":")[0].endswith(".py")
 
 
 class NumberOrSchedule(click.ParamType):
@@ -102,11 +92,11 @@ class NumberOrSchedule(click.ParamType):
         self.maximum = maximum
 
     def convert(self, value, parameter, context):
-        from onlinemode.cli.user_functions import of_file
+        from onlinemode.sweeps.files import is_of_file, made_by_file
 
         name = parameter.name if parameter is not None else "a number"
         try:
-            found = of_file(value) if is_of_file(value) else value
+            found = made_by_file(value) if is_of_file(value) else value
             number = number_or_schedule(name, found, 0.0, self.maximum)
         except OnlineModeError as problem:
             self.fail(str(problem).removeprefix(f"{name}: ").removeprefix(f"{name} "))

@@ -8,7 +8,7 @@ import numpy as np
 from onlinemode.cli import report
 from onlinemode.errors import ParameterError
 from onlinemode.storage import replacing
-from onlinemode.sweeps.axes import words_of
+from onlinemode.sweeps.axes import label_of, words_of
 from onlinemode.sweeps.kept import FINISHED, STATUS, worst_of
 
 MOST_ROWS = 40  # that are printed
@@ -30,7 +30,8 @@ def rows_of(plan, dataset):
         values = {name: slab[name].values.reshape(points).tolist() for name in columns}
         for i in np.flatnonzero((statuses != "missing").any(1)).tolist():
             complete = bool(np.isin(statuses[i], (*FINISHED, "missing")).all())
-            row = grid.point(begin * rest + i) | {"status": status_words(statuses[i]), "complete": complete}
+            point = {name: label_of(value) for name, value in grid.point(begin * rest + i).items()}
+            row = point | {"status": status_words(statuses[i]), "complete": complete}
             yield row | {name: values[name][i] for name in (*plan.kept.numbers, "seconds", "message")}
 
 
@@ -68,7 +69,8 @@ def draw(dataset, path, files):
 def say(plan, dataset, counts, settings, files):
     """The table of a small sweep, how points ended, and where everything is."""
     if settings["json"]:
-        over = {axis.dim: axis.column(axis.names[0]) if len(axis.names) == 1 else axis.rows for axis in plan.grid.axes}
+        over = {axis.dim: axis.labels(axis.names[0]) if len(axis.names) == 1 else
+                [[label_of(value) for value in row] for row in axis.rows] for axis in plan.grid.axes}
         report.print_json({"command": "sweep", "title": plan.title, "over": over,
                            "points": list(rows_of(plan, dataset)), "counts": counts,
                            "files": {name: str(path) for name, path in files.items()}})

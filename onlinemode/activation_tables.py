@@ -4,6 +4,7 @@ Between breaks the pieces of a segment are equally wide, so that a kernel finds 
 docs/concepts/activations.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -22,6 +23,7 @@ SEGMENT_NUMBERS = 6
 CORE = 8.0  # half the width of the middle; segments beyond are as wide as all before them
 LARGEST = float(np.finfo(float).max)  # ends of the tails, since JSON knows no infinity
 MOST_BREAKS, MOST_LETTERS = 64, 80
+NAMELESS = "function"  # the name of functions that have none
 LOOKS, LOOKS_OF_A_SEGMENT = 19, 2001  # places in a piece, and in a segment, at least, where the error is measured
 
 _NODES = 0.5 * np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))  # of Chebyshev, in [−½, ½]
@@ -67,6 +69,11 @@ class Table:
     def __repr__(self) -> str:
         return (f"Table({self.name!r}, {len(self.pieces)} pieces, error {self.error:.1g}, tails "
                 f"{' and '.join(self.tails)})")
+
+    @property
+    def digits(self) -> str:
+        """Eight hexadecimal digits that tell the numbers of this table from those of others."""
+        return hashlib.sha256(repr((self.segments, self.pieces)).encode()).hexdigest()[:8]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON knows it.
@@ -153,8 +160,8 @@ def _name(function, name):
         raise ParameterError("an activation is made from a function of an array of numbers, such as np.tanh; got "
                              f"{checks.one_line(function)}")
     if name is None:
-        name = getattr(function, "__name__", "function")
-        name = "function" if name == "<lambda>" else name
+        name = getattr(function, "__name__", NAMELESS)
+        name = NAMELESS if name == "<lambda>" else name
     if not _is_name(name):
         raise ParameterError(f"the name of an activation must be text of at most {MOST_LETTERS} letters; got "
                              f"{checks.one_line(name)}")

@@ -6,7 +6,7 @@ kernels make of it is in ``onlinemode.kernels.rule.activations``.  Light: comman
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -180,7 +180,9 @@ class Activation:
         breaks : sequence of float, default ()
             Where g jumps, or has a kink or a jump in a higher derivative: no piece goes across.
         name : str, optional
-            How pictures and files call it; by default that of the function.
+            How pictures and files call it; by default that of the function.  What is the name of an activation in
+            words, and what has no name, as a lambda, gets some digits that follow from the table's numbers:
+            "tanh-3f9a21c4", "function-08d1e77b".
         tolerance : float, default 1e-10
             The largest error of g, relative to max(1, |g|).
         reach : float, default 64
@@ -198,9 +200,12 @@ class Activation:
             If the function is not vectorised, not finite, or no table of a reasonable size has this error; the message
             says where.  If ``slope`` is not its derivative.
         """
-        from onlinemode.activation_tables import table_of
+        from onlinemode.activation_tables import NAMELESS, table_of
 
-        return cls(TABLE, (), table_of(function, slope, breaks, name, tolerance, reach))
+        table = table_of(function, slope, breaks, name, tolerance, reach)
+        if is_word(table.name) or (name is None and table.name == NAMELESS):
+            table = replace(table, name=f"{table.name}-{table.digits}")
+        return cls(TABLE, (), table)
 
     @property
     def word(self) -> str | None:
@@ -325,6 +330,24 @@ class Activation:
             raise ParameterError("a saved activation must be a word or a table; got " + checks.one_line(saved))
         checks.choice("kind", saved.get("kind"), (TABLE,))
         return cls(TABLE, (), Table.from_dict({name: value for name, value in saved.items() if name != "kind"}))
+
+
+def is_word(text: str) -> bool:
+    """Whether a text is an activation in words.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool
+    """
+    try:
+        Activation.parse(text)
+    except ParameterError:
+        return False
+    return True
 
 
 def activation_of(value: "str | Activation", name: str = "activation") -> Activation:

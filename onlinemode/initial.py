@@ -325,7 +325,8 @@ def polynomial_teacher(N: int, terms: Mapping[tuple[int, ...], float] | Sequence
         {(1, 0): 1.0, (1, 1): 1.0} is ν₁ + ν₁ν₂.  Of degree 10 at most.
     activation : str or Activation
         Of the teacher, a polynomial such as "he:2" or "poly:0,1,1,1"; it must have every power that is the degree of a
-        term, and the problem must have the same one.
+        term, and the problem must have the same one: :func:`onlinemode.simulate` warns where the weights go with
+        another.
     K : int, optional
         Hidden units of the student; by default as many as the teacher has.
     seed : int, default 0

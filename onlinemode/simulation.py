@@ -1,6 +1,7 @@
 """The one entry point: run a problem from a start with an engine, and repeat a saved run."""
 
 import platform
+import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from onlinemode import checks, initial
+from onlinemode.activations import activation_of
 from onlinemode.engines import get_engine
 from onlinemode.engines.base import Call
 from onlinemode.ensemble import PROBABILITIES, quantile_levels
@@ -121,6 +123,7 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
         checkpoint = Checkpoint(checkpoint, checkpoint_every)
     checks.instance("problem", problem, Problem)
     starts = start if isinstance(start, GoingOn) else Starts(start, problem.inputs)
+    _check_teacher(problem, starts.first)
     made_by = get_engine(engine)
     can, known = made_by.capabilities, made_by.Options.names()
     unknown = sorted(set(options) - set(known))
@@ -175,6 +178,16 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     elif store_weights:
         run.weights = start
     return run
+
+
+def _check_teacher(problem, start):
+    """Warn where the units of a start would say a polynomial with another activation than that of the problem."""
+    origin = getattr(start, "origin", None) or {}
+    needed = origin.get("arguments", {}).get("activation")
+    if origin.get("name") == "polynomial_teacher" and activation_of(needed) != problem.activations[1]:
+        warnings.warn(f"the teacher of this start says its polynomial with the activation {needed}, and that of the "
+                      f"problem has {problem.activations[1]}: it says something else. Give the problem "
+                      f"teacher_activation = {needed!r}", RuntimeWarning, stacklevel=3)
 
 
 def check_alpha(alpha):

@@ -336,8 +336,8 @@ class Trajectory(Described):
 
     @property
     def signed(self) -> bool:
-        """Whether matching uses ρ itself; |ρ| where the signs of the readout are trained."""
-        return self.problem.rates.readout == 0.0
+        """Whether matching uses ρ itself; |ρ| where the signs of the readout are trained, or g or g* is even."""
+        return self.problem.rates.readout == 0.0 and not any(each.even for each in self.problem.activations)
 
     @cached_property
     def rho(self) -> NDArray[np.float64]:
@@ -478,8 +478,8 @@ class Trajectory(Described):
         Columns: replica, alpha, generalization_error (with its standard error where it was measured), specialization,
         where labels are signs classification_error, where the loss is not the squared one of real labels mean_loss,
         Q, R, readout, and where they are trained strengths and xi_out; of a theory its generalization_error,
-        specialization, classification_error, mean_loss, Q and R with the prefix ``theory_``; then what is the same in all rows: T, teacher_readout and
-        the parameters of the run.  Indices count from 0, as in Python.
+        specialization, classification_error, mean_loss, Q and R with the prefix ``theory_``; then what is the same in
+        all rows: T, teacher_readout and the parameters of the run.  Indices count from 0, as in Python.
 
         Parameters
         ----------

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from scipy import special
 
 import onlinemode as om
 from onlinemode.activation_tables import MOST_PIECES, Table
-from onlinemode.activations import NAMES, Activation, activation_of
+from onlinemode.activations import NAMES, Activation, activation_of, is_word
 from onlinemode.errors import ParameterError, ShapeError
 
 Z = np.concatenate([np.random.default_rng(3).normal(scale=4.0, size=2000), [0.0, -0.0, 70.0, -300.0]])
@@ -85,7 +86,8 @@ def test_a_table_has_the_error_that_it_says(name):
     errors = np.abs(made(z) - g(z)) / np.maximum(1.0, np.abs(g(z)))
     assert errors.max() <= 1.1 * made.table.error + 1e-15 and made.table.error <= 1e-10
     assert np.abs(made.slope(z) - slope(z)).max() <= 3.0 * made.table.slope_error + 1e-12
-    assert made.table.tails == tails and made.name == name and made.word is None
+    expected = f"{name}-{made.table.digits}" if is_word(name) else name
+    assert made.table.tails == tails and made.name == expected and made.word is None
     far = np.array([-1e6, -100.0, 100.0, 1e6])
     if tails == ("as the function",) * 2:
         assert np.allclose(made(far), g(far), rtol=1e-9, atol=1e-9)
@@ -118,6 +120,19 @@ def test_numbers_that_are_none_or_infinite(word):
     assert np.array_equal(np.sign(found[1:]), np.sign(expected[1:]))
     table = Activation.from_function(np.tanh)
     assert np.isnan(table(math.nan)) and table([math.inf, -math.inf]) == pytest.approx([1.0, -1.0])
+
+
+def test_names_tell_tables_apart():
+    """Of functions without a name, and from words."""
+    one, same, other = (Activation.from_function(lambda z, a=a: np.tanh(a * z)) for a in (1.0, 1.0, 1.1))
+    assert re.fullmatch("function-[0-9a-f]{8}", one.name) and one.name == same.name != other.name and one == same
+    for named in (Activation.from_function(np.tanh), Activation.from_function(np.tanh, name="tanh")):
+        assert re.fullmatch("tanh-[0-9a-f]{8}", named.name) and named != activation_of("tanh")
+    square = Activation.from_function(np.square, name="poly:0,0,1")
+    assert square.name.startswith("poly:0,0,1-") and not is_word(square.name)
+    assert Activation.from_function(np.square).name == "square"  # no word
+    assert Activation.from_function(np.tanh, name="mine").name == "mine"
+    assert Activation.from_dict(json.loads(json.dumps(one.to_dict()))) == one
 
 
 def test_kinks_that_nobody_names_are_refused_with_their_place():

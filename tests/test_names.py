@@ -332,6 +332,8 @@ def test_overwrite_without_a_name_replaces_the_first(onlinemode, tmp_path):
     (["simulate", "--inputs", "manifold:D=20,erf"], "simulate_showcase_N40_manifold_seed0"),
     (["simulate", "--inputs", "rademacher", "--seed", 7], "simulate_showcase_N40_rademacher_seed7"),
     (["simulate", "--engine", "chain", "--activation", "linear"], "simulate_showcase_N40_chain_linear_seed0"),
+    (["ode", "--activation", "poly:0,1,0,-.1"], "ode_showcase_N40_poly0_1_0_-0.1_seed0"),
+    (["ode", "--activation", "erfs:1,.5,.2,1"], "ode_showcase_N40_erfs1_0.5_0.2_1_seed0"),
     (["ode", "--init", "committee", "--readout", "sum"], "ode_committee_N40_sum_seed0"),
     (["simulate", "--inputs", "rows.npy"], "simulate_showcase_N40_rows_seed0"),
     (["sweep", "--over", "eta=1", "--engine", "ode", "--inputs", "uniform"], "sweep_showcase_ode_uniform_eta")])

@@ -1,5 +1,7 @@
 """Observables on overlaps made by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -305,6 +307,19 @@ def test_matching_of_a_run_is_signed_unless_the_readout_is_trained():
         assert np.array_equal(run.specialization, specialization(run.Q, run.R, run.T, signed))
         assert np.array_equal(run.unit_margins, unit_margins(run.Q, run.R, run.T, signed), equal_nan=True)
         assert np.array_equal(run.rho, normalized_overlaps(run.Q, run.R, run.T))
+
+
+@pytest.mark.parametrize("activation, teacher, signed", [
+    ("he:2", None, False), ("leaky:-1", None, False), ("poly:1,0,2", "erf", False), ("erf", "he:4", False),
+    ("he:3", None, True), ("erf", None, True), ("poly:0,1,1", None, True)])
+def test_even_units_have_no_sign(activation, teacher, signed):
+    """A student whose units are those of the teacher with the other sign is perfect, or as far off as can be."""
+    start = om.initial.from_overlaps(np.eye(2), -np.eye(2), np.eye(2))
+    run = om.simulate(om.Problem(rates=om.LearningRates(1e-9)), start, 1e-6, "ode", save_at=[1e-6])
+    run = dataclasses.replace(run, problem=om.Problem(activation, teacher_activation=teacher))
+    assert run.signed == signed
+    assert run.specialization[0, 0] == pytest.approx(-1.0 if signed else 1.0, abs=1e-6)
+    assert run.unit_margins[0, 0] == pytest.approx(-1.0 if signed else 1.0, abs=1e-6)
 
 
 @pytest.mark.parametrize("call", [

@@ -1,6 +1,7 @@
 """Teachers that are polynomials of several fields: their labels, number of units, law, files and errors."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -157,6 +158,20 @@ def test_replicas_have_their_own_students(tmp_path):
     again = om.repeat(om.load(tmp_path / "run.npz"))
     assert np.array_equal(again.G, run.G)
     assert not np.array_equal(run.G[0], run.G[1])
+
+
+@pytest.mark.parametrize("activation, teacher, needed", [
+    ("he:2", None, None), ("erf", "he:2", None), ("erf", None, "erf"), ("he:2", "he:4", "he:4")])
+def test_a_problem_with_another_teacher_is_told(activation, teacher, needed):
+    start = initial.polynomial_teacher(40, {(1, 1): 1.0}, "he:2", seed=2)
+    problem = om.Problem(activation, teacher_activation=teacher, rates=om.LearningRates(0.01))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        om.simulate(problem, start, 0.1, "chain", save_at=2)
+    expected = [] if needed is None else [
+        f"the teacher of this start says its polynomial with the activation he:2, and that of the problem has {needed}"
+        ": it says something else. Give the problem teacher_activation = 'he:2'"]
+    assert [str(each.message) for each in caught] == expected
 
 
 def test_a_student_of_another_activation():

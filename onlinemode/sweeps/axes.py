@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 
 from onlinemode import checks
-from onlinemode.activations import Activation
+from onlinemode.activations import Activation, from_plain, to_plain
 from onlinemode.array_files import check_is_text
 from onlinemode.checks import one_line
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.experiment import ACTIVATIONS
 from onlinemode.storage import cannot_read
+from onlinemode.sweeps.files import activation_of_file, is_of_file
 
 MOST_POINTS = 10**8
 CSV = "csv"  # the key of ``over`` whose value is a file of points
-_AFTER_AN_ACTIVATION = re.compile(r",(?=\s*[A-Za-z])")  # "poly:0,0,1,relu" are two
+_AFTER_AN_ACTIVATION = re.compile(r",(?=\s*(?:[A-Za-z_/]|\.\.?/))")  # "poly:0,0,1,relu" are two
 EXAMPLE = "{'eta': [1, 2, 5], 'N': '1e2:1e6:5:log', ('K', 'M'): [(2, 2), (3, 2)]}"
 DIMENSIONS = {"alpha": "last_alpha"}  # alpha itself is the dimension of the saved times
 
@@ -49,9 +50,19 @@ class Axis:
         i = self.names.index(name)
         return [row[i] for row in self.rows]
 
+    def labels(self, name: str) -> list:
+        """The same as results have them: of activations their names."""
+        return [label_of(value) for value in self.column(name)]
+
     def to_list(self) -> list:
-        """As JSON knows it: names and rows."""
-        return [list(self.names), [list(row) for row in self.rows]]
+        """As JSON knows it: names and rows, of activations that have no word all their numbers."""
+        return [list(self.names), [[to_plain(value) for value in row] for row in self.rows]]
+
+    @classmethod
+    def from_list(cls, saved: list) -> "Axis":
+        """The inverse of :meth:`to_list`."""
+        names, rows = saved
+        return cls(tuple(names), tuple(tuple(map(from_plain, row)) for row in rows))
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,22 @@ class Grid:
     def point(self, number: int) -> dict[str, Any]:
         """The same as a dict."""
         return dict(zip(self.names, self.values(number)))
+
+
+def label_of(value: Any) -> Any:
+    """A value as results have it: of an activation its name."""
+    return value.name if isinstance(value, Activation) else value
+
+
+def check_names_differ(axis: Axis) -> None:
+    """Raise ParameterError where two activations cannot be told apart by their names."""
+    for name in axis.names:
+        values = {value for value in axis.column(name) if isinstance(value, Activation)}
+        names = [value.name for value in values] + list({each for each in axis.column(name) if isinstance(each, str)})
+        for each in names if values else ():
+            if names.count(each) > 1:
+                raise ParameterError(f"activations in a sweep must have different names, by which results know them; "
+                                     f"two of {name} are called {each}: give Activation.from_function a name")
 
 
 def words_of(point: dict) -> str:
@@ -158,19 +185,25 @@ def _axis(key, values, recipe):
     checked = tuple(tuple(recipe.spelled(name, _converted(name, value, kind))
                           for name, value, kind in zip(names, row, kinds)) for row in rows)
     for name, column in zip(names, zip(*checked)):
-        if len({isinstance(value, str) for value in column}) > 1:
+        if len({isinstance(value, (str, Activation)) for value in column}) > 1:
             raise ParameterError(f"the values of {name} must be words or numbers, not both; got {one_line(column[:8])}")
     if not checked or len(set(checked)) < len(checked):
         raise ParameterError(f"the values of {', '.join(names)} must differ, and be at least one; got "
                              f"{[row[0] if len(row) == 1 else row for row in checked[:8]]}")
-    return Axis(names, checked)
+    axis = Axis(names, checked)
+    check_names_differ(axis)
+    return axis
 
 
 def _converted(name, value, kind):
     """A value in its final type: 1 as 1.0 where it is a rate, words read, scalars of NumPy as those of Python."""
     value = value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, Activation) and value.word is not None:
+    if isinstance(value, Activation):
+        if value.word is None:
+            return value
         value = value.word
+    if name in ACTIVATIONS and is_of_file(value):
+        return activation_of_file(value)
     if isinstance(value, np.ndarray):
         raise ParameterError(f"each value of {name} must be one number or word; got an array of shape {value.shape}")
     lowest = 0 if kind is int else -math.inf

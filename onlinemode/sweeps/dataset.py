@@ -24,7 +24,7 @@ def coordinates(axes: tuple[Axis, ...], times: tuple[float, ...], replicas: int,
     found = {}
     for axis in axes:
         for name in axis.names:
-            values = axis.column(name)
+            values = axis.labels(name)
             column = np.array(values, object if isinstance(values[0], str) else None)  # as zarr and netCDF take words
             label = DIMENSIONS.get(name, name)
             found[label] = ((axis.dim,), column, _attrs(label, column))

@@ -37,8 +37,8 @@ def _axis(value):
 
 
 def _plain(value):
-    """a number, a text, or null"""
-    return value is None or isinstance(value, (int, float, str))
+    """a number, a text, the table of an activation, or null"""
+    return value is None or isinstance(value, (int, float, str, dict))
 
 
 def difference(known: dict[str, Any], asked: dict[str, Any]) -> str:

@@ -4,16 +4,22 @@ from typing import Any
 
 import numpy as np
 
-from onlinemode.sweeps.axes import Axis, Grid
+from onlinemode.sweeps.axes import Axis, Grid, check_names_differ
 
 
 def grid_of_list(over: list) -> Grid:
     """The grid that a description holds."""
-    return Grid(tuple(Axis(tuple(names), tuple(tuple(row) for row in rows)) for names, rows in over))
+    return Grid(tuple(map(Axis.from_list, over)))
 
 
 def merged(one: Grid, other: Grid) -> Grid | None:
-    """All values of two grids over the same names, in ascending order where both are; None where names differ."""
+    """All values of two grids over the same names, in ascending order where both are; None where names differ.
+
+    Raises
+    ------
+    ParameterError
+        If two activations have one name.
+    """
     if [axis.names for axis in one.axes] != [axis.names for axis in other.axes]:
         return None
     axes = []
@@ -22,6 +28,7 @@ def merged(one: Grid, other: Grid) -> Grid | None:
         if all(list(axis.rows) == sorted(axis.rows) for axis in (first, second) if _numbers(axis)):
             rows = tuple(sorted(rows)) if _numbers(first) and _numbers(second) else rows
         axes.append(Axis(first.names, rows))
+        check_names_differ(axes[-1])
     return Grid(tuple(axes))
 
 

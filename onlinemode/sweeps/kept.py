@@ -113,8 +113,10 @@ class Kept(NamedTuple):
         several = self.replicas > 1
         replica = ("replica",) if several else ()
         count = (self.replicas,) if several else ()
-        found = {name: Variable((), (), np.float64, math.nan, _attrs(
-            number.long_name, number.symbol, "steps/N" if name in TIMES else "1")) for name, number in self.numbers.items()}
+        found = {}
+        for name, number in self.numbers.items():
+            units = "steps/N" if name in TIMES else "1"
+            found[name] = Variable((), (), np.float64, math.nan, _attrs(number.long_name, number.symbol, units))
         for name in self.names:
             observable = OBSERVABLES[name]
             dims = ("alpha", *observable.dims)

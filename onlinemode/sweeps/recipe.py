@@ -7,17 +7,14 @@ import hashlib
 import importlib
 import inspect
 import pickle
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
-from types import ModuleType
 from typing import Any, get_args
 
 from onlinemode import checks
-from onlinemode.errors import FileError, ParameterError
+from onlinemode.errors import ParameterError
 from onlinemode.experiment import DRAWN, Experiment
-from onlinemode.storage import cannot_read
+from onlinemode.sweeps.files import FunctionOfFile
 
 FIXED = ("overlaps", "replicas", "keep", "quantiles", "save_at", "threads")  # the same for all points of a sweep
 KINDS = {each.name: next(kind for kind in (get_args(each.type) or (each.type,)) if kind is not type(None))
@@ -169,56 +166,6 @@ def _code(code):
     if not hasattr(code, "co_code"):
         return code
     return code.co_code, code.co_names, code.co_varnames, [_code(constant) for constant in code.co_consts]
-
-
-class FunctionOfFile:
-    """A function of a Python file; it carries the text of the file to other processes, which need not have it.
-
-    Parameters
-    ----------
-    path : path
-    name : str
-
-    Raises
-    ------
-    FileError
-        If the file cannot be read or run, or has no such function.
-    """
-
-    def __init__(self, path, name: str):
-        try:
-            self.source = Path(path).read_text(encoding="utf-8-sig")
-        except (OSError, ValueError) as problem:
-            raise FileError(cannot_read(path, problem)) from None
-        self.__module__, self.__qualname__ = str(path), name
-        self._function = None
-        try:
-            function = self.function
-        except Exception as problem:
-            raise FileError(f"cannot run {path}: {type(problem).__name__}: {problem}") from None
-        if not callable(function):
-            raise FileError(f"{path} has no function {name}")
-
-    @property
-    def function(self):
-        """The function, made from the text when it is first needed in a process."""
-        if self._function is None:
-            module = ModuleType("onlinemode_sweep_" + hashlib.sha256(self.source.encode()).hexdigest()[:16])
-            module.__file__ = self.__module__
-            sys.modules[module.__name__] = module  # where dataclasses look for it
-            exec(compile(self.source, self.__module__, "exec"), vars(module))
-            self._function = getattr(module, self.__qualname__, None)
-        return self._function
-
-    @property
-    def __signature__(self):
-        return inspect.signature(self.function)
-
-    def __getstate__(self):
-        return vars(self) | {"_function": None}
-
-    def __call__(self, **values):
-        return self.function(**values)
 
 
 def recipe_of(make: Any) -> ExperimentRecipe | FunctionRecipe:

@@ -60,7 +60,8 @@ def largest_difference(slope, word):
     step, worst = 1e-5, 0.0
     for f in (-3.0, -1.55, -0.33, 0.23, 0.45, 1.77, 4.1):
         for y in (-1.0, 1.0) if loss_of(word).of_signs else (-1.0, 1.0, -0.2, 0.7, 5.0):
-            difference = (value_of_loss(data(word), f + step, y) - value_of_loss(data(word), f - step, y)) / (2.0 * step)
+            above, below = (value_of_loss(data(word), f + sign * step, y) for sign in (1.0, -1.0))
+            difference = (above - below) / (2.0 * step)
             worst = max(worst, abs(difference - slope(data(word), f, y)))
     return worst
 

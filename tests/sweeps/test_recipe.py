@@ -16,8 +16,9 @@ import onlinemode as om
 from onlinemode.errors import FileError, ParameterError
 from onlinemode.experiment import DRAWN
 from onlinemode.sweeps.axes import grid_of
+from onlinemode.sweeps.files import FunctionOfFile
 from onlinemode.sweeps.plan import plan_of
-from onlinemode.sweeps.recipe import FIXED, KINDS, ExperimentRecipe, FunctionOfFile, FunctionRecipe, recipe_of
+from onlinemode.sweeps.recipe import FIXED, KINDS, ExperimentRecipe, FunctionRecipe, recipe_of
 
 EXPERIMENT = om.Experiment(N=40, K=2, alpha=2.0, save_at=6, engine="chain")
 VALUES = {bool: [True, False], int: [2, 3], float: [0.25, 0.5]}
