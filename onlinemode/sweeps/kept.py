@@ -7,7 +7,7 @@ import numpy as np
 
 from onlinemode import checks
 from onlinemode.ensemble import METRICS
-from onlinemode.ensemble import OBSERVABLES as OF_ALL_ENSEMBLES
+from onlinemode.ensemble import OBSERVABLES as OF_ALL_RUNS
 from onlinemode.errors import ParameterError
 from onlinemode.labelled import OBSERVABLES
 from onlinemode.summaries import summary_of
@@ -151,7 +151,7 @@ def checked(keep: Any, statistics: bool) -> tuple[tuple[str, ...], bool]:
     names = (keep,) if isinstance(keep, str) else checks.entries(keep)
     if names is None:
         raise ParameterError(f"keep must be names of observables; got {checks.one_line(keep)}")
-    known = (*OF_ALL_ENSEMBLES, *METRICS) if statistics else tuple(OBSERVABLES)
+    known = (*OF_ALL_RUNS, *METRICS) if statistics else tuple(OBSERVABLES)
     for name in names:
         if not isinstance(name, str) or name not in (*known, RUNS):
             rule = "of a sweep whose replicas are summarised (keep = 'summary') " if statistics else ""

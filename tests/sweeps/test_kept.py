@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 import onlinemode as om
+from onlinemode.ensemble import METRICS
 from onlinemode.ensemble import OBSERVABLES as OF_ENSEMBLES
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.labelled import OBSERVABLES
 from onlinemode.summaries import summary_of
-from onlinemode.sweeps.kept import DEFAULT, NUMBERS, STATUS, checked
+from onlinemode.sweeps.kept import DEFAULT, NUMBERS, OF_METRICS, STATUS, checked
 from onlinemode.sweeps.plan import plan_of, times_of
 
 EXPERIMENT = om.Experiment(N=40, init="committee", K=2, M=3, alpha=2.0, save_at=6, engine="chain")
@@ -288,7 +289,7 @@ def test_dimensions_units_and_names():
     assert swept.K.dims == swept.M.dims == ("K_M",) and swept.M.values.tolist() == [3, 2]
     assert swept.alpha.units == swept.last_alpha.units == "steps/N" and swept.noise.long_name == "label noise σ"
     assert list(swept)[:2] == ["status", "message"] and list(swept)[-1] == "seconds"
-    assert set(swept) == {"status", "message", "seconds", *NUMBERS, *ALL}
+    assert set(swept) == {"status", "message", "seconds", *NUMBERS, *OF_METRICS, *ALL}
 
 
 def test_provenance():
@@ -309,7 +310,7 @@ def test_what_is_kept():
     ("q", False, f"what is kept of a point can be {', '.join(ALL)}, and runs (whole trajectories); got 'q'"),
     (["Q", "frob"], False, "got 'frob'"),
     (["G"], True, "what is kept of a point of a sweep whose replicas are summarised (keep = 'summary') can be "
-                  f"{', '.join(OF_ENSEMBLES)}, and runs (whole trajectories); got 'G'")])
+                  f"{', '.join((*OF_ENSEMBLES, *METRICS))}, and runs (whole trajectories); got 'G'")])
 def test_unknown_observables(keep, statistics, words):
     with pytest.raises(ParameterError) as error:
         om.sweep(EXPERIMENT.replace(keep="summary" if statistics else "all"), {"eta": [1]}, keep=keep)
