@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 import math
 
 import numpy as np
@@ -119,3 +120,32 @@ def test_sweeps_keep_metrics():
     summary = om.sweep(experiment.replace(keep="summary", replicas=7), {"labels": ["sign", "real"]}, keep=METRICS)
     assert np.isfinite(summary.mean_loss_mean[0]).all() and np.isnan(summary.mean_loss_mean[1]).all()
     assert np.isfinite(summary.final_mean_loss[0]) and np.isnan(summary.final_mean_loss[1])
+
+
+def test_the_command_line_tells_means_and_their_errors(onlinemode):
+    """As they are in the summary of the same run."""
+    arguments = ["simulate", "--engine", "chain", "--init", "committee", "--K", 1, "--N", 40, "--alpha", 1, "--labels",
+                 "sign", "--loss", "perceptron", "--replicas", 8, "--save-at", 3, "--no-plot", "--no-theory"]
+    code, out, err = onlinemode(*arguments, "--csv")
+    assert code == 0, err
+    last = next(line for line in out.splitlines() if line.split()[:1] == ["1"]).split()
+    experiment = om.Experiment(engine="chain", init="committee", K=1, N=40, alpha=1.0, labels="sign", loss="perceptron",
+                               replicas=8, save_at=3)
+    ensemble = experiment.run().ensemble
+    assert float(last[1]) == pytest.approx(ensemble.mean["classification_error"][-1], abs=1e-4)
+    assert float(last[2]) == pytest.approx(ensemble.standard_error("classification_error")[-1], abs=1e-4)
+    assert float(last[2]) > 1e-3 and "± s.e." in out
+    summary = json.loads(onlinemode(*arguments, "--json")[1])
+    assert np.mean([ends[1] for ends in summary["mean_loss"]]) == pytest.approx(ensemble.mean["mean_loss"][-1])
+    assert len(summary["classification_error"]) == 8
+
+
+def test_pictures_show_the_mean(several):
+    from matplotlib.figure import Figure
+
+    from onlinemode import plotting
+
+    ax = plotting.plot_error(Figure().subplots(), [several])
+    assert ax.get_ylabel() == "classification error"
+    curves = [line.get_ydata() for line in ax.lines]
+    assert any(np.allclose(curve, several.ensemble.mean["classification_error"][1:]) for curve in curves)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from onlinemode.activations import ERF, LEAKY, LINEAR, SIGN, TANH
-from onlinemode.theory.meanfield import over_nodes
+from onlinemode.theory.outputs import mean_over_nodes
 from onlinemode.theory.quadrature import DEFAULT_NODES
 
 
@@ -40,13 +40,13 @@ def classification_error(activations, G, S, T, strengths, xi_out, readout, teach
         if readout.shape[-1] == len(T) == 1 and all(map(keeps_sign, activations)):
             error = _angle(G, S, T, *factors)
         else:
-            from onlinemode.kernels.averages.nodes import wrong_signs_of_states
-            from onlinemode.kernels.rule.activations import activation_data
-            from onlinemode.kernels.rule.step import evaluation_rule
-
-            rule = evaluation_rule(*map(activation_data, activations))
-            error = over_nodes(wrong_signs_of_states, nodes, rule, G, S, T, factors)
+            error = mean_over_nodes(_wrong_signs, nodes, activations, G, S, T, factors)
     return np.where(finite, error, np.nan)
+
+
+def _wrong_signs(f, y):
+    """The share of nodes with different signs; where one of them is 0, half a node."""
+    return 0.5 - 0.5 * np.mean(np.sign(f) * np.sign(y))
 
 
 def is_finite(*arrays):

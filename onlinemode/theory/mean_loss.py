@@ -6,8 +6,9 @@ from onlinemode.activations import SIGN, activation_of
 from onlinemode.losses import CORRELATION, REAL, SQUARED
 from onlinemode.theory.averaging import is_known
 from onlinemode.theory.classification import is_finite, keeps_sign
-from onlinemode.theory.meanfield import generalization_error, over_nodes
+from onlinemode.theory.meanfield import generalization_error
 from onlinemode.theory.moments import moments_of_units
+from onlinemode.theory.outputs import mean_over_nodes
 from onlinemode.theory.quadrature import DEFAULT_NODES
 
 
@@ -45,9 +46,11 @@ def mean_loss(problem, G, S, T, strengths, xi_out, readout, teacher_readout, nod
         elif problem.loss in (SQUARED, CORRELATION) and (label := _known_label(problem, T)) is not None:
             loss = _by_moments(problem, label, G, S, T, factors)
         else:
-            from onlinemode.kernels.averages.nodes import mean_losses_of_states
+            from onlinemode.kernels.averages.nodes import mean_loss_of_outputs
 
-            loss = over_nodes(mean_losses_of_states, nodes, problem.rule(1), G, S, T, factors)
+            rule = problem.rule(1)
+            loss = mean_over_nodes(lambda f, y: mean_loss_of_outputs(rule, f, y), nodes, problem.activations, G, S, T,
+                                   factors)
     return np.where(finite, loss, np.nan)
 
 

@@ -226,18 +226,3 @@ def signed_error(activation, G, S, T, strengths, xi_out, readout, teacher_readou
         moments = moments_of_units(activation, teacher_activation, G, S, T, strengths, xi_out)
         w = np.concatenate([readout, np.broadcast_to(-teacher_readout, readout.shape[:-1] + teacher_readout.shape)], -1)
         return 0.5 * np.einsum("...i,...ij,...j->...", w, moments, w)
-
-
-def over_nodes(kernel, nodes, rule, G, S, T, factors):
-    """What a kernel of ``onlinemode.kernels.averages.nodes`` makes of a row of states, (...), over so many nodes."""
-    from onlinemode.kernels.rule.step import Factors
-
-    strengths, xi_out, readout, teacher_readout = factors
-    lead, (K, P), M = readout.shape[:-1], xi_out.shape[-2:], len(T)
-    teacher = teacher_of(T)
-    rows = lambda value, *shape: np.array(value, dtype=float).reshape((-1, *shape))  # noqa: E731
-    states = (rows(G, P, P), rows(S, P, M), Factors(rows(strengths, P), rows(xi_out, K, P), rows(readout, K),
-                                                    np.array(teacher_readout)))
-    out = np.empty(len(states[0]))
-    kernel(rule, states, teacher, normal_nodes(teacher.factor.shape[1] + P, nodes), out)
-    return out.reshape(lead)

@@ -1,6 +1,5 @@
 """Averages over fixed normal nodes, through the learning rule itself: for any activations; docs/theory, section 2.5."""
 
-import numpy as np
 
 from onlinemode.kernels.averages.fields import fields_at_node, student_factors
 from onlinemode.kernels.jit import compiled
@@ -49,49 +48,27 @@ def node_averages(rule, overlaps, factors, nodes, out):
 
 
 @compiled
-def wrong_signs_of_states(rule, states, teacher, nodes, out):
-    """Fill out[i] with the share of nodes at which f and y of the i-th of a row of states have different signs.
-
-    A node where one of them is 0 is half a node.
-
-    Parameters
-    ----------
-    rule : Rule
-    states : tuple of arrays
-        G (n, P, P), S (n, P, M), and Factors whose first three have the axis n, too.
-    teacher : Teacher
-    nodes : array (count, r_B + P)
-    out : array (n,)
-    """
-    G, S, factors = states
-    (K, P), M = factors.xi_out.shape[1:], S.shape[2]
-    for i in range(out.size):
-        these = Factors(factors.strengths[i], factors.xi_out[i], factors.readout[i], factors.teacher_readout)
-        along, across = student_factors(G[i], S[i], teacher.inverse)
-        small = make_small((K, M, P), these)
-        wrong = 0.0
-        for node in range(nodes.shape[0]):
-            fields_at_node(nodes[node], teacher.factor, along, across, small.work)
-            output, label = output_and_clean_label(rule, small)
-            wrong += 0.5 - 0.5 * np.sign(output) * np.sign(label)
-        out[i] = wrong / nodes.shape[0]
+def fill_mode_fields(G, S, teacher, nodes, out):
+    """Fill out (count, P) with the fields of the modes at the nodes."""
+    along, across = student_factors(G, S, teacher.inverse)
+    r_B = teacher.factor.shape[1]
+    for i in range(nodes.shape[0]):
+        for p in range(along.shape[0]):
+            total = 0.0
+            for r in range(r_B):
+                total += along[p, r] * nodes[i, r]
+            for r in range(p + 1):
+                total += across[p, r] * nodes[i, r_B + r]
+            out[i, p] = total
 
 
 @compiled
-def mean_losses_of_states(rule, states, teacher, nodes, out):
-    """The same for the mean of the loss, over the noise and the flips of the labels too."""
-    G, S, factors = states
-    (K, P), M = factors.xi_out.shape[1:], S.shape[2]
-    for i in range(out.size):
-        these = Factors(factors.strengths[i], factors.xi_out[i], factors.readout[i], factors.teacher_readout)
-        along, across = student_factors(G[i], S[i], teacher.inverse)
-        small = make_small((K, M, P), these)
-        total = 0.0
-        for node in range(nodes.shape[0]):
-            fields_at_node(nodes[node], teacher.factor, along, across, small.work)
-            output, label = output_and_clean_label(rule, small)
-            total += mean_value(rule.loss, rule.labels, rule.noise, output, label)
-        out[i] = total / nodes.shape[0]
+def mean_loss_of_outputs(rule, outputs, labels):
+    """The mean of the loss over nodes, and over the noise and the flips of the labels."""
+    total = 0.0
+    for i in range(outputs.size):
+        total += mean_value(rule.loss, rule.labels, rule.noise, outputs[i], labels[i])
+    return total / outputs.size
 
 
 @compiled
