@@ -19,6 +19,7 @@ from onlinemode.errors import ParameterError
 from onlinemode.problem import Problem
 from onlinemode.replica_states import ReplicaStates
 from onlinemode.run_info import FORMAT, RunInfo
+from onlinemode.schedules import Schedule
 from onlinemode.state import OrderParameters, Weights
 from onlinemode.storage import replacing, write_archive
 from onlinemode.theory.classification import classification_error
@@ -329,10 +330,18 @@ class Trajectory(Described):
 
         ``generalization_error`` + σ²/2 where the loss is squared and labels are real.
         """
-        if self.problem.plain:
-            return self.generalization_error + 0.5 * self.problem.noise**2
-        return mean_loss(self.problem, self.G, self.S, self.T, self.strengths, self.xi_out, self.readout,
-                         self.teacher_readout)
+        problem, of_teacher = self.problem, (self.T, self.teacher_readout)
+        if problem.plain:
+            noise = problem.numbers_at(self.alpha)[:, list(problem.numbers).index("noise")]
+            return self.generalization_error + 0.5 * noise**2
+
+        def at(problem, *place):
+            G, S, *factors = (getattr(self, name)[place] for name in OVERLAPS)
+            return mean_loss(problem, G, S, of_teacher[0], *factors, of_teacher[1])
+
+        if not any(isinstance(each, Schedule) for each in (problem.noise, problem.flips)):
+            return at(problem)
+        return np.stack([at(problem.at(alpha), slice(None), i) for i, alpha in enumerate(self.alpha)], 1)
 
     @property
     def signed(self) -> bool:

@@ -66,6 +66,17 @@ def test_mean_loss_of_the_squared_loss_is_the_error_and_the_noise():
     assert np.array_equal(run.mean_loss, run.generalization_error + 0.18)
 
 
+def test_noise_and_flips_may_have_schedules():
+    """At each saved time those of that time."""
+    run = om.simulate(dataclasses.replace(LOGISTIC, noise="linear:0=0.2,1=0.8", flips=0.1),
+                      om.initial.committee(40, K=1, seed=1), 1.0, "chain", save_at=[0.5, 1.0])
+    for place, noise in ((0, 0.5), (1, 0.8)):
+        fixed = dataclasses.replace(run, problem=dataclasses.replace(LOGISTIC, noise=noise))
+        assert run.mean_loss[0, place] == pytest.approx(fixed.mean_loss[0, place], rel=1e-12)
+    real = dataclasses.replace(run, problem=om.Problem(noise="linear:0=0.2,1=0.8"))
+    assert np.allclose(real.mean_loss - real.generalization_error, [[0.125, 0.32]])
+
+
 def test_statistics_over_replicas(several, tmp_path):
     """Those of NumPy, in the run, its file, its tables and its labelled arrays."""
     summary = om.simulate(LOGISTIC, om.initial.committee(40, K=2, seed=1), 1.0, "chain", replicas=6, save_at=3,
