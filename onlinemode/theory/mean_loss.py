@@ -4,7 +4,6 @@ import numpy as np
 
 from onlinemode.activations import SIGN, activation_of
 from onlinemode.losses import CORRELATION, REAL, SQUARED
-from onlinemode.theory.averaging import is_known
 from onlinemode.theory.classification import is_finite, keeps_sign
 from onlinemode.theory.meanfield import generalization_error
 from onlinemode.theory.moments import moments_of_units
@@ -56,12 +55,12 @@ def mean_loss(problem, G, S, T, strengths, xi_out, readout, teacher_readout, nod
 
 def _known_label(problem, T):
     """The activation of a teacher whose output, times 1 - 2q, is the mean label; None where no average is known."""
-    student, teacher = problem.activations
+    teacher = problem.activations[1]
     if problem.labels != REAL:
         if len(T) > 1 or problem.noise > 0.0 or not keeps_sign(teacher):
             return None
         teacher = activation_of(SIGN)
-    return teacher if is_known(student, teacher) else None
+    return teacher
 
 
 def _by_moments(problem, label, G, S, T, factors):
