@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 OPTIONS_OF = {name: options_of(name).names() for name in ENGINES}
 SIMULATED = tuple(name for name in ENGINES if not capabilities_of(name).theory)  # the engines at finite N
 ACTIVATIONS = ("activation", "teacher_activation")
-SCHEDULED = ("eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weight_decay", "flips")  # may depend on α
+SCHEDULED = ("eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weight_decay", "flips", "dropout",
+             "mode_dropout")  # may depend on α
 DRAWN = ("init", "K", "M", "P", "readout", "student_size", "fresh_students")  # how student and teacher are drawn
 CHOICES = {"engine": ENGINES, "init": ("showcase", "paper", "committee", "graded"), "readout": ("mean", "sum", "sqrt"),
            "keep": ("all", "summary"), "labels": LABELS, "constraint": ("sphere",),
@@ -83,6 +84,8 @@ class Experiment:
         Probability that a sign is negated.
     constraint : {"sphere"}, optional
         Whether every input mode keeps its length.
+    dropout, mode_dropout : float, str, callable or Schedule, default 0
+        Probability that a sample leaves out a hidden unit, or a mode.
     batch : int, default 1
         Samples a step.
     inputs : str, default "gaussian"
@@ -142,6 +145,8 @@ class Experiment:
     labels: str = "real"
     flips: float | str | Callable | Schedule = 0.0
     constraint: str | None = None
+    dropout: float | str | Callable | Schedule = 0.0
+    mode_dropout: float | str | Callable | Schedule = 0.0
     batch: int = 1
     inputs: str = "gaussian"
     replicas: int = 1
@@ -242,7 +247,8 @@ class Experiment:
                               readout=self.eta_readout)
         return Problem(activation=self.activation, noise=self.noise, weight_decay=self.weight_decay, batch=self.batch,
                        rates=rates, inputs=parse(self.inputs), teacher_activation=self.teacher_activation,
-                       loss=self.loss, labels=self.labels, flips=self.flips, constraint=self.constraint)
+                       loss=self.loss, labels=self.labels, flips=self.flips, constraint=self.constraint,
+                       dropout=self.dropout, mode_dropout=self.mode_dropout)
 
     def start(self, vectors: bool | None = None) -> "Weights | OrderParameters | Callable":
         """What the run begins from; with ``fresh_students`` a function that draws it for one replica.
@@ -508,6 +514,9 @@ def describe(values: dict[str, Any], sizes: "Weights | OrderParameters", without
                          ("σ", "noise"), ("κ", "weight_decay")):
         if values[name] or name == "eta":
             words[name] = f"{symbol} = {_shown(values[name])}"
+    for name in ("dropout", "mode_dropout"):
+        if values.get(name):
+            words[name] = f"{name.replace('_', ' ')} {_shown(values[name])}"
     if values["batch"] > 1:
         words["batch"] = f"batch {values['batch']}"
     for name, value in (("inputs", values["inputs"]), ("readout", _convention(sizes))):

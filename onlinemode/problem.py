@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     Number = float | str | Callable | Schedule
 
 MAX_BATCH = 10**9
-_LATER = ("loss", "labels", "flips", "constraint")  # not in files of older versions, nor where they are usual
+# Not in files of older versions, nor where they are usual.
+_LATER = ("loss", "labels", "flips", "constraint", "dropout", "mode_dropout")
 CONSTRAINTS = ("sphere",)
 _RATES = ("xi_in", "strengths", "xi_out", "readout")
-_OTHERS = {"noise": None, "weight_decay": None, "flips": 0.5}  # numbers that may be schedules, and their largest value
+_OTHERS = {"noise": None, "weight_decay": None, "flips": 0.5,  # numbers that may be schedules, and their largest value
+           "dropout": 1.0, "mode_dropout": 1.0}
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,11 @@ class Problem:
         Probability q ≤ 1/2 that a sign is negated.
     constraint : {"sphere"}, optional
         "sphere": after each step every input mode is scaled back to the length that it had at the start of the run.
+    dropout : float, str, callable or Schedule, default 0
+        Probability that a sample leaves a hidden unit of the student out.  ε_g is that of the whole student, whose
+        second layer is then multiplied by 1 − dropout.
+    mode_dropout : float, str, callable or Schedule, default 0
+        The same of a mode, whose strength is multiplied.
 
     Raises
     ------
@@ -121,6 +128,8 @@ class Problem:
     labels: str = REAL
     flips: "Number" = 0.0
     constraint: str | None = None
+    dropout: "Number" = 0.0
+    mode_dropout: "Number" = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation", word_or_value(self.activation))
@@ -158,7 +167,7 @@ class Problem:
 
     @property
     def numbers(self) -> "dict[str, float | Schedule]":
-        """All that may depend on α, by name: the rates of the four factors, the noise, the weight decay, the flips."""
+        """All that may depend on α, by name: the rates of the four factors, noise, decay, flips, dropouts."""
         return {**vars(self.rates), **{name: getattr(self, name) for name in _OTHERS}}
 
     @cached_property
@@ -182,7 +191,7 @@ class Problem:
 
         Returns
         -------
-        array (n, 7)
+        array (n, 9)
             In their order; at a jump the values after it.
         """
         import numpy as np
@@ -203,7 +212,7 @@ class Problem:
 
         Returns
         -------
-        list of 7 floats
+        list of 9 floats
             In the order of :attr:`numbers`.
         """
         return [max(each.value_at(alpha), 0.0) if isinstance(each, Schedule) else each for each in self._all_numbers]
@@ -289,6 +298,36 @@ class Problem:
         return student, student if self.teacher_activation is None else activation_of(self.teacher_activation)
 
     @property
+    def drops_out(self) -> bool:
+        """Whether samples leave out units or modes."""
+        return self.dropout != 0.0 or self.mode_dropout != 0.0
+
+    def whole_student(self, alpha: "ArrayLike", strengths: "np.ndarray",
+                      readout: "np.ndarray") -> tuple["np.ndarray", "np.ndarray"]:
+        """Strengths and second layer of the student whose ε_g counts: nothing is left out, but all is damped.
+
+        Parameters
+        ----------
+        alpha : array (n,)
+            Times.
+        strengths : array (..., n, P)
+            Of the student that learns.
+        readout : array (..., n, K)
+            Its second layer.
+
+        Returns
+        -------
+        strengths : array (..., n, P)
+            Times 1 − mode_dropout.
+        readout : array (..., n, K)
+            Times 1 − dropout.
+        """
+        if not self.drops_out:
+            return strengths, readout
+        numbers = self.numbers_at(alpha)
+        return (1.0 - numbers[..., -1:]) * strengths, (1.0 - numbers[..., -2:-1]) * readout
+
+    @property
     def plain(self) -> bool:
         """Whether the loss is squared and labels are real, which closed forms and the linear noise need."""
         return self.loss == SQUARED and self.labels == REAL
@@ -306,6 +345,12 @@ class Problem:
             return ""
         return f", loss {self.loss}" + ("" if self.labels == REAL else f", sign labels with flips {self.flips:g}")
 
+    @property
+    def dropout_words(self) -> str:
+        """Of what samples leave out, before a comma; empty where that is nothing."""
+        numbers = {"dropout": self.dropout, "mode dropout": self.mode_dropout}
+        return "".join(f"{name} {number:g}, " for name, number in numbers.items() if number != 0.0)
+
     def rule(self, N: int) -> "Rule":
         """What the kernels need to know of this problem.
 
@@ -321,12 +366,13 @@ class Problem:
         """
         from onlinemode.kernels.rule.activations import activation_data
         from onlinemode.kernels.rule.losses import Labels, loss_data
-        from onlinemode.kernels.rule.step import Rates, Rule
+        from onlinemode.kernels.rule.step import Dropout, Rates, Rule
 
         student, teacher = map(activation_data, self.activations)
-        *rates, noise, weight_decay, flips = self.numbers_of(0.0)
+        *rates, noise, weight_decay, flips, of_units, of_modes = self.numbers_of(0.0)
         return Rule(student, teacher, Rates(*rates), noise, weight_decay, self.batch, float(N),
-                    loss_data(loss_of(self.loss)), None if self.labels == REAL else Labels(1, flips))
+                    loss_data(loss_of(self.loss)), None if self.labels == REAL else Labels(1, flips),
+                    Dropout(of_units, of_modes) if self.drops_out else None)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields that are not None as plain numbers and names, as they are saved; loss and labels where not usual.

@@ -178,7 +178,8 @@ class Trajectory(Described):
                 ("replicas", counts if self.draws == self.replicas else f"{counts}; {self.draws} kept one by one"),
                 ("problem", f"{problem.activation_words}{problem.label_words}"
                             f"{'' if problem.constraint is None else ', on the sphere'}, noise {problem.noise:g}, "
-                            f"weight decay {problem.weight_decay:g}, batch {problem.batch}, inputs {problem.inputs!r}"),
+                            f"weight decay {problem.weight_decay:g}, {problem.dropout_words}batch {problem.batch}, "
+                            f"inputs {problem.inputs!r}"),
                 ("learning rates", ", ".join(f"{name} {rate:g}" for name, rate in trained) or "none")]
         if len(self.alpha) and self.draws:
             first = self._first()
@@ -315,14 +316,22 @@ class Trajectory(Described):
         """Generalization error ε_g = ½ E[(f − y)²] without label noise, (draws, n); docs/theory, section 6.1."""
         if self.error is not None:
             return self.error
-        return generalization_error(self.problem.activation, self.G, self.S, self.T, self.strengths, self.xi_out,
-                                    self.readout, self.teacher_readout, self.problem.teacher_activation)
+        G, S, strengths, xi_out, readout = self._whole
+        return generalization_error(self.problem.activation, G, S, self.T, strengths, xi_out, readout,
+                                    self.teacher_readout, self.problem.teacher_activation)
+
+    @property
+    def _whole(self):
+        """G, S, strengths, xi_out and readout of the students whose errors count, of which nothing is left out."""
+        strengths, readout = self.problem.whole_student(self.alpha, self.strengths, self.readout)
+        return self.G, self.S, strengths, self.xi_out, readout
 
     @cached_property
     def classification_error(self) -> NDArray[np.float64]:
         """Share of Gaussian inputs at which f and the clean y differ in sign, (draws, n); docs/theory, section 12.5."""
-        return classification_error(self.problem.activations, self.G, self.S, self.T, self.strengths, self.xi_out,
-                                    self.readout, self.teacher_readout)
+        G, S, strengths, xi_out, readout = self._whole
+        return classification_error(self.problem.activations, G, S, self.T, strengths, xi_out, readout,
+                                    self.teacher_readout)
 
     @cached_property
     def mean_loss(self) -> NDArray[np.float64]:
@@ -335,8 +344,10 @@ class Trajectory(Described):
             noise = problem.numbers_at(self.alpha)[:, list(problem.numbers).index("noise")]
             return self.generalization_error + 0.5 * noise**2
 
+        whole = self._whole
+
         def at(problem, *place):
-            G, S, *factors = (getattr(self, name)[place] for name in OVERLAPS)
+            G, S, *factors = (each[place] for each in whole)
             return mean_loss(problem, G, S, of_teacher[0], *factors, of_teacher[1])
 
         if not any(isinstance(each, Schedule) for each in (problem.noise, problem.flips)):
@@ -602,7 +613,8 @@ class Trajectory(Described):
                 "eta_readout": rates.readout, "inputs": repr(problem.inputs),
                 **({} if other is None else {"teacher_activation": str(other)}),
                 **({} if problem.plain else {"loss": problem.loss, "labels": problem.labels, "flips": problem.flips}),
-                **({} if problem.constraint is None else {"constraint": problem.constraint})}
+                **({} if problem.constraint is None else {"constraint": problem.constraint}),
+                **({"dropout": problem.dropout, "mode_dropout": problem.mode_dropout} if problem.drops_out else {})}
 
 
 def _first_to_last(values):

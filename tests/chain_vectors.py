@@ -8,8 +8,16 @@ import plain_sgd
 from onlinemode.engines.chain.engine import ChainStart
 from onlinemode.kernels.chain.markov import ANY, BUFFER, Frame, Networks, Progress, Saved, make_advance, rotation_period
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
-from onlinemode.kernels.random.philox import STREAM_CHAIN_FLIP, STREAM_CHAIN_NORMAL, Key
+from onlinemode.kernels.random.philox import (
+    STREAM_CHAIN_FLIP,
+    STREAM_CHAIN_MODES_LEFT_OUT,
+    STREAM_CHAIN_NORMAL,
+    STREAM_CHAIN_UNITS_LEFT_OUT,
+    Key,
+)
 from onlinemode.runtime.timetable import RuleInTime
+
+_LEFT_OUT = STREAM_CHAIN_UNITS_LEFT_OUT, STREAM_CHAIN_MODES_LEFT_OUT
 
 
 class Pair(NamedTuple):
@@ -40,7 +48,9 @@ def pairs(problem, weights, steps, seed):
             inputs.append(x)
             noises.append(noise)
         uniforms = plain_sgd.flip_numbers(step * batch, batch, seed, stream=STREAM_CHAIN_FLIP)
-        student = plain_sgd.step(problem.at((step + 0.5) / N), weights, student, inputs, noises, uniforms)
+        now = problem.at((step + 0.5) / N)
+        kept = plain_sgd.masks(now, weights, step * batch, batch, seed, streams=_LEFT_OUT)
+        student = plain_sgd.step(now, weights, student, inputs, noises, uniforms, kept)
         if problem.constraint == "sphere":
             student = plain_sgd.scaled_back(student, weights)
         modes, *factors = (path[step + 1] for path in paths)

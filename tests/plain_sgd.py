@@ -9,8 +9,14 @@ from activation_formulas import FORMULAS
 from onlinemode.kernels.micro.inputs import draw_inputs
 from onlinemode.kernels.micro.sgd import tile_shape
 from onlinemode.kernels.random.normals import single_normal
-from onlinemode.kernels.random.philox import STREAM_LABEL_FLIP, STREAM_LABEL_NOISE, Key
-from onlinemode.kernels.random.uniforms import single_uniform
+from onlinemode.kernels.random.philox import (
+    STREAM_LABEL_FLIP,
+    STREAM_LABEL_NOISE,
+    STREAM_MODES_LEFT_OUT,
+    STREAM_UNITS_LEFT_OUT,
+    Key,
+)
+from onlinemode.kernels.random.uniforms import fill_below, single_uniform
 
 # l'(f, y) of outputs and labels
 SLOPE_OF_LOSS = {
@@ -41,7 +47,7 @@ def student_of(weights):
     return Student(*(np.array(getattr(weights, name)) for name in Student._fields))
 
 
-def step(problem, weights, student, inputs, noises, uniforms=None):
+def step(problem, weights, student, inputs, noises, uniforms=None, masks=None):
     """The student after one step.
 
     Parameters
@@ -55,12 +61,18 @@ def step(problem, weights, student, inputs, noises, uniforms=None):
         Normals, of the labels.
     uniforms : array (batch,), optional
         Uniform numbers: of the labels that are signs, those below problem.flips are negated.
+    masks : tuple of arrays (batch, K), (batch, P), optional
+        1 for the units and the modes that a sample keeps, else 0.
     """
     (X, s, A, v), B, N, rates = student, weights.teacher, weights.N, problem.rates
     g, slope = FORMULAS[problem.activation]
     of_teacher = FORMULAS[problem.teacher_activation or problem.activation][0]
     dX, ds, dA, dv = (np.zeros_like(each) for each in student)
-    for x, zeta, uniform in zip(inputs, noises, np.ones(problem.batch) if uniforms is None else uniforms):
+    whole_s, whole_v = s, v
+    units, modes = (np.ones((problem.batch, size)) for size in A.shape) if masks is None else masks
+    for x, zeta, uniform, r, m in zip(inputs, noises, np.ones(problem.batch) if uniforms is None else uniforms, units,
+                                      modes):
+        s, v = m * whole_s, r * whole_v
         u, nu = X @ x / math.sqrt(N), B @ x / math.sqrt(N)
         field = A @ (s * u)
         f, y = v @ g(field), weights.teacher_readout @ of_teacher(nu) + problem.noise * zeta
@@ -70,11 +82,11 @@ def step(problem, weights, student, inputs, noises, uniforms=None):
         delta = error * v * slope(field)
         a = A.T @ delta
         dX += np.outer(s * a, x) / math.sqrt(N) / problem.batch
-        ds += u * a / N / problem.batch
+        ds += m * u * a / N / problem.batch
         dA += np.outer(delta, s * u) / N / problem.batch
-        dv += error * g(field) / N / problem.batch
-    return Student((1.0 - problem.weight_decay / N) * X - rates.xi_in * dX, s - rates.strengths * ds,
-                   A - rates.xi_out * dA, v - rates.readout * dv)
+        dv += r * error * g(field) / N / problem.batch
+    return Student((1.0 - problem.weight_decay / N) * X - rates.xi_in * dX, whole_s - rates.strengths * ds,
+                   A - rates.xi_out * dA, whole_v - rates.readout * dv)
 
 
 def inputs_of(kind, N, first, count, seed, replica=0, stream=None):
@@ -98,6 +110,15 @@ def flip_numbers(first, count, seed, replica=0, stream=STREAM_LABEL_FLIP):
                      for sample in range(first, first + count)])
 
 
+def masks(problem, weights, first, count, seed, streams=(STREAM_UNITS_LEFT_OUT, STREAM_MODES_LEFT_OUT)):
+    """What consecutive samples of micro keep, arrays (count, K) and (count, P)."""
+    kept = np.ones((count, weights.K)), np.ones((count, weights.P))
+    for share, stream, rows in zip((problem.dropout, problem.mode_dropout), streams, kept):
+        for sample, row in enumerate(rows, first):
+            fill_below(share, stream, 0, sample, np.uint64(seed), row)
+    return kept
+
+
 def scaled_back(student, begin):
     """The student with modes of the lengths that they have in Weights ``begin``."""
     lengths = [np.sqrt((rows**2).sum(1)) for rows in (begin.xi_in, student.xi_in)]
@@ -111,7 +132,8 @@ def run(problem, weights, steps, seed, replica=0):
     for number in range(steps):
         sample, now = number * batch, problem.at((number + 0.5) / weights.N)
         student = step(now, weights, student, inputs_of(problem.inputs, weights.N, sample, batch, seed, replica),
-                       label_noises(sample, batch, seed, replica), flip_numbers(sample, batch, seed, replica))
+                       label_noises(sample, batch, seed, replica), flip_numbers(sample, batch, seed, replica),
+                       masks(now, weights, sample, batch, seed))
         if problem.constraint == "sphere":
             student = scaled_back(student, weights)
     return student

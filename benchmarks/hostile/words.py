@@ -11,13 +11,15 @@ SHARES = {"simulate": 8, "ode": 4, "compare": 6, "sweep": 6, "plot": 5, "repeat"
           "deep width": 1}  # of the lines; other commands have 2
 USUAL = {
     "N": ["10", "40", "1e2", "7", "200"], "K": ["1", "2", "3"], "M": ["1", "2", "3"], "P": ["1", "2", "3"],
-    "alpha": ["0.1", "1", "2.5"], "eta": ["0", "1", "3", "40"], "eta_strengths": ["0.1"], "eta_xi_out": ["0.2"],
-    "eta_readout": ["0.1"], "noise": ["0", "0.3"],
+    "alpha": ["0.1", "1", "2.5"], "eta": ["0", "1", "3", "40", "power:3,1,-1", "steps:1,2=3,1=2"],
+    "eta_strengths": ["0.1"], "eta_xi_out": ["0.2"],
+    "eta_readout": ["0.1"], "noise": ["0", "0.3", "exp:0.3,1"],
     "activation": ["erf", "linear", "relu", "tanh", "ReLU", "he:2", "poly:0,1,0,-0.1", "leaky:0.2", "sign", "he:99",
                    "own.py:softsign", "own.py:pole", "gone.py:f", "own.py:"],
     "teacher_activation": ["erf", "sign", "sigmoid", "erf:0.5", "erfs:1,1,1", "own.py:softsign"],
     "loss": ["squared", "Logistic", "hinge:0.5", "correlation", "huber:", "adatron", "cross-entropy", "mse"],
     "labels": ["real", "sign", "Sign"], "flips": ["0", "0.1", "0.7"], "constraint": ["sphere", "cube"],
+    "dropout": ["0", "0.3", "1.5", "linear:0=0.5,1=0"], "mode_dropout": ["0", "0.2", "-1"],
     "weight_decay": ["0", "0.1"], "batch": ["1", "3"], "save_at": ["2", "20", "0,0.5,1", "0.1,0.1", "1,0.5"],
     "inputs": ["gaussian", "rademacher", "uniform", "power-law:1", "manifold:D=5,erf", "rows.npy", "rows.npy:raw",
                "manifold:D=0,erf", "power-law:", "gone.npy"],

@@ -86,6 +86,7 @@ def _settings(run):
         ("xi_in", r"\eta", rates.xi_in), ("strengths", r"\eta_s", rates.strengths), ("xi_out", r"\eta_A", rates.xi_out),
         ("readout", r"\eta_v", rates.readout), ("noise", r"\sigma", problem.noise),
         ("weight_decay", r"\kappa", problem.weight_decay))}
+    words["dropout"] = problem.dropout_words.removesuffix(", ") or "no dropout"
     return words | {"seed": f"seed {run.info.seed}"}
 
 

@@ -176,7 +176,8 @@ class Replica:
         return True
 
     def error_of(self, G, S, strengths, xi_out, readout):
-        """ε_g from the overlaps."""
+        """ε_g from the overlaps at present."""
+        strengths, readout = self.problem.whole_student(self.steps_made / self.N, strengths, readout)
         return generalization_error(self.problem.activation, G, S, self.overlaps.T, strengths, xi_out, readout,
                                     self.overlaps.teacher_readout, self.problem.teacher_activation)
 

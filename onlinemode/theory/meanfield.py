@@ -11,6 +11,7 @@ from onlinemode.activations import Activation, activation_of
 from onlinemode.blocks import StateLayout
 from onlinemode.errors import ShapeError
 from onlinemode.theory import averaging
+from onlinemode.theory.masks import Masks
 from onlinemode.theory.moments import moments_of_units
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED, normal_nodes, teacher_factor
 
@@ -93,6 +94,7 @@ class MeanFieldDrift:
         drifts = drift.DRIFTS if problem.plain or method == averaging.NODES else correlation.DRIFTS
         self._kernel = prepared(drifts[method], self.full, self._system)
         self._problem = problem if problem.scheduled else None
+        self._masks = Masks(problem, self) if problem.drops_out else None
         self._keep_lengths = None
         if problem.constraint is not None and moves[self.layout.G].all():
             from onlinemode.kernels.averages.lengths import keep_lengths
@@ -102,7 +104,10 @@ class MeanFieldDrift:
     def __call__(self, y, alpha=0.0):
         y = np.ascontiguousarray(y, np.float64)
         system = self._system if self._problem is None else self._system_at(alpha)
-        rates = self._kernel(y, system)
+        if self._masks is None:
+            rates = self._kernel(y, system)
+        else:
+            rates = self._masks.mean(lambda state, y: self._kernel(y, system._replace(state=state)), y, alpha)
         if self._keep_lengths is not None:
             self._keep_lengths(y, rates, self.layout.P, self.layout.M)
         return rates

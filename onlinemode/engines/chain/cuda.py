@@ -37,6 +37,8 @@ def run(call, factors, alphas, steps):
     from onlinemode.kernels.cuda import device
 
     problem, N, progress, stop = call.problem, call.N, call.progress, call.stop
+    if problem.drops_out:
+        raise EngineError("device cuda has no dropout: use device cpu")
     if problem.scheduled:
         raise EngineError("device cuda has no schedules: use device cpu, or constant numbers")
     if call.checkpoint is not None:

@@ -123,7 +123,8 @@ def run(call, options):
     Trajectory
     """
     problem, N = call.problem, call.N
-    worth = call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None and not problem.scheduled
+    worth = call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None
+    worth = worth and not problem.scheduled and not problem.drops_out
     device = choose(options.device, worth)
     require_inputs(problem.inputs, "chain", CAPABILITIES.inputs)
     if N is None:
@@ -307,8 +308,10 @@ class _ChainReplica(Replica):
     def _errors(self):
         """ε_g at the saved times; from the factors where the closed form would show its floor."""
         rows = slice(self.saved)
-        return states.errors(self.problem, self.start, super().state(rows),
-                                   self.paths[0][self._shown()[rows]])
+        shown = self._shown()[rows]
+        G, S, strengths, xi_out, readout = super().state(rows)
+        strengths, readout = self.problem.whole_student(self.simulation.steps[shown] / self.N, strengths, readout)
+        return states.errors(self.problem, self.start, (G, S, strengths, xi_out, readout), self.paths[0][shown])
 
 
 ENGINE = Engine("chain", Options, CAPABILITIES, run, states.at_the_end)

@@ -23,7 +23,8 @@ USED = 0.9  # share of the free memory that a run may take
 
 def supports(problem, test_samples, store_final=False):
     """Whether a device can make such a run; without a device no more is known."""
-    return problem.inputs == Gaussian() and not problem.scheduled and test_samples is None and not store_final
+    return (problem.inputs == Gaussian() and not problem.scheduled and not problem.drops_out and test_samples is None
+            and not store_final)
 
 
 def run(call, options):
@@ -40,6 +41,8 @@ def run(call, options):
     if problem.inputs != Gaussian():
         raise EngineError(f"device cuda draws inputs with independent Gaussian entries alone; got {problem.inputs!r}: "
                           "use device cpu")
+    if problem.drops_out:
+        raise EngineError("device cuda has no dropout: use device cpu")
     if problem.scheduled:
         raise EngineError("device cuda has no schedules: use device cpu, or constant numbers")
     if options.test_samples is not None:

@@ -263,7 +263,10 @@ class _MicroReplica(Replica):
         self.G[i], self.S[i] = self.simulation.overlaps(networks.xi_in, self.start.image)
         self.strengths[i], self.xi_out[i], self.readout[i] = factors.strengths, factors.xi_out, factors.readout
         if fresh is not None:
-            self.error[i], self.error_se[i] = fresh.error(networks)
+            alpha = self.steps_made / self.N
+            strengths, readout = self.problem.whole_student(alpha, factors.strengths, factors.readout)
+            whole = factors._replace(strengths=strengths, readout=readout)
+            self.error[i], self.error_se[i] = fresh.error(networks._replace(factors=whole))
         self.counts[1] = i + 1
 
     def last_error(self):

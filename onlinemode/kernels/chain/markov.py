@@ -24,8 +24,14 @@ from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.mathematics.fused import fma
 from onlinemode.kernels.mathematics.lanes import LANES, load, splat, spread_2d, spread_3d, store
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
-from onlinemode.kernels.random.philox import STREAM_CHAIN_FLIP, STREAM_CHAIN_NORMAL
+from onlinemode.kernels.random.philox import (
+    STREAM_CHAIN_FLIP,
+    STREAM_CHAIN_MODES_LEFT_OUT,
+    STREAM_CHAIN_NORMAL,
+    STREAM_CHAIN_UNITS_LEFT_OUT,
+)
 from onlinemode.kernels.rule.activations import Activation
+from onlinemode.kernels.rule.dropout import make_thinned, sample_thinned, thin_out
 from onlinemode.kernels.rule.losses import flip_number
 from onlinemode.kernels.rule.sphere import add_along_modes, add_pair, begin_block, end_step, factor_of, make_sphere
 from onlinemode.kernels.rule.step import (
@@ -38,12 +44,12 @@ from onlinemode.kernels.rule.step import (
     label_noise,
     make_small,
     open_step,
-    sample,
     with_constants,
 )
 
 BUFFER = 128  # samples whose random numbers are drawn at once
 EXTRA = 4  # samples between two rotations, each with a new column of L_X
+_LEFT_OUT = STREAM_CHAIN_UNITS_LEFT_OUT, STREAM_CHAIN_MODES_LEFT_OUT
 TINY = 1e-280  # squares below this are 0: their inverse would be infinite
 
 
@@ -329,6 +335,7 @@ def make_advance(constants):
         sizes = (K, M, P)
         made_small = make_small(sizes, factors)
         small = Small(sizes, factors, made_small.work, made_small.gradients)  # with the constants as they are here
+        thinned = make_thinned(rule.dropout, small)
         width = padded(P)  # modes come in lanes; those from P on stay 0
         period, samples = rotation_period(batch)
         fresh = samples if known else min(samples, frame.dof)  # columns of L_X that a block adds
@@ -380,7 +387,9 @@ def make_advance(constants):
                         for i in range(earlier):
                             for p in range(P):
                                 small.work.u[p] = fma(coefficients[i, p], grams[j, i, b], small.work.u[p])
-                        if not sample(current, now, small, labels[j, b], coefficients, j):
+                        thin_out(current.dropout, thinned, small, _LEFT_OUT, key.replica, made * batch + j - earlier,
+                                 key.seed)
+                        if not sample_thinned(current, now, small, thinned, labels[j, b], coefficients, j):
                             return True
                         if squared_lengths is not None:
                             if step + 1 < period:  # after the last step the modes themselves are scaled back

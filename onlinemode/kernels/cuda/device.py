@@ -165,7 +165,8 @@ def rule_on_device(rule):
         return activation._replace(segments=to_device(activation.segments), pieces=to_device(activation.pieces))
 
     return rule._replace(activation=moved(rule.activation), teacher_activation=moved(rule.teacher_activation),
-                         loss=rule.loss or SQUARED_LOSS, labels=rule.labels or REAL_LABELS, timetable=0)
+                         loss=rule.loss or SQUARED_LOSS, labels=rule.labels or REAL_LABELS, dropout=0,
+                         timetable=0)
 
 
 def to_device(array):

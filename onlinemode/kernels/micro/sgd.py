@@ -30,8 +30,15 @@ from onlinemode.kernels.micro.team import (
     wait_for_work,
 )
 from onlinemode.kernels.random.normals import fill_normals, single_normal
-from onlinemode.kernels.random.philox import STREAM_INPUT, STREAM_LABEL_FLIP, STREAM_LABEL_NOISE
+from onlinemode.kernels.random.philox import (
+    STREAM_INPUT,
+    STREAM_LABEL_FLIP,
+    STREAM_LABEL_NOISE,
+    STREAM_MODES_LEFT_OUT,
+    STREAM_UNITS_LEFT_OUT,
+)
 from onlinemode.kernels.registers import prefer_wide_registers
+from onlinemode.kernels.rule.dropout import make_thinned, sample_thinned, thin_out
 from onlinemode.kernels.rule.losses import flip_number
 from onlinemode.kernels.rule.sphere import add_along_modes, add_pair, begin_block, end_step, factor_of, make_sphere
 from onlinemode.kernels.rule.step import (
@@ -41,13 +48,14 @@ from onlinemode.kernels.rule.step import (
     make_small,
     modes_move,
     open_step,
-    sample,
     teacher_label,
 )
 
 LARGEST_TILE = 1024  # coordinates: 8 KiB a vector in float64, so that a tile of some 30 vectors fits into 256 KiB
 TILE_MULTIPLE = 8  # whole counters of four normals, whole vector registers
 SAMPLE_GROUP = 4  # samples that share one load of a weight
+
+_LEFT_OUT = STREAM_UNITS_LEFT_OUT, STREAM_MODES_LEFT_OUT
 
 # Sums may be reordered and fused, so that LLVM vectorises them; NaN and infinity keep their meaning.
 _SUMS = {"reassoc", "contract", "nsz"}
@@ -320,6 +328,7 @@ def _learn(block, factors, rule, first_step, steps, key, sphere):
     _add_tiles(gram)
     M, P, batch = teacher_sums.shape[1], mode_sums.shape[1], rule.batch
     small = make_small((factors.readout.size, M, P), factors)
+    thinned = make_thinned(rule.dropout, small)
     scale = 1.0 / np.sqrt(rule.N)
     first_sample = first_step * batch
     decay = 1.0
@@ -344,7 +353,8 @@ def _learn(block, factors, rule, first_step, steps, key, sphere):
                 zeta = single_normal(STREAM_LABEL_NOISE, key.replica, first_sample + j, key.seed)
             uniform = flip_number(current.labels, STREAM_LABEL_FLIP, key.replica, first_sample + j, key.seed)
             label = teacher_label(current, now, small, zeta, uniform)
-            diverged |= not sample(current, now, small, label, coefficients, j)
+            thin_out(current.dropout, thinned, small, _LEFT_OUT, key.replica, first_sample + j, key.seed)
+            diverged |= not sample_thinned(current, now, small, thinned, label, coefficients, j)
             if sphere is not None:
                 if t + 1 < steps:  # the next sweep sees what the last step has made of the lengths
                     _grow(sphere, now, small, coefficients, gram, earlier, j, 1.0 / scale)

@@ -45,11 +45,18 @@ class Rates(NamedTuple):
     readout: float
 
 
+class Dropout(NamedTuple):
+    """What a sample leaves out."""
+
+    units: float  # probability, of a hidden unit
+    modes: float  # of a mode
+
+
 class Timetable(NamedTuple):
     """The numbers of a rule that change from step to step."""
 
     first_step: int  # whose row is the first one
-    rows: np.ndarray  # (steps, 7)   of each step, as :func:`at_step` reads them
+    rows: np.ndarray  # (steps, 9)   of each step, as :func:`at_step` reads them
 
 
 class Rule(NamedTuple):
@@ -64,6 +71,7 @@ class Rule(NamedTuple):
     N: float
     loss: Loss | None = None  # None: the squared one
     labels: Labels | None = None  # None: real numbers
+    dropout: Dropout | None = None  # None: nothing
     timetable: Timetable | None = None  # None: all steps have the numbers above
 
 
@@ -130,7 +138,7 @@ def make_small(sizes, factors):
 def with_constants(rule, activation, teacher_activation, batch):
     """The rule with other activations and another batch, for example compile-time constants."""
     return Rule(activation, teacher_activation, rule.rates, rule.noise, rule.weight_decay, batch, rule.N,
-                rule.loss, rule.labels, rule.timetable)
+                rule.loss, rule.labels, rule.dropout, rule.timetable)
 
 
 @compiled(inner=True, forceinline=True)
@@ -148,16 +156,24 @@ def _of_timetable(rule, timetable, step):
 
 @compiled(inner=True, forceinline=True)
 def with_numbers(rule, row):
-    """The rule with other numbers: the four rates, noise, weight decay and flips."""
+    """The rule with other numbers: the four rates, noise, weight decay, flips, and two of dropout."""
     return Rule(rule.activation, rule.teacher_activation, Rates(row[0], row[1], row[2], row[3]), row[4], row[5],
-                rule.batch, rule.N, rule.loss, with_flips(rule.labels, row[6]), rule.timetable)
+                rule.batch, rule.N, rule.loss, with_flips(rule.labels, row[6]),
+                _with_shares(rule.dropout, row[7], row[8]), rule.timetable)
+
+
+@compiled(inner=True, forceinline=True)
+def _with_shares(dropout, units, modes):
+    if dropout is None:
+        return dropout
+    return Dropout(units, modes)
 
 
 def rule_with_numbers(rule, row):
     """The same for Python, which cannot call a function that is compiled into others."""
     labels = None if rule.labels is None else Labels(rule.labels.sign, row[6])
     return Rule(rule.activation, rule.teacher_activation, Rates(*row[:4]), row[4], row[5], rule.batch, rule.N,
-                rule.loss, labels, rule.timetable)
+                rule.loss, labels, None if rule.dropout is None else Dropout(row[7], row[8]), rule.timetable)
 
 
 @compiled(inner=True, forceinline=True)
