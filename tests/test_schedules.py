@@ -426,6 +426,21 @@ def test_experiments_hold_plain_values():
     assert experiment.replace(engine="chain").run().problem.noise == om.Schedule.steps(0.1, {3: 0.0})
 
 
+def test_sweeps_over_words():
+    base = om.Experiment(N=40, alpha=1.0, engine="chain", K=2, save_at=3)
+    swept = om.sweep(base, {"eta": ["power:3,10,-1", om.Schedule.steps(3, {0.5: 1}), 2]})
+    assert swept.eta.values.tolist() == ["power:3,10,-1", "steps:3,0.5=1", "2"]
+    for word, value in zip(swept.eta.values, swept.final_error.values):
+        run = base.replace(eta=str(word)).run()
+        assert value == run.generalization_error[0, -1]
+    split = om.sweep(base, {"noise": "exp:0.3,1,0.1,steps:0,0.5=0.2"})
+    assert split.noise.values.tolist() == ["exp:0.3,1,0.1", "steps:0,0.5=0.2"]
+    for values, message in (([np.sqrt], "the values of eta must be numbers or schedules in words, such as power:3,10,"),
+                            (["fast"], "eta: 'fast' is neither a number nor a schedule")):
+        with pytest.raises(ParameterError, match=message):
+            om.sweep(base, {"eta": values})
+
+
 def onlinemode(folder, *arguments):
     return subprocess.run([sys.executable, "-m", "onlinemode", *arguments], cwd=folder, capture_output=True, text=True)
 

@@ -14,7 +14,8 @@ from onlinemode.activations import Activation, from_plain, to_plain
 from onlinemode.array_files import check_is_text
 from onlinemode.checks import one_line
 from onlinemode.errors import FileError, ParameterError
-from onlinemode.experiment import ACTIVATIONS
+from onlinemode.experiment import ACTIVATIONS, SCHEDULED
+from onlinemode.schedules import Schedule, schedule_of
 from onlinemode.storage import cannot_read
 from onlinemode.sweeps.files import activation_of_file, is_of_file
 
@@ -184,6 +185,7 @@ def _axis(key, values, recipe):
         rows = [(value,) for value in _sequence(key, values, kinds[0])]
     checked = tuple(tuple(recipe.spelled(name, _converted(name, value, kind))
                           for name, value, kind in zip(names, row, kinds)) for row in rows)
+    checked = _in_words(names, checked)
     for name, column in zip(names, zip(*checked)):
         if len({isinstance(value, (str, Activation)) for value in column}) > 1:
             raise ParameterError(f"the values of {name} must be words or numbers, not both; got {one_line(column[:8])}")
@@ -193,6 +195,16 @@ def _axis(key, values, recipe):
     axis = Axis(names, checked)
     check_names_differ(axis)
     return axis
+
+
+def _in_words(names, rows):
+    """The rows with all values of a number in words where one is a schedule: "3" beside "power:3,10,-1"."""
+    if not rows:
+        return rows
+    columns = [tuple(f"{value:g}" if isinstance(value, float) else value for value in column)
+               if name in SCHEDULED and any(isinstance(value, str) for value in column) else column
+               for name, column in zip(names, zip(*rows))]
+    return tuple(zip(*columns))
 
 
 def _converted(name, value, kind):
@@ -221,6 +233,10 @@ def _converted(name, value, kind):
         if not isinstance(value, str):
             raise ParameterError(f"{name} must be a word; got {one_line(value)}")
         return value
+    if kind is float and name in SCHEDULED and not isinstance(value, (int, float)):
+        value = _schedule(name, value)
+        if isinstance(value, str):
+            return value
     number = value
     if isinstance(value, str):
         try:
@@ -228,6 +244,16 @@ def _converted(name, value, kind):
         except ValueError:
             pass
     return checks.integer(name, number, lowest) if kind is int else checks.number(name, number)
+
+
+def _schedule(name, value):
+    """A schedule as its word; what is none as it is, but a number in words as the number."""
+    if isinstance(value, str):
+        value = schedule_of(value, name)
+    if callable(value) and getattr(value, "word", None) is None:
+        raise ParameterError(f"the values of {name} must be numbers or schedules in words, such as power:3,10,-1; got "
+                             f"{one_line(value)}: give sweep a function that makes the experiment of a point")
+    return value.word if isinstance(value, Schedule) else value
 
 
 def _kind_of_word(word):
@@ -246,7 +272,7 @@ def _sequence(name, values, kind):
     """The values of one name; words are read."""
     if isinstance(values, str):
         is_range = kind is not str and _is_range(values)
-        if name in ACTIVATIONS:
+        if name in ACTIVATIONS or (name in SCHEDULED and values.strip()[:1].isalpha()):
             return [part.strip() for part in _AFTER_AN_ACTIVATION.split(values)]
         return _range(name, values, kind) if is_range else [part.strip() for part in values.split(",")]
     if (length := _length(values)) > MOST_POINTS:
