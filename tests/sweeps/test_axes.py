@@ -218,7 +218,7 @@ BAD = {
     "a fraction": ({"N": [10.5]}, None, "N must be a whole number ≥ 0; got 10.5"),
     "negative": ({"N": "-1"}, None, "N must be a whole number ≥ 0; got -1"),
     "no whole number": ({"N": ["x"]}, None, "N must be a whole number ≥ 0; got 'x'"),
-    "no number": ({"eta": ["x"]}, None, "eta must be a finite number; got 'x'"),
+    "no number": ({"eta": ["x"]}, None, "eta: 'x' is neither a number nor a schedule: power"),
     "not finite": ({"eta": "nan"}, None, "eta must be a finite number; got nan"),
     "truth as a number": ({"eta": [True]}, None, "eta must be a finite number; got True"),
     "a number as truth": ({"fresh_students": [1]}, None, "fresh_students must be true or false; got 1"),
