@@ -145,9 +145,9 @@ def z_between(one: Trajectory, other: Trajectory, noise: Fluctuations | None = N
         If the times differ, if both runs began from the same several students (whose spread is common
         to them), or if a run has one replica and ``noise`` is not given.
     """
+    _check_times("the two runs", one, other)
     others = observables_of(other.problem)
     checks.choice("name", name, [each for each in observables_of(one.problem) if each in others])
-    _check_times("the two runs", one, other)
     if one.starts is not None and other.starts is not None and np.array_equal(one.starts["G"], other.starts["G"]):
         raise ParameterError("the two runs share their different students, whose spread hides the difference; give "
                              "runs from one start")

@@ -136,7 +136,7 @@ def test_a_slow_drift_can_be_interrupted(monkeypatch):
 
     release = threading.Event()
     monkeypatch.setattr("onlinemode.engines.ode.engine.drift_seconds", lambda *sizes: 10.0)
-    monkeypatch.setattr(MeanFieldDrift, "__call__", lambda self, y: release.wait(60.0))
+    monkeypatch.setattr(MeanFieldDrift, "__call__", lambda self, y, alpha=0.0: release.wait(60.0))
     threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     try:
         run = om.simulate(PROBLEM, om.initial.committee(100, K=2), 1.0, "ode")

@@ -4,8 +4,8 @@ from functools import lru_cache
 
 import numpy as np
 
-STEPS_PER_CALL = 2**16  # whose numbers are tabulated at once: a few megabytes
-TABLES_KEPT = 16  # of the last calls, since replicas make the same ones
+STEPS_PER_CALL = 2**14  # whose numbers are tabulated at once: about a megabyte
+TABLES_KEPT = 32  # of the last calls, since replicas make the same ones
 
 
 class RuleInTime:

@@ -56,7 +56,7 @@ class Timetable(NamedTuple):
     """The numbers of a rule that change from step to step."""
 
     first_step: int  # whose row is the first one
-    rows: np.ndarray  # (steps, 9)   of each step, as :func:`at_step` reads them
+    rows: np.ndarray  # (steps, 9)   of each step, as :func:`with_numbers` reads them; columns are contiguous
 
 
 class Rule(NamedTuple):
