@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what __getattr__ does, for type checkers, to which "as" say
     from onlinemode.continuing import join as join
     from onlinemode.errors import OnlineModeError as OnlineModeError
     from onlinemode.experiment import Experiment as Experiment
+    from onlinemode.optimal import optimal_schedule as optimal_schedule
     from onlinemode.problem import LearningRates as LearningRates
     from onlinemode.problem import Problem as Problem
     from onlinemode.run_files import load as load
@@ -59,6 +60,7 @@ _HOME = {
     "sweep": "onlinemode.sweeps.api",
     "open_sweep": "onlinemode.sweeps.api",
     "compare": "onlinemode.comparison",
+    "optimal_schedule": "onlinemode.optimal",
     "OnlineModeError": "onlinemode.errors",
 }
 _MODULES = ("presets", "initial", "inputs", "observables", "agreement", "plotting", "errors",

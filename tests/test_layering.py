@@ -17,7 +17,7 @@ LAYERS = [
     ["replica_states"], ["run_info"], ["labelled"], ["trajectory"], ["run_checks"], ["runtime"], ["engines"],
     ["run_files"], ["simulation"], ["continuing"],
     ["agreement", "summaries"], ["beside"], ["benchmark"], ["plotting"], ["experiment"], ["presets"], ["sweeps"],
-    ["comparison"], ["cli"],
+    ["comparison", "optimal"], ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 

@@ -24,6 +24,7 @@ RECORDS = (  # what users are given, or give, without calling it by its name
     "onlinemode.labelled.OBSERVABLES",
     "onlinemode.engines.micro.options.Options", "onlinemode.engines.chain.options.Options",
     "onlinemode.engines.ode.options.Options", "onlinemode.comparison.Comparison", "onlinemode.beside.Theory",
+    "onlinemode.optimal.OptimalSchedule", "onlinemode.theory.optimal_control.Path",
     "onlinemode.sweeps.running.SweepProgress", "onlinemode.theory.fluctuations.Fluctuations",
     "onlinemode.theory.fluctuations.Report", "onlinemode.theory.meanfield.generalization_error",
     "onlinemode.theory.meanfield.MeanFieldDrift", "onlinemode.blocks.StateLayout", "onlinemode.deep.runs.Status",

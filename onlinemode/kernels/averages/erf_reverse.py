@@ -89,8 +89,13 @@ def _assemble_reverse(system, factors, averages, costate, over_averages, state, 
     rate, walk_factor, decay = rule.rates.xi_in, rule.rates.xi_in**2 / rule.batch, decay_rate(rule)
     over_rates[:] = 0.0
     over_back = np.zeros((P, P + M))
-    AH = A.T @ H
-    AV, VA = A.T @ averages.delta, averages.delta @ A
+    AH, AV = np.zeros((P, P + M)), np.zeros((P, K))  # AᵀH, AᵀV
+    for p in range(P):
+        for k in range(K):
+            for x in range(P + M):
+                AH[p, x] += A[k, p] * H[k, x]
+            for l in range(K):
+                AV[p, l] += A[k, p] * averages.delta[k, l]
     position = 0
     for p in range(P):
         for q in range(p, P):
@@ -105,7 +110,7 @@ def _assemble_reverse(system, factors, averages, costate, over_averages, state, 
             state.strengths[q] += weight * (walk_factor * s[p] * walk - rate * AH[q, p])
             both = weight * walk_factor * s[p] * s[q]
             for k in range(K):
-                state.xi_out[k, p] += both * VA[k, q]
+                state.xi_out[k, p] += both * AV[q, k]
                 state.xi_out[k, q] += both * AV[p, k]
                 for l in range(K):
                     over_averages.delta[k, l] += both * A[k, p] * A[l, q]

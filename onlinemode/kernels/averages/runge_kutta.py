@@ -21,6 +21,24 @@ def _system_with(system, row):
                   system.state, system.active, system.error)
 
 
+@compiled(inner=True)
+def _stage_state(y, h, stage, slopes, out):
+    """The state of a stage, from the slopes of those before it."""
+    length = 0.0 if stage == 0 else (h if stage == 3 else 0.5 * h)
+    for i in range(y.size):
+        out[i] = y[i] + length * slopes[stage - 1, i]  # row -1 of the first stage counts nothing
+
+
+@compiled(inner=True)
+def _advance(y, h, slopes):
+    """y at the end of a step; whether it is within bounds."""
+    within = True
+    for i in range(y.size):
+        y[i] += h / 6.0 * (slopes[0, i] + 2.0 * (slopes[1, i] + slopes[2, i]) + slopes[3, i])
+        within = within and abs(y[i]) < LARGEST
+    return within
+
+
 @compiled
 def forward(y, steps, numbers, system, stages, errors):
     """Integrate from y.
@@ -45,22 +63,18 @@ def forward(y, steps, numbers, system, stages, errors):
     bool
         Whether it stays within bounds.
     """
-    slopes = np.empty((4, y.size))
-    for i in range(steps.size):
-        h = steps[i]
-        for stage in range(4):
-            now = stages[i, stage]
-            now[:] = y
-            if stage > 0:
-                now += (h if stage == 3 else 0.5 * h) * slopes[stage - 1]
-            slopes[stage] = erf_drift(now, _system_with(system, numbers[i, _TIME[stage]]))
+    n = steps.size
+    slopes = np.zeros((4, y.size))
+    for i in range(n + 1):
+        for stage in range(4 if i < n else 1):
+            now = stages[i, stage] if i < n else y
+            row = numbers[i, _TIME[stage]] if i < n else numbers[n - 1, 2]
+            if i < n:
+                _stage_state(y, steps[i], stage, slopes, now)
+            slopes[stage] = erf_drift(now, _system_with(system, row))
             errors[i, stage] = system.error[0]
-        y += h / 6.0 * (slopes[0] + 2.0 * (slopes[1] + slopes[2]) + slopes[3])
-        for entry in y:
-            if not abs(entry) < LARGEST:
-                return False
-    erf_drift(y, _system_with(system, numbers[-1, 2]))
-    errors[-1] = system.error[0]
+        if i < n and not _advance(y, steps[i], slopes):
+            return False
     return True
 
 
@@ -82,39 +96,42 @@ def backward(end, steps, numbers, system, stages, weights, over_rates, costates)
         Receives the derivatives by the state at the beginning of each step, and at the end.
     """
     last_weight, mean_weight = weights
-    d = end.size
-    costate, weight, over_y, rates = np.empty(d), np.zeros(d), np.zeros((4, d)), np.zeros(4)
-    erf_drift_reverse(end, weight, last_weight, _system_with(system, numbers[-1, 2]), costate, rates)
-    costates[-1] = costate
+    n, d = steps.size, end.size
+    costate, weight, over_y, rates = np.zeros(d), np.zeros(d), np.zeros((4, d)), np.zeros(4)
     over_rates[:] = 0.0
-    for i in range(steps.size - 1, -1, -1):
-        h = steps[i]
-        for stage in range(3, -1, -1):
+    for i in range(n, -1, -1):  # n is the end
+        h = steps[i] if i < n else 0.0
+        for stage in range(3 if i < n else 0, -1, -1):
             share = h / 6.0 if stage in (0, 3) else h / 3.0
-            weight[:] = share * costate
-            if stage < 3:  # the next stage begins with a part of this slope
-                weight += (h if stage == 2 else 0.5 * h) * over_y[stage + 1]
-            erf_drift_reverse(stages[i, stage], weight, share * mean_weight,
-                              _system_with(system, numbers[i, _TIME[stage]]), over_y[stage], rates)
-            over_rates[i, _TIME[stage]] += rates
-        for stage in range(4):
-            costate += over_y[stage]
-        costates[i] = costate
+            onward = 0.0 if stage == 3 or i == n else (h if stage == 2 else 0.5 * h)  # of this slope in the next stage
+            for j in range(d):
+                weight[j] = share * costate[j] + onward * over_y[min(stage + 1, 3), j]
+            now = stages[i, stage] if i < n else end
+            row = numbers[i, _TIME[stage]] if i < n else numbers[n - 1, 2]
+            erf_drift_reverse(now, weight, share * mean_weight if i < n else last_weight, _system_with(system, row),
+                              over_y[stage], rates)
+            if i < n:
+                for j in range(4):
+                    over_rates[i, _TIME[stage], j] += rates[j]
+        for j in range(d):
+            for stage in range(4 if i < n else 1):
+                costate[j] += over_y[stage, j]
+            costates[i, j] = costate[j]
 
 
 @compiled
 def best_rate(y, costate, error_weight, row, system, bounds):
-    """The learning rate η of the input modes that minimises costate · f + error_weight · dε_g/dα within bounds.
+    """The learning rate η of the input modes that minimises p · f within bounds, with p the costate.
 
-    The drift is f0 + η f1 + η² f2; with p the weights of f in all, it is −p·f1 / (2 p·f2), and the upper bound where
-    p·f2 is not positive and p·f1 is negative.
+    The drift is f0 + η f1 + η² f2, so that it is −p·f1 / (2 p·f2), and the upper bound where p·f2 is not positive and
+    p·f1 is negative.
 
     Parameters
     ----------
     y, costate : array (d,)
-        The entries that move, and their weights.
+        The entries that move, and p; zeros where the error counts.
     error_weight : float
-        Of the change of the generalization error.
+        Not 0: p is the derivatives of ε_g, so that the rate lowers ε_g fastest.
     row : array (7,)
         The other numbers of the problem.
     system : System
@@ -122,18 +139,17 @@ def best_rate(y, costate, error_weight, row, system, bounds):
     bounds : tuple of two floats
         Least and largest rate.
     """
-    d = y.size
-    weight, ignored, rates, numbers = costate.copy(), np.zeros(d), np.zeros(4), row.copy()
-    if error_weight != 0.0:
-        gradient = np.zeros(d)
-        erf_drift_reverse(y, np.zeros(d), error_weight, _system_with(system, row), gradient, rates)
-        weight += gradient
-    numbers[0] = 0.0
-    erf_drift_reverse(y, weight, 0.0, _system_with(system, numbers), ignored, rates)
-    linear = rates[0]  # p·f1
-    numbers[0] = 1.0
-    erf_drift_reverse(y, weight, 0.0, _system_with(system, numbers), ignored, rates)
-    quadratic = 0.5 * (rates[0] - linear)  # p·f2
+    weight, gradient, rates, numbers = costate.copy(), np.zeros(y.size), np.zeros(4), row.copy()
+    slopes = np.zeros(2)  # of p·f by η, at η = 0 and 1: p·f1 and p·f1 + 2 p·f2
+    for i in range(3):
+        numbers[0] = max(float(i - 1), 0.0)
+        erf_drift_reverse(y, weight, error_weight if i == 0 else 0.0, _system_with(system, numbers), gradient, rates)
+        if i == 0 and error_weight != 0.0:  # the derivatives of ε_g alone, where there is no costate
+            for j in range(y.size):
+                weight[j] = gradient[j]
+        if i > 0:
+            slopes[i - 1] = rates[0]
+    linear, quadratic = slopes[0], 0.5 * (slopes[1] - slopes[0])
     if quadratic > 0.0:
         return min(max(-0.5 * linear / quadratic, bounds[0]), bounds[1])
     return bounds[1] if linear < 0.0 else bounds[0]
@@ -159,22 +175,17 @@ def follow_greedily(y, steps, numbers, system, bounds, rates, errors):
     bool
         Whether it stays within bounds.
     """
-    slopes, now, none = np.empty((4, y.size)), np.empty(y.size), np.zeros(y.size)
+    n = steps.size
+    slopes, now, none = np.zeros((4, y.size)), np.empty(y.size), np.zeros(y.size)
     row = np.empty(numbers.shape[2])
-    for i in range(steps.size + 1):
-        h = steps[i] if i < steps.size else 0.0
-        for stage in range(4 if i < steps.size else 1):
-            now[:] = y
-            if stage > 0:
-                now += (h if stage == 3 else 0.5 * h) * slopes[stage - 1]
-            row[:] = numbers[i, _TIME[stage]] if i < steps.size else numbers[-1, 2]
+    for i in range(n + 1):
+        for stage in range(4 if i < n else 1):
+            _stage_state(y, steps[i] if i < n else 0.0, stage, slopes, now)
+            row[:] = numbers[i, _TIME[stage]] if i < n else numbers[n - 1, 2]
             row[0] = best_rate(now, none, 1.0, row, system, bounds)
             slopes[stage] = erf_drift(now, _system_with(system, row))
             if stage == 0:
                 rates[i], errors[i] = row[0], system.error[0]
-        if i < steps.size:
-            y += h / 6.0 * (slopes[0] + 2.0 * (slopes[1] + slopes[2]) + slopes[3])
-        for entry in y:
-            if not abs(entry) < LARGEST:
-                return False
+        if i < n and not _advance(y, steps[i], slopes):
+            return False
     return True
