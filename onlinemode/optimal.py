@@ -131,7 +131,8 @@ class OptimalSchedule(Described):
                 ("greedy", f"ε_g = {self.greedy.error:.3g} with {_range(self.greedy.rate)}"),
                 ("optimal", f"ε_g = {self.error:.3g} with {_range(rate)}: {self.constant_error / self.error:.3g} times "
                             "less than the constant rate"),
-                ("converged" if self.converged else "NOT converged", f"{self.message}, {self.evaluations} runs of the equations"),
+                ("converged" if self.converged else "NOT converged", f"{self.message}, {self.evaluations} runs of the "
+                 "equations"),
                 ("schedule", word if len(word) <= 60 else f"{word[:57]}...")]
 
 

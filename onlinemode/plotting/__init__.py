@@ -32,9 +32,9 @@ from onlinemode.plotting.timings import benchmark_figure
 
 __all__ = [
     "BANDS_FROM", "COLOURS", "GREY", "MARKERS", "MOST_DRAWS", "animate", "benchmark_figure", "comparison",
-    "geometry_figure", "has_bands", "is_theory", "map_times", "modes_figure", "movie_kind", "name_of",
-    "new_figure", "optimal_figure", "overview", "plot_by_layer", "plot_deviation", "plot_error", "plot_errors",
-    "plot_importance", "plot_matched", "plot_overlap_map", "plot_overlaps", "plot_rates", "plot_removal", "plot_residuals",
-    "plot_specialization", "plot_training_accuracy", "plot_training_loss", "plot_width", "plot_width_curves", "removal_figure",
-    "save_figure", "sweep_figure", "training_figure", "use_defaults", "width_figure",
+    "geometry_figure", "has_bands", "is_theory", "map_times", "modes_figure", "movie_kind", "name_of", "new_figure",
+    "optimal_figure", "overview", "plot_by_layer", "plot_deviation", "plot_error", "plot_errors", "plot_importance",
+    "plot_matched", "plot_overlap_map", "plot_overlaps", "plot_rates", "plot_removal", "plot_residuals",
+    "plot_specialization", "plot_training_accuracy", "plot_training_loss", "plot_width", "plot_width_curves",
+    "removal_figure", "save_figure", "sweep_figure", "training_figure", "use_defaults", "width_figure",
 ]
