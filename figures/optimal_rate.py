@@ -58,8 +58,8 @@ def main():
               f"median {np.median(ends):.3e}, mean {ends.mean():.3e} ± {ends.std() / np.sqrt(REPLICAS):.1e}")
     left.set(xlabel=r"time $\alpha$ = steps / $N$", ylabel=r"learning rate $\eta$", xlim=(0.0, ALPHA))
     left.set_ylim(bottom=0.0)
-    right.set(xlabel=r"time $\alpha$ = steps / $N$", ylabel=r"$\epsilon_g$", yscale="log", xlim=(0.0, 1.01 * ALPHA),
-              title=f"lines theory, circles chain at N = {N:,}, median of {REPLICAS}")
+    right.set(xlabel=r"time $\alpha$ = steps / $N$", ylabel=r"$\epsilon_g$", yscale="log", xlim=(0.0, 1.01 * ALPHA))
+    right.set_title(f"lines theory, circles chain at N = {N:,}, median of {REPLICAS}", fontsize="medium")
     left.legend(frameon=False, fontsize="small")
     right.legend(frameon=False, fontsize="small", loc="lower left")
     save(figure, "optimal_rate")

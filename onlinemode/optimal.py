@@ -190,23 +190,23 @@ def optimal_schedule(problem: Problem, start: OrderParameters | Weights, alpha: 
     >>> best = om.optimal_schedule(om.Problem(noise=0.1), om.initial.showcase(N=1000, seed=1), 100.0)  # doctest: +SKIP
     >>> run = om.simulate(best.problem, start, 100.0, "chain")                                        # doctest: +SKIP
     """
-    problem, start = _checked(problem, start)
+    problem, overlaps = _checked(problem, start)
     alpha, knots = checks.number("alpha", alpha, above=0.0), checks.integer("knots", knots, 2, MOST_KNOTS)
-    bounds = _checked_bounds(bounds)
+    least, largest = _checked_bounds(bounds)
     over, objective = checks.choice("over", over, OVER), checks.choice("objective", objective, OBJECTIVES)
     problem = _with_rate(problem, over, 1.0).sampled(alpha)
     times = np.unique(_rounded(np.linspace(0.0, alpha, knots)))
     times[-1] = alpha
-    _check_memory(start, alpha)
-    search = _Search(problem, start, times, bounds, over, objective)
+    _check_memory(overlaps, alpha)
+    search = _Search(problem, overlaps, times, (least, largest), over, objective)
     constant = search.best_constant()
     values, converged, message = search.best_knots(constant)
-    values = np.clip(_rounded(values), *bounds)
-    fine, stationary = search.fine, search.fine.stationary_rates(values, bounds)
+    values = np.clip(_rounded(values), least, largest)
+    fine, stationary = search.fine, search.fine.stationary_rates(values, (least, largest))
     schedule = Schedule.linear(dict(zip(times.tolist(), values.tolist())))
-    paths = fine.path(values), fine.path(np.full(times.size, constant)), fine.greedy(bounds)
-    return OptimalSchedule(_with_rate(problem, over, schedule), start, over, objective, *paths, stationary, converged,
-                           message, search.evaluations)
+    paths = fine.path(values), fine.path(np.full(times.size, constant)), fine.greedy((least, largest))
+    return OptimalSchedule(_with_rate(problem, over, schedule), overlaps, over, objective, *paths, stationary,
+                           converged, message, search.evaluations)
 
 
 class _Search:

@@ -60,7 +60,7 @@ def test_python_of_your_experiment():
 
 COMMANDS = re.findall(r"^\| .*?`(onlinemode [^`]*)`", page("your-experiment.md"), re.M)
 SHORT = {"simulate": ["--alpha", "0.5", "--no-plot"], "ode": ["--alpha", "1", "--no-plot"],
-         "compare": ["--alpha", "0.5", "--no-plot"]}
+         "compare": ["--alpha", "0.5", "--no-plot"], "optimal": ["--alpha", "2", "--knots", "3", "--no-plot"]}
 
 
 def test_the_table_of_your_experiment_is_found():

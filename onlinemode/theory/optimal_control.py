@@ -33,7 +33,8 @@ class Path(NamedTuple):
     rate: np.ndarray
     generalization_error: np.ndarray
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        return short_repr(self)
 
     @property
     def error(self) -> float:
