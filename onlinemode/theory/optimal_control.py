@@ -84,7 +84,7 @@ class Control:
         self._steps = np.diff(self.alpha)
         last = np.nextafter(self.alpha[1:], 0.0)  # at a jump the value before it
         times = np.stack([self.alpha[:-1], self.alpha[:-1] + 0.5 * self._steps, last], axis=1)
-        self._numbers = problem.numbers_at(times)
+        self._numbers = problem.numbers_at(times.ravel()).reshape(*times.shape, -1)
         self._hats = _hats(self.knots, times.ravel())
         self._stages = np.empty((self._steps.size, 4, self._start.size))
         self._errors = np.empty((self._steps.size + 1, 4))

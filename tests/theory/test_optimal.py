@@ -1,6 +1,8 @@
 """Optimal schedules: the reverse mode of the drift, the gradient by the knots, and what is found with it."""
 
+import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,8 +118,8 @@ def test_the_locally_optimal_rate_is_that_of_the_closed_form():
 # -- runs and their gradient ------------------------------------------------------------------------------
 
 
-VARIED = om.Problem(noise="steps:0.3,1.3=0.1", weight_decay=0.02, batch=2,
-                    rates=om.LearningRates(xi_in=1.0, strengths=0.2, readout="inverse:0.3,2"))
+VARIED = om.Problem(noise="steps:0.3,1.3=0.1", weight_decay=lambda a: 0.02 * np.cos(a) ** 2, batch=2,
+                    rates=om.LearningRates(xi_in=1.0, strengths=0.2, readout="inverse:0.3,2")).sampled(4.0)
 KNOTS = np.array([0.0, 0.7, 2.0, 4.0])
 VALUES = np.array([0.3, 0.6, 0.4, 0.2])
 
@@ -141,8 +143,7 @@ def test_the_gradient_is_that_of_differences(objective, monkeypatch):
 
 def test_runs_are_those_of_the_engine():
     schedule = om.Schedule.linear(dict(zip(KNOTS.tolist(), VALUES.tolist())))
-    problem = om.Problem(noise=VARIED.noise, weight_decay=0.02, batch=2,
-                         rates=om.LearningRates(xi_in=schedule, strengths=0.2, readout="inverse:0.3,2"))
+    problem = replace(VARIED, rates=replace(VARIED.rates, xi_in=schedule))
     control = Control(VARIED, generic(2, 3, 4), KNOTS, "xi_in", "final", 0.02)
     path = control.path(VALUES)
     ode = om.simulate(problem, generic(2, 3, 4), 4.0, "ode", save_at=path.alpha, rtol=1e-10, atol=1e-13)
@@ -288,6 +289,13 @@ def test_the_command(onlinemode, tmp_path, monkeypatch):
     code, _, err = onlinemode("ode", "--config", "best.toml", "--no-plot", "-q", "--out", "run")
     assert code == 0, err
     assert om.load("run.npz").generalization_error[0, -1] == pytest.approx(error, rel=2e-3)
+    (tmp_path / "fading.py").write_text("def noise(a):\n    return 0.1 / (1.0 + a)\n", "utf-8")
+    code, out, err = onlinemode("optimal", *options, "--noise", "fading.py:noise", "--json", "--no-plot", "--out",
+                                "own")
+    assert code == 0, err
+    assert json.loads(out)["converged"]
+    assert "# noise was a function of your own: give it again, --noise FILE.py:NAME" in (
+        tmp_path / "own.toml").read_text("utf-8")
     code, _, err = onlinemode("optimal", *options, "--activation", "relu")
     assert code != 0
     assert "known for erf units" in err
