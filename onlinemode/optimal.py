@@ -178,8 +178,8 @@ def optimal_schedule(problem: Problem, start: OrderParameters | Weights, alpha: 
         If an argument is out of range, the objective falls below 1e-14, where its gradient is rounding, or the
         equations diverge at every constant rate.
     EngineError
-        If the drift has no compiled gradient (units other than erf, other losses or labels, a constraint, inputs that
-        are not i.i.d. Gaussian), or more memory is needed than there is.
+        If the drift has no compiled gradient (units other than erf, other losses or labels, a constraint, dropout,
+        inputs without independent entries), or more memory is needed than there is.
 
     Notes
     -----
@@ -301,6 +301,9 @@ def _checked(problem, start):
     if problem.constraint is not None:
         raise EngineError(f"an optimal schedule knows no constraints; got {problem.constraint!r}: leave it out, or "
                           "choose a schedule of your own")
+    if problem.drops_out:
+        raise EngineError(f"an optimal schedule knows no dropout; got {problem.dropout_words.removesuffix(', ')}: "
+                          "leave it out, or choose a schedule of your own")
     require_inputs(problem.inputs, "ode", "independent")
     return problem, start.order_parameters() if isinstance(start, Weights) else start
 

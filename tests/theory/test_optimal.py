@@ -225,6 +225,7 @@ REFUSED = {
                 "got erf, of the teacher linear"),
     "loss": (lambda: optimal_schedule(om.Problem(loss="huber"), START, 10.0), EngineError, "loss huber"),
     "sphere": (lambda: optimal_schedule(om.Problem(constraint="sphere"), START, 10.0), EngineError, "no constraints"),
+    "dropout": (lambda: optimal_schedule(om.Problem(dropout=0.2), START, 10.0), EngineError, "no dropout; got dropout"),
     "inputs": (lambda: optimal_schedule(om.Problem(inputs=om.inputs.PowerLaw(1.0)), START, 10.0), EngineError,
                "independent entries"),
     "problem": (lambda: optimal_schedule("erf", START, 10.0), ParameterError, "problem must be"),

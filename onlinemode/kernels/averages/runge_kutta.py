@@ -1,6 +1,6 @@
 """The classical Runge-Kutta method on a given grid along the drift for erf, its adjoint, and rates from a costate.
 
-A step begins, has its middle and ends at three times; ``numbers`` (n, 3, 7) has the numbers of the problem there.
+A step begins, has its middle and ends at three times; ``numbers`` (n, 3, 9) has the numbers of the problem there.
 What is minimised is last_weight · ε_g(end) + mean_weight · ∫ε_g dα.  Formulas: docs/theory, section 14.6.
 """
 
@@ -49,7 +49,7 @@ def forward(y, steps, numbers, system, stages, errors):
         The entries that move; receives those at the end.
     steps : array (n,)
         Lengths of the steps.
-    numbers : array (n, 3, 7)
+    numbers : array (n, 3, 9)
         At beginning, middle and end of each.
     system : System
         Its own numbers do not count.
@@ -132,7 +132,7 @@ def best_rate(y, costate, error_weight, row, system, bounds):
         The entries that move, and p; zeros where the error counts.
     error_weight : float
         Not 0: p is the derivatives of ε_g, so that the rate lowers ε_g fastest.
-    row : array (7,)
+    row : array (9,)
         The other numbers of the problem.
     system : System
         As for :func:`forward`.
