@@ -628,7 +628,7 @@ def _pairs(parts, word):
 
 def _of_parameters(kind, parts, word):
     names = _PARAMETERS[kind]
-    found: dict[str, float] = {}
+    found = {}
     for position, part in enumerate(parts):
         key, equals, number = part.rpartition("=")
         key = _OTHER_NAMES.get(key.strip().casefold(), key.strip().casefold()) if equals else (

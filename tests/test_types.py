@@ -152,7 +152,7 @@ def test_a_type_checker_passes(mypy):
 
 
 @pytest.mark.parametrize("line, told", [
-    ("om.Problem(noise='much')", '"Problem" has incompatible type "str"; expected "float"'),
+    ("om.Problem(batch='many')", '"Problem" has incompatible type "str"; expected "int"'),
     ("om.simulate(om.Problem(), om.initial.committee(10), '1')", '"simulate" has incompatible type "str"'),
     ("om.simulate(om.Problem(), 10, 1.0)", 'Argument 2 to "simulate" has incompatible type "int"'),
     ("run: om.Weights = om.simulate(om.Problem(), om.initial.committee(10), 1.0)", 'has type "Trajectory"'),

@@ -314,7 +314,7 @@ def _follow(problem, overlaps, alpha, nodes, drift, progress):
     ends = [0.0, *(jump for jump in problem.jumps if 0.0 < jump < last), last]
     coefficients = _Coefficients(problem, overlaps, drift, nodes)
     state = drift.full[drift.active], np.zeros(d * d), np.zeros(d)
-    parts: tuple[list, list, list] = [], [], []
+    parts = [], [], []
     for begin, end in zip(ends, ends[1:]):  # between two jumps of a schedule, at which only coefficients jump
         share = lambda report, begin=begin, end=end: progress(report._replace(  # noqa: E731
             fraction=(begin + (end - begin) * report.fraction) / last))
