@@ -11,7 +11,7 @@ from onlinemode.cli.exit_codes import DONE
 from onlinemode.cli.names import hold
 from onlinemode.cli.options import DEFAULTS, OPTIONS, OUTPUT, converted, typed_values
 from onlinemode.errors import FileError
-from onlinemode.schedules import to_plain
+from onlinemode.schedules import Schedule, to_plain
 
 FREE_TEXTS = ("name", "init")  # in a checkpoint: the files' name, and how the run began, in words
 FREE = (*OUTPUT, "threads")  # options that have no influence on the result, or only on where it goes
@@ -156,7 +156,8 @@ class Keeper:
 
         if self.path is None:
             return None
-        note = {name: to_plain(value) for name, value in settings.items()}
+        note = {name: to_plain(value.sampled(settings["alpha"]) if isinstance(value, Schedule) else value)
+                for name, value in settings.items()}
         return Checkpoint(self.path, EVERY if self.every is None else self.every, note=note)
 
     def end(self, code):

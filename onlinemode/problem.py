@@ -181,6 +181,12 @@ class Problem:
         schedules = (each for each in self.numbers.values() if isinstance(each, Schedule))
         return tuple(sorted({jump for each in schedules for jump in each.jumps}))
 
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Where any number jumps, has a kink or begins to have fine structure, ascending values of α."""
+        schedules = (each for each in self.numbers.values() if isinstance(each, Schedule))
+        return tuple(sorted({place for each in schedules for place in each.breaks}))
+
     def numbers_at(self, alpha: "ArrayLike") -> "np.ndarray":
         """Values of :attr:`numbers`.
 

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from onlinemode.errors import ParameterError
 DEGREE = 7
 TOLERANCE = 1e-12  # of the largest value in an eighth of an octave
 NARROWEST = 2.0**-40  # of an octave: what is not smooth there is a jump, or the end of a kink
-JUMP = 1e-9  # a change between two pieces that counts as one, of their values
+JUMP = 1e-9  # a change between two pieces that counts as one, of the same value
+SAMPLES, MOST_SAMPLES = 32, 8192  # in a unit of α, and in an eighth: what is narrower than they are apart may be missed
+REFINED = 16  # times shorter than an eighth are the pieces of what a solver should not step over
 MOST_PIECES = 20_000
 EIGHTHS = 8
 _NODES = np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))[::-1]  # Chebyshev's, in [-1, 1]
@@ -60,6 +62,14 @@ class Table:
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Ends and coefficients as arrays."""
         return np.array(self.ends), np.array(self.coefficients)
+
+    @cached_property
+    def breaks(self) -> tuple[float, ...]:
+        """Its jumps, and the ends of the parts in which it has fine structure, which no solver should step over."""
+        ends, _ = self.arrays
+        eighth = np.maximum(np.exp2(np.floor(np.log2(np.maximum(ends[:-1], 1.0)))), 1.0) / EIGHTHS
+        fine = np.concatenate([[False], np.diff(ends) < eighth / REFINED, [False]])
+        return tuple(sorted({*self.jumps, *ends[np.flatnonzero(fine[1:] != fine[:-1])].tolist()}))
 
     def value_at(self, alpha: float) -> float:
         """The function at one time, quickly.
@@ -114,7 +124,8 @@ class Table:
                                for name in ("jumps", "declared"))
             name = saved["name"]
         except (KeyError, TypeError, ValueError) as problem:
-            raise ParameterError(f"this is no table of a schedule: {checks.one_line(str(problem))}") from None
+            raise ParameterError("this is no table of a schedule: it lacks an entry, or one is of another kind: "
+                                 f"{checks.one_line(problem)}") from None
         if not isinstance(name, str) or set(saved) != {"name", "ends", "coefficients", "jumps", "declared"}:
             raise ParameterError("this is no table of a schedule: its name or its entries are wrong")
         for each in (ends, jumps, declared):
@@ -159,6 +170,8 @@ def called(function: Callable, alpha: np.ndarray) -> np.ndarray:
         raise ParameterError(f"the schedule {function_name(function)} cannot take an array of α: "
                              f"{type(problem).__name__}: {checks.one_line(str(problem))}; write it with NumPy, such as "
                              "np.where(a < 50, 1.0, 0.1)") from None
+    if values.dtype in (np.float16, np.float32):
+        raise ParameterError(f"the schedule {function_name(function)} must give numbers of float64; got {values.dtype}")
     if values.dtype.kind not in "iuf" or values.shape not in ((), alpha.shape):
         raise ParameterError(f"the schedule {function_name(function)} must give a real number for each α; got "
                              f"{values.dtype} of shape {values.shape} for {alpha.shape}")
@@ -187,7 +200,7 @@ def tabulated(function: Callable, jumps: tuple[float, ...], until: float) -> Tab
     ParameterError
         If it is not finite, or has too much structure.
     """
-    pieces: list[tuple[float, float, np.ndarray]] = []
+    pieces: list[_Piece] = []
     for first, last, octave in _eighths(until):
         cuts = [each for each in jumps if first < each < last]
         for begin, end in zip([first, *cuts], [*cuts, last]):
@@ -195,14 +208,14 @@ def tabulated(function: Callable, jumps: tuple[float, ...], until: float) -> Tab
                 break
             if end > until and not np.all(np.isfinite(called(function, np.linspace(begin, end, 65)))):
                 end = until
-            alphas = np.linspace(begin, end, 65)
+            alphas = np.linspace(begin, end, int(np.clip(SAMPLES * (end - begin), 64, MOST_SAMPLES)) + 1)
             sampled = called(function, alphas)
             _check_finite(function, alphas, sampled)
-            scale = np.abs(sampled).max()
-            _divide(function, begin, end, TOLERANCE * scale, NARROWEST * octave, pieces)
-    ends = [begin for begin, _, _ in pieces] + [pieces[-1][1]]
-    return Table(function_name(function), tuple(map(float, ends)),
-                 tuple(tuple(row.tolist()) for _, _, row in pieces), _jumps(function, pieces, jumps), tuple(jumps))
+            whole = _Whole(alphas[:-1], sampled[:-1], np.abs(sampled).max(), NARROWEST * octave)
+            _divide(function, begin, end, whole, pieces)
+    ends = [each.begin for each in pieces] + [pieces[-1].end]
+    return Table(function_name(function), tuple(map(float, ends)), tuple(tuple(each.row.tolist()) for each in pieces),
+                 _jumps(function, pieces, jumps), tuple(jumps))
 
 
 def _eighths(until):
@@ -217,23 +230,42 @@ def _eighths(until):
         begin, octave = begin + octave, begin + octave
 
 
-def _divide(function, begin, end, error, narrowest, pieces):
+class _Whole(NamedTuple):
+    """What is divided: an eighth of an octave, or a part of it between declared jumps."""
+
+    alphas: np.ndarray  # where it was sampled, so that no feature is lost that is wider than these are apart
+    values: np.ndarray
+    scale: float  # its largest value
+    narrowest: float  # of its pieces
+
+
+class _Piece(NamedTuple):
+    begin: float
+    end: float
+    row: np.ndarray
+    scale: float
+
+
+def _divide(function, begin, end, whole, pieces):
     """Append pieces of [begin, end)."""
     middle, half = 0.5 * (begin + end), 0.5 * (end - begin)
     points = np.concatenate([_NODES, _BETWEEN])
     values = called(function, np.clip(middle + half * points, begin, np.nextafter(end, begin)))
     _check_finite(function, middle + half * points, values)
     row = _POWERS @ values[:DEGREE + 1]
-    wrong = np.abs(_polynomial(row, _BETWEEN) - values[DEGREE + 1:]).max()
-    error_here = error + 4.0 * np.finfo(float).eps * end * np.ptp(values) / (end - begin)  # rounding of α counts, too
-    if wrong > error_here and end - begin > narrowest:
-        _divide(function, begin, middle, error, narrowest, pieces)
-        _divide(function, middle, end, error, narrowest, pieces)
+    inside = slice(*np.searchsorted(whole.alphas, [begin, end]))
+    others = np.concatenate([_BETWEEN, (whole.alphas[inside] - middle) / half])
+    wrong = np.abs(_polynomial(row, others) - np.concatenate([values[DEGREE + 1:], whole.values[inside]])).max()
+    # the rounding of α counts, too, where the function is steep
+    error_here = TOLERANCE * whole.scale + 4.0 * np.finfo(float).eps * end * np.ptp(values) / (end - begin)
+    if wrong > error_here and end - begin > whole.narrowest:
+        _divide(function, begin, middle, whole, pieces)
+        _divide(function, middle, end, whole, pieces)
         return
     if wrong > error_here or np.ptp(values) == 0.0:
         row = np.zeros(DEGREE + 1)
         row[0] = values[DEGREE + 1]  # constant: what it is at the beginning
-    pieces.append((begin, end, row))
+    pieces.append(_Piece(begin, end, row, whole.scale))
     if len(pieces) > MOST_PIECES:
         raise ParameterError(f"the schedule {function_name(function)} has too much structure for a table: near α = "
                              f"{end:.6g} it needs more than {MOST_PIECES:,} pieces; make it smooth between its jumps")
@@ -249,12 +281,14 @@ def _check_finite(function, alpha, values):
 def _jumps(function, pieces, declared):
     """Ends of pieces between which the function jumps, and those that are declared."""
     found = {each for each in declared if each > 0.0}
-    for (_, end, row), (_, _, following) in zip(pieces, pieces[1:]):
-        change = abs(following @ (-1.0) ** np.arange(DEGREE + 1) - row.sum())
-        if change > JUMP * max(np.abs(row).max(), np.abs(following).max()):
-            around = 1000.0 * NARROWEST * max(end, 1.0)  # where it is steep, it changes by much more there
+    for piece, following in zip(pieces, pieces[1:]):
+        end, near = piece.end, NARROWEST * max(piece.end, 1.0)
+        change = abs(following.row @ (-1.0) ** np.arange(DEGREE + 1) - piece.row.sum())
+        known = any(abs(end - each) < 8.0 * near for each in found)
+        if change > JUMP * max(piece.scale, following.scale) and not known:
+            around = 1000.0 * near  # where it is steep, it changes by much more there
             left, right = called(function, np.array([max(end - around, 0.0), end + around]))
-            if not change <= 0.5 * abs(right - left):
+            if not change <= 0.8 * abs(right - left):
                 found.add(end)
     return tuple(sorted(found))
 
@@ -312,6 +346,35 @@ def _of_ascending(ends, rows, alpha):
         part = slice(cuts[number], cuts[number + 1])
         out[part] = _at(ends[number], ends[number + 1], rows[number], alpha[part])
     return out
+
+
+def extends(table: Table, other: Table) -> bool:
+    """Whether a table says of all times of another one the same, to the bit but for its last piece.
+
+    Parameters
+    ----------
+    table : Table
+        Perhaps the longer one.
+    other : Table
+        Whose last piece may end with a run, in place of an eighth.
+
+    Returns
+    -------
+    bool
+        Then it may take its place.
+    """
+    last = len(other.coefficients) - 1
+    if table.name != other.name or table.ends[:last + 1] != other.ends[:-1] or table.end < other.end:
+        return False
+    if table.coefficients[:last] != other.coefficients[:-1]:
+        return False
+    for jumps, others in ((table.jumps, other.jumps), (table.declared, other.declared)):
+        if [each for each in jumps if each < other.end] != [each for each in others if each < other.end]:
+            return False
+    if table.ends[last + 1] == other.end:
+        return table.coefficients[last] == other.coefficients[last]
+    alphas = nodes(other)
+    return bool(np.allclose(values(table, alphas), values(other, alphas), rtol=1e-9, atol=1e-11))
 
 
 def nodes(table: Table) -> np.ndarray:

@@ -292,6 +292,8 @@ class Schedule:
         ParameterError
             If it is none.
         """
+        if not isinstance(word, str):
+            raise ParameterError(f"a schedule in words is text, such as 'power:3,10,-1'; got {checks.one_line(word)}")
         kind, colon, rest = word.strip().partition(":")
         kind = kind.strip().casefold()
         if not colon and _number(word) is not None:
@@ -397,6 +399,15 @@ class Schedule:
             return self.numbers[1::2]  # type: ignore[return-value]
         return self.table.jumps if self.table is not None else tuple(self.jumps_at)
 
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Where it jumps or has a kink, and the ends of fine structure, ascending: a solver should stop at each."""
+        if self.kind in (LINEAR, LOGARITHMIC):
+            return tuple(each for each in self.numbers[::2] if each > 0.0)
+        if self.kind == COSINE:
+            return (self.numbers[2],)
+        return self.table.breaks if self.table is not None else self.jumps
+
     def sampled(self, until: float) -> "Schedule":
         """The schedule as data that reach a time: itself, but of a function its table.
 
@@ -500,9 +511,9 @@ class Schedule:
         """
         if not isinstance(other, Schedule) or self.table is None or other.table is None:
             return self == other
-        last = len(other.table.coefficients) - 1  # whose end may have been the last time of a run
-        return (self.table.name == other.table.name and self.table.ends[:last + 1] == other.table.ends[:-1]
-                and self.table.coefficients[:last] == other.table.coefficients[:-1])
+        from onlinemode import schedule_tables
+
+        return schedule_tables.extends(self.table, other.table)
 
     def to_plain(self) -> str | dict:
         """As it is saved: its word, or of a function its table.

@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from onlinemode.errors import ParameterError
 from onlinemode.plotting.style import COLOURS, MARKERS, thousands
+from onlinemode.schedules import Schedule
 from onlinemode.trajectory import Trajectory
 
 MARKERS_A_CURVE = 32
@@ -82,12 +83,19 @@ def _settings(run):
     words = {name: f"${name} = {getattr(start, name)}$" for name in "KMP"}
     words |= {"activation": problem.activation_words + problem.label_words, "batch": f"batch {problem.batch}",
               "inputs": repr(problem.inputs), "constraint": problem.constraint or "no constraint"}
-    words |= {name: rf"${symbol} = {value:g}$" for name, symbol, value in (
+    words |= {name: _equal(symbol, value) for name, symbol, value in (
         ("xi_in", r"\eta", rates.xi_in), ("strengths", r"\eta_s", rates.strengths), ("xi_out", r"\eta_A", rates.xi_out),
         ("readout", r"\eta_v", rates.readout), ("noise", r"\sigma", problem.noise),
         ("weight_decay", r"\kappa", problem.weight_decay))}
     words["dropout"] = problem.dropout_words.removesuffix(", ") or "no dropout"
     return words | {"seed": f"seed {run.info.seed}"}
+
+
+def _equal(symbol, value):
+    """A number as mathematics; a schedule as text, in which nothing stands for mathematics."""
+    if isinstance(value, Schedule):
+        return f"${symbol}$ = " + str(value).replace("$", r"\$")
+    return f"${symbol} = {value:g}$"
 
 
 def _plain_name(run):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from onlinemode.state import OrderParameters, Weights
 
 FLUCTUATION_NODES = 2**14
+LEAST_STEPS = 8  # between two breaks of schedules
 STEP = 1e-4  # of central differences, relative to the size of the state
 LARGEST_STATE = 1e8  # beyond it the mean-field path counts as diverged
 PATH_RTOL, PATH_ATOL = 1e-10, 1e-13  # of the mean-field path
@@ -311,17 +312,18 @@ def _follow(problem, overlaps, alpha, nodes, drift, progress):
     d = drift.active.size
     _check_memory(d, 100, len(alpha))
     last = alpha[-1] if alpha[-1] > 0.0 else 1.0
-    ends = [0.0, *(jump for jump in problem.jumps if 0.0 < jump < last), last]
+    ends = [0.0, *(each for each in problem.breaks if 0.0 < each < last), last]
     coefficients = _Coefficients(problem, overlaps, drift, nodes)
     state = drift.full[drift.active], np.zeros(d * d), np.zeros(d)
     parts = [], [], []
-    for begin, end in zip(ends, ends[1:]):  # between two jumps of a schedule, at which only coefficients jump
+    for begin, end in zip(ends, ends[1:]):  # between two breaks of schedules, at which coefficients jump
         share = lambda report, begin=begin, end=end: progress(report._replace(  # noqa: E731
             fraction=(begin + (end - begin) * report.fraction) / last))
         solutions = _over_stretch(coefficients, state, (begin, end), len(alpha), share)
         inside = alpha[(alpha >= begin) & ((alpha < end) | (end == last))]
         for part, solution in zip(parts, solutions):
-            part.append(solution(inside).T)
+            if inside.size:
+                part.append(solution(inside).T)
         state = tuple(solution(end) for solution in solutions)
     states = np.repeat(drift.full[None], len(alpha), 0)
     states[:, drift.active], covariance, bias = (np.concatenate(part) for part in parts)
@@ -344,7 +346,8 @@ def _over_stretch(coefficients, state, stretch, saved, progress):
         progress(Report(d, 0, 0.0))
         return coefficients.drift(y, min(time, before_the_jump))
 
-    follow = partial(solve_ivp, rate, stretch, start, method="LSODA")
+    most = {"max_step": (end - begin) / LEAST_STEPS} if coefficients.problem.scheduled else {}
+    follow = partial(solve_ivp, rate, stretch, start, method="LSODA", **most)
     path = follow(rtol=PATH_RTOL, atol=PATH_ATOL, dense_output=True)
     if path.status != 0 or not np.all(np.abs(path.y) < LARGEST_STATE):
         raise ParameterError(f"the mean-field equations diverge before α = {end:g}, so nothing fluctuates about them; "

@@ -77,7 +77,7 @@ class Control:
         self.knots, self.step, self.evaluations = np.asarray(knots, float), step, 0
         self._column = OVER[over]
         end = self.knots[-1]
-        breaks = np.union1d(self.knots, [jump for jump in problem.jumps if 0.0 < jump < end])
+        breaks = np.union1d(self.knots, [jump for jump in problem.breaks if 0.0 < jump < end])
         pieces = [np.linspace(one, other, int(np.ceil((other - one) / step - 1e-9)) + 1)[:-1]
                   for one, other in zip(breaks, breaks[1:])]
         self.alpha = np.concatenate([*pieces, [end]])

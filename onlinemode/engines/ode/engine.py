@@ -3,7 +3,6 @@
 import threading
 import time
 import warnings
-from functools import partial
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from onlinemode.theory.meanfield import MeanFieldDrift
 from onlinemode.trajectory import Status, Trajectory
 
 MOST_EVALUATIONS = 2_000_000  # a solver that needs more is stuck
+STEPS_A_STRETCH = 8  # at least, between two breaks of schedules, so that none steps over what a schedule does there
 LOOK_EVERY = 1000  # evaluations without a step: an explicit solver whose rates are not finite looks for one for ever
 SECONDS_BETWEEN_REPORTS = 0.2
 WORTH_A_WARNING = 1e-3  # of a drift over nodes, relative to its largest entry
@@ -169,7 +169,8 @@ class _Integration:
     def __init__(self, problem, drift, overlaps, options, begin, alphas):
         self._drift, self._options, self._begin, self._alphas = drift, options, begin, alphas
         self._rtol, self._atol = options.tolerances(problem)
-        self._start, self._last, self._jumps = drift.full[drift.active], alphas[-1], problem.jumps
+        self._start, self._last = drift.full[drift.active], alphas[-1]
+        self._breaks, self._scheduled = problem.breaks, problem.scheduled
         self._convergence = Convergence(problem, drift, overlaps, self._last, self._rtol, self._atol)
         self._saved = int(np.searchsorted(alphas, begin, side="right"))
         self.moving = np.full((len(alphas), drift.active.size), np.nan)
@@ -178,7 +179,7 @@ class _Integration:
 
     def run(self, progress, stop):
         """Status and message; Ctrl-C sets ``stop``."""
-        rate = _Watched(self._drift, self._begin, self._last, self._jumps, progress)
+        rate = _Watched(self._drift, self._begin, self._last, self._breaks, self._scheduled, progress)
         with np.errstate(all="ignore"):
             try:
                 return self._follow(rate)
@@ -202,12 +203,15 @@ class _Integration:
             return self._converged(self._start, self._begin)
         if self._saved == len(alphas):
             return Status.COMPLETED, "reached the last α"
-        make_solver = partial(getattr(integrate, self._options.method), rate, rtol=self._rtol, atol=self._atol)
-        solver = make_solver(self._begin, self._start, rate.until)
+        def make_solver(begin, state):
+            most = {"max_step": (rate.until - begin) / STEPS_A_STRETCH} if rate.scheduled else {}
+            return getattr(integrate, self._options.method)(rate, begin, state, rate.until, rtol=self._rtol,
+                                                            atol=self._atol, **most)
+
+        solver = make_solver(self._begin, self._start)
         while solver.status == "running" or rate.until < self._last:
-            if solver.status == "finished":  # a jump of a schedule: nothing that the solver knows holds beyond it
-                begin = rate.next_stretch()
-                solver = make_solver(begin, solver.y, rate.until)
+            if solver.status == "finished":  # a break of a schedule: nothing that the solver knows holds beyond it
+                solver = make_solver(rate.next_stretch(), solver.y)
             complaint = solver.step()
             if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
                 return _broken(rate, solver.y, complaint)
@@ -242,19 +246,22 @@ class _Watched:
     state : array
         Where it was evaluated last.
     until : float
-        The next jump of a schedule, or the last α.
+        The next break of a schedule, or the last α.
+    scheduled : bool
+        Whether numbers depend on α.
     """
 
-    def __init__(self, drift, begin, last, jumps, progress):
+    def __init__(self, drift, begin, last, breaks, scheduled, progress):
         self._drift, self._begin, self._last, self._progress = drift, begin, last, progress
-        self._ends = [begin, *(jump for jump in jumps if begin < jump < last), last]
+        self._ends = [begin, *(each for each in breaks if begin < each < last), last]
+        self.scheduled = scheduled
         self.next_stretch()
         self.evaluations, self.reached, self.state = 0, begin, drift.full[drift.active]
         self._reached_at_look = None
         self._reported = time.perf_counter()
 
     def next_stretch(self):
-        """Go on to the stretch between the next two jumps, of which the beginning is returned."""
+        """Go on to the stretch between the next two breaks, of which the beginning is returned."""
         begin = self._ends.pop(0)
         self.until = self._ends[0]
         # a schedule has its value after the jump at its beginning, and up to its end the one before the next jump
