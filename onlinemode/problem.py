@@ -204,11 +204,8 @@ class Problem:
 
         alpha = np.asarray(alpha, float)
         out = np.empty((len(self._all_numbers), *alpha.shape))  # each number is contiguous, which is faster to fill
-        for row, each in zip(out, self._all_numbers):
-            if isinstance(each, Schedule):
-                np.maximum(each(alpha), 0.0, out=row)  # tables of functions that end at 0 have rounding
-            else:
-                row[...] = each
+        for row, each in enumerate(self._all_numbers):  # tables of functions that end at 0 have rounding
+            out[row] = np.maximum(each(alpha), 0.0) if isinstance(each, Schedule) else each
         return np.moveaxis(out, 0, -1)
 
     def numbers_of(self, alpha: float) -> list[float]:
