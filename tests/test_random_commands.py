@@ -1,4 +1,4 @@
-"""Forty random command lines and TOML files: none ends in a traceback, a warning or a half-written file."""
+"""Thirty random command lines and TOML files: none ends in a traceback, a warning or a half-written file."""
 
 import sys
 
@@ -10,6 +10,6 @@ from random_commands import check
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks, and limits memory as Linux does")
 def test_random_command_lines():
     complaints = []
-    bad, files, codes = check(40, seed=20261126, shell=0.1, report=complaints.append)
+    bad, files, codes = check(30, seed=20261126, shell=0.1, report=complaints.append)
     assert not bad, "\n".join(complaints)
-    assert codes[0] >= 8 and codes[2] >= 8 and files >= 7  # good lines and bad ones
+    assert codes[0] >= 5 and codes[2] >= 5 and files >= 5  # good lines and bad ones

@@ -212,7 +212,7 @@ def test_damaged_tables(change):
 # -- engines -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("batch, constraint", [(1, None), (2, None), (3, "sphere"), (8, None)])
+@pytest.mark.parametrize("batch, constraint", [(1, None), (3, "sphere"), (8, None)])
 def test_micro_is_the_plain_rule(monkeypatch, random_weights, batch, constraint):
     """At mid-step; 203 steps in calls of 56, no multiple of a block."""
     monkeypatch.setattr(timetable, "STEPS_PER_CALL", 56)
