@@ -68,7 +68,7 @@ def test_a_changed_line_changes_every_engine(right, tmp_path, faults, device, en
 
 def test_kernels_take_steps_from_the_rule_alone():
     """Its forward half is called where it stands; files that make steps call what opens, learns and closes."""
-    users = {"_forward(": set(), "close_step(": set(), "sample(": set()}
+    users = {"_forward(": set(), "close_step(": set(), "sample(": set(), "sample_thinned(": set()}
     for path in (PACKAGE / "kernels").rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         for call, files in users.items():
@@ -76,5 +76,7 @@ def test_kernels_take_steps_from_the_rule_alone():
                 files.add(path.relative_to(PACKAGE / "kernels").as_posix())
     own = STEP.relative_to("kernels").as_posix()
     assert users["_forward("] == {own}
-    expected = {own, "micro/sgd.py", "chain/markov.py", "cuda/blocks.py", "cuda/chain.py", "averages/increments.py"}
-    assert users["close_step("] == users["sample("] == expected
+    on_cpu, dropout = {"micro/sgd.py", "chain/markov.py"}, "rule/dropout.py"  # which calls sample for them
+    others = {own, "cuda/blocks.py", "cuda/chain.py", "averages/increments.py"}
+    assert users["close_step("] == others | on_cpu and users["sample("] == others | {dropout}
+    assert users["sample_thinned("] == on_cpu | {dropout}

@@ -288,7 +288,7 @@ BAD = {
     "empty": (["--over", "eta= "], "--over must be NAME=VALUES, for example eta=1,2,5"),
     "seeds": (["--seeds", "frob"], "frob"),
     "no values": (["--over", "eta"], "--over must be NAME=VALUES, for example eta=1,2,5"),
-    "no number": (["--over", "eta=1,x"], "eta must be a finite number; got 'x'"),
+    "no number": (["--over", "eta=1,x"], "eta: 'x' is neither a number nor a schedule: power"),
     "no count": (["--over", "eta=1:2"], "a range is FROM:TO:COUNT or FROM:TO:COUNT:log; got '1:2' for eta"),
     "unknown": (["--over", "foo=1,2"], "a sweep can be over alpha, engine, init, N, K, M, P, "),
     "twice": (["--over", "eta=1", "--over", "eta=2"], "--over names every option once; got eta twice"),
