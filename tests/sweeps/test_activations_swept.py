@@ -65,11 +65,15 @@ def test_a_folder_goes_on_and_grows(over, softsign, steeper, tmp_path, monkeypat
 
 
 def test_processes_have_the_same(softsign):
-    """Also for teachers, and where the experiment itself has a table."""
+    """Also for teachers, and where the experiment itself has a table; ε_g to the last bits, since its averages may have
+    been compiled in another order there."""
     experiment = SMALL.replace(activation=softsign)
     over = {"teacher_activation": [om.Activation.from_function(np.sin, name="sine"), "erf"]}
-    here = om.sweep(experiment, over)  # first: machine code of closed averages is the same where it is compiled once
-    assert identical(om.sweep(experiment, over, executor="processes", workers=1), here)
+    here, there = om.sweep(experiment, over), om.sweep(experiment, over, executor="processes", workers=1)
+    errors = ["generalization_error", "final_error"]
+    for name in errors:
+        assert np.abs(here[name] - there[name]).max() < 1e-15
+    assert identical(here.drop_vars(errors), there.drop_vars(errors))
 
 
 def test_names_must_differ(softsign, steeper):
