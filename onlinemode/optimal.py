@@ -83,7 +83,7 @@ class OptimalSchedule(Described):
 
     @property
     def error(self) -> float:
-        """ε_g at the end."""
+        """Error ε_g at the end."""
         return self.path.error
 
     @property
@@ -93,7 +93,7 @@ class OptimalSchedule(Described):
 
     @property
     def constant_error(self) -> float:
-        """ε_g at the end with the best constant rate."""
+        """Error ε_g at the end with the best constant rate."""
         return self.constant.error
 
     def plot(self, path: str | PathLike[str] | None = None, title: str | None = None) -> "Figure":

@@ -101,14 +101,14 @@ class Schedule:
 
     @classmethod
     def power(cls, first: float, scale: float, exponent: float) -> "Schedule":
-        """first · (1 + α/scale)^exponent.
+        """The law first · (1 + α/scale)^exponent.
 
         Parameters
         ----------
         first : float
             Value at α = 0.
         scale : float
-            α0, from which on it is a power law.
+            The α0 from which on it is a power law.
         exponent : float
             Negative for a decay.
 
@@ -121,7 +121,7 @@ class Schedule:
 
     @classmethod
     def inverse(cls, first: float, scale: float) -> "Schedule":
-        """first / (1 + α/scale).
+        """The decay first / (1 + α/scale).
 
         Parameters
         ----------
@@ -139,7 +139,7 @@ class Schedule:
 
     @classmethod
     def exponential(cls, first: float, time: float, last: float = 0.0) -> "Schedule":
-        """last + (first − last) e^(−α/time).
+        """The decay last + (first − last) e^(−α/time).
 
         Parameters
         ----------
@@ -220,7 +220,7 @@ class Schedule:
         Parameters
         ----------
         knots : dict
-            α to value, as in ``{0: 3.0, 100: 1.0}``.
+            From α to value, as in ``{0: 3.0, 100: 1.0}``.
 
         Returns
         -------
@@ -236,7 +236,7 @@ class Schedule:
         Parameters
         ----------
         knots : dict
-            α above 0 to value, as in ``{1: 3.0, 100: 1.0}``.
+            From α above 0 to value, as in ``{1: 3.0, 100: 1.0}``.
 
         Returns
         -------
@@ -536,7 +536,7 @@ class Schedule:
 
 
 def schedule_of(value: Any, name: str = "a schedule") -> "float | Schedule | Any":
-    """What stands for a schedule as one: a word, a function, or what :meth:`Schedule.to_plain` gives.
+    """What stands for a schedule as one: a word, a function, or what ``Schedule.to_plain`` gives.
 
     Parameters
     ----------

@@ -38,12 +38,12 @@ class Path(NamedTuple):
 
     @property
     def error(self) -> float:
-        """ε_g at the end."""
+        """Error ε_g at the end."""
         return float(self.generalization_error[-1])
 
 
 class TooSmallError(ParameterError):
-    """ε_g has come to where rounding hides its gradient."""
+    """Error ε_g has come to where rounding hides its gradient."""
 
 
 class Control:
