@@ -304,6 +304,11 @@ class Problem:
         return student, student if self.teacher_activation is None else activation_of(self.teacher_activation)
 
     @property
+    def signed(self) -> bool:
+        """Whether units match by ρ itself; |ρ| where the signs of the readout are trained, or g or g* is even."""
+        return self.rates.readout == 0.0 and not any(each.even for each in self.activations)
+
+    @property
     def drops_out(self) -> bool:
         """Whether samples leave out units or modes."""
         return self.dropout != 0.0 or self.mode_dropout != 0.0

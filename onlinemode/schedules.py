@@ -10,6 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from onlinemode import activations, checks
 from onlinemode.errors import ParameterError
+from onlinemode.schedule_words import (
+    CONSTANT,
+    COSINE,
+    DURATIONS,
+    EXPONENTIAL,
+    INVERSE,
+    LINEAR,
+    LOGARITHMIC,
+    PARAMETERS,
+    POWER,
+    STEPS,
+    WARMUP,
+    WORDS,
+    parsed,
+    written,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,18 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WORDS", "Schedule", "number_or_schedule", "schedule_of"]
 
-WORDS = ("power:FIRST,SCALE,EXPONENT", "inverse:FIRST,SCALE", "exp:FIRST,TIME[,LAST]", "cosine:FIRST,LAST,UNTIL",
-         "warmup:LAST,UNTIL[,FIRST]", "steps:FIRST,ALPHA=VALUE,...", "linear:ALPHA=VALUE,...", "log:ALPHA=VALUE,...")
-"""What a schedule may be called, in words."""
-POWER, EXPONENTIAL, COSINE, STEPS, LINEAR, LOGARITHMIC, FUNCTION = (
-    "power", "exp", "cosine", "steps", "linear", "log", "function")
-_PARAMETERS = {POWER: ("first", "scale", "exponent"), "inverse": ("first", "scale"),
-               EXPONENTIAL: ("first", "time", "last"), COSINE: ("first", "last", "until"),
-               "warmup": ("last", "until", "first"), "constant": ("value",)}
-_KINDS = [word.partition(":")[0] for word in WORDS]
-_DEFAULTS = {EXPONENTIAL: (0.0,), "warmup": (0.0,)}  # of their last parameters
-_OTHER_NAMES = {"α0": "scale", "alpha0": "scale", "a0": "scale"}
-_DURATIONS = ("scale", "time", "until")  # parameters that are times
+FUNCTION = "function"
 
 
 @dataclass(frozen=True)
@@ -76,17 +81,17 @@ class Schedule:
         numbers = tuple(checks.number(f"a number of the schedule {self.kind}", each) for each in given)
         object.__setattr__(self, "numbers", numbers)
         object.__setattr__(self, "jumps_at", _ascending("jumps", self.jumps_at, 0.0))
-        if self.kind in _PARAMETERS:
+        if self.kind in PARAMETERS:
             self._check_parameters(numbers)
         elif self.kind != FUNCTION:
             self._check_knots(numbers)
 
     def _check_parameters(self, numbers):
-        names = _PARAMETERS[self.kind]
+        names = PARAMETERS[self.kind]
         if len(numbers) != len(names):
             raise ParameterError(f"the schedule {self.kind} has the numbers {', '.join(names)}; got {numbers}")
         for name, number in zip(names, numbers):
-            if name in _DURATIONS:
+            if name in DURATIONS:
                 checks.number(f"{name} of the schedule {self.kind}", number, above=0.0)
 
     def _check_knots(self, numbers):
@@ -292,42 +297,19 @@ class Schedule:
         ParameterError
             If it is none.
         """
-        if not isinstance(word, str):
-            raise ParameterError(f"a schedule in words is text, such as 'power:3,10,-1'; got {checks.one_line(word)}")
-        kind, colon, rest = word.strip().partition(":")
-        kind = kind.strip().casefold()
-        if not colon and _number(word) is not None:
-            return _number(word)
-        if kind not in _PARAMETERS and kind not in (STEPS, LINEAR, LOGARITHMIC):
-            raise ParameterError(f"{checks.one_line(word)} is neither a number nor a schedule: {', '.join(_KINDS)}, as "
-                                 "in power:3,10,-1")
-        parts = [part.strip() for part in rest.split(",")]
-        if kind in _PARAMETERS:
-            return _of_parameters(kind, parts, word)
-        if kind == STEPS and "=" not in parts[0]:
-            first = _number(parts.pop(0))
-            if first is None:
-                raise ParameterError(f"a schedule of steps begins with a number, as in steps:3,50=1; got {word!r}")
-            return cls(kind, (first, *_pairs(parts, word)))
-        pairs = _pairs(parts, word)
-        if kind == STEPS:
-            if pairs[0] != 0.0:
-                raise ParameterError(f"a schedule of steps begins at 0, as in steps:3,50=1; got {word!r}")
-            return cls(kind, pairs[1:])
-        return cls(kind, pairs)
+        kind, numbers = parsed(word)
+        if kind == CONSTANT:
+            return numbers[0]
+        if kind == INVERSE:
+            return cls.inverse(*numbers)
+        return cls.warmup(*numbers) if kind == WARMUP else cls(kind, numbers)
 
     # what they are
 
     @property
     def word(self) -> str | None:
         """What :meth:`parse` reads; None of a function."""
-        numbers = [_shown(number) for number in self.numbers]
-        if self.kind == FUNCTION:
-            return None
-        if self.kind in _PARAMETERS:
-            return f"{self.kind}:{','.join(numbers)}"
-        first = [numbers.pop(0)] if self.kind == STEPS else []
-        return f"{self.kind}:{','.join(first + [f'{a}={value}' for a, value in zip(numbers[::2], numbers[1::2])])}"
+        return None if self.kind == FUNCTION else written(self.kind, tuple(self.numbers))
 
     def __str__(self) -> str:
         if self.word is not None:
@@ -396,7 +378,7 @@ class Schedule:
     def jumps(self) -> tuple[float, ...]:
         """Where it jumps, ascending."""
         if self.kind == STEPS:
-            return self.numbers[1::2]  # type: ignore[return-value]
+            return tuple(self.numbers[1::2])
         return self.table.jumps if self.table is not None else tuple(self.jumps_at)
 
     @property
@@ -431,12 +413,12 @@ class Schedule:
             return self
         from onlinemode import schedule_tables
 
-        source = self.function if self.function is not None else getattr(self, "_source", None)
+        end, declared = (0.0, self.jumps_at) if self.table is None else (self.table.end, self.table.declared)
+        source = getattr(self, "_source", self.function)
         if source is None:
-            raise ParameterError(f"the schedule {self} is known up to α = {self.table.end:g} alone, and the run needs "  # type: ignore[union-attr]
-                                 f"it to {until:g}: give the function itself again")
-        jumps = self.jumps_at if self.function is not None else self.table.declared  # type: ignore[union-attr]
-        made = Schedule(FUNCTION, table=schedule_tables.tabulated(source, tuple(jumps), until))
+            raise ParameterError(f"the schedule {self} is known up to α = {end:g} alone, and the run needs it to "
+                                 f"{until:g}: give the function itself again")
+        made = Schedule(FUNCTION, table=schedule_tables.tabulated(source, tuple(declared), until))
         object.__setattr__(made, "_source", source)
         return made
 
@@ -621,49 +603,6 @@ def _flat(pairs):
         raise ParameterError(f"the values of a schedule must be a dict, such as {{50: 1.0}}; got "
                              f"{checks.one_line(pairs)}")
     return tuple(each for pair in pairs.items() for each in pair)
-
-
-def _number(word):
-    try:
-        return float(word)
-    except ValueError:
-        return None
-
-
-def _pairs(parts, word):
-    pairs = [tuple(map(_number, part.split("="))) for part in parts]
-    if any(len(pair) != 2 or None in pair for pair in pairs):
-        raise ParameterError(f"times and values of a schedule are written as in 50=1,100=0.3; got {word!r}")
-    return tuple(number for pair in pairs for number in pair)
-
-
-def _of_parameters(kind, parts, word):
-    names = _PARAMETERS[kind]
-    found = {}
-    for position, part in enumerate(parts):
-        key, equals, number = part.rpartition("=")
-        key = _OTHER_NAMES.get(key.strip().casefold(), key.strip().casefold()) if equals else (
-            names[position] if position < len(names) else part)
-        value = _number(number)
-        if key not in names or key in found or value is None:
-            usual = next(each for each in (*WORDS, "constant:VALUE") if each.startswith(kind))
-            raise ParameterError(f"the schedule {kind} is written {usual}; got {word!r}")
-        found[key] = value
-    defaults = _DEFAULTS.get(kind, ())
-    values = dict(zip(names[len(names) - len(defaults):], defaults)) | found
-    if len(values) < len(names):
-        raise ParameterError(f"the schedule {kind} has the numbers {', '.join(names)}; got {word!r}")
-    if kind == "constant":
-        return values["value"]
-    if kind == "inverse":
-        return Schedule.inverse(values["first"], values["scale"])
-    if kind == "warmup":
-        return Schedule.warmup(values["last"], values["until"], values["first"])
-    return Schedule(kind, tuple(values[name] for name in names))
-
-
-def _shown(number):
-    return str(int(number)) if number == int(number) and abs(number) < 1e15 else repr(number)
 
 
 def _power(np, numbers, alpha):

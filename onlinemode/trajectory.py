@@ -357,7 +357,7 @@ class Trajectory(Described):
     @property
     def signed(self) -> bool:
         """Whether matching uses ρ itself; |ρ| where the signs of the readout are trained, or g or g* is even."""
-        return self.problem.rates.readout == 0.0 and not any(each.even for each in self.problem.activations)
+        return self.problem.signed
 
     @cached_property
     def rho(self) -> NDArray[np.float64]:

@@ -193,3 +193,13 @@ def test_time_left_is_measured(monkeypatch, capsys):
         said.append((second, capsys.readouterr().err))
     assert [text for _, text in said if text] == ["about 98 s left\n"]
     assert not any(text for second, text in said if second < 2.0)
+
+
+def test_dropout_multiplies_drifts():
+    """By the number of students that samples may have."""
+    from onlinemode.theory.cost import drift_seconds
+
+    rates = om.LearningRates(xi_in=1.0)
+    seconds = [drift_seconds(om.Problem(rates=rates, **shares), 3, 3, 2, 2**10)
+               for shares in ({}, {"dropout": 0.1}, {"dropout": 0.1, "mode_dropout": "exp:0.1,3"})]
+    assert seconds[1] == 8.0 * seconds[0] and seconds[2] == 32.0 * seconds[0]

@@ -3,6 +3,15 @@
 from onlinemode.errors import DeviceError, EngineError
 
 
+def lacks(problem):
+    """What of a problem no engine has on a device, as a message; None where there is nothing."""
+    if problem.drops_out:
+        return "device cuda has no dropout: use device cpu"
+    if problem.scheduled:
+        return "device cuda has no schedules: use device cpu, or constant numbers"
+    return None
+
+
 def choose(device, worth):
     """``"cpu"`` or ``"cuda"``.
 

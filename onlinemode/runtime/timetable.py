@@ -29,10 +29,9 @@ class RuleInTime:
         self._last_step = int(last_step)
         self._table = lru_cache(TABLES_KEPT)(self._new_table)
 
-    @property
-    def most_steps(self):
-        """Steps that one call should make at most; None where it may make any number."""
-        return STEPS_PER_CALL if self._problem.scheduled else None
+    def at_most(self, steps):
+        """So many steps, or fewer where a call with a timetable should make fewer."""
+        return min(steps, STEPS_PER_CALL) if self._problem.scheduled else steps
 
     def over(self, first_step, steps):
         """The rule for the steps of a call.

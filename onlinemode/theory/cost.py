@@ -3,6 +3,7 @@
 from math import comb
 
 from onlinemode.theory import averaging
+from onlinemode.theory.masks import dropped
 
 EVALUATIONS = 1500  # of a usual integration, beside those of Jacobians
 JACOBIANS = 10  # each takes one evaluation an order parameter
@@ -35,7 +36,7 @@ def drift_seconds(problem, K, M, P, nodes, averages=None):
         seconds += 1e-8 * (K * n) ** 2 + 2.5e-6 * sum(comb(K, k) * comb(M, 4 - k) for k in (2, 3, 4))
     elif method == averaging.NODES:
         seconds += 1e-9 * nodes * ((M + P) * (M + P) + K * (2 * P + M + K) + 20 * n)
-    return seconds
+    return seconds * 2.0 ** sum(dropped(problem, K, P))  # the mean over all students that samples may have
 
 
 def integration_seconds(problem, K, M, P, nodes, averages=None):

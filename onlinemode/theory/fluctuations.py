@@ -202,7 +202,7 @@ class Fluctuations(Described):
 
     def _specialization(self, *state):
         return observables.specialization(self._Q(*state), self._R(*state), self._overlaps.T,
-                                          self._problem.rates.readout == 0.0)
+                                          self._problem.signed)
 
     def _step(self):
         return STEP * np.maximum(np.abs(self.states).max(-1), 1e-3)

@@ -9,6 +9,11 @@ from onlinemode.errors import ParameterError
 MOST = 4096  # of these students
 
 
+def dropped(problem, K, P):
+    """How many units, and how many modes, a sample may leave out."""
+    return (K if problem.dropout != 0.0 else 0), (P if problem.mode_dropout != 0.0 else 0)
+
+
 class Masks:
     """What samples may leave out, and how likely that is.
 
@@ -27,8 +32,7 @@ class Masks:
 
     def __init__(self, problem, drift):
         layout = drift.layout
-        units = layout.K if problem.dropout != 0.0 else 0
-        modes = layout.P if problem.mode_dropout != 0.0 else 0
+        units, modes = dropped(problem, layout.K, layout.P)
         if 2 ** (units + modes) > MOST:
             raise ParameterError(f"the mean-field equations with dropout average over all students that samples may "
                                  f"have, at most {MOST:,}; got 2^{units + modes}: use engine micro or chain")

@@ -62,7 +62,7 @@ class Control:
     objective : {"final", "mean"}
         Whether ε_g at the end counts, or its mean over α.
     step : float
-        Largest step of the integration; steps end at every knot and at every jump of the other numbers.
+        Largest step of the integration; steps end at every knot and at every break of the other numbers.
 
     Attributes
     ----------
@@ -90,10 +90,6 @@ class Control:
         self._errors = np.empty((self._steps.size + 1, 4))
         self._end = np.empty(self._start.size)
         self._weights = (1.0, 0.0) if objective == "final" else (0.0, 1.0 / end)
-
-    def refined(self, problem, overlaps, over, objective):
-        """The same with steps half as long."""
-        return Control(problem, overlaps, self.knots, over, objective, 0.5 * self.step)
 
     def value(self, values):
         """The logarithm of the objective at these values of the knots (k,); infinite where the run diverges.

@@ -208,3 +208,13 @@ def test_shift_of_a_product(case):
     shift = theory.mean_shift(lambda G, S, *rest: G[..., 0, 0] * S[..., 0, 0], 50)
     assert np.allclose(shift, expected, rtol=1e-5, atol=1e-9)
     assert np.abs(theory.covariance[1:, i, j] / 50).max() > 0.1 * np.abs(expected).max()
+
+
+def test_specialization_of_even_units_is_that_of_runs():
+    """Of He_2, for which a unit and its negative are one: |ρ| counts, as in a Trajectory."""
+    problem = om.Problem("he:2", rates=om.LearningRates(xi_in=0.02))
+    start = om.initial.from_overlaps(0.5 * np.eye(2), [[-0.3, 0.02], [0.01, 0.2]], np.eye(2), readout="mean")
+    theory = fluctuations(problem, start, [0.0, 0.5])
+    run = om.simulate(problem, start, 0.5, "ode", save_at=[0.0, 0.5])
+    assert theory.mean_field("specialization") == pytest.approx(run.specialization[0], abs=1e-6)
+    assert run.specialization[0, 0] > 0.2 > om.observables.specialization(run.Q, run.R, run.T)[0, 0]

@@ -8,6 +8,7 @@ from onlinemode.blocks import OVERLAPS, joined, missing_like
 from onlinemode.engines.chain import states
 from onlinemode.errors import DeviceError, EngineError
 from onlinemode.run_info import RunInfo
+from onlinemode.runtime.device import lacks
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import NEVER_BEGUN, outcome, within_bounds
 from onlinemode.trajectory import Status, Trajectory
@@ -37,10 +38,8 @@ def run(call, factors, alphas, steps):
     from onlinemode.kernels.cuda import device
 
     problem, N, progress, stop = call.problem, call.N, call.progress, call.stop
-    if problem.drops_out:
-        raise EngineError("device cuda has no dropout: use device cpu")
-    if problem.scheduled:
-        raise EngineError("device cuda has no schedules: use device cpu, or constant numbers")
+    if lacks(problem) is not None:
+        raise EngineError(lacks(problem))
     if call.checkpoint is not None:
         raise EngineError("engine chain has no checkpoints on device cuda: leave checkpoint out, or use device cpu")
     simulation = _Simulation(call, factors[0], steps)

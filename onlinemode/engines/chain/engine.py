@@ -13,7 +13,7 @@ from onlinemode.errors import EngineError, ParameterError
 from onlinemode.inputs import require_inputs
 from onlinemode.replica_states import ReplicaState, lengths_to_keep
 from onlinemode.run_info import RunInfo
-from onlinemode.runtime.device import choose, run_there
+from onlinemode.runtime.device import choose, lacks, run_there
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import (
     Replica,
@@ -123,8 +123,7 @@ def run(call, options):
     Trajectory
     """
     problem, N = call.problem, call.N
-    worth = call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None
-    worth = worth and not problem.scheduled and not problem.drops_out
+    worth = call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None and lacks(problem) is None
     device = choose(options.device, worth)
     require_inputs(problem.inputs, "chain", CAPABILITIES.inputs)
     if N is None:
@@ -179,9 +178,7 @@ class _Simulation:
         small = max(o.K, o.M, o.P, problem.batch) <= LARGEST_COMPILED and columns == o.P and start.dof >= samples
         self._kernel = make_advance(constants if worth and small else ANY)
         # Steps between two looks of the kernel's caller; the bits do not depend on it.
-        self.steps_per_call = max(1, STEPS_PER_CALL // problem.batch)
-        if self.rules.most_steps is not None:
-            self.steps_per_call = min(self.steps_per_call, self.rules.most_steps)
+        self.steps_per_call = self.rules.at_most(max(1, STEPS_PER_CALL // problem.batch))
         nothing = _ChainState(start, self.rows, np.zeros(0, np.int64))
         self.advance(nothing, np.zeros(2, np.int64), np.zeros(1, np.uint8), 0)  # compiles
 

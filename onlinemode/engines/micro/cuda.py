@@ -8,7 +8,7 @@ from onlinemode.blocks import FACTORS
 from onlinemode.errors import DeviceError, EngineError
 from onlinemode.inputs import Gaussian
 from onlinemode.run_info import RunInfo
-from onlinemode.runtime.device import memory_error
+from onlinemode.runtime.device import lacks, memory_error
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import Replica, collect, each_once, restore, run_in_threads
 from onlinemode.runtime.saved_times import save_times
@@ -23,8 +23,7 @@ USED = 0.9  # share of the free memory that a run may take
 
 def supports(problem, test_samples, store_final=False):
     """Whether a device can make such a run; without a device no more is known."""
-    return (problem.inputs == Gaussian() and not problem.scheduled and not problem.drops_out and test_samples is None
-            and not store_final)
+    return problem.inputs == Gaussian() and lacks(problem) is None and test_samples is None and not store_final
 
 
 def run(call, options):
@@ -41,10 +40,8 @@ def run(call, options):
     if problem.inputs != Gaussian():
         raise EngineError(f"device cuda draws inputs with independent Gaussian entries alone; got {problem.inputs!r}: "
                           "use device cpu")
-    if problem.drops_out:
-        raise EngineError("device cuda has no dropout: use device cpu")
-    if problem.scheduled:
-        raise EngineError("device cuda has no schedules: use device cpu, or constant numbers")
+    if lacks(problem) is not None:
+        raise EngineError(lacks(problem))
     if options.test_samples is not None:
         raise EngineError(f"device cuda takes the error from the overlaps alone; got test_samples = "
                           f"{options.test_samples}: leave it out, or use device cpu")

@@ -144,9 +144,7 @@ class _Simulation:
         self.test_samples = test_samples
         latent = 0 if self.source is None else self.source.projection.shape[1]
         work = N * (start.overlaps.P + start.overlaps.M + latent) * problem.batch
-        most = int(WORK_PER_CALL / work)
-        if self.rules.most_steps is not None:
-            most = min(most, self.rules.most_steps)
+        most = self.rules.at_most(int(WORK_PER_CALL / work))
         self.steps_per_call = max(1, most // self.steps_per_block) * self.steps_per_block
         sgd.vector_overlaps(start.xi_in, start.teacher, N)
         # compiles, in this thread alone; the step of a copy is thrown away
