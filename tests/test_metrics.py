@@ -54,6 +54,9 @@ def test_mean_loss_against_samples(word, fields, K, M, random_overlaps):
     found = mean_loss(problem, o.G, o.S, o.T, o.strengths, o.xi_out, o.readout, o.teacher_readout)
     expected, error = sampled(problem, o)
     assert abs(found - expected) < 4.5 * error + 1e-3 * abs(expected)
+    if problem.plain:
+        exact = om.simulate(om.Problem(), o, 1.0, "ode", save_at=[0.0, 1.0]).generalization_error[0, 0]
+        assert found == pytest.approx(exact + 0.5 * 0.3**2, rel=1e-12)
     if problem.flips:  # a tenth of the flips missing is seen
         wrong = dataclasses.replace(problem, flips=0.0)
         assert abs(mean_loss(wrong, o.G, o.S, o.T, o.strengths, o.xi_out, o.readout, o.teacher_readout)

@@ -139,6 +139,8 @@ def test_narrow_features_are_seen():
     """A pulse of 2 in an eighth of 64; a train of pulses whose jumps nobody names; no jumps where there are none."""
     pulse = om.Schedule.from_function(lambda a: np.where((a > 1000.2) & (a < 1002.2), 3.0, 1.0)).sampled(2000.0)
     assert pulse.jumps == pytest.approx([1000.2, 1002.2], rel=1e-11) and pulse(1001.0) == 3.0
+    short = om.Schedule.from_function(lambda a: np.where((a > 1000.2) & (a < 1000.3), 3.0, 1.0)).sampled(2000.0)
+    assert short.jumps == pytest.approx([1000.2, 1000.3], rel=1e-11)
     bursts = lambda a: np.where(a % 10.0 < 1.0, 3.0, 0.5)  # noqa: E731
     alphas = np.random.default_rng(1).uniform(0.0, 1000.0, 20_000)
     assert np.array_equal(om.Schedule.from_function(bursts).sampled(1000.0)(alphas), bursts(alphas))
@@ -479,10 +481,13 @@ def test_pictures_of_runs_with_schedules(tmp_path):
     def rate_a_b(a):
         return 1.0 / (1.0 + a)
 
-    rate_a_b.__name__ = "rate_a_b$"
+    def other(a):
+        return 1.0 / (2.0 + a)
+
+    other.__name__ = "an $other$"
     start = om.initial.showcase(50, K=2)
     runs = [om.simulate(om.Problem(rates=om.LearningRates(xi_in=rate)), start, 1.0, "chain")
-            for rate in (rate_a_b, 1.0)]
+            for rate in (rate_a_b, other)]
     om.plotting.overview(runs).savefig(tmp_path / "both.png")
     assert (tmp_path / "both.png").stat().st_size > 10_000
 
