@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from onlinemode import activations, checks
+from onlinemode import activations, checks, schedule_words
 from onlinemode.errors import ParameterError
 from onlinemode.schedule_words import (
     CONSTANT,
@@ -22,7 +22,6 @@ from onlinemode.schedule_words import (
     POWER,
     STEPS,
     WARMUP,
-    WORDS,
     parsed,
     written,
 )
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WORDS", "Schedule", "number_or_schedule", "schedule_of"]
 
+WORDS = schedule_words.WORDS
+"""What a schedule may be called, in words."""
 FUNCTION = "function"
 
 
