@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # what __getattr__ does, for type checkers, to which "as" say
     from onlinemode.state import Weights as Weights
     from onlinemode.sweeps.api import open_sweep as open_sweep
     from onlinemode.sweeps.api import sweep as sweep
+    from onlinemode.tasks import Tasks as Tasks
     from onlinemode.theory.fluctuations import fluctuations as fluctuations
     from onlinemode.trajectory import Status as Status
     from onlinemode.trajectory import Trajectory as Trajectory
@@ -45,6 +46,7 @@ _HOME = {
     "LearningRates": "onlinemode.problem",
     "Activation": "onlinemode.activations",
     "Schedule": "onlinemode.schedules",
+    "Tasks": "onlinemode.tasks",
     "Weights": "onlinemode.state",
     "OrderParameters": "onlinemode.state",
     "simulate": "onlinemode.simulation",

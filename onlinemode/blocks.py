@@ -9,9 +9,9 @@ FACTORS = ("strengths", "xi_out", "readout")
 OVERLAPS = ("G", "S", *FACTORS)
 
 
-def shapes_of(K, M, P):
-    """Name to shape, of one state."""
-    return dict(zip(OVERLAPS, ((P, P), (P, M), (P,), (K, P), (K,))))
+def shapes_of(K, M, P, heads=None):
+    """Name to shape, of one state; of a student with so many heads, or with one readout."""
+    return dict(zip(OVERLAPS, ((P, P), (P, M), (P,), (K, P), (K,) if heads is None else (heads, K))))
 
 
 def blocks_of(source, names=OVERLAPS):
@@ -54,6 +54,8 @@ class StateLayout:
     ----------
     K, M, P : int
         Hidden units of student and teacher, and number of modes.
+    heads : int, optional
+        Readouts of the student, (heads, K); by default one, (K,).
 
     Attributes
     ----------
@@ -63,10 +65,11 @@ class StateLayout:
         Where each block stands.
     """
 
-    def __init__(self, K, M, P):
+    def __init__(self, K, M, P, heads=None):
         self.K, self.M, self.P = K, M, P
         self.upper = np.triu_indices(P)
-        sizes = [len(self.upper[0]), *(int(np.prod(shape)) for shape in list(shapes_of(K, M, P).values())[1:])]
+        self._shapes = shapes_of(K, M, P, heads)
+        sizes = [len(self.upper[0]), *(int(np.prod(shape)) for shape in list(self._shapes.values())[1:])]
         ends = np.cumsum(sizes)
         self.G, self.S, self.strengths, self.xi_out, self.readout = (
             slice(int(end - size), int(end)) for end, size in zip(ends, sizes))
@@ -88,7 +91,7 @@ class StateLayout:
             Of the modes.
         xi_out : array (K, P)
             Output modes.
-        readout : array (K,)
+        readout : array (K,) or (heads, K)
             Second layer of the student.
 
         Returns
@@ -96,7 +99,7 @@ class StateLayout:
         array (size,)
             In this order.
         """
-        return np.concatenate([G[self.upper], S.ravel(), strengths, xi_out.ravel(), readout])
+        return np.concatenate([G[self.upper], S.ravel(), strengths, xi_out.ravel(), readout.ravel()])
 
     def unpack(self, states):
         """The blocks of states.
@@ -109,9 +112,10 @@ class StateLayout:
         Returns
         -------
         tuple of arrays
-            G (..., P, P), S (..., P, M), strengths (..., P), xi_out (..., K, P) and readout (..., K).
+            G (..., P, P), S (..., P, M), strengths (..., P), xi_out (..., K, P) and readout (..., K) or
+            (..., heads, K).
         """
         lead = states.shape[:-1]
-        return (states[..., self.full_G], states[..., self.S].reshape(lead + (self.P, self.M)),
-                states[..., self.strengths], states[..., self.xi_out].reshape(lead + (self.K, self.P)),
-                states[..., self.readout])
+        blocks = {name: states[..., getattr(self, name)] for name in OVERLAPS[1:]}
+        return (states[..., self.full_G],
+                *(each.reshape(lead + self._shapes[name]) for name, each in blocks.items()))

@@ -212,9 +212,11 @@ def _joined(run, piece):
         [np.compress(earlier, first, axis), second], axis)
     fields = {name: along(getattr(run, name), getattr(piece, name)) for name in OVERLAPS}
     if run.error is not None or piece.error is not None:
-        fields["error"] = along(run.generalization_error, piece.generalization_error)
+        fields["error"] = along(*(each.generalization_error if each.task_errors is None else each.task_errors
+                                  for each in (run, piece)))
     if run.error_se is not None or piece.error_se is not None:
-        fields["error_se"] = along(*(np.full(each.G.shape[:2], np.nan) if each.error_se is None else each.error_se
+        unknown = np.full_like(fields["error"][:, :1], np.nan)
+        fields["error_se"] = along(*(np.repeat(unknown, each.G.shape[1], 1) if each.error_se is None else each.error_se
                                      for each in (run, piece)))
     alpha = along(run.alpha, piece.alpha, 0)
     call, last = run.info.call, piece.info

@@ -20,6 +20,8 @@ OBSERVABLES = ("generalization_error", "specialization", "Q", "R", "rho", "stren
 """Of every run."""
 METRICS = ("classification_error", "mean_loss")
 """Of runs whose labels are signs; of those whose loss is not the squared one of real labels."""
+OF_TASKS = ("task_errors",)
+"""Of runs of several tasks."""
 PROBABILITIES = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
@@ -47,10 +49,11 @@ def observables_of(problem: Problem) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        OBSERVABLES, and those METRICS that say what is learned.
+        OBSERVABLES, those METRICS that say what is learned, and OF_TASKS where there are several.
     """
     told = {"classification_error": problem.labels == SIGN, "mean_loss": not problem.plain}
-    return (*OBSERVABLES, *(name for name in METRICS if told[name]))
+    of_tasks = () if problem.tasks is None else OF_TASKS
+    return (*OBSERVABLES, *(name for name in METRICS if told[name]), *of_tasks)
 
 
 @dataclass(eq=False, repr=False)
@@ -58,8 +61,8 @@ class Ensemble(Described):
     """Statistics over the replicas of a run at its saved times: means, standard deviations, quantiles.
 
     Of generalization_error, specialization, Q, R, rho, strengths and readout, of classification_error where labels are
-    signs, and of mean_loss where the loss is not the squared one of real labels; ``n`` is the number of saved times.  A
-    replica that diverged or was interrupted counts up to there.
+    signs, of mean_loss where the loss is not the squared one of real labels, and of task_errors where there are tasks;
+    ``n`` is the number of saved times.  A replica that diverged or was interrupted counts up to there.
 
     Attributes
     ----------
@@ -183,7 +186,7 @@ class Ensemble(Described):
         """
         if "ensemble_count" not in arrays:
             return None
-        names = [*OBSERVABLES, *(name for name in METRICS if f"ensemble_mean_{name}" in arrays)]
+        names = [*OBSERVABLES, *(name for name in (*METRICS, *OF_TASKS) if f"ensemble_mean_{name}" in arrays)]
         of = lambda kind: {name: arrays[f"ensemble_{kind}_{name}"] for name in names}  # noqa: E731
         return cls(alpha, arrays["ensemble_count"], arrays["ensemble_probabilities"], of("mean"), of("sd"),
                    of("quantiles"))

@@ -22,10 +22,13 @@ from onlinemode.checks import MAX_N
 from onlinemode.errors import ParameterError
 from onlinemode.linear_forms import committee_of, polynomial_of
 from onlinemode.state import OrderParameters, Weights, check_covariance, symmetric
+from onlinemode.task_banks import FEATURES, bank
+from onlinemode.tasks import MOST as MOST_TASKS
+from onlinemode.tasks import Tasks
 
 READOUTS = ("mean", "sum", "sqrt")
 TEACHERS = ("orthogonal", "random")
-RECIPES = ("showcase", "paper", "committee", "graded", "polynomial_teacher")  # that ``Weights.origin`` may name
+RECIPES = ("showcase", "paper", "committee", "graded", "polynomial_teacher", "tasks")  # that ``Weights.origin`` names
 MAX_SIZE = 1e100  # of entries: overlaps have its square
 MAX_UNITS = 10_000  # and modes: the overlaps alone have as many squared
 
@@ -376,6 +379,85 @@ def polynomial_teacher(N: int, terms: Mapping[tuple[int, ...], float] | Sequence
                  teacher_readout=teacher_readout, weights=weights, student_seed=student_seed, origin=origin)
 
 
+def tasks(N: int, K: int = 2, units: int = 1, tasks: int = 2, overlap: float | ArrayLike = 0.5,
+          kind: str = FEATURES, heads: Sequence[int] | None = None, head_size: float | None = None, seed: int = 0,
+          student_size: float = 0.1, readout: str = "sum", weights: bool = True,
+          student_seed: int | None = None) -> Weights | OrderParameters:
+    """A soft committee machine that learns several tasks, whose overlaps are exact.
+
+    That of Lee, Goldt and Saxe, Proc. ICML 2021, where features differ and each task has a head; docs/theory, section
+    16.4.  The problem says with :class:`onlinemode.Tasks` which task teaches when.
+
+    Parameters
+    ----------
+    N : int
+        Number of inputs.
+    K : int, default 2
+        Hidden units of the student.
+    units : int, default 1
+        Hidden units of the teacher in each task.
+    tasks : int, default 2
+        How many tasks there are.
+    overlap : float or array (tasks, tasks), default 0.5
+        Cosine between any two tasks, or those of all pairs.  Of kind "units" the share of units that all have.
+    kind : {"features", "readouts", "units"}, default "features"
+        "features": unit m of one task and unit m of another have this cosine, all others are orthogonal.  "readouts":
+        the tasks have the same units, and their second layers these cosines.  "units": tasks have some units in common,
+        and others of their own.
+    heads : sequence of int, optional
+        Of each task the number of its head, as of the problem's ``tasks``; by default all share one readout.
+    head_size : float, optional
+        Standard deviation of the Gaussian entries of the student's readouts; by default they are what ``readout`` says.
+    seed : int, default 0
+        Of the weights, at least 0.
+    student_size : float, default 0.1
+        Standard deviation of the entries of X.
+    readout : {"mean", "sum", "sqrt"}, default "sum"
+        Second layers of student and tasks; see :func:`readout_vector`.
+    weights : bool, default True
+        False: overlaps alone, from their exact law; N up to 10^15.
+    student_seed : int, optional
+        Draws the student's input modes from a generator of their own; everything else stays that of ``seed``.
+
+    Returns
+    -------
+    Weights or OrderParameters
+        Of student and teacher, whose ``teacher_readout`` is (tasks, M).
+
+    Raises
+    ------
+    ParameterError, ShapeError, OverlapError
+        If an argument is out of range, or no tasks have these overlaps.
+    """
+    N, K = checks.inputs(N), checks.integer("K", K, 1, MAX_UNITS)
+    units, count = checks.integer("units", units, 1, MAX_UNITS), checks.integer("tasks", tasks, 2, MOST_TASKS)
+    seed = checks.integer("seed", seed, 0)
+    student_size = checks.number("student_size", student_size, 0.0, maximum=MAX_SIZE)
+    forms, teacher_readout = bank(kind, count, units, overlap, readout_vector(readout, units))
+    fields = forms.shape[1]
+    if fields > N:
+        raise ParameterError(f"N must be at least {fields} for {fields} orthogonal directions; got {N}")
+    generator = np.random.default_rng(seed)
+    of_student = _heads(generator, heads, count, head_size, readout_vector(readout, K))
+    origin = {"name": "tasks", "arguments": {
+        "N": N, "K": K, "units": units, "tasks": count, "overlap": np.asarray(overlap, float).tolist(), "kind": kind,
+        "heads": None if heads is None else [int(head) for head in heads], "head_size": head_size, "seed": seed,
+        "student_size": student_size, "readout": readout}}
+    return _draw(generator, N, student_size=student_size, teacher_modes=fields, teacher_size=1.0, orthogonal=True,
+                 teacher_map=forms, strengths=np.ones(K), xi_out=np.eye(K), readout=of_student,
+                 teacher_readout=teacher_readout, weights=weights, student_seed=student_seed, origin=origin)
+
+
+def _heads(generator, heads, tasks, size, readout):
+    """Readouts of the student, (K,) or (heads, K)."""
+    shape = readout.shape
+    if heads is not None:
+        shape = (Tasks((1.0,) * tasks, heads).head_count, *shape)
+    if size is None:
+        return np.broadcast_to(readout, shape).copy()
+    return checks.number("head_size", size, 0.0, maximum=MAX_SIZE) * generator.standard_normal(shape)
+
+
 def _units(K, M):
     K = checks.integer("K", K, 1, MAX_UNITS)
     return K, K if M is None else checks.integer("M", M, 1, MAX_UNITS)
@@ -413,8 +495,8 @@ def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal
                            for name, value in origin["arguments"].items()}
     if teacher_readout is None:
         teacher_readout = readout_vector(readout, teacher_map.shape[0])
-    small = {"strengths": strengths, "xi_out": xi_out, "readout": readout_vector(readout, K),
-             "teacher_readout": teacher_readout}
+    small = {"strengths": strengths, "xi_out": xi_out, "teacher_readout": teacher_readout,
+             "readout": readout_vector(readout, K) if isinstance(readout, str) else readout}
     if weights:
         rows = generator.standard_normal((teacher_modes, N))
         if orthogonal:

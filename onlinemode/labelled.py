@@ -45,6 +45,7 @@ OBSERVABLES = {
     "specialization": Observable((), "specialization", "specialization"),
     "classification_error": Observable((), "classification error", r"$\varepsilon_c$"),
     "mean_loss": Observable((), "mean loss", r"$\langle l\rangle$"),
+    "task_errors": Observable(("task",), "generalization error of a task", r"$\varepsilon_\tau$"),
     "unit_margins": Observable(("student_unit",), "margin of a student unit", r"$\Delta_k$"),
     "mode_residuals": Observable(("mode",), "residual of a mode", r"$r_p$"),
     "Q": Observable(("student_unit", "student_unit_2"), "overlap of student units", "$Q$"),
@@ -61,13 +62,15 @@ OBSERVABLES = {
 LONG_NAMES = {
     "alpha": "time α = steps/N", "replica": "replica", "student_unit": "student unit",
     "student_unit_2": "other student unit", "teacher_unit": "teacher unit", "teacher_unit_2": "other teacher unit",
-    "mode": "mode", "mode_2": "other mode", "quantile": "probability of a quantile",
+    "mode": "mode", "mode_2": "other mode", "quantile": "probability of a quantile", "task": "task",
+    "head": "head of the student",
 }
 """Of the coordinates."""
 
 _WHY_ABSENT = {
     "mode_residuals": "strengths or output modes are trained or differ between replicas, the teacher has another "
-                      "activation, or many students are perfect (docs/theory, section 6.3)",
+                      "activation or several tasks, or many students are perfect (docs/theory, section 6.3)",
+    "task_errors": "there is one task",
 }
 _INT32 = 2**31
 
@@ -114,15 +117,16 @@ def dataset(run: "Trajectory", observables: Iterable[str] | None = None) -> "xar
     """
     xarray = need("xarray")
     values = _values(run, observables)
-    variables = {name: (_of_replicas(run, *OBSERVABLES[name].dims), _kept(run, each),
+    variables = {name: (_of_replicas(run, *_dims(run, name)), _kept(run, each),
                         _attributes(OBSERVABLES[name].long_name)) for name, each in values.items()}
     if run.error_se is not None and "generalization_error" in values:
-        variables["generalization_error_se"] = (_of_replicas(run), _kept(run, run.error_se),
+        variables["generalization_error_se"] = (_of_replicas(run), _kept(run, run.generalization_error_se),
                                                 _attributes("standard error of the measured generalization error"))
     variables |= _statistics(run, values)
     variables |= {
         "T": (("teacher_unit", "teacher_unit_2"), np.array(run.T), _attributes("overlap of teacher units")),
-        "teacher_readout": (("teacher_unit",), np.array(run.teacher_readout),
+        "teacher_readout": (("teacher_unit",) if run.initial.tasks is None else ("task", "teacher_unit"),
+                            np.array(run.teacher_readout),
                             _attributes("second layer of the teacher")),
         "status": _words(run, [status.value for status in run.status], "how a replica ended"),
         "message": _words(run, run.message, "how a replica ended, in words"),
@@ -130,6 +134,12 @@ def dataset(run: "Trajectory", observables: Iterable[str] | None = None) -> "xar
     used = {name for dims, _, _ in variables.values() for name in dims}
     return xarray.Dataset(variables, {name: each for name, each in _coordinates(run).items() if name in used},
                           provenance(run))
+
+
+def _dims(run, name):
+    """Dimensions of an observable after replica and alpha."""
+    dims = OBSERVABLES[name].dims
+    return ("head", *dims) if name == "readout" and run.initial.heads is not None else dims
 
 
 def _of_replicas(run, *dims):
@@ -155,7 +165,7 @@ def _attributes(long_name):
 
 def _is_usual(run, name):
     """Whether it is given unasked."""
-    return name not in ensemble.METRICS or name in ensemble.observables_of(run.problem)
+    return name not in (*ensemble.METRICS, *ensemble.OF_TASKS) or name in ensemble.observables_of(run.problem)
 
 
 def _values(run, observables):
@@ -182,7 +192,7 @@ def _statistics(run, names):
     found = {"count": (("alpha",), np.array(run.summary.count), _attributes("replicas that reached a time"))}
     for name in run.summary.mean:
         if name in names:
-            dims, long_name = ("alpha", *OBSERVABLES[name].dims), OBSERVABLES[name].long_name
+            dims, long_name = ("alpha", *_dims(run, name)), OBSERVABLES[name].long_name
             for suffix, of_each, dims_of_each, words in (
                     ("mean", run.summary.mean, dims, "mean"),
                     ("sd", run.summary.standard_deviation, dims, "standard deviation"),
@@ -194,7 +204,8 @@ def _statistics(run, names):
 
 def _coordinates(run):
     start = run.initial
-    numbers = {"replica": run.draws, **dimensions(start.K, start.M, start.P)}
+    numbers = {"replica": run.draws, **dimensions(start.K, start.M, start.P), "task": start.tasks or 0,
+               "head": start.heads or 0}
     found = {name: (name, np.arange(size), {"long_name": LONG_NAMES[name]}) for name, size in numbers.items()}
     found["alpha"] = ("alpha", np.array(run.alpha), {"long_name": LONG_NAMES["alpha"], "units": "steps/N"})
     if run.summary is not None:
@@ -244,7 +255,7 @@ def dataframe(run: "Trajectory", observables: Iterable[str] | None = None) -> "p
     """
     pandas = need("pandas")
     if observables is None:
-        metrics = [name for name in ensemble.METRICS if _is_usual(run, name)]
+        metrics = [name for name in (*ensemble.METRICS, *ensemble.OF_TASKS) if _is_usual(run, name)]
         observables = ("generalization_error", "specialization", *metrics)
     values = _values(run, observables)
     times = len(run.alpha)

@@ -301,6 +301,8 @@ def _checked(problem, start):
     if problem.constraint is not None:
         raise EngineError(f"an optimal schedule knows no constraints; got {problem.constraint!r}: leave it out, or "
                           "choose a schedule of your own")
+    if problem.tasks is not None:
+        raise ParameterError("optimal_schedule is for one task; got several: take problem.of_task(0)")
     if problem.drops_out:
         raise EngineError(f"an optimal schedule knows no dropout; got {problem.dropout_words.removesuffix(', ')}: "
                           "leave it out, or choose a schedule of your own")

@@ -11,6 +11,7 @@ from onlinemode.inputs import Gaussian, Inputs, check_inputs
 from onlinemode.inputs import from_dict as inputs_from_dict
 from onlinemode.losses import LABELS, REAL, SQUARED, Loss, loss_of
 from onlinemode.schedules import Schedule, number_or_schedule, to_plain
+from onlinemode.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 
 MAX_BATCH = 10**9
 # Not in files of older versions, nor where they are usual.
-_LATER = ("loss", "labels", "flips", "constraint", "dropout", "mode_dropout")
+_LATER = ("loss", "labels", "flips", "constraint", "dropout", "mode_dropout", "tasks")
 CONSTRAINTS = ("sphere",)
 _RATES = ("xi_in", "strengths", "xi_out", "readout")
 _OTHERS = {"noise": None, "weight_decay": None, "flips": 0.5,  # numbers that may be schedules, and their largest value
            "dropout": 1.0, "mode_dropout": 1.0}
+_COUNT = len(_RATES) + len(_OTHERS)  # of numbers, before those of tasks
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ class Problem:
         second layer is then multiplied by 1 − dropout.
     mode_dropout : float, str, callable or Schedule, default 0
         The same of a mode, whose strength is multiplied.
+    tasks : Tasks, optional
+        Which task teaches when, where there are several; by default there is one.
 
     Raises
     ------
@@ -130,6 +134,7 @@ class Problem:
     constraint: str | None = None
     dropout: "Number" = 0.0
     mode_dropout: "Number" = 0.0
+    tasks: Tasks | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation", word_or_value(self.activation))
@@ -147,6 +152,8 @@ class Problem:
             raise ParameterError("rates must be a LearningRates, such as LearningRates(xi_in=1.0); got "
                                  f"{checks.one_line(self.rates)}")
         check_inputs(self.inputs)
+        if self.tasks is not None:
+            object.__setattr__(self, "tasks", Tasks.from_plain(self.tasks))
         self._check_labels()
         if self.constraint is not None:
             object.__setattr__(self, "constraint", checks.choice("constraint", self.constraint, CONSTRAINTS))
@@ -157,7 +164,8 @@ class Problem:
         object.__setattr__(self, "labels", checks.choice("labels", self.labels, LABELS))
         if self.labels == REAL and loss.of_signs:
             raise ParameterError(f"the loss {loss} needs labels that are signs: give labels = 'sign', or another loss")
-        if self.labels == REAL and self.flips != 0.0:
+        flips = (self.flips, *(() if self.tasks is None else self.tasks.flips or ()))
+        if self.labels == REAL and any(each != 0.0 for each in flips):
             raise ParameterError("only labels that are signs are flipped: give labels = 'sign' with flips, or noise")
 
     @property
@@ -167,8 +175,9 @@ class Problem:
 
     @property
     def numbers(self) -> "dict[str, float | Schedule]":
-        """All that may depend on α, by name: the rates of the four factors, noise, decay, flips, dropouts."""
-        return {**vars(self.rates), **{name: getattr(self, name) for name in _OTHERS}}
+        """All that may depend on α, by name: the rates of the four factors, noise, decay, flips, dropouts; of tasks."""
+        of_tasks = {} if self.tasks is None else self.tasks.numbers(self.noise, self.flips)
+        return {**vars(self.rates), **{name: getattr(self, name) for name in _OTHERS}, **of_tasks}
 
     @cached_property
     def scheduled(self) -> bool:
@@ -198,7 +207,8 @@ class Problem:
         Returns
         -------
         array (n, 9)
-            In their order; at a jump the values after it.
+            In their order; at a jump the values after it.  Of several tasks 3 more each; their shares are divided by
+            their sum.
         """
         import numpy as np
 
@@ -206,6 +216,8 @@ class Problem:
         out = np.empty((len(self._all_numbers), *alpha.shape))  # each number is contiguous, which is faster to fill
         for row, each in enumerate(self._all_numbers):  # tables of functions that end at 0 have rounding
             out[row] = np.maximum(each(alpha), 0.0) if isinstance(each, Schedule) else each
+        if self.tasks is not None:
+            out[self._shares] /= out[self._shares].sum(0)
         return np.moveaxis(out, 0, -1)
 
     def numbers_of(self, alpha: float) -> list[float]:
@@ -219,9 +231,75 @@ class Problem:
         Returns
         -------
         list of 9 floats
-            In the order of :attr:`numbers`.
+            As :meth:`numbers_at`.
         """
-        return [max(each.value_at(alpha), 0.0) if isinstance(each, Schedule) else each for each in self._all_numbers]
+        numbers = [max(each.value_at(alpha), 0.0) if isinstance(each, Schedule) else each
+                   for each in self._all_numbers]
+        if self.tasks is not None:
+            shares = numbers[self._shares]
+            numbers[self._shares] = [each / sum(shares) for each in shares]
+        return numbers
+
+    @property
+    def _shares(self):
+        """Where those of tasks stand."""
+        return slice(_COUNT, _COUNT + self.tasks.count)
+
+    def shares_at(self, alpha: "ArrayLike") -> "np.ndarray":
+        """How likely a sample is of each task.
+
+        Parameters
+        ----------
+        alpha : array (n,)
+            Times.
+
+        Returns
+        -------
+        array (n, tasks)
+            Of sum 1; at a jump the values after it.
+        """
+        return self.numbers_at(alpha)[:, self._shares]
+
+    def of_task(self, task: int) -> "Problem":
+        """The problem of one task alone.
+
+        Parameters
+        ----------
+        task : int
+            Its number, from 0.
+
+        Returns
+        -------
+        Problem
+            With its noise and flips, and no others.
+        """
+        if self.tasks is None:
+            raise ParameterError("this problem has one task: give it tasks = Tasks(...)")
+        checks.integer("task", task, 0, self.tasks.count - 1)
+        own = {name: getattr(self.tasks, name) for name in ("noise", "flips")}
+        return replace(self, tasks=None, **{name: each[task] for name, each in own.items() if each is not None})
+
+    def check_start(self, start: Any) -> None:
+        """Refuse a student and a teacher that do not have the readouts of the problem's tasks.
+
+        Parameters
+        ----------
+        start : Weights or OrderParameters
+            What is checked.
+
+        Raises
+        ------
+        ParameterError
+            If they have none, others, or several where the problem has one task.
+        """
+        tasks, heads = (None, None) if self.tasks is None else (self.tasks.count, self.tasks.head_count)
+        for name, wanted, units, has in (("teacher_readout", tasks, "M", start.tasks),
+                                         ("readout", heads, "K", start.heads)):
+            if wanted != has:
+                shapes = [f"({units},)" if rows is None else f"({rows}, {units})" for rows in (wanted, has)]
+                raise ParameterError(f"{name} must have shape {shapes[0]} for a problem with "
+                                     f"{'one task' if tasks is None else f'{tasks} tasks'}; got {shapes[1]}: see "
+                                     "onlinemode.initial.tasks and Problem(tasks=...)")
 
     @cached_property
     def _all_numbers(self):
@@ -240,8 +318,7 @@ class Problem:
         Problem
             Without schedules.
         """
-        now = dict(zip(self.numbers, self.numbers_of(alpha)))
-        return self._with(lambda name, each: now[name])
+        return self._with(lambda name, each: max(each.value_at(alpha), 0.0))
 
     def sampled(self, until: float) -> "Problem":
         """The problem with every schedule as data that reach a time, checked up to there.
@@ -263,7 +340,7 @@ class Problem:
         """
         def sample(name, each):
             made = each.sampled(until)
-            made.check(f"learning rate {name}" if name in _RATES else name, 0.0, _OTHERS.get(name), until)
+            made.check(f"learning rate {name}" if name in _RATES else name, 0.0, _OTHERS.get(name.split()[0]), until)
             return made
 
         return self._with(sample)
@@ -282,6 +359,8 @@ class Problem:
             A piece of a run has the problem of the run in this sense.
         """
         theirs = other.numbers
+        if theirs.keys() != self.numbers.keys():
+            return False
         same = all(each.extends(theirs[name]) for name, each in self.numbers.items() if isinstance(each, Schedule))
         return same and self._with(lambda name, each: theirs[name]) == other
 
@@ -291,7 +370,9 @@ class Problem:
             return self
         made = {name: change(name, each) for name, each in self.numbers.items() if isinstance(each, Schedule)}
         rates = replace(self.rates, **{name: each for name, each in made.items() if name in _RATES})
-        return replace(self, rates=rates, **{name: each for name, each in made.items() if name in _OTHERS})
+        tasks = None if self.tasks is None else self.tasks.changed(lambda name, each: made[name])
+        return replace(self, rates=rates, tasks=tasks,
+                       **{name: each for name, each in made.items() if name in _OTHERS})
 
     @property
     def activations(self) -> tuple[Activation, Activation]:
@@ -323,7 +404,7 @@ class Problem:
             Times.
         strengths : array (..., n, P)
             Of the student that learns.
-        readout : array (..., n, K)
+        readout : array (..., n, K) or (..., n, heads, K)
             Its second layer.
 
         Returns
@@ -336,7 +417,10 @@ class Problem:
         if not self.drops_out:
             return strengths, readout
         numbers = self.numbers_at(alpha)
-        return (1.0 - numbers[..., -1:]) * strengths, (1.0 - numbers[..., -2:-1]) * readout
+        of_units, of_modes = numbers[..., _COUNT - 2, None], numbers[..., _COUNT - 1, None]
+        if self.tasks is not None and self.tasks.heads is not None:
+            of_units = of_units[..., None]
+        return (1.0 - of_modes) * strengths, (1.0 - of_units) * readout
 
     @property
     def plain(self) -> bool:
@@ -378,12 +462,15 @@ class Problem:
         from onlinemode.kernels.rule.activations import activation_data
         from onlinemode.kernels.rule.losses import Labels, loss_data
         from onlinemode.kernels.rule.step import Dropout, Rates, Rule
+        from onlinemode.kernels.rule.tasks import task_data
 
         student, teacher = map(activation_data, self.activations)
-        *rates, noise, weight_decay, flips, of_units, of_modes = self.numbers_of(0.0)
+        numbers = self.numbers_of(0.0)
+        *rates, noise, weight_decay, flips, of_units, of_modes = numbers[:_COUNT]
         return Rule(student, teacher, Rates(*rates), noise, weight_decay, self.batch, float(N),
                     loss_data(loss_of(self.loss)), None if self.labels == REAL else Labels(1, flips),
-                    Dropout(of_units, of_modes) if self.drops_out else None)
+                    Dropout(of_units, of_modes) if self.drops_out else None, None,
+                    None if self.tasks is None else task_data(self.tasks.heads, numbers[_COUNT:]))
 
     def to_dict(self) -> dict[str, Any]:
         """All fields that are not None as plain numbers and names, as they are saved; loss and labels where not usual.
@@ -398,6 +485,7 @@ class Problem:
         values = {each.name: getattr(self, each.name) for each in fields(self)
                   if each.name not in _LATER or getattr(self, each.name) != each.default}
         return {**{name: to_plain(value) for name, value in values.items() if value is not None},
+                **({} if self.tasks is None else {"tasks": self.tasks.to_plain()}),
                 "rates": {name: to_plain(rate) for name, rate in vars(self.rates).items()},
                 "inputs": self.inputs.to_dict()}
 

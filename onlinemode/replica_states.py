@@ -74,6 +74,16 @@ class ReplicaState:
         """Number of modes."""
         return self.overlaps.P
 
+    @property
+    def heads(self) -> int | None:
+        """Number of readouts of the student, as of OrderParameters."""
+        return self.overlaps.heads
+
+    @property
+    def tasks(self) -> int | None:
+        """Number of readouts of the teacher, as of OrderParameters."""
+        return self.overlaps.tasks
+
     def squared_lengths(self, present: np.ndarray) -> np.ndarray:
         """Squared lengths that a constraint keeps from here on.
 
@@ -226,12 +236,12 @@ class ReplicaStates:
             of_engine = {"xi_in": (P, N)}
         elif self.arrays:
             of_engine = {"modes": (None, P), "last_modes": (None, P), "strengths": (P,), "xi_out": (K, P),
-                         "readout": (K,)}
+                         "readout": shapes_of(K, M, P, sizes.heads)["readout"]}
         if "squared_lengths" in self.arrays:
             of_engine["squared_lengths"] = (P,)
         if set(self.arrays) != set(of_engine):
             raise ValueError(f"no engine has a state of {', '.join(self.arrays)}")
-        shapes = {"alpha": (), "steps": (), **shapes_of(K, M, P), **of_engine}
+        shapes = {"alpha": (), "steps": (), **shapes_of(K, M, P, sizes.heads), **of_engine}
         for name, values in {"alpha": self.alpha, "steps": self.steps, **self.overlaps, **self.arrays}.items():
             wanted = (replicas, *shapes[name])
             fits = len(wanted) == values.ndim and all(want in (None, have) for want, have in zip(wanted, values.shape))

@@ -22,6 +22,8 @@ DAMAGED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) 
 def check_run(run: Trajectory, whole: bool = True) -> None:
     """Raise ValueError unless shapes, types and counts fit together; of a part of a run statistics are to come."""
     o, n, replicas = run.initial, len(np.atleast_1d(run.alpha)), run.replicas
+    tasks = run.problem.tasks
+    run.problem.check_start(o)
     _is_array("alpha", run.alpha, (n,))
     if not n or not np.isfinite(run.alpha).all() or run.alpha[0] < 0.0 or (np.diff(run.alpha) < 0.0).any():
         raise ValueError("alpha must be finite, ascending times from 0 on")
@@ -32,7 +34,7 @@ def check_run(run: Trajectory, whole: bool = True) -> None:
     draws = len(np.atleast_1d(run.G))
     if draws > replicas or not draws or (whole and run.summary is None and draws < replicas):
         raise ValueError(f"{draws} draws of {replicas} replicas")
-    shapes = shapes_of(o.K, o.M, o.P)
+    shapes = shapes_of(o.K, o.M, o.P, o.heads)
     for name, shape in shapes.items():
         _is_array(name, getattr(run, name), (draws, n, *shape))
         if np.isinf(getattr(run, name)).any():
@@ -43,13 +45,14 @@ def check_run(run: Trajectory, whole: bool = True) -> None:
         raise ValueError("student units are longer than any number")
     for name in ("error", "error_se"):
         if getattr(run, name) is not None:
-            _is_array(name, getattr(run, name), (draws, n))
+            _is_array(name, getattr(run, name), (draws, n) if tasks is None else (draws, n, tasks.count))
     for name, values in (run.starts or {}).items():
         _is_array(f"starts_{name}", values, (replicas, *shapes[name]), finite=True)
     if run.summary is not None:
         _check_summary(run.summary, n, {"generalization_error": (), "specialization": (), "Q": (o.K, o.K),
-                                        "R": (o.K, o.M), "rho": (o.K, o.M), "strengths": (o.P,), "readout": (o.K,),
-                                        **dict.fromkeys(METRICS, ())})
+                                        "R": (o.K, o.M), "rho": (o.K, o.M), "strengths": (o.P,),
+                                        "readout": shapes["readout"], **dict.fromkeys(METRICS, ()),
+                                        "task_errors": (o.tasks or 0,)})
     w = run.weights
     if w is not None and (w.K, w.M, w.P, w.N) != (o.K, o.M, o.P, run.N):
         raise ValueError("weights of other sizes")

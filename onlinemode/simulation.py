@@ -123,6 +123,7 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
         checkpoint = Checkpoint(checkpoint, checkpoint_every)
     checks.instance("problem", problem, Problem)
     starts = start if isinstance(start, GoingOn) else Starts(start, problem.inputs)
+    problem.check_start(starts.first)
     _check_teacher(problem, starts.first)
     made_by = get_engine(engine)
     can, known = made_by.capabilities, made_by.Options.names()

@@ -31,20 +31,30 @@ class _Sizes(Described):
     @property
     def K(self) -> int:
         """Number of hidden units of the student."""
-        return self.readout.size
+        return self.xi_out.shape[0]
 
     @property
     def M(self) -> int:
         """Number of hidden units of the teacher."""
-        return self.teacher_readout.size
+        return self.teacher_readout.shape[-1]
 
     @property
     def P(self) -> int:
         """Number of modes."""
         return self.strengths.size
 
+    @property
+    def heads(self) -> int | None:
+        """Number of readouts of the student; None where it has one that is no array of several."""
+        return self.readout.shape[0] if self.readout.ndim == 2 else None
+
+    @property
+    def tasks(self) -> int | None:
+        """Number of readouts of the teacher; None where it has one that is no array of several."""
+        return self.teacher_readout.shape[0] if self.teacher_readout.ndim == 2 else None
+
     def factors(self) -> "Factors":
-        """Fresh, writable copies of strengths, xi_out and both readouts, for the kernels.
+        """Fresh, writable copies of strengths, xi_out and both readouts, flat, for the kernels.
 
         Returns
         -------
@@ -53,10 +63,13 @@ class _Sizes(Described):
         """
         from onlinemode.kernels.rule.step import Factors
 
-        return Factors(*(np.array(getattr(self, name)) for name in Factors._fields))
+        strengths, xi_out, *readouts = (np.array(getattr(self, name)) for name in Factors._fields)
+        return Factors(strengths, xi_out, *map(np.ravel, readouts))
 
     def _described(self):
         sizes = f"K = {self.K}, M = {self.M}, P = {self.P}"
+        sizes += "".join(f", {count} {name}" for name, count in (("heads", self.heads), ("tasks", self.tasks))
+                         if count is not None)
         return [("strengths", _range(self.strengths)), ("readout", _range(self.readout)),
                 ("teacher readout", _range(self.teacher_readout))], sizes
 
@@ -66,9 +79,21 @@ class _Sizes(Described):
         set_field("xi_out", checks.array("xi_out", self.xi_out, (None, None), symbols="(K, P)"))
         K, P = self.xi_out.shape
         set_field("strengths", checks.array("strengths", self.strengths, (P,), symbols="(P,)"))
-        set_field("readout", checks.array("readout", self.readout, (K,), symbols="(K,)"))
-        set_field("teacher_readout", checks.array("teacher_readout", self.teacher_readout, (None,), symbols="(M,)"))
-        return K, self.teacher_readout.size, P
+        heads, tasks = (checks.real(name, getattr(self, name)).ndim == 2 for name in ("readout", "teacher_readout"))
+        set_field("readout", checks.array("readout", self.readout, (None, K) if heads else (K,),
+                                          symbols="(heads, K)" if heads else "(K,)"))
+        set_field("teacher_readout", checks.array("teacher_readout", self.teacher_readout,
+                                                  (None, None) if tasks else (None,),
+                                                  symbols="(tasks, M)" if tasks else "(M,)"))
+        return K, self.M, P
+
+    def _of_task(self, task, head):
+        tasks, heads = self.tasks, self.heads
+        if tasks is None:
+            raise ParameterError("there is one task: teacher_readout is no array (tasks, M)")
+        checks.integer("task", task, 0, tasks - 1)
+        readout = self.readout if heads is None else self.readout[checks.integer("head", head, 0, heads - 1)]
+        return {"readout": readout, "teacher_readout": self.teacher_readout[task]}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,12 +108,12 @@ class Weights(_Sizes):
         Mode strengths s.
     xi_out : array (K, P)
         Output modes A.
-    readout : array (K,)
-        Second layer v of the student.
+    readout : array (K,) or (heads, K)
+        Second layer v of the student, or its heads.
     teacher : array (M, N)
         First layer B of the teacher.
-    teacher_readout : array (M,)
-        Second layer v* of the teacher.
+    teacher_readout : array (M,) or (tasks, M)
+        Second layer v* of the teacher, or of each task.
     origin : dict, optional
         The recipe of ``onlinemode.initial`` that made the weights, so that a saved run can be
         repeated without storing them.
@@ -184,10 +209,10 @@ class OrderParameters(_Sizes):
         Mode strengths s.
     xi_out : array (K, P)
         Output modes A.
-    readout : array (K,)
-        Second layer v of the student.
-    teacher_readout : array (M,)
-        Second layer v* of the teacher.
+    readout : array (K,) or (heads, K)
+        Second layer v of the student, or its heads.
+    teacher_readout : array (M,) or (tasks, M)
+        Second layer v* of the teacher, or of each task.
 
     Raises
     ------
@@ -218,6 +243,28 @@ class OrderParameters(_Sizes):
         object.__setattr__(self, "T", T)
         object.__setattr__(self, "S", checks.array("S", self.S, (P, M), symbols="(P, M)"))
         check_covariance("[[G, S], [Sᵀ, T]]", self.covariance)
+
+    def of_task(self, task: int, head: int | None = None) -> "OrderParameters":
+        """The order parameters of one task alone.
+
+        Parameters
+        ----------
+        task : int
+            Which row of ``teacher_readout``, from 0.
+        head : int, optional
+            Which row of ``readout``, where there are several.
+
+        Returns
+        -------
+        OrderParameters
+            With readouts (K,) and (M,).
+
+        Raises
+        ------
+        ParameterError
+            If there is no such task or head.
+        """
+        return replace(self, **self._of_task(task, head))
 
     def is_close(self, other: "OrderParameters", rtol: float, atol: float) -> bool:
         """Whether others have the same sizes and entries.

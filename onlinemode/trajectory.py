@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onlinemode import checks, labelled, observables
 from onlinemode.blocks import OVERLAPS
 from onlinemode.display import Described
-from onlinemode.ensemble import METRICS, PROBABILITIES, Ensemble, ensemble_of, observables_of
+from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, Ensemble, ensemble_of, observables_of
 from onlinemode.errors import ParameterError
 from onlinemode.problem import Problem
 from onlinemode.replica_states import ReplicaStates
@@ -24,7 +24,7 @@ from onlinemode.state import OrderParameters, Weights
 from onlinemode.storage import replacing, write_archive
 from onlinemode.theory.classification import classification_error
 from onlinemode.theory.mean_loss import mean_loss
-from onlinemode.theory.meanfield import generalization_error
+from onlinemode.theory.meanfield import mean_error, task_errors
 
 if TYPE_CHECKING:
     import pandas
@@ -82,8 +82,8 @@ class Trajectory(Described):
         Of the modes, s.
     xi_out : array (draws, n, K, P)
         Output modes A.
-    readout : array (draws, n, K)
-        Second layer v of the student.
+    readout : array (draws, n, K) or (draws, n, heads, K)
+        Second layer v of the student, or its heads.
     problem : Problem
         What was learned and how.
     initial : OrderParameters
@@ -97,10 +97,11 @@ class Trajectory(Described):
         arguments of the call, so that :func:`onlinemode.repeat` can make the run again.
     weights : Weights, optional
         The initial weights, where storing them was asked for.
-    error : array (draws, n), optional
-        ε_g where the engine knows it better than the overlaps do (chain: from the factors, right also
-        far below 1e-16; micro with fields that are not Gaussian: measured on fresh samples).
-    error_se : array (draws, n), optional
+    error : array (draws, n) or (draws, n, tasks), optional
+        ε_g, of each task where there are several, where the engine knows it better than the overlaps do
+        (chain: from the factors, right also far below 1e-16; micro with fields that are not Gaussian:
+        measured on fresh samples).
+    error_se : array as error, optional
         Standard error of ``error`` where that was measured.
     starts : dict of arrays (replicas, ...), optional
         G, S, strengths, xi_out and readout of every replica's start, where replicas began from
@@ -143,7 +144,7 @@ class Trajectory(Described):
 
     @property
     def teacher_readout(self) -> np.ndarray:
-        """Second layer v* of the teacher, (M,), constant."""
+        """Second layer v* of the teacher, (M,), or of each task, (tasks, M); constant."""
         return self.initial.teacher_readout
 
     @property
@@ -313,12 +314,135 @@ class Trajectory(Described):
 
     @cached_property
     def generalization_error(self) -> NDArray[np.float64]:
-        """Generalization error ε_g = ½ E[(f − y)²] without label noise, (draws, n); docs/theory, section 6.1."""
+        """Generalization error ε_g = ½ E[(f − y)²] without label noise, (draws, n); docs/theory, section 6.1.
+
+        Of several tasks the mean over what a sample is drawn from at that time; ``task_errors`` are those of each.
+        """
+        if self.problem.tasks is not None:
+            return self._mean_over_tasks(self.task_errors)
         if self.error is not None:
             return self.error
+        return mean_error(self.problem, self.alpha, *self._state(self.T))
+
+    @cached_property
+    def task_errors(self) -> NDArray[np.float64] | None:
+        """ε_g of each task, (draws, n, tasks); None where there is one.  docs/theory, section 16.3."""
+        if self.problem.tasks is None or self.error is not None:
+            return None if self.problem.tasks is None else self.error
         G, S, strengths, xi_out, readout = self._whole
-        return generalization_error(self.problem.activation, G, S, self.T, strengths, xi_out, readout,
-                                    self.teacher_readout, self.problem.teacher_activation)
+        return task_errors(self.problem, G, S, self.T, strengths, xi_out, readout, self.teacher_readout)
+
+    @property
+    def generalization_error_se(self) -> NDArray[np.float64] | None:
+        """Standard error of ``generalization_error`` where that was measured, (draws, n); of tasks an upper bound."""
+        if self.error_se is None or self.problem.tasks is None:
+            return self.error_se
+        return self._mean_over_tasks(self.error_se)  # all were measured on the same samples
+
+    def of_task(self, task: int) -> "Trajectory":
+        """The run as one of a single task: with its teacher units, its head, and its errors.
+
+        Parameters
+        ----------
+        task : int
+            Its number, from 0.
+
+        Returns
+        -------
+        Trajectory
+            At the same times, with all observables and pictures of a run of one task, and nothing to go on from.  Its
+            teacher has those units alone that the task's labels need.
+
+        Raises
+        ------
+        ParameterError
+            If the run has one task, or there is no such task.
+        """
+        problem = self.problem.of_task(task)
+        tasks = self.problem.tasks
+        head = None if tasks is None or tasks.heads is None else tasks.heads[task]
+        of_task = self.initial.of_task(task, head)
+        used = np.flatnonzero(of_task.teacher_readout) if np.any(of_task.teacher_readout) else np.arange(of_task.M)
+        initial = replace(of_task, S=of_task.S[:, used], T=of_task.T[np.ix_(used, used)],
+                          teacher_readout=of_task.teacher_readout[used])
+
+        def own(blocks):
+            return {**blocks, "S": blocks["S"][..., used],
+                    "readout": blocks["readout"] if head is None else blocks["readout"][..., head, :]}
+
+        errors = {name: getattr(self, name)[..., task] for name in ("error", "error_se")
+                  if getattr(self, name) is not None}
+        return replace(self, **own({name: getattr(self, name) for name in OVERLAPS}), **errors, problem=problem,
+                       initial=initial, starts=None if self.starts is None else own(self.starts), weights=None,
+                       summary=None, begin=None, end=None)
+
+    def forgetting(self, task: int, switch: float) -> NDArray[np.float64]:
+        """How much worse a task is known than when it was left: ε_g − ε_g(switch); docs/theory, section 16.3.
+
+        Parameters
+        ----------
+        task : int
+            Its number, from 0.
+        switch : float
+            The saved α at which it was left.
+
+        Returns
+        -------
+        array (draws, n)
+            At the saved times; negative where the task is known better.
+
+        Raises
+        ------
+        ParameterError
+            If the run has one task, no such task, or did not save that time.
+        """
+        errors, at = self._errors_and_switch(task, switch)
+        return errors - errors[:, at, None]
+
+    def transfer(self, task: int, switch: float) -> NDArray[np.float64]:
+        """How much better a task is known than when it was begun: ε_g(switch) − ε_g; docs/theory, section 16.3.
+
+        Parameters
+        ----------
+        task : int
+            Its number, from 0.
+        switch : float
+            The saved α at which it was begun.
+
+        Returns
+        -------
+        array (draws, n)
+            At the saved times.
+
+        Raises
+        ------
+        ParameterError
+            If the run has one task, no such task, or did not save that time.
+        """
+        errors, at = self._errors_and_switch(task, switch)
+        return errors[:, at, None] - errors
+
+    def _errors_and_switch(self, task, switch):
+        if self.task_errors is None:
+            raise ParameterError("this run has one task, which it cannot forget")
+        errors = self.task_errors[..., checks.integer("task", task, 0, self.task_errors.shape[-1] - 1)]
+        switch = checks.number("switch", switch, 0.0)
+        at = int(np.abs(self.alpha - switch).argmin())
+        if abs(self.alpha[at] - switch) > max(1e-9 * switch, 0.0 if self.N is None else 0.5 / self.N):
+            raise ParameterError(f"no saved time is α = {switch:g}; give save_at of the run this time, too")
+        return errors, at
+
+    def _mean_over_tasks(self, values):
+        """Over what a sample is at each time, of (draws, n, tasks)."""
+        return (self.problem.shares_at(self.alpha) * values).sum(-1)
+
+    def _mean_of(self, name):
+        """The same of an observable of each task alone."""
+        return self._mean_over_tasks(np.stack([getattr(self.of_task(task), name)
+                                               for task in range(self.problem.tasks.count)], -1))
+
+    def _state(self, T):
+        return self.G, self.S, T, self.strengths, self.xi_out, self.readout, self.teacher_readout
 
     @property
     def _whole(self):
@@ -329,6 +453,8 @@ class Trajectory(Described):
     @cached_property
     def classification_error(self) -> NDArray[np.float64]:
         """Share of Gaussian inputs at which f and the clean y differ in sign, (draws, n); docs/theory, section 12.5."""
+        if self.problem.tasks is not None:
+            return self._mean_of("classification_error")
         G, S, strengths, xi_out, readout = self._whole
         return classification_error(self.problem.activations, G, S, self.T, strengths, xi_out, readout,
                                     self.teacher_readout)
@@ -340,6 +466,8 @@ class Trajectory(Described):
         ``generalization_error`` + σ²/2 where the loss is squared and labels are real.
         """
         problem, of_teacher = self.problem, (self.T, self.teacher_readout)
+        if problem.tasks is not None:
+            return self._mean_of("mean_loss")
         if problem.plain:
             noise = problem.numbers_at(self.alpha)[:, list(problem.numbers).index("noise")]
             return self.generalization_error + 0.5 * noise**2
@@ -383,7 +511,7 @@ class Trajectory(Described):
         """
         rates, start, (activation, of_teacher) = self.problem.rates, self.initial, self.problem.activations
         trained = rates.readout != 0.0
-        if rates.strengths != 0.0 or rates.xi_out != 0.0 or activation != of_teacher:
+        if rates.strengths != 0.0 or rates.xi_out != 0.0 or activation != of_teacher or self.problem.tasks is not None:
             return None
         if self.starts is not None and any(np.ptp(self.starts[name], 0).any() for name in ("strengths", "xi_out")):
             return None  # replicas differ in their factors, so no common modes of the teacher
@@ -497,9 +625,10 @@ class Trajectory(Described):
 
         Columns: replica, alpha, generalization_error (with its standard error where it was measured), specialization,
         where labels are signs classification_error, where the loss is not the squared one of real labels mean_loss,
-        Q, R, readout, and where they are trained strengths and xi_out; of a theory its generalization_error,
-        specialization, classification_error, mean_loss, Q and R with the prefix ``theory_``; then what is the same in
-        all rows: T, teacher_readout and the parameters of the run.  Indices count from 0, as in Python.
+        where there are tasks task_errors, Q, R, readout, and where they are trained strengths and xi_out; of a theory
+        its generalization_error, specialization, classification_error, mean_loss, task_errors, Q and R with the prefix
+        ``theory_``; then what is the same in all rows: T, teacher_readout and the parameters of the run.  Indices count
+        from 0, as in Python.
 
         Parameters
         ----------
@@ -519,9 +648,9 @@ class Trajectory(Described):
             checks.instance("theory", theory, Trajectory)
             self._check_theory(theory)
         columns = {"generalization_error": self.generalization_error}
-        if self.error_se is not None:
-            columns["generalization_error_se"] = self.error_se
-        metrics = [name for name in observables_of(self.problem) if name in METRICS]
+        if self.generalization_error_se is not None:
+            columns["generalization_error_se"] = self.generalization_error_se
+        metrics = [name for name in observables_of(self.problem) if name not in OBSERVABLES]
         columns |= {name: getattr(self, name) for name in ("specialization", *metrics, "Q", "R", "readout")}
         rates = self.problem.rates
         columns |= {name: getattr(self, name) for name in ("strengths", "xi_out") if getattr(rates, name) != 0.0}
@@ -553,9 +682,9 @@ class Trajectory(Described):
         ----------
         observables : sequence of str, optional
             Some of generalization_error (with its standard error where it was measured), specialization,
-            classification_error, mean_loss, unit_margins, mode_residuals, Q, R, rho, G, S, strengths, xi_out, readout.
-            Default: all that the run has; the classification error where labels are signs, the mean loss where the loss
-            is not the squared one of real labels.
+            classification_error, mean_loss, task_errors, unit_margins, mode_residuals, Q, R, rho, G, S, strengths,
+            xi_out, readout.  Default: all that the run has; the classification error where labels are signs, the mean
+            loss where the loss is not the squared one of real labels.
 
         Returns
         -------
@@ -614,6 +743,8 @@ class Trajectory(Described):
                 **({} if other is None else {"teacher_activation": str(other)}),
                 **({} if problem.plain else {"loss": problem.loss, "labels": problem.labels, "flips": problem.flips}),
                 **({} if problem.constraint is None else {"constraint": problem.constraint}),
+                **({} if problem.tasks is None else {f"share_{task}": share
+                                                     for task, share in enumerate(problem.tasks.shares)}),
                 **({"dropout": problem.dropout, "mode_dropout": problem.mode_dropout} if problem.drops_out else {})}
 
 

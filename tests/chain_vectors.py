@@ -12,6 +12,7 @@ from onlinemode.kernels.random.philox import (
     STREAM_CHAIN_FLIP,
     STREAM_CHAIN_MODES_LEFT_OUT,
     STREAM_CHAIN_NORMAL,
+    STREAM_CHAIN_TASK,
     STREAM_CHAIN_UNITS_LEFT_OUT,
     Key,
 )
@@ -50,13 +51,14 @@ def pairs(problem, weights, steps, seed):
         uniforms = plain_sgd.flip_numbers(step * batch, batch, seed, stream=STREAM_CHAIN_FLIP)
         now = problem.at((step + 0.5) / N)
         kept = plain_sgd.masks(now, weights, step * batch, batch, seed, streams=_LEFT_OUT)
-        student = plain_sgd.step(now, weights, student, inputs, noises, uniforms, kept)
+        tasks = plain_sgd.tasks_of(now, step * batch, batch, seed, stream=STREAM_CHAIN_TASK)
+        student = plain_sgd.step(now, weights, student, inputs, noises, uniforms, kept, tasks)
         if problem.constraint == "sphere":
             student = plain_sgd.scaled_back(student, weights)
         modes, *factors = (path[step + 1] for path in paths)
         now = modes[along:]
         chain = {"G": modes.T @ modes, "S": modes[:along].T @ begin.teacher_factor.T,
-                 **dict(zip(("strengths", "xi_out", "readout"), factors))}
+                 "strengths": factors[0], "xi_out": factors[1], "readout": factors[2].reshape(weights.readout.shape)}
         yield Pair(student, chain)
         if (step + 1) % period == 0 and len(frame) > along + columns:  # the kernel has rotated its frame
             frame = _rotated(frame, now[:P], student, modes[:along], span, generator)
@@ -65,7 +67,7 @@ def pairs(problem, weights, steps, seed):
 def _chain(problem, weights, begin, steps, seed, rows):
     """What the kernel saves at every step: modes in its frame, strengths, xi_out, readout."""
     K, P = weights.K, weights.P
-    paths = tuple(np.full((steps + 1, *shape), np.nan) for shape in ((rows, P), (P,), (K, P), (K,)))
+    paths = tuple(np.full((steps + 1, *shape), np.nan) for shape in ((rows, P), (P,), (K, P), (weights.readout.size,)))
     make_advance(ANY)(
         Networks(begin.modes.copy(), weights.factors()), Frame(begin.teacher_factor, len(begin.across), begin.dof),
         RuleInTime(problem, weights.N, steps).over(0, steps + BUFFER), Saved(np.arange(steps + 1), *paths),

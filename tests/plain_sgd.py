@@ -13,6 +13,7 @@ from onlinemode.kernels.random.philox import (
     STREAM_LABEL_FLIP,
     STREAM_LABEL_NOISE,
     STREAM_MODES_LEFT_OUT,
+    STREAM_TASK,
     STREAM_UNITS_LEFT_OUT,
     Key,
 )
@@ -33,7 +34,7 @@ class Student(NamedTuple):
     xi_in: np.ndarray  # (P, N)   X
     strengths: np.ndarray  # (P,)   s
     xi_out: np.ndarray  # (K, P)   A
-    readout: np.ndarray  # (K,)   v
+    readout: np.ndarray  # (K,) or (heads, K)   v
 
     def overlaps(self, teacher, covariance=lambda rows: rows):
         """G, S, s, A and v by their names, for inputs of a covariance."""
@@ -47,7 +48,7 @@ def student_of(weights):
     return Student(*(np.array(getattr(weights, name)) for name in Student._fields))
 
 
-def step(problem, weights, student, inputs, noises, uniforms=None, masks=None):
+def step(problem, weights, student, inputs, noises, uniforms=None, masks=None, tasks=None):
     """The student after one step.
 
     Parameters
@@ -63,6 +64,8 @@ def step(problem, weights, student, inputs, noises, uniforms=None, masks=None):
         Uniform numbers: of the labels that are signs, those below problem.flips are negated.
     masks : tuple of arrays (batch, K), (batch, P), optional
         1 for the units and the modes that a sample keeps, else 0.
+    tasks : int array (batch,), optional
+        From which of the problem's tasks a sample is, where there are several.
     """
     (X, s, A, v), B, N, rates = student, weights.teacher, weights.N, problem.rates
     g, slope = FORMULAS[problem.activation]
@@ -70,21 +73,26 @@ def step(problem, weights, student, inputs, noises, uniforms=None, masks=None):
     dX, ds, dA, dv = (np.zeros_like(each) for each in student)
     whole_s, whole_v = s, v
     units, modes = (np.ones((problem.batch, size)) for size in A.shape) if masks is None else masks
-    for x, zeta, uniform, r, m in zip(inputs, noises, np.ones(problem.batch) if uniforms is None else uniforms, units,
-                                      modes):
-        s, v = m * whole_s, r * whole_v
+    for i, (x, zeta, r, m) in enumerate(zip(inputs, noises, units, modes)):
+        noise, flips, of_task, head = problem.noise, problem.flips, ..., ...
+        if problem.tasks is not None:
+            of_task = tasks[i]
+            noise, flips = (each if own is None else own[of_task] for each, own in (
+                (noise, problem.tasks.noise), (flips, problem.tasks.flips)))
+            head = ... if problem.tasks.heads is None else problem.tasks.heads[of_task]
+        s, v = m * whole_s, r * whole_v[head]
         u, nu = X @ x / math.sqrt(N), B @ x / math.sqrt(N)
         field = A @ (s * u)
-        f, y = v @ g(field), weights.teacher_readout @ of_teacher(nu) + problem.noise * zeta
+        f, y = v @ g(field), weights.teacher_readout[of_task] @ of_teacher(nu) + noise * zeta
         if problem.labels == "sign":
-            y = (1.0 if y > 0.0 else -1.0) * (-1.0 if uniform < problem.flips else 1.0)
+            y = (1.0 if y > 0.0 else -1.0) * (-1.0 if uniforms is not None and uniforms[i] < flips else 1.0)
         error = SLOPE_OF_LOSS[problem.loss](f, y)
         delta = error * v * slope(field)
         a = A.T @ delta
         dX += np.outer(s * a, x) / math.sqrt(N) / problem.batch
         ds += m * u * a / N / problem.batch
         dA += np.outer(delta, s * u) / N / problem.batch
-        dv += r * error * g(field) / N / problem.batch
+        dv[head] += r * error * g(field) / N / problem.batch
     return Student((1.0 - problem.weight_decay / N) * X - rates.xi_in * dX, whole_s - rates.strengths * ds,
                    A - rates.xi_out * dA, whole_v - rates.readout * dv)
 
@@ -110,6 +118,14 @@ def flip_numbers(first, count, seed, replica=0, stream=STREAM_LABEL_FLIP):
                      for sample in range(first, first + count)])
 
 
+def tasks_of(problem, first, count, seed, replica=0, stream=STREAM_TASK):
+    """From which tasks consecutive samples of micro are, (count,); None where there is one."""
+    if problem.tasks is None:
+        return None
+    upto = np.cumsum(problem.tasks.shares) / np.sum(problem.tasks.shares)
+    return np.searchsorted(upto, flip_numbers(first, count, seed, replica, stream), side="right")
+
+
 def masks(problem, weights, first, count, seed, streams=(STREAM_UNITS_LEFT_OUT, STREAM_MODES_LEFT_OUT)):
     """What consecutive samples of micro keep, arrays (count, K) and (count, P)."""
     kept = np.ones((count, weights.K)), np.ones((count, weights.P))
@@ -133,7 +149,7 @@ def run(problem, weights, steps, seed, replica=0):
         sample, now = number * batch, problem.at((number + 0.5) / weights.N)
         student = step(now, weights, student, inputs_of(problem.inputs, weights.N, sample, batch, seed, replica),
                        label_noises(sample, batch, seed, replica), flip_numbers(sample, batch, seed, replica),
-                       masks(now, weights, sample, batch, seed))
+                       masks(now, weights, sample, batch, seed), tasks_of(now, sample, batch, seed, replica))
         if problem.constraint == "sphere":
             student = scaled_back(student, weights)
     return student

@@ -12,9 +12,9 @@ from sources import COMMAND_LINE, PACKAGE, ROOT
 LAYERS = [
     ["errors"], ["display"], ["checks"], ["records"], ["memory"], ["array_files"], ["storage"], ["progress"],
     ["peaks"], ["observables"], ["blocks"], ["kernels"], ["activation_tables"], ["activations"], ["losses"],
-    ["schedule_words"], ["schedule_tables"], ["schedules"], ["theory"], ["dataset"], ["inputs"], ["problem"],
-    ["state"], ["linear_forms"], ["initial"], ["claims"], ["deep"], ["ensemble"], ["replica_states"], ["run_info"],
-    ["labelled"], ["trajectory"], ["run_checks"], ["runtime"], ["engines"], ["run_files"], ["simulation"],
+    ["schedule_words"], ["schedule_tables"], ["schedules"], ["tasks"], ["theory"], ["dataset"], ["inputs"], ["problem"],
+    ["state"], ["linear_forms"], ["task_banks"], ["initial"], ["claims"], ["deep"], ["ensemble"], ["replica_states"],
+    ["run_info"], ["labelled"], ["trajectory"], ["run_checks"], ["runtime"], ["engines"], ["run_files"], ["simulation"],
     ["continuing"], ["agreement", "summaries"], ["beside"], ["benchmark"], ["plotting"], ["experiment"], ["presets"],
     ["sweeps"], ["comparison", "optimal"], ["cli"],
 ]

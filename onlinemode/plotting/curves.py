@@ -185,7 +185,8 @@ def draw(ax, run, name, entry, colour, marker="o", linestyle="-", bands=True, la
 def draw_standard_errors(ax, run, colour, label=None):
     """A thin band of ±2 standard errors around every measured ε_g that is drawn."""
     positive = run.alpha > 0.0
-    for error, se in zip(run.generalization_error[:MOST_DRAWS, positive], run.error_se[:MOST_DRAWS, positive]):
+    errors, standard_errors = run.generalization_error, run.generalization_error_se
+    for error, se in zip(errors[:MOST_DRAWS, positive], standard_errors[:MOST_DRAWS, positive]):
         ax.fill_between(run.alpha[positive], error - 2.0 * se, error + 2.0 * se, color=colour, alpha=0.4, lw=0.0,
                         label=label)
         label = None

@@ -7,6 +7,8 @@ def lacks(problem):
     """What of a problem no engine has on a device, as a message; None where there is nothing."""
     if problem.drops_out:
         return "device cuda has no dropout: use device cpu"
+    if problem.tasks is not None:
+        return "device cuda has no tasks: use device cpu"
     if problem.scheduled:
         return "device cuda has no schedules: use device cpu, or constant numbers"
     return None

@@ -9,7 +9,7 @@ from onlinemode import checks
 from onlinemode.blocks import FACTORS, OVERLAPS, blocks_of, missing_like, nothing, shapes_of, stacked
 from onlinemode.replica_states import ReplicaStates
 from onlinemode.runtime.progress import Progress
-from onlinemode.theory.meanfield import generalization_error
+from onlinemode.theory.meanfield import mean_error
 from onlinemode.trajectory import Status
 
 LOOK_SECONDS = 0.2  # between two looks of the main thread
@@ -55,7 +55,8 @@ def within_bounds(G, S, strengths, xi_out, readout):
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = xi_out * strengths[..., None, :]
         Q = scaled @ G @ np.swapaxes(scaled, -1, -2)
-    return np.isfinite(Q).all((-2, -1)) & np.isfinite(G).all((-2, -1)) & np.isfinite(readout).all(-1)
+    of_readout = tuple(range(G.ndim - 2, readout.ndim))  # one axis, or those of heads and units
+    return np.isfinite(Q).all((-2, -1)) & np.isfinite(G).all((-2, -1)) & np.isfinite(readout).all(of_readout)
 
 
 class Replica:
@@ -72,7 +73,7 @@ class Replica:
 
     def __init__(self, number, overlaps, call, times, first_step=0):
         self.number, self.overlaps, self.problem, self.N = number, overlaps, call.problem, call.N
-        for name, values in nothing(shapes_of(overlaps.K, overlaps.M, overlaps.P), times).items():
+        for name, values in nothing(shapes_of(overlaps.K, overlaps.M, overlaps.P, overlaps.heads), times).items():
             setattr(self, name, values)
         self.first_step = first_step
         self.counts = np.array([first_step, 0])
@@ -153,7 +154,12 @@ class Replica:
 
     def last_error(self):
         """ε_g at the last saved time, NaN before the first."""
-        return float(self.error_of(*self.state(self.saved - 1))) if self.saved else np.nan
+        return float(self._error_of(*self.state(slice(self.saved - 1, self.saved)))[0]) if self.saved else np.nan
+
+    def unknown_errors(self):
+        """An array for ε_g at the saved times: (times,), or of each task (times, tasks)."""
+        tasks = self.problem.tasks
+        return np.full((len(self.G), *(() if tasks is None else (tasks.count,))), np.nan)
 
     def state(self, rows):
         """G, S, strengths, xi_out and readout at one saved time or several."""
@@ -175,11 +181,10 @@ class Replica:
             getattr(self, name)[self.saved:] = np.nan
         return True
 
-    def error_of(self, G, S, strengths, xi_out, readout):
-        """ε_g from the overlaps at present."""
-        strengths, readout = self.problem.whole_student(self.steps_made / self.N, strengths, readout)
-        return generalization_error(self.problem.activation, G, S, self.overlaps.T, strengths, xi_out, readout,
-                                    self.overlaps.teacher_readout, self.problem.teacher_activation)
+    def _error_of(self, G, S, strengths, xi_out, readout):
+        """ε_g from the overlaps at present, of a row of one state."""
+        return mean_error(self.problem, np.array([self.steps_made / self.N]), G, S, self.overlaps.T, strengths, xi_out,
+                          readout, self.overlaps.teacher_readout)
 
 
 def run_in_threads(replicas, threads, call, last_step):

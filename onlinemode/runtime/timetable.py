@@ -50,5 +50,6 @@ class RuleInTime:
     def _new_table(self, first_step, steps):
         from onlinemode.kernels.rule.step import Timetable
 
+        steps = max(steps, 2)  # an array of one row is of another type for Numba, which would compile twice
         numbers = np.minimum(np.arange(first_step, first_step + steps), max(self._last_step - 1, 0))
         return self.rule._replace(timetable=Timetable(first_step, self._problem.numbers_at((numbers + 0.5) / self._N)))

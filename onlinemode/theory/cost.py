@@ -13,7 +13,8 @@ def order_parameters(problem, K, M, P):
     """How many order parameters move."""
     rates = problem.rates
     moving = (P * (P + 1) // 2 + P * M) * (rates.xi_in != 0.0 or problem.weight_decay != 0.0)
-    return moving + P * (rates.strengths != 0.0) + K * P * (rates.xi_out != 0.0) + K * (rates.readout != 0.0)
+    heads = 1 if problem.tasks is None else problem.tasks.head_count or 1
+    return moving + P * (rates.strengths != 0.0) + K * P * (rates.xi_out != 0.0) + heads * K * (rates.readout != 0.0)
 
 
 def drift_seconds(problem, K, M, P, nodes, averages=None):
@@ -36,7 +37,8 @@ def drift_seconds(problem, K, M, P, nodes, averages=None):
         seconds += 1e-8 * (K * n) ** 2 + 2.5e-6 * sum(comb(K, k) * comb(M, 4 - k) for k in (2, 3, 4))
     elif method == averaging.NODES:
         seconds += 1e-9 * nodes * ((M + P) * (M + P) + K * (2 * P + M + K) + 20 * n)
-    return seconds * 2.0 ** sum(dropped(problem, K, P))  # the mean over all students that samples may have
+    seconds *= 2.0 ** sum(dropped(problem, K, P))  # the mean over all students that samples may have
+    return seconds if problem.tasks is None else seconds * problem.tasks.count
 
 
 def integration_seconds(problem, K, M, P, nodes, averages=None):

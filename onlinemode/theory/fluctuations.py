@@ -285,6 +285,9 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
                              "compare runs with each other (onlinemode.agreement.z_between)")
     if problem.batch != 1:
         raise ParameterError(f"the linear-noise theory needs batch = 1; got {problem.batch}")
+    if problem.tasks is not None:
+        raise ParameterError("the linear noise theory is for one task; got several: take the spread of chain or micro "
+                             "over replicas")
     if problem.drops_out:
         raise ParameterError("the linear-noise theory knows no dropout: compare runs with each other "
                              "(onlinemode.agreement.z_between)")

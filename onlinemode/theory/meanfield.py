@@ -210,6 +210,54 @@ def generalization_error(activation: str | Activation, G: ArrayLike, S: ArrayLik
     return np.where(error < 0.0, 0.0, error)
 
 
+def task_errors(problem, G, S, T, strengths, xi_out, readout, teacher_readout):
+    """ε_g of each task, (..., tasks), for a row of states of a problem with several; not checked.
+
+    Parameters
+    ----------
+    problem : Problem
+        With tasks.
+    G, S, T, strengths, xi_out
+        As of :func:`generalization_error`.
+    readout : array (..., K) or (..., heads, K)
+        Of the student.
+    teacher_readout : array (tasks, M)
+        Of each task.
+    """
+    heads = problem.tasks.heads
+    own = readout[..., None, :] if heads is None else readout[..., list(heads), :]
+    with np.errstate(all="ignore"):  # of states beyond all bounds
+        moments = moments_of_units(*problem.activations, G, S, T, strengths, xi_out)
+        shape = own.shape[:-2] + teacher_readout.shape
+        own = np.broadcast_to(own, shape[:-1] + own.shape[-1:])
+        w = np.concatenate([own, np.broadcast_to(-teacher_readout, shape)], -1)
+        errors = 0.5 * np.einsum("...ti,...ij,...tj->...t", w, moments, w)
+    return np.where(errors < 0.0, 0.0, errors)
+
+
+def mean_error(problem, alpha, G, S, T, strengths, xi_out, readout, teacher_readout):
+    """ε_g of the students whose error counts, at these times: of several tasks the mean over what a sample is.
+
+    Parameters
+    ----------
+    problem : Problem
+    alpha : array (n,)
+        Times.
+    G, ..., teacher_readout
+        As of :func:`generalization_error`, (..., n, ...); readouts of several heads and tasks as in a start.
+
+    Returns
+    -------
+    array (..., n)
+    """
+    strengths, readout = problem.whole_student(alpha, strengths, readout)
+    if problem.tasks is None:
+        return generalization_error(problem.activation, G, S, T, strengths, xi_out, readout, teacher_readout,
+                                    problem.teacher_activation)
+    errors = task_errors(problem, G, S, T, strengths, xi_out, readout, teacher_readout)
+    return (problem.shares_at(alpha) * errors).sum(-1)
+
+
 def _check_shapes(arrays):
     """Raise ShapeError unless the arrays of :func:`generalization_error` fit together."""
     sizes = [arrays[name].shape[-1:] or (0,) for name in ("readout", "teacher_readout", "strengths")]

@@ -208,13 +208,16 @@ class _ChainState:
 
         o = start.overlaps
         self.start, self.modes, self.factors = start, start.modes.copy(), start.factors.factors()
-        shapes = {"modes": (rows, o.P)} | {name: shapes_of(o.K, o.M, o.P)[name] for name in FACTORS}
+        of_state = shapes_of(o.K, o.M, o.P, o.heads)
+        shapes = {"modes": (rows, o.P)} | {name: of_state[name] for name in FACTORS}
         self.paths = tuple(nothing(shapes, len(steps)).values())
-        self.saved = Saved(steps, *self.paths)
+        self.saved = Saved(steps, *self.paths[:-1], self.paths[-1].reshape(len(steps), self.factors.readout.size))
+        self._readout_shape = of_state["readout"]
 
     def arrays(self):
         """The present state, in the order of ``names``."""
-        return self.modes, self.factors.strengths, self.factors.xi_out, self.factors.readout
+        factors = self.factors
+        return self.modes, factors.strengths, factors.xi_out, factors.readout.reshape(self._readout_shape)
 
     def copy(self, saved):
         """A snapshot: the state and the rows saved so far."""
@@ -234,7 +237,7 @@ class _ChainReplica(Replica):
     def __init__(self, number, start, simulation):
         super().__init__(number, start.overlaps, simulation.call, int(simulation.shown.sum()), start.first_step)
         self.start, self.simulation = start, simulation
-        self.error = np.full(len(self.G), np.nan)
+        self.error = self.unknown_errors()
         self.paths = None
 
     @property

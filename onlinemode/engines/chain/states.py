@@ -53,21 +53,35 @@ def errors(problem, start, state, modes):
     state : tuple of arrays
         G, S, strengths, xi_out, readout of n states, (n, ...).
     modes : array (n, frame vectors, P)
+
+    Returns
+    -------
+    array (n,)
+        Of several tasks (n, tasks).
     """
+    if problem.tasks is None:
+        return _errors(problem, start, state, modes, start.overlaps.teacher_readout)
+    *others, readout = state
+    heads = problem.tasks.heads
+    return np.stack([_errors(problem.of_task(task), start,
+                             (*others, readout if heads is None else readout[:, heads[task]]), modes, of_teacher)
+                     for task, of_teacher in enumerate(start.overlaps.teacher_readout)], -1)
+
+
+def _errors(problem, start, state, modes, teacher_readout):
     from onlinemode.kernels.averages.nodes import factor_errors
     from onlinemode.kernels.rule.step import Factors
 
     G, S, strengths, xi_out, readout = state
-    o = start.overlaps
-    values = np.array(generalization_error(problem.activation, G, S, o.T, strengths, xi_out, readout, o.teacher_readout,
-                                           problem.teacher_activation))
+    values = np.array(generalization_error(problem.activation, G, S, start.overlaps.T, strengths, xi_out, readout,
+                                           teacher_readout, problem.teacher_activation))
     with np.errstate(over="ignore", invalid="ignore"):
-        scale = (readout**2).sum(-1) + (o.teacher_readout**2).sum()
+        scale = (readout**2).sum(-1) + (teacher_readout**2).sum()
         small = np.flatnonzero(values < EXACT_BELOW * scale)
     if len(small):
         modes, *factors = (np.ascontiguousarray(values[small]) for values in (modes, strengths, xi_out, readout))
         exact = np.empty(len(small))
-        factor_errors(problem.rule(1), modes, Factors(*factors, np.array(o.teacher_readout)), start.teacher_factor,
+        factor_errors(problem.rule(1), modes, Factors(*factors, np.array(teacher_readout)), start.teacher_factor,
                       normal_nodes(modes.shape[1], ERROR_NODES), exact)
         values[small] = exact
     return values

@@ -190,7 +190,7 @@ class _Simulation:
         if self.test_samples is None:
             return None
         source = self.problem.inputs.source(self.N) if self.source is None else self.source
-        return FreshSamples(source, self.rules.rule, self.test_samples, self.key(replica))
+        return FreshSamples(source, self.rules.rule._replace(tasks=None), self.test_samples, self.key(replica))
 
 
 class _MicroReplica(Replica):
@@ -199,7 +199,7 @@ class _MicroReplica(Replica):
     def __init__(self, number, start, simulation):
         super().__init__(number, start.overlaps, simulation.call, len(simulation.steps), start.first_step)
         self.start, self.simulation = start, simulation
-        self.error, self.error_se = np.full((2, len(simulation.steps)), np.nan)
+        self.error, self.error_se = self.unknown_errors(), self.unknown_errors()
 
     def advance(self, stop):
         networks = self._begin()
@@ -248,7 +248,8 @@ class _MicroReplica(Replica):
         xi_in, factors = networks.xi_in, networks.factors
         G, S = self.simulation.overlaps(xi_in, self.start.image)
         return {"alpha": self.steps_made / self.N, "steps": self.steps_made, "G": G, "S": S,
-                "strengths": factors.strengths, "xi_out": factors.xi_out, "readout": factors.readout,
+                "strengths": factors.strengths, "xi_out": factors.xi_out,
+                "readout": factors.readout.reshape(self.readout.shape[1:]),
                 "state_xi_in": self.simulation.rows(xi_in), **lengths_to_keep(self.start.squared_lengths)}
 
     def _save(self, i, networks, fresh):
@@ -259,18 +260,28 @@ class _MicroReplica(Replica):
             return
         factors = networks.factors
         self.G[i], self.S[i] = self.simulation.overlaps(networks.xi_in, self.start.image)
-        self.strengths[i], self.xi_out[i], self.readout[i] = factors.strengths, factors.xi_out, factors.readout
+        self.strengths[i], self.xi_out[i] = factors.strengths, factors.xi_out
+        self.readout[i] = factors.readout.reshape(self.readout.shape[1:])
         if fresh is not None:
-            alpha = self.steps_made / self.N
-            strengths, readout = self.problem.whole_student(alpha, factors.strengths, factors.readout)
-            whole = factors._replace(strengths=strengths, readout=readout)
-            self.error[i], self.error_se[i] = fresh.error(networks._replace(factors=whole))
+            measured = [fresh.error(networks._replace(factors=each)) for each in self._whole_students(i, factors)]
+            self.error[i], self.error_se[i] = zip(*measured) if self.problem.tasks is not None else measured[0]
         self.counts[1] = i + 1
+
+    def _whole_students(self, i, factors):
+        """Small factors of the networks whose errors count at saved time i, of each task."""
+        problem, o = self.problem, self.overlaps
+        strengths, readout = problem.whole_student(self.steps_made / self.N, factors.strengths, self.readout[i])
+        if problem.tasks is None:
+            return [factors._replace(strengths=strengths, readout=readout)]
+        heads = problem.tasks.heads
+        return [factors._replace(strengths=strengths, readout=readout if heads is None else readout[heads[task]].copy(),
+                                 teacher_readout=o.teacher_readout[task].copy()) for task in range(o.tasks)]
 
     def last_error(self):
         if self.simulation.test_samples is None or not self.saved:
             return super().last_error()
-        return float(self.error[self.saved - 1])
+        last, tasks = self.error[self.saved - 1], self.problem.tasks
+        return float(last if tasks is None else last @ self.problem.shares_at([self.steps_made / self.N])[0])
 
 
 ENGINE = Engine("micro", Options, CAPABILITIES, run)

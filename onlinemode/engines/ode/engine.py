@@ -21,7 +21,7 @@ from onlinemode.state import Weights
 from onlinemode.theory.averaging import NODES, sum_error
 from onlinemode.theory.convergence import CONVERGED_ERROR, Convergence
 from onlinemode.theory.cost import drift_seconds, integration_bytes
-from onlinemode.theory.meanfield import MeanFieldDrift
+from onlinemode.theory.task_drift import drift_of
 from onlinemode.trajectory import Status, Trajectory
 
 MOST_EVALUATIONS = 2_000_000  # a solver that needs more is stuck
@@ -55,16 +55,16 @@ def run(call, options):
 
     sizes = overlaps[0].K, overlaps[0].M, overlaps[0].P
     quick = drift_seconds(problem, *sizes, options.nodes, options.averages) < 0.5
-    drift_class = MeanFieldDrift if quick else _SlowDrift
+    make_drift = drift_of if quick else _SlowDrift
     began = time.perf_counter()
     given = options.nodes, options.node_seed, options.averages
-    drift = drift_class(problem, overlaps[0], *given)
+    drift = make_drift(problem, overlaps[0], *given)
     _evaluate_once(drift, stop)
     compiled_at = time.perf_counter()
     paths, outcomes, evaluations, quadrature_error = [], [], 0, None
     for number, each in enumerate(overlaps):
         if number and not stop[0]:
-            drift = drift_class(problem, each, *given)
+            drift = make_drift(problem, each, *given)
             _evaluate_once(drift, stop)
         if stop[0]:
             outcomes.append((Status.INTERRUPTED, NEVER_BEGUN))
@@ -80,7 +80,8 @@ def run(call, options):
             states[:, drift.active] = integration.moving
             states[np.isnan(integration.moving).any(1)] = np.nan
             if number == 0 and drift.method == NODES and not stop[0]:
-                quadrature_error = _quadrature_error(drift, problem, each, options, alphas, integration.moving)
+                other = make_drift(problem, each, options.nodes, options.node_seed + 1, options.averages)
+                quadrature_error = _quadrature_error(drift, other, options, alphas, integration.moving)
         paths.append(drift.layout.unpack(states))
         outcomes.append((status, message))
         if shown is not None and not stop[0]:
@@ -104,12 +105,11 @@ def run(call, options):
                      seconds_run=ended - compiled_at))
 
 
-def _quadrature_error(drift, problem, overlaps, options, alphas, moving):
-    """Error of the drift over its nodes, over its largest entry; by other nodes, at three of the saved times.
+def _quadrature_error(drift, other, options, alphas, moving):
+    """Error of the drift over its nodes, over its largest entry; by ``other`` nodes, at three of the saved times.
 
     A warning says so where it is above WORTH_A_WARNING.
     """
-    other = type(drift)(problem, overlaps, options.nodes, options.node_seed + 1, options.averages)
     finite = np.isfinite(moving).all(1)
     known, times = moving[finite], alphas[finite]
     errors = [0.0]
@@ -290,25 +290,38 @@ class _Watched:
         return value
 
 
-class _SlowDrift(MeanFieldDrift):
+class _SlowDrift:
     """A drift that takes seconds: evaluated in a thread that nobody waits for after Ctrl-C."""
 
+    def __init__(self, *given):
+        self._drift = drift_of(*given)
+
+    def __getattr__(self, name):
+        return getattr(self._drift, name)
+
     def __call__(self, y, alpha=0.0):
-        result, problems = [], []
+        return _in_thread(self._drift, y, alpha)
 
-        def evaluate():
-            try:
-                result.append(super(_SlowDrift, self).__call__(y, alpha))
-            except BaseException as problem:
-                problems.append(problem)
+    def at_start(self, alpha=0.0):
+        return _in_thread(self._drift.at_start, alpha)
 
-        worker = threading.Thread(target=evaluate, daemon=True)
-        worker.start()
-        while worker.is_alive():
-            worker.join(0.1)
-        if problems:
-            raise problems[0]
-        return result[0]
+
+def _in_thread(function, *arguments):
+    result, problems = [], []
+
+    def evaluate():
+        try:
+            result.append(function(*arguments))
+        except BaseException as problem:
+            problems.append(problem)
+
+    worker = threading.Thread(target=evaluate, daemon=True)
+    worker.start()
+    while worker.is_alive():
+        worker.join(0.1)
+    if problems:
+        raise problems[0]
+    return result[0]
 
 
 def _broken(rate, state, complaint):

@@ -28,6 +28,7 @@ from onlinemode.kernels.random.philox import (
     STREAM_CHAIN_FLIP,
     STREAM_CHAIN_MODES_LEFT_OUT,
     STREAM_CHAIN_NORMAL,
+    STREAM_CHAIN_TASK,
     STREAM_CHAIN_UNITS_LEFT_OUT,
 )
 from onlinemode.kernels.rule.activations import Activation
@@ -44,8 +45,10 @@ from onlinemode.kernels.rule.step import (
     label_noise,
     make_small,
     open_step,
+    teacher_label,
     with_constants,
 )
+from onlinemode.kernels.rule.tasks import draw_task, rule_of_task, small_of_task
 
 BUFFER = 128  # samples whose random numbers are drawn at once
 EXTRA = 4  # samples between two rotations, each with a new column of L_X
@@ -90,7 +93,7 @@ class Saved(NamedTuple):
     modes: np.ndarray  # (n, frame vectors with those of a block, P)
     strengths: np.ndarray  # (n, P)
     xi_out: np.ndarray  # (n, K, P)
-    readout: np.ndarray  # (n, K)
+    readout: np.ndarray  # (n, heads K)
 
 
 class Progress(NamedTuple):
@@ -109,6 +112,7 @@ class _Draws(NamedTuple):
     teacher_fields: np.ndarray  # (samples, M, blocks)
     noises: np.ndarray  # (samples, blocks)   normals
     labels: np.ndarray  # (samples, blocks)
+    tasks: np.ndarray  # (samples, blocks)   empty where there is one
 
 
 @compiled
@@ -135,13 +139,14 @@ def _save(sizes, modes, factors, saved, row):
     for k in range(K):
         for p in range(P):
             saved.xi_out[row, k, p] = factors.xi_out[k, p]
+    for k in range(factors.readout.size):
         saved.readout[row, k] = factors.readout[k]
 
 
 @compiled(inner=True, forceinline=True)
 def _draw(draws, frame, batch, samples, count, key, first_sample, sphere):
     """Draw the inputs of ``count`` blocks, with their scalar products and their teacher fields."""
-    inputs, grams, teacher_fields, noises, _ = draws
+    inputs, grams, teacher_fields, noises = draws.inputs, draws.grams, draws.teacher_fields, draws.noises
     teacher_factor, columns, dof = frame
     M, r_B = teacher_factor.shape
     for j in range(samples):
@@ -293,6 +298,46 @@ def _label(rule, small, draws, j, count, key, first_step, period):
         draws.labels[j, b] = label_given(now, draws.labels[j, b], uniform)
 
 
+@compiled(inner=True, forceinline=True)
+def _label_of_task(rule, small, draws, j, count, key, first_step, period):
+    """The same where there are tasks, and tasks[j, b] of these samples."""
+    for b in range(count):
+        step = first_step + j // rule.batch + b * period
+        number = first_step * rule.batch + b * period * rule.batch + j
+        now = at_step(rule, step)
+        task = draw_task(now.tasks, STREAM_CHAIN_TASK, key.replica, number, key.seed)
+        of_sample = rule_of_task(now, now.tasks, task)
+        for m in range(small.work.nu.size):
+            small.work.nu[m] = draws.teacher_fields[j, m, b]
+        uniform = flip_number(of_sample.labels, STREAM_CHAIN_FLIP, key.replica, number, key.seed)
+        draws.labels[j, b] = teacher_label(of_sample, open_step(now, 1.0), small_of_task(small, now.tasks, task),
+                                           draws.noises[j, b], uniform)
+        draws.tasks[j, b] = task
+
+
+@compiled(inner=True, forceinline=True)
+def _make_labels(tasks, rule, small, draws, j, count, key, first_step, period):
+    if tasks is None:  # decided when the kernel is compiled
+        _label(rule, small, draws, j, count, key, first_step, period)
+    else:
+        _label_of_task(rule, small, draws, j, count, key, first_step, period)
+
+
+@compiled(inner=True, forceinline=True)
+def _space_for_tasks(tasks, samples, blocks):
+    if tasks is None:
+        return np.zeros((0, 0), np.int64)
+    return np.zeros((samples, blocks), np.int64)
+
+
+@compiled(inner=True, forceinline=True)
+def _learner(small, tasks, draws, j, b):
+    """What the step of sample j of block b works on."""
+    if tasks is None:
+        return small
+    return small_of_task(small, tasks, draws.tasks[j, b])
+
+
 @cache
 def make_advance(constants):
     """The compiled chain for these constants.
@@ -345,8 +390,9 @@ def make_advance(constants):
         met = samples if period > 1 else 0  # inputs of one step never meet
         sphere = _sphere_of(squared_lengths, width)
         draws = _Draws(np.zeros((padded(samples), rows + 2, blocks)), np.zeros((met, met, blocks)),
-                       np.empty((samples, M, blocks)), np.empty((samples, blocks)), np.empty((samples, blocks)))
-        inputs, grams, _, _, labels = draws
+                       np.empty((samples, M, blocks)), np.empty((samples, blocks)), np.empty((samples, blocks)),
+                       _space_for_tasks(rule.tasks, samples, blocks))
+        inputs, grams, labels = draws.inputs, draws.grams, draws.labels
         state = np.zeros((rows, width))
         fields, coefficients = np.zeros((padded(samples), width)), np.zeros((padded(samples), width))
         product = np.empty((1, width))
@@ -362,7 +408,7 @@ def make_advance(constants):
             count = min(blocks, (saved.steps[-1] - made) // period + 1)
             _draw(draws, frame, batch, samples, count, key, made * batch, sphere)
             for j in range(samples):
-                _label(rule, small, draws, j, count, key, made, period)
+                _make_labels(rule.tasks, rule, small, draws, j, count, key, made, period)
             for b in range(count):
                 _project(samples, framed, width, state, inputs, b, fields)
                 for j in range(samples):
@@ -387,9 +433,10 @@ def make_advance(constants):
                         for i in range(earlier):
                             for p in range(P):
                                 small.work.u[p] = fma(coefficients[i, p], grams[j, i, b], small.work.u[p])
-                        thin_out(current.dropout, thinned, small, _LEFT_OUT, key.replica, made * batch + j - earlier,
+                        learner = _learner(small, current.tasks, draws, j, b)
+                        thin_out(current.dropout, thinned, learner, _LEFT_OUT, key.replica, made * batch + j - earlier,
                                  key.seed)
-                        if not sample_thinned(current, now, small, thinned, labels[j, b], coefficients, j):
+                        if not sample_thinned(current, now, learner, thinned, labels[j, b], coefficients, j):
                             return True
                         if squared_lengths is not None:
                             if step + 1 < period:  # after the last step the modes themselves are scaled back

@@ -245,7 +245,7 @@ def sample_losses(networks, rule, inputs, out):
                 mode_fields[j, p] += _dot(xi_in[tile, p], inputs[tile, j])
             for m in range(M):
                 teacher_fields[j, m] += _dot(teacher[tile, m], inputs[tile, j])
-    small = make_small((factors.readout.size, M, P), factors)
+    small = make_small((factors.xi_out.shape[0], M, P), factors)
     scale = 1.0 / math.sqrt(rule.N)
     for j in range(out.size):
         for p in range(P):

@@ -35,6 +35,7 @@ from onlinemode.kernels.random.philox import (
     STREAM_LABEL_FLIP,
     STREAM_LABEL_NOISE,
     STREAM_MODES_LEFT_OUT,
+    STREAM_TASK,
     STREAM_UNITS_LEFT_OUT,
 )
 from onlinemode.kernels.registers import prefer_wide_registers
@@ -50,6 +51,7 @@ from onlinemode.kernels.rule.step import (
     open_step,
     teacher_label,
 )
+from onlinemode.kernels.rule.tasks import draw_task, rule_of_task, small_of_task
 
 LARGEST_TILE = 1024  # coordinates: 8 KiB a vector in float64, so that a tile of some 30 vectors fits into 256 KiB
 TILE_MULTIPLE = 8  # whole counters of four normals, whole vector registers
@@ -327,7 +329,7 @@ def _learn(block, factors, rule, first_step, steps, key, sphere):
     _add_tiles(teacher_sums)
     _add_tiles(gram)
     M, P, batch = teacher_sums.shape[1], mode_sums.shape[1], rule.batch
-    small = make_small((factors.readout.size, M, P), factors)
+    small = make_small((factors.xi_out.shape[0], M, P), factors)
     thinned = make_thinned(rule.dropout, small)
     scale = 1.0 / np.sqrt(rule.N)
     first_sample = first_step * batch
@@ -348,13 +350,16 @@ def _learn(block, factors, rule, first_step, steps, key, sphere):
                 small.work.u[p] = field * scale
             for m in range(M):
                 small.work.nu[m] = teacher_sums[0, m, j] * scale
+            task = draw_task(current.tasks, STREAM_TASK, key.replica, first_sample + j, key.seed)
+            of_sample = rule_of_task(current, current.tasks, task)
+            learner = small_of_task(small, current.tasks, task)
             zeta = 0.0
-            if current.noise != 0.0:
+            if of_sample.noise != 0.0:
                 zeta = single_normal(STREAM_LABEL_NOISE, key.replica, first_sample + j, key.seed)
-            uniform = flip_number(current.labels, STREAM_LABEL_FLIP, key.replica, first_sample + j, key.seed)
-            label = teacher_label(current, now, small, zeta, uniform)
-            thin_out(current.dropout, thinned, small, _LEFT_OUT, key.replica, first_sample + j, key.seed)
-            diverged |= not sample_thinned(current, now, small, thinned, label, coefficients, j)
+            uniform = flip_number(of_sample.labels, STREAM_LABEL_FLIP, key.replica, first_sample + j, key.seed)
+            label = teacher_label(of_sample, now, learner, zeta, uniform)
+            thin_out(current.dropout, thinned, learner, _LEFT_OUT, key.replica, first_sample + j, key.seed)
+            diverged |= not sample_thinned(of_sample, now, learner, thinned, label, coefficients, j)
             if sphere is not None:
                 if t + 1 < steps:  # the next sweep sees what the last step has made of the lengths
                     _grow(sphere, now, small, coefficients, gram, earlier, j, 1.0 / scale)

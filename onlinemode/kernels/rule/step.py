@@ -56,7 +56,14 @@ class Timetable(NamedTuple):
     """The numbers of a rule that change from step to step."""
 
     first_step: int  # whose row is the first one
-    rows: np.ndarray  # (steps, 9)   of each step, as :func:`with_numbers` reads them; columns are contiguous
+    rows: np.ndarray  # (steps, 9 + 3 tasks)   of each, as :func:`with_numbers` reads them; columns are contiguous
+
+
+class Tasks(NamedTuple):
+    """Several tasks, one of which a sample is drawn from."""
+
+    heads: np.ndarray  # (tasks,)   which readout of the student answers
+    numbers: np.ndarray  # (3 tasks,)   how likely each is, then its noise, then its flips
 
 
 class Rule(NamedTuple):
@@ -73,6 +80,7 @@ class Rule(NamedTuple):
     labels: Labels | None = None  # None: real numbers
     dropout: Dropout | None = None  # None: nothing
     timetable: Timetable | None = None  # None: all steps have the numbers above
+    tasks: Tasks | None = None  # None: one
 
 
 def evaluation_rule(activation, teacher_activation):
@@ -81,12 +89,15 @@ def evaluation_rule(activation, teacher_activation):
 
 
 class Factors(NamedTuple):
-    """The small factors: trained ones change in place, ``teacher_readout`` never does."""
+    """The small factors: trained ones change in place, ``teacher_readout`` never does.
+
+    Of several tasks the readouts are those of all heads, and those of all tasks, one after the other.
+    """
 
     strengths: np.ndarray  # (P,)   s
     xi_out: np.ndarray  # (K, P)    A
-    readout: np.ndarray  # (K,)     v
-    teacher_readout: np.ndarray  # (M,)     v*
+    readout: np.ndarray  # (heads K,)     v
+    teacher_readout: np.ndarray  # (tasks M,)     v*
 
 
 class Workspace(NamedTuple):
@@ -106,7 +117,7 @@ class Gradients(NamedTuple):
 
     strengths: np.ndarray  # (P,)   u∘a
     xi_out: np.ndarray  # (K, P)    δ (s∘u)ᵀ
-    readout: np.ndarray  # (K,)     l' g(λ)
+    readout: np.ndarray  # (heads K,)     l' g(λ)
 
 
 class Small(NamedTuple):
@@ -129,16 +140,17 @@ class Step(NamedTuple):
 @compiled
 def make_small(sizes, factors):
     K, M, P = sizes
-    work = Workspace(np.zeros(P), np.zeros(M), np.zeros(P), np.zeros(factors.readout.size),
-                     np.zeros(factors.readout.size), np.zeros(factors.readout.size), np.zeros(P))
-    return Small(sizes, factors, work, Gradients(np.zeros(P), np.zeros((K, P)), np.zeros(K)))
+    units = factors.xi_out.shape[0]  # K, of which the compiler knows nothing: loops over it are vectorised
+    work = Workspace(np.zeros(P), np.zeros(M), np.zeros(P), np.zeros(units), np.zeros(units), np.zeros(units),
+                     np.zeros(P))
+    return Small(sizes, factors, work, Gradients(np.zeros(P), np.zeros((K, P)), np.zeros(factors.readout.size)))
 
 
 @compiled(inner=True, forceinline=True)
 def with_constants(rule, activation, teacher_activation, batch):
     """The rule with other activations and another batch, for example compile-time constants."""
     return Rule(activation, teacher_activation, rule.rates, rule.noise, rule.weight_decay, batch, rule.N,
-                rule.loss, rule.labels, rule.dropout, rule.timetable)
+                rule.loss, rule.labels, rule.dropout, rule.timetable, rule.tasks)
 
 
 @compiled(inner=True, forceinline=True)
@@ -156,10 +168,10 @@ def _of_timetable(rule, timetable, step):
 
 @compiled(inner=True, forceinline=True)
 def with_numbers(rule, row):
-    """The rule with other numbers: the four rates, noise, weight decay, flips, and two of dropout."""
+    """The rule with other numbers: the four rates, noise, weight decay, flips, two of dropout, and those of tasks."""
     return Rule(rule.activation, rule.teacher_activation, Rates(row[0], row[1], row[2], row[3]), row[4], row[5],
                 rule.batch, rule.N, rule.loss, with_flips(rule.labels, row[6]),
-                _with_shares(rule.dropout, row[7], row[8]), rule.timetable)
+                _with_shares(rule.dropout, row[7], row[8]), rule.timetable, _with_numbers_of_tasks(rule.tasks, row))
 
 
 @compiled(inner=True, forceinline=True)
@@ -167,6 +179,13 @@ def _with_shares(dropout, units, modes):
     if dropout is None:
         return dropout
     return Dropout(units, modes)
+
+
+@compiled(inner=True, forceinline=True)
+def _with_numbers_of_tasks(tasks, row):
+    if tasks is None:
+        return tasks
+    return Tasks(tasks.heads, row[9:])
 
 
 def rule_with_numbers(rule, row):
@@ -302,6 +321,7 @@ def close_step(rule, now, small):
     """Let the small factors learn from the samples of the step; the caller multiplies the modes by ``now.decay``."""
     K, _, P = small.sizes
     rates, factors, gradients = rule.rates, small.factors, small.gradients
+    readouts = _readouts(rule.tasks, K, factors)
     if rates.strengths != 0.0:
         for p in range(P):
             factors.strengths[p] = descended(factors.strengths[p], rates.strengths * now.small, gradients.strengths[p])
@@ -312,9 +332,17 @@ def close_step(rule, now, small):
                 factors.xi_out[k, p] = descended(factors.xi_out[k, p], rates.xi_out * now.small, gradients.xi_out[k, p])
                 gradients.xi_out[k, p] = 0.0
     if rates.readout != 0.0:
-        for k in range(K):
+        for k in range(readouts):
             factors.readout[k] = descended(factors.readout[k], rates.readout * now.small, gradients.readout[k])
             gradients.readout[k] = 0.0
+
+
+@compiled(inner=True, forceinline=True)
+def _readouts(tasks, K, factors):
+    """Entries of the readout of the student, of all its heads."""
+    if tasks is None:
+        return K
+    return factors.readout.size
 
 
 @compiled(inner=True, forceinline=True)

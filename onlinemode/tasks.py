@@ -1,0 +1,259 @@
+"""Several tasks of one student: which of them a sample is drawn from, and which head answers; docs/theory, section 16.
+
+Light, so that commands can read their options before anything heavy is imported.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from onlinemode import checks
+from onlinemode.errors import ParameterError
+from onlinemode.schedules import Schedule, number_or_schedule, to_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Number = float | str | Callable | Schedule
+
+__all__ = ["Tasks"]
+
+MOST = 64
+_NUMBERS = {"shares": None, "noise": None, "flips": 0.5}  # of each task, and their largest value
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """Tasks that are learned in turn or mixed: each sample is labelled by one of them, drawn at random.
+
+    All tasks have the units of one teacher, the rows of ``Weights.teacher``, and each has a second layer of its own, a
+    row of ``teacher_readout``, (tasks, M).
+
+    Parameters
+    ----------
+    shares : sequence of float, str, callable or Schedule
+        Of each task, how often a sample is drawn from it; like a learning rate a share may depend on α.  Divided by
+        their sum, which must be positive at all α.
+    heads : sequence of int, optional
+        Of each task, which row of ``readout``, (heads, K), answers and is trained, from 0.  By default one readout,
+        (K,), answers to all.
+    noise : sequence of float, str, callable or Schedule, optional
+        Of each task, the standard deviation of its label noise; by default that of the problem.
+    flips : sequence of float, str, callable or Schedule, optional
+        Of each task, the probability that a sign is negated; by default that of the problem.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer than two tasks or more than 64, entries that are not one a task, a number out of range, a
+        time without any task, or a head that no task has.
+
+    Notes
+    -----
+    Equations, and what ε_g, forgetting and transfer mean: docs/theory, section 16.
+    """
+
+    shares: Sequence["Number"]
+    heads: Sequence[int] | None = None
+    noise: Sequence["Number"] | None = None
+    flips: Sequence["Number"] | None = None
+
+    def __post_init__(self) -> None:
+        given = checks.entries(self.shares)
+        if given is None or isinstance(self.shares, str) or not 2 <= len(given) <= MOST:
+            raise ParameterError(f"shares must be of 2 to {MOST} tasks, such as (1, 1); got "
+                                 f"{checks.one_line(self.shares)}")
+        for name, maximum in _NUMBERS.items():
+            values = self._one_each(name)
+            if values is not None:
+                words = name.rstrip("s") if name != "noise" else name
+                object.__setattr__(self, name, tuple(number_or_schedule(f"{words} of task {task}", each, 0.0, maximum)
+                                                     for task, each in enumerate(values)))
+        heads = self._one_each("heads")
+        if heads is not None:
+            heads = tuple(checks.integer("a head", each, 0, len(given) - 1) for each in heads)
+            if set(heads) != set(range(max(heads) + 1)):
+                raise ParameterError(f"heads must be numbered from 0 without a gap, each with a task; got {heads}")
+            object.__setattr__(self, "heads", heads)
+        self._check_shares()
+
+    def _one_each(self, name):
+        """The entries of a field, as many as there are tasks; None where it is not given."""
+        if getattr(self, name) is None:
+            return None
+        given = checks.entries(getattr(self, name))
+        if given is None or isinstance(getattr(self, name), str) or len(given) != len(self.shares):
+            raise ParameterError(f"{name} must have an entry a task, {len(self.shares)}; got "
+                                 f"{checks.one_line(getattr(self, name))}")
+        return given
+
+    def _check_shares(self):
+        schedules = [each for each in self.shares if isinstance(each, Schedule)]
+        if any(each.function is not None for each in schedules):
+            return  # until they are sampled
+        for alpha in (0.0, *(alpha for each in schedules for alpha in each.breaks)):
+            total = sum(each.value_at(alpha) if isinstance(each, Schedule) else each for each in self.shares)
+            if not total > 0.0:
+                raise ParameterError(f"a task must have a share at all α; got none at α = {alpha:g}: give shares "
+                                     "whose sum is positive")
+
+    @classmethod
+    def in_turn(cls, order: Sequence[int], until: Sequence[float], heads: Sequence[int] | None = None,
+                noise: Sequence["Number"] | None = None, flips: Sequence["Number"] | None = None) -> Self:
+        """Tasks one after the other.
+
+        Parameters
+        ----------
+        order : sequence of int
+            Numbers of the tasks, from 0, in the order in which they are learned; (0, 1, 0) comes back to the first.
+        until : sequence of float
+            The α at which each of them but the last one ends.
+        heads, noise, flips
+            As of the class.
+
+        Returns
+        -------
+        Tasks
+            With shares of 0 and 1.
+
+        Raises
+        ------
+        ParameterError
+            If the order has a gap, or times are not ascending and one fewer than its entries.
+        """
+        given, times = checks.entries(order), checks.entries(until)
+        if given is None or times is None or len(times) != len(given) - 1:
+            raise ParameterError("in_turn needs the order of the tasks, and one time fewer, such as (0, 1) and (50,); "
+                                 f"got {checks.one_line(order)} and {checks.one_line(until)}")
+        order = [checks.integer("a task", each, 0, MOST - 1) for each in given]
+        if set(order) != set(range(max(order) + 1)):
+            raise ParameterError(f"tasks must be numbered from 0 without a gap; got {order}")
+        shares = [Schedule.steps(float(order[0] == task),
+                                 {checks.number("a time", alpha, above=0.0): float(now == task)
+                                  for alpha, now in zip(times, order[1:])}) if len(times) else 1.0
+                  for task in range(max(order) + 1)]
+        return cls(shares, heads, noise, flips)
+
+    @classmethod
+    def with_replay(cls, begin: float, period: float, length: float, until: float,
+                    heads: Sequence[int] | None = None, noise: Sequence["Number"] | None = None,
+                    flips: Sequence["Number"] | None = None) -> Self:
+        """Two tasks in turn, of which the first comes back for a while in every period.
+
+        Parameters
+        ----------
+        begin : float
+            The α at which the second task begins.
+        period : float
+            From then on, a unit of time in α ...
+        length : float
+            ... at whose end the first task is replayed for so long.
+        until : float
+            The last α of the run, up to which there are periods.
+        heads, noise, flips
+            As of the class.
+
+        Returns
+        -------
+        Tasks
+            With shares of 0 and 1.
+
+        Raises
+        ------
+        ParameterError
+            If times are out of range.
+        """
+        begin = checks.number("begin", begin, above=0.0)
+        period = checks.number("period", period, above=0.0)
+        length = checks.number("length", length, above=0.0, maximum=period)
+        until = checks.number("until", until, above=begin)
+        count = int((until - begin) / period) + 1
+        if count > 100_000:
+            raise ParameterError(f"there are {count:,} periods of {period:g}, and at most 100,000 can be written down")
+        order, times = [0], []
+        for number in range(count):
+            start = begin + number * period
+            times += [start, start + period - length] if length < period else [start]
+            order += [1, 0] if length < period else [0]
+        return cls.in_turn(order, times, heads, noise, flips)
+
+    @property
+    def count(self) -> int:
+        """How many tasks there are."""
+        return len(self.shares)
+
+    @property
+    def head_count(self) -> int | None:
+        """How many heads there are; None where one readout answers to all tasks."""
+        return None if self.heads is None else max(self.heads) + 1
+
+    def numbers(self, noise: "Number", flips: "Number") -> "dict[str, Number]":
+        """All that may depend on α, by name: the share of each task, then its noise, then its flips.
+
+        Parameters
+        ----------
+        noise, flips : float or Schedule
+            Of the problem, which tasks have that have none of their own.
+
+        Returns
+        -------
+        dict
+            Of 3 numbers a task.
+        """
+        given: dict[str, Sequence[Number]] = {"shares": self.shares, "noise": self.noise or (noise,) * self.count,
+                                              "flips": self.flips or (flips,) * self.count}
+        return {f"{name} {task}": each for name, values in given.items() for task, each in enumerate(values)}
+
+    def changed(self, change: "Callable[[str, Schedule], float | Schedule]") -> Self:
+        """The same tasks with other numbers in place of their schedules.
+
+        Parameters
+        ----------
+        change : callable
+            Of a name of :attr:`numbers` and a schedule.
+
+        Returns
+        -------
+        Tasks
+            What is constant stays as it is.
+        """
+        made = {name: tuple(change(f"{name} {task}", each) if isinstance(each, Schedule) else each
+                            for task, each in enumerate(getattr(self, name)))
+                for name in _NUMBERS if getattr(self, name) is not None}
+        return type(self)(made.pop("shares"), self.heads, **made)
+
+    def to_plain(self) -> dict[str, Any]:
+        """All fields that are given, as they are saved.
+
+        Returns
+        -------
+        dict
+            Of lists.
+        """
+        values = {name: getattr(self, name) for name in ("shares", "heads", "noise", "flips")}
+        return {name: [to_plain(each) for each in value] for name, value in values.items() if value is not None}
+
+    @classmethod
+    def from_plain(cls, saved: Any) -> Self:
+        """The inverse of :meth:`to_plain`.
+
+        Parameters
+        ----------
+        saved : Tasks or dict
+            Tasks as they are, or what was saved of them.
+
+        Returns
+        -------
+        Tasks
+            Equal to those that were saved.
+
+        Raises
+        ------
+        ParameterError
+            If it is neither.
+        """
+        if isinstance(saved, cls):
+            return saved
+        if not isinstance(saved, Mapping) or not {"shares"} <= set(saved) <= {"shares", "heads", "noise", "flips"}:
+            raise ParameterError(f"tasks must be a Tasks, such as Tasks(shares=(1, 1)); got {checks.one_line(saved)}")
+        return cls(**saved)

@@ -1,0 +1,70 @@
+"""The mean-field equations of several tasks: the mean of the equations of each; docs/theory, section 16.2."""
+
+import numpy as np
+
+from onlinemode.blocks import StateLayout
+from onlinemode.theory.meanfield import MeanFieldDrift
+from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
+
+
+def drift_of(problem, overlaps, nodes=DEFAULT_NODES, node_seed=NODE_SEED, averages=None):
+    """The right-hand side for a problem of one task or of several.
+
+    Parameters
+    ----------
+    problem, overlaps, nodes, node_seed, averages
+        As of :class:`onlinemode.theory.meanfield.MeanFieldDrift`.
+
+    Returns
+    -------
+    MeanFieldDrift or TaskDrift
+    """
+    kind = MeanFieldDrift if problem.tasks is None else TaskDrift
+    return kind(problem, overlaps, nodes, node_seed, averages)
+
+
+class TaskDrift:
+    """The right-hand side where samples are drawn from several tasks, used as :class:`MeanFieldDrift` is.
+
+    Parameters
+    ----------
+    problem, overlaps, nodes, node_seed, averages
+        As of MeanFieldDrift, of a problem with tasks.
+
+    Attributes
+    ----------
+    layout, full, active, method
+        As of MeanFieldDrift; states have all heads.
+    """
+
+    def __init__(self, problem, overlaps, nodes=DEFAULT_NODES, node_seed=NODE_SEED, averages=None):
+        tasks, K = problem.tasks, overlaps.K
+        heads = tasks.heads or (None,) * tasks.count
+        self._drifts = [MeanFieldDrift(problem.of_task(task), overlaps.of_task(task, head), nodes, node_seed, averages)
+                        for task, head in enumerate(heads)]
+        first = self._drifts[0]
+        self.layout = StateLayout(K, overlaps.M, overlaps.P, tasks.head_count)
+        self.full = self.layout.pack(overlaps.G, overlaps.S, overlaps.strengths, overlaps.xi_out, overlaps.readout)
+        self.method, self.last_error = first.method, np.nan
+        # the entries of all heads follow those that tasks share
+        places = [np.arange(first.layout.size) + np.where(np.arange(first.layout.size) < self.layout.readout.start, 0,
+                                                          K * (head or 0)) for head in heads]
+        self.active = np.unique(np.concatenate([place[each.active] for place, each in zip(places, self._drifts)]))
+        self._moving = [np.searchsorted(self.active, place[each.active]) for place, each in zip(places, self._drifts)]
+        self._problem = problem
+
+    def __call__(self, y, alpha=0.0):
+        y = np.asarray(y, np.float64)
+        shares = self._problem.shares_at([alpha])[0]
+        total, self.last_error = np.zeros(y.size), 0.0
+        for share, drift, moving in zip(shares, self._drifts, self._moving):
+            if share > 0.0:
+                total[moving] += share * drift(y[moving], alpha)
+                self.last_error += share * drift.last_error
+        return total
+
+    def at_start(self, alpha=0.0):
+        """Derivatives d/dα of all order parameters at the overlaps, as of MeanFieldDrift."""
+        derivative = np.zeros(self.layout.size)
+        derivative[self.active] = self(self.full[self.active], alpha)
+        return self.layout.unpack(derivative)
