@@ -260,6 +260,26 @@ class Problem:
         """
         return self.numbers_at(alpha)[:, self._shares]
 
+    @property
+    def stages(self) -> int:
+        """How many turns of tasks there are of which each waits for an error; 1 where none does."""
+        return 1 if self.tasks is None else self.tasks.stages
+
+    def stage(self, number: int) -> "Problem":
+        """The problem in one of these turns.
+
+        Parameters
+        ----------
+        number : int
+            From 0.
+
+        Returns
+        -------
+        Problem
+            Itself where there is one.
+        """
+        return self if self.tasks is None or self.stages == 1 else replace(self, tasks=self.tasks.stage(number))
+
     def of_task(self, task: int) -> "Problem":
         """The problem of one task alone.
 

@@ -46,6 +46,10 @@ def check_run(run: Trajectory, whole: bool = True) -> None:
     for name in ("error", "error_se"):
         if getattr(run, name) is not None:
             _is_array(name, getattr(run, name), (draws, n) if tasks is None else (draws, n, tasks.count))
+    if (run.switches is None) != (run.problem.stages == 1):
+        raise ValueError("switches without turns that wait for an error, or the other way round")
+    if run.switches is not None:
+        _is_array("switches", run.switches, (draws, n, run.problem.stages - 1))
     for name, values in (run.starts or {}).items():
         _is_array(f"starts_{name}", values, (replicas, *shapes[name]), finite=True)
     if run.summary is not None:

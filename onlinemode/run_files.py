@@ -13,7 +13,7 @@ from onlinemode.replica_states import ReplicaStates
 from onlinemode.run_checks import DAMAGED, check_run, check_start, sizes_of
 from onlinemode.run_info import FORMAT, RunInfo
 from onlinemode.storage import read_archive
-from onlinemode.trajectory import KIND, Status, Trajectory, read_start
+from onlinemode.trajectory import BESIDE, KIND, Status, Trajectory, read_start
 
 _CALL = {"alpha": records.number, "engine": records.text, "N": records.or_nothing(records.whole),
          "seed": records.whole, "replicas": records.whole, "keep": records.one_of("all", "summary"),
@@ -57,7 +57,7 @@ def load(path: str | PathLike[str]) -> Trajectory:
             alpha=arrays["alpha"], **{name: arrays[name] for name in OVERLAPS},
             problem=Problem.from_dict(header["problem"]), **start,
             status=[Status(name) for name in header["status"]], message=header["message"], info=info,
-            error=arrays.get("error"), error_se=arrays.get("error_se"),
+            **{name: arrays.get(name) for name in BESIDE},
             summary=Ensemble.from_arrays(arrays["alpha"], arrays), end=ReplicaStates.from_arrays("end_", arrays))
         check_run(run)
         levels = None if run.summary is None else run.summary.probabilities.tolist()

@@ -146,6 +146,9 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
             raise ParameterError(f"N must be that of the weights, {starts.N}; got {N}: leave it out")
         N = starts.N
     going_on = starts.states is not None
+    if going_on and problem.stages > 1:
+        raise ParameterError("tasks that wait for an error begin with their first turn, and a run that goes on is in "
+                             "one of them: give shares or times, such as problem.stage(1) or Tasks.in_turn")
     if starts.N is None and N is not None and not can.theory and not going_on:
         starts.in_dimensions(N)
     store_weights, store_final = checks.flag("store_weights", store_weights), checks.flag("store_final", store_final)

@@ -4,7 +4,7 @@ Light, so that commands can read their options before anything heavy is imported
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from onlinemode import checks
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Tasks"]
 
 MOST = 64
+_SEQUENCES = ("shares", "heads", "noise", "flips", "order", "below")
 _NUMBERS = {"shares": None, "noise": None, "flips": 0.5}  # of each task, and their largest value
 
 
@@ -41,6 +42,8 @@ class Tasks:
         Of each task, the standard deviation of its label noise; by default that of the problem.
     flips : sequence of float, str, callable or Schedule, optional
         Of each task, the probability that a sign is negated; by default that of the problem.
+    order, below, check_every : optional
+        Of :meth:`until_known`, which sets them.
 
     Raises
     ------
@@ -57,6 +60,9 @@ class Tasks:
     heads: Sequence[int] | None = None
     noise: Sequence["Number"] | None = None
     flips: Sequence["Number"] | None = None
+    order: Sequence[int] | None = None
+    below: Sequence[float] | None = None
+    check_every: float = 1.0
 
     def __post_init__(self) -> None:
         given = checks.entries(self.shares)
@@ -76,6 +82,20 @@ class Tasks:
                 raise ParameterError(f"heads must be numbered from 0 without a gap, each with a task; got {heads}")
             object.__setattr__(self, "heads", heads)
         self._check_shares()
+        if self.order is not None or self.below is not None:
+            self._check_stages()
+
+    def _check_stages(self):
+        order, below = checks.entries(self.order), checks.entries(self.below)
+        if order is None or below is None or len(below) != len(order) - 1:
+            raise ParameterError("until_known needs the order of the tasks, and one error fewer, such as (0, 1) and "
+                                 f"(0.01,); got {checks.one_line(self.order)} and {checks.one_line(self.below)}")
+        order = tuple(checks.integer("a task", each, 0, self.count - 1) for each in order)
+        if self.shares != _one_of(self.count, order[0]):
+            raise ParameterError("tasks that wait for an error have no other shares: use Tasks.until_known")
+        object.__setattr__(self, "order", order)
+        object.__setattr__(self, "below", tuple(checks.number("an error", each, above=0.0) for each in below))
+        object.__setattr__(self, "check_every", checks.number("check_every", self.check_every, above=0.0))
 
     def _one_each(self, name):
         """The entries of a field, as many as there are tasks; None where it is not given."""
@@ -125,9 +145,7 @@ class Tasks:
         if given is None or times is None or len(times) != len(given) - 1:
             raise ParameterError("in_turn needs the order of the tasks, and one time fewer, such as (0, 1) and (50,); "
                                  f"got {checks.one_line(order)} and {checks.one_line(until)}")
-        order = [checks.integer("a task", each, 0, MOST - 1) for each in given]
-        if set(order) != set(range(max(order) + 1)):
-            raise ParameterError(f"tasks must be numbered from 0 without a gap; got {order}")
+        order = _numbered(order)
         shares = [Schedule.steps(float(order[0] == task),
                                  {checks.number("a time", alpha, above=0.0): float(now == task)
                                   for alpha, now in zip(times, order[1:])}) if len(times) else 1.0
@@ -177,6 +195,62 @@ class Tasks:
             order += [1, 0] if length < period else [0]
         return cls.in_turn(order, times, heads, noise, flips)
 
+    @classmethod
+    def until_known(cls, order: Sequence[int], below: float | Sequence[float], check_every: float = 1.0,
+                    heads: Sequence[int] | None = None, noise: Sequence["Number"] | None = None,
+                    flips: Sequence["Number"] | None = None) -> Self:
+        """Tasks one after the other, each until its own ε_g falls below a level.
+
+        ``run.switched_at`` has the times.
+
+        Parameters
+        ----------
+        order : sequence of int
+            Numbers of the tasks, from 0, in the order in which they are learned.
+        below : float or sequence of float
+            Level of each of them but the last one, or one for all.
+        check_every : float, default 1
+            Unit of α after which micro and chain look; the chain then ends a block of at most four steps.  ode
+            switches at the level itself.
+        heads, noise, flips
+            As of the class.
+
+        Returns
+        -------
+        Tasks
+            Whose shares are those of the first one.
+
+        Raises
+        ------
+        ParameterError
+            If the order has a gap, or levels are not positive and one fewer than its entries.
+        """
+        order = _numbered(order)
+        levels = checks.entries(below) or [below] * (len(order) - 1)
+        return cls(_one_of(max(order) + 1, order[0]), heads, noise, flips, tuple(order), tuple(levels), check_every)
+
+    @property
+    def stages(self) -> int:
+        """How many turns there are that wait for an error, the last one included; 1 where none does."""
+        return 1 if self.order is None else len(self.order)
+
+    def stage(self, number: int) -> Self:
+        """The tasks of one of these turns.
+
+        Parameters
+        ----------
+        number : int
+            From 0.
+
+        Returns
+        -------
+        Tasks
+            With shares of 0 and 1, that wait for nothing.
+        """
+        if self.order is None:
+            return self
+        return replace(self, shares=_one_of(self.count, self.order[number]), order=None, below=None)
+
     @property
     def count(self) -> int:
         """How many tasks there are."""
@@ -217,10 +291,10 @@ class Tasks:
         Tasks
             What is constant stays as it is.
         """
-        made = {name: tuple(change(f"{name} {task}", each) if isinstance(each, Schedule) else each
-                            for task, each in enumerate(getattr(self, name)))
-                for name in _NUMBERS if getattr(self, name) is not None}
-        return type(self)(made.pop("shares"), self.heads, **made)
+        given = {name: getattr(self, name) for name in _NUMBERS if getattr(self, name) is not None}
+        made: dict[str, Any] = {name: tuple(change(f"{name} {task}", each) if isinstance(each, Schedule) else each
+                                            for task, each in enumerate(values)) for name, values in given.items()}
+        return replace(self, **made)
 
     def to_plain(self) -> dict[str, Any]:
         """All fields that are given, as they are saved.
@@ -230,8 +304,10 @@ class Tasks:
         dict
             Of lists.
         """
-        values = {name: getattr(self, name) for name in ("shares", "heads", "noise", "flips")}
-        return {name: [to_plain(each) for each in value] for name, value in values.items() if value is not None}
+        values = {name: getattr(self, name) for name in _SEQUENCES}
+        plain: dict[str, Any] = {name: [to_plain(each) for each in value] for name, value in values.items()
+                                 if value is not None}
+        return plain | ({} if self.order is None else {"check_every": self.check_every})
 
     @classmethod
     def from_plain(cls, saved: Any) -> Self:
@@ -254,6 +330,22 @@ class Tasks:
         """
         if isinstance(saved, cls):
             return saved
-        if not isinstance(saved, Mapping) or not {"shares"} <= set(saved) <= {"shares", "heads", "noise", "flips"}:
+        if not isinstance(saved, Mapping) or not {"shares"} <= set(saved) <= {*_SEQUENCES, "check_every"}:
             raise ParameterError(f"tasks must be a Tasks, such as Tasks(shares=(1, 1)); got {checks.one_line(saved)}")
         return cls(**saved)
+
+
+def _one_of(count, task):
+    """Shares where all samples are of one task."""
+    return tuple(float(each == task) for each in range(count))
+
+
+def _numbered(order):
+    """Numbers of tasks that have no gap."""
+    given = checks.entries(order)
+    if not given:
+        raise ParameterError(f"the order of tasks must be their numbers, such as (0, 1); got {checks.one_line(order)}")
+    order = [checks.integer("a task", each, 0, MOST - 1) for each in given]
+    if set(order) != set(range(max(order) + 1)):
+        raise ParameterError(f"tasks must be numbered from 0 without a gap; got {order}")
+    return order

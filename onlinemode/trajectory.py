@@ -34,6 +34,7 @@ KIND = "trajectory"
 LEAST_ERROR = 1e-12  # ε_g below which order parameters are rounding, or factors still approach the teacher
 _DERIVED = ("Q", "R", "generalization_error", "specialization")
 MOST_DERIVED = 2**22  # entries of Q and R up to which the file holds them: they follow from the other arrays
+BESIDE = ("error", "error_se", "switches")  # what an engine may give along the saved times, beside order parameters
 _WEIGHTS = ("xi_in", "strengths", "xi_out", "readout", "teacher", "teacher_readout")
 _OVERLAPS = ("G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")
 
@@ -111,6 +112,8 @@ class Trajectory(Described):
     begin, end : ReplicaStates, optional
         Where every replica stood when the run went on from another one, and where it stands now:
         what :func:`onlinemode.go_on` needs.
+    switches : array (draws, n, turns − 1), optional
+        Where tasks wait for an error, the α at which each turn had ended by then; NaN of those to come.
     """
 
     alpha: np.ndarray
@@ -131,6 +134,7 @@ class Trajectory(Described):
     summary: Ensemble | None = field(default=None, repr=False)
     begin: ReplicaStates | None = field(default=None, repr=False)
     end: ReplicaStates | None = field(default=None, repr=False)
+    switches: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -196,7 +200,7 @@ class Trajectory(Described):
         """The first replica alone, whose observables are soon computed."""
         if self.draws == 1:
             return self
-        names = [name for name in (*OVERLAPS, "error", "error_se") if getattr(self, name) is not None]
+        names = [name for name in (*OVERLAPS, *BESIDE) if getattr(self, name) is not None]
         kept = {name: getattr(self, name)[:1] for name in names}
         return replace(self, **kept, summary=None)
 
@@ -374,7 +378,7 @@ class Trajectory(Described):
                   if getattr(self, name) is not None}
         return replace(self, **own({name: getattr(self, name) for name in OVERLAPS}), **errors, problem=problem,
                        initial=initial, starts=None if self.starts is None else own(self.starts), weights=None,
-                       summary=None, begin=None, end=None)
+                       summary=None, begin=None, end=None, switches=None)
 
     def forgetting(self, task: int, switch: float) -> NDArray[np.float64]:
         """How much worse a task is known than when it was left: ε_g − ε_g(switch); docs/theory, section 16.3.
@@ -434,7 +438,17 @@ class Trajectory(Described):
 
     def _mean_over_tasks(self, values):
         """Over what a sample is at each time, of (draws, n, tasks)."""
-        return (self.problem.shares_at(self.alpha) * values).sum(-1)
+        if self.switches is None:
+            return (self.problem.shares_at(self.alpha) * values).sum(-1)
+        taught = np.array(self.problem.tasks.order)[np.isfinite(self.switches).sum(-1)]
+        return np.take_along_axis(values, taught[..., None], -1)[..., 0]
+
+    @property
+    def switched_at(self) -> NDArray[np.float64] | None:
+        """When turns of tasks ended that waited for an error, (draws, turns − 1), NaN of those to come; else None."""
+        if self.switches is None:
+            return None
+        return np.fmax.reduce(self.switches, axis=1)
 
     def _mean_of(self, name):
         """The same of an observable of each task alone."""
@@ -609,7 +623,7 @@ class Trajectory(Described):
         header = {"problem": self.problem.to_dict(), "status": [s.value for s in self.status],
                   "message": list(self.message), "meta": self.meta, "format": FORMAT}
         arrays = {"alpha": self.alpha, **{name: getattr(self, name) for name in OVERLAPS}}
-        arrays |= {name: getattr(self, name) for name in ("error", "error_se") if getattr(self, name) is not None}
+        arrays |= {name: getattr(self, name) for name in BESIDE if getattr(self, name) is not None}
         if self.summary is not None:
             arrays |= self.summary.to_arrays()
         arrays |= start_arrays(self.initial, self.starts, self.weights, self.begin)

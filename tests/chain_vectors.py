@@ -71,7 +71,7 @@ def _chain(problem, weights, begin, steps, seed, rows):
     make_advance(ANY)(
         Networks(begin.modes.copy(), weights.factors()), Frame(begin.teacher_factor, len(begin.across), begin.dof),
         RuleInTime(problem, weights.N, steps).over(0, steps + BUFFER), Saved(np.arange(steps + 1), *paths),
-        Progress(np.zeros(2, np.int64), steps, np.zeros(1, np.uint8)), Key(np.uint64(seed), 0),
+        Progress(np.zeros(2, np.int64), steps + 1, np.zeros(1, np.uint8)), Key(np.uint64(seed), 0),
         None if problem.constraint is None else begin.squared_lengths)
     return paths
 

@@ -143,6 +143,83 @@ def test_pieces_with_other_tasks_are_one_protocol(engine):
     assert np.array_equal(second.task_errors, whole.task_errors[:, 1:])
 
 
+# -- turns that wait for an error ---------------------------------------------------------------------------------
+
+
+def waiting(below=0.02, order=(0, 1, 0), **more):
+    return om.Problem(rates=om.LearningRates(xi_in=1.0, readout=1.0), tasks=om.Tasks.until_known(order, below, **more))
+
+
+@pytest.mark.parametrize("engine", ["micro", "chain"])
+def test_turns_end_where_the_error_is_low_enough(engine):
+    """At the first look at which it is; the run is that of the same turns at the times found."""
+    weights = om.initial.tasks(200, overlap=0.2, seed=1)
+    times = np.arange(0.0, 40.25, 0.25)
+    run = om.simulate(waiting(check_every=0.5), weights, 40.0, engine, seed=2, save_at=times)
+    (first, second), = run.switched_at
+    assert 0.0 < first < second < 40.0
+    if engine == "micro":
+        turns = om.Problem(rates=RATES.__class__(xi_in=1.0, readout=1.0), tasks=om.Tasks.in_turn(
+            (0, 1, 0), (first - 1e-9, second - 1e-9)))
+        again = om.simulate(turns, weights, 40.0, engine, seed=2, save_at=times)
+        for name in BLOCKS:
+            assert getattr(run, name) == pytest.approx(getattr(again, name), rel=1e-6, abs=1e-8)
+    for begin, end, task in ((0.0, first, 0), (first, second, 1), (second, 40.0, 0)):
+        turn = (run.alpha >= begin) & (run.alpha < end)
+        assert np.array_equal(run.generalization_error[0, turn], run.task_errors[0, turn, task])
+        if end < 40.0:
+            assert abs(end / 0.5 - round(end / 0.5)) < 5 / 200
+            looks = [abs(run.alpha - alpha).argmin() for alpha in np.arange(begin + 0.5, end + 0.25, 0.5)]
+            low = run.task_errors[0, looks, task] < 0.02
+            assert low[-1] and not low[:-1].any()
+
+
+def test_theory_turns_at_the_level_itself():
+    weights = om.initial.tasks(200, overlap=0.2, seed=1)
+    whole = om.simulate(waiting(), weights, 60.0, "ode", save_at=np.arange(0.0, 60.5, 0.5))
+    (first, second), = whole.switched_at
+    at_turns = om.simulate(waiting(), weights, 60.0, "ode", save_at=[0.0, first, second, 60.0])
+    assert at_turns.task_errors[0, [1, 2], [0, 1]] == pytest.approx([0.02, 0.02], rel=1e-5)
+    turns = replace(waiting(), tasks=om.Tasks.in_turn((0, 1, 0), (first, second)))
+    again = om.simulate(turns, weights, 60.0, "ode", save_at=whole.alpha)
+    for name in BLOCKS:
+        assert getattr(whole, name) == pytest.approx(getattr(again, name), rel=1e-5, abs=1e-6)
+    chains = om.simulate(waiting(check_every=0.05), weights.order_parameters(), 60.0, "chain", N=10_000, replicas=6,
+                         seed=1, save_at=[0.0, 60.0])
+    assert chains.switched_at.mean(0) == pytest.approx([first, second], rel=0.02)
+    never = om.simulate(waiting(1e-9), weights, 5.0, "ode", save_at=[0.0, 5.0])
+    assert np.all(np.isnan(never.switched_at)) and np.all(np.isnan(never.switches))
+
+
+@pytest.mark.parametrize("engine", ["micro", "chain"])
+def test_turns_in_files_and_from_checkpoints(tmp_path, engine):
+    """Resumed from any snapshot a run has the bits and the turns of one without a break; files hold both."""
+    weights = om.initial.tasks(200, overlap=0.2, seed=1)
+    call = {"alpha": 30.0, "engine": engine, "seed": 2, "save_at": [0.0, 10.0, 30.0], "replicas": 3}
+    whole = om.simulate(waiting(check_every=0.1), weights, **call)
+    assert np.isfinite(whole.switched_at[:, 0]).all() and len(np.unique(whole.switched_at[:, 0])) > 1
+
+    def stop(report):
+        if report.alpha > 12.0:
+            raise KeyboardInterrupt
+
+    om.simulate(whole.problem, weights, **call, progress=stop, threads=1, checkpoint=tmp_path / "run.ckpt",
+                checkpoint_every=0.001)
+    resumed = om.resume(tmp_path / "run.ckpt")
+    assert same(resumed, whole) and np.array_equal(resumed.switches, whole.switches, equal_nan=True)
+    whole.save(tmp_path / "run.npz")
+    loaded = om.load(tmp_path / "run.npz")
+    assert loaded.problem == whole.problem
+    assert np.array_equal(loaded.switches, whole.switches, equal_nan=True)
+    assert np.array_equal(loaded.generalization_error, whole.generalization_error)
+    assert same(om.repeat(loaded), whole)
+    end = om.simulate(waiting(), weights, **{**call, "replicas": 1}, store_final=engine == "micro")
+    with pytest.raises(ParameterError, match="begin with their first turn"):
+        om.go_on(end, 40.0)
+    further = om.go_on(end, 40.0, problem=end.problem.stage(2))
+    assert np.array_equal(further.task_errors[0, 0], end.task_errors[0, -1])
+
+
 # -- theory ----------------------------------------------------------------------------------------------------
 
 
@@ -314,6 +391,10 @@ def test_table_of_a_run_with_tasks(tmp_path):
     (lambda: om.Tasks((1, 1), noise=(0.1, 0.2, 0.3)), "noise must have an entry a task, 2"),
     (lambda: om.Tasks.in_turn((0, 1), (3, 4)), "one time fewer"),
     (lambda: om.Tasks.in_turn((0, 2), (3,)), "without a gap"),
+    (lambda: om.Tasks.until_known((0, 1), (0.1, 0.2)), "one error fewer"),
+    (lambda: om.Tasks.until_known((0, 1), 0.0), "an error must be"),
+    (lambda: om.Tasks.until_known((0, 1), 0.1, check_every=0.0), "check_every must be"),
+    (lambda: om.Tasks((1, 1), order=(0, 1), below=(0.1,)), "use Tasks.until_known"),
     (lambda: om.Tasks.with_replay(10.0, 4.0, 5.0, 20.0), "length must be"),
     (lambda: om.Problem(tasks=(1, 1)), r"tasks must be a Tasks, such as Tasks\(shares=\(1, 1\)\)"),
     (lambda: om.Problem(tasks=om.Tasks((1, 1), flips=(0.1, 0.0))), "only labels that are signs are flipped")])

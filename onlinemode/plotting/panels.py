@@ -34,7 +34,8 @@ from onlinemode.trajectory import Trajectory
 def plot_error(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctuations | None = None) -> Axes:
     """Generalization error ε_g against α, log-log; plateaus of the first theory (else of the first run) are shaded.
 
-    Where all labels are signs it is the classification error, without plateaus.
+    Where there are several tasks it is the error of each, with a line where their shares jump; where all labels are
+    signs it is the classification error.  Both are without plateaus.
 
     Parameters
     ----------
@@ -52,6 +53,8 @@ def plot_error(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctua
     """
     runs = listed(runs)
     ax.set_yscale("log", nonpositive="mask")
+    if all(run.problem.tasks is not None for run in runs):
+        return plot_tasks(ax, runs)
     if all(run.problem.labels == SIGN for run in runs):
         return _plot_classification_error(ax, runs)
     for run in runs:
@@ -64,6 +67,48 @@ def plot_error(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctua
     shade_plateaus(ax, reference, "plateau" + (" of the ODE" if is_theory(reference) else ""))
     time_axis(ax, runs)
     ax.set_ylabel(r"generalization error $\varepsilon_g$")
+    ax.legend(frameon=False, fontsize="small", loc="lower left")
+    return ax
+
+
+def plot_tasks(ax: Axes, runs: Trajectory | Iterable[Trajectory]) -> Axes:
+    """Generalization error of every task against α, one colour a task; a line where the tasks' shares jump.
+
+    Where turns of tasks wait for an error, lines are at those of the first replica.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        To draw into.
+    runs : Trajectory or list of Trajectory
+        Of problems with tasks; theory among them is drawn as lines.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The same.
+
+    Raises
+    ------
+    ParameterError
+        If a run has one task.
+    """
+    runs = listed(runs)
+    counts = [0 if run.task_errors is None else run.task_errors.shape[-1] for run in runs]
+    if not all(counts):
+        raise ParameterError("plot_tasks draws runs of several tasks; got one of one task: use plot_error")
+    ax.set_yscale("log", nonpositive="mask")
+    colours = colours_of(max(counts))
+    for number, (run, count) in enumerate(zip(runs, counts)):
+        for task in range(count):
+            draw(ax, run, "task_errors", (task,), colours[task], MARKERS[number % len(MARKERS)],
+                 label=f"task {task}" if number == 0 else None)
+    time_axis(ax, runs)
+    changes = {jump for run in runs for jump in run.problem.jumps if jump < run.alpha[-1]}
+    changes |= {alpha for run in runs if run.switched_at is not None for alpha in run.switched_at[0] if alpha > 0.0}
+    for alpha in sorted(changes)[:MOST_DRAWS]:
+        ax.axvline(alpha, color=GREY, lw=0.8, ls=":", zorder=0)
+    ax.set_ylabel(r"generalization error of a task $\varepsilon_\tau$")
     ax.legend(frameon=False, fontsize="small", loc="lower left")
     return ax
 

@@ -13,7 +13,7 @@ from onlinemode.run_checks import check_run
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.replicas import NEVER_BEGUN, restore, thread_count
 from onlinemode.runtime.saved_times import save_times
-from onlinemode.trajectory import Status, Trajectory
+from onlinemode.trajectory import BESIDE, Status, Trajectory
 
 KEEP = ("all", "summary")
 KEPT_DRAWS = 5
@@ -133,8 +133,8 @@ class _Finished:
         self.run = Trajectory(
             alpha=arrays["alpha"], **{name: arrays[name] for name in OVERLAPS}, problem=self._problem,
             initial=self._starts.overlaps(), status=[Status(name) for name in header["status"]],
-            message=header["message"], info=RunInfo.from_dict(header["meta"]), error=arrays.get("error"),
-            error_se=arrays.get("error_se"), end=ReplicaStates.from_arrays("end_", arrays))
+            message=header["message"], info=RunInfo.from_dict(header["meta"]),
+            end=ReplicaStates.from_arrays("end_", arrays), **{name: arrays.get(name) for name in BESIDE})
         check_run(self.run, whole=False)
         for name in observables_of(self._problem):
             if f"gathered_{name}" in arrays:
@@ -225,5 +225,5 @@ def _ends_together(parts):
 
 
 def _paths(part):
-    """What a part has along its saved times: the order parameters, and ε_g where the engine gave it."""
-    return blocks_of(part, (*OVERLAPS, *(name for name in ("error", "error_se") if getattr(part, name) is not None)))
+    """What a part has along its saved times: the order parameters, and what else the engine gave."""
+    return blocks_of(part, (*OVERLAPS, *(name for name in BESIDE if getattr(part, name) is not None)))

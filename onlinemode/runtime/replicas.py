@@ -75,6 +75,10 @@ class Replica:
         self.number, self.overlaps, self.problem, self.N = number, overlaps, call.problem, call.N
         for name, values in nothing(shapes_of(overlaps.K, overlaps.M, overlaps.P, overlaps.heads), times).items():
             setattr(self, name, values)
+        self.switched = np.full(self.problem.stages - 1, np.nan)  # when turns of tasks ended that waited for an error
+        if self.problem.stages > 1:
+            self.switches = np.full((times, self.problem.stages - 1), np.nan)
+            self.path_names = (*self.path_names, "switches")
         self.first_step = first_step
         self.counts = np.array([first_step, 0])
         self.end = None
@@ -89,6 +93,24 @@ class Replica:
     @property
     def saved(self):
         return int(self.counts[1])
+
+    @property
+    def stage(self):
+        """The turn of tasks under way."""
+        return int(np.isfinite(self.switched).sum())
+
+    @property
+    def next_look(self):
+        """The step at which the next turn may begin; None where none waits."""
+        if self.stage == len(self.switched):
+            return None
+        every = max(1, round(self.problem.tasks.check_every * self.N))
+        return every * (self.steps_made // every + 1)
+
+    def look_at_error(self, *state):
+        """Begin the next turn of tasks where the error at G, S, strengths, xi_out and readout is low enough."""
+        if self._error_of(*(each[np.newaxis] for each in state))[0] < self.problem.tasks.below[self.stage]:
+            self.switched[self.stage] = self.steps_made / self.N
 
     def run(self, stop):
         """Make the trajectory; executed in a thread."""
@@ -105,6 +127,8 @@ class Replica:
         if self.checkpoint is not None and self.answered != self.checkpoint.asked:
             asked = self.checkpoint.asked
             self.snapshot = {"counts": self.counts.copy(), **copy_state()}
+            if self.switched.size:
+                self.snapshot["switched"] = self.switched.copy()
             self.answered = asked
 
     def restore_counts(self, snapshot, steps):
@@ -116,6 +140,8 @@ class Replica:
             If no run comes by there.
         """
         restore(self.counts, snapshot["counts"])
+        if self.switched.size:
+            restore(self.switched, snapshot["switched"])
         made, saved = (int(count) for count in self.counts)
         if not 0 <= saved <= len(steps):
             raise ValueError(f"{saved} of {len(steps)} times of a snapshot are saved")
@@ -183,8 +209,9 @@ class Replica:
 
     def _error_of(self, G, S, strengths, xi_out, readout):
         """ε_g from the overlaps at present, of a row of one state."""
-        return mean_error(self.problem, np.array([self.steps_made / self.N]), G, S, self.overlaps.T, strengths, xi_out,
-                          readout, self.overlaps.teacher_readout)
+        alpha, problem = np.array([self.steps_made / self.N]), self.problem.stage(self.stage)
+        return mean_error(problem, alpha, G, S, self.overlaps.T, strengths, xi_out, readout,
+                          self.overlaps.teacher_readout)
 
 
 def run_in_threads(replicas, threads, call, last_step):
@@ -232,7 +259,8 @@ def run_in_threads(replicas, threads, call, last_step):
 
 def collect(replicas, teacher=None):
     """The fields of a Trajectory that come from the replicas; ``teacher`` belongs to their ends."""
-    return {**stacked(blocks_of(replica) for replica in replicas), "end": _ends(replicas, teacher),
+    names = (*OVERLAPS, "switches") if replicas[0].switched.size else OVERLAPS
+    return {**stacked(blocks_of(replica, names) for replica in replicas), "end": _ends(replicas, teacher),
             "status": [replica.status for replica in replicas],
             "message": [replica.message for replica in replicas]}
 

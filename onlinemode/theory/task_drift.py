@@ -51,7 +51,11 @@ class TaskDrift:
                                                           K * (head or 0)) for head in heads]
         self.active = np.unique(np.concatenate([place[each.active] for place, each in zip(places, self._drifts)]))
         self._moving = [np.searchsorted(self.active, place[each.active]) for place, each in zip(places, self._drifts)]
-        self._problem = problem
+        self._problem, self._stages = problem.stage(0), problem
+
+    def begin_stage(self, number):
+        """From here on the shares are those of a later turn of tasks."""
+        self._problem = self._stages.stage(number)
 
     def __call__(self, y, alpha=0.0):
         y = np.asarray(y, np.float64)

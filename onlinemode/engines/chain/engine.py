@@ -168,8 +168,8 @@ class _Simulation:
         self.last_block = int(steps[-1]) - (int(steps[-1]) - start.first_step) % period
         self.steps = np.union1d(steps, [self.last_block])
         self.shown = np.isin(self.steps, steps)
-        self.rules = RuleInTime(problem, N, steps[-1])
-        rule = self.rules.rule
+        self.rules = [RuleInTime(problem.stage(number), N, steps[-1]) for number in range(problem.stages)]
+        rule = self.rules[0].rule
         o, columns = start.overlaps, len(start.across)
         self.rows = len(start.along) + columns + min(samples, start.dof)
         constants = Constants(o.K, o.M, o.P, len(start.along), rule.activation.kind, rule.teacher_activation.kind,
@@ -178,20 +178,22 @@ class _Simulation:
         small = max(o.K, o.M, o.P, problem.batch) <= LARGEST_COMPILED and columns == o.P and start.dof >= samples
         self._kernel = make_advance(constants if worth and small else ANY)
         # Steps between two looks of the kernel's caller; the bits do not depend on it.
-        self.steps_per_call = self.rules.at_most(max(1, STEPS_PER_CALL // problem.batch))
+        self.steps_per_call = self.rules[0].at_most(max(1, STEPS_PER_CALL // problem.batch))
         nothing = _ChainState(start, self.rows, np.zeros(0, np.int64))
         self.advance(nothing, np.zeros(2, np.int64), np.zeros(1, np.uint8), 0)  # compiles
 
-    def advance(self, state, counts, stop, replica):
+    def advance(self, state, counts, stop, replica, stage=0, look=None):
+        """Make steps, those of a call or up to a look at the error."""
         from onlinemode.kernels.chain.markov import BUFFER, Frame, Networks, Progress
         from onlinemode.kernels.random.philox import Key
 
         start = state.start
         frame = Frame(start.teacher_factor, len(start.across), start.dof)
-        rule = self.rules.over(counts[0], self.steps_per_call + BUFFER)
+        rule = self.rules[stage].over(counts[0], self.steps_per_call + BUFFER)
+        until = counts[0] + self.steps_per_call
         return self._kernel(Networks(state.modes, state.factors), frame, rule, state.saved,
-                            Progress(counts, counts[0] + self.steps_per_call, stop), Key(np.uint64(self.seed), replica),
-                            self.kept_lengths(start))
+                            Progress(counts, until if look is None else min(until, look), stop),
+                            Key(np.uint64(self.seed), replica), self.kept_lengths(start))
 
     def kept_lengths(self, start):
         """Squared lengths that the problem keeps; None where it keeps none."""
@@ -260,8 +262,15 @@ class _ChainReplica(Replica):
             self.look(lambda: state.copy(int(self.counts[1])))
             if stop[0]:
                 break
-            diverged = simulation.advance(state, self.counts, stop, self.number)
+            look = self.next_look
+            diverged = simulation.advance(state, self.counts, stop, self.number, self.stage, look)
+            if look is not None and self.counts[0] >= look and not diverged:
+                modes, *factors = state.arrays()
+                self.look_at_error(*states.overlaps(modes, self.start.teacher_factor), *factors)
         end = None if diverged else self._end(state)
+        if self.switched.size:
+            alphas = simulation.steps[simulation.shown][:self.saved, None] / self.N
+            self.switches[:self.saved] = np.where(self.switched <= alphas, self.switched, np.nan)
         self.G, self.S, self.strengths, self.xi_out, self.readout = self.state(slice(None))
         self.error[:self.saved] = self._errors()
         self.counts[1], self.paths = self.saved, None

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from onlinemode.blocks import OVERLAPS
+from onlinemode.blocks import FACTORS, OVERLAPS
 from onlinemode.engines.base import Engine
 from onlinemode.engines.micro import cuda
 from onlinemode.engines.micro.fresh_samples import FreshSamples
@@ -73,6 +73,9 @@ def run(call, options):
     second_moment = all(each.linear for each in problem.activations)
     if test_samples is None and device == "cpu" and not (problem.inputs.gaussian or second_moment):
         test_samples = TEST_SAMPLES
+    if test_samples is not None and problem.stages > 1:
+        raise EngineError("tasks that wait for an error need fields that are Gaussian, whose error follows from "
+                          "overlaps: give times (Tasks.in_turn), other inputs, or no test_samples")
     vectors = each_once(lambda start: _VectorStart(start, call, options), call.starts)
     alphas, steps = save_times(call.save_at, call.alpha, N)
     if call.progress is not None:
@@ -138,18 +141,18 @@ class _Simulation:
         self.kernel = sgd
         self.call, self.steps, self.threads_inside = call, steps, threads_inside
         self.problem, self.N = problem, N = call.problem, call.N
-        self.rules = RuleInTime(problem, N, steps[-1])
+        self.rules = [RuleInTime(problem.stage(number), N, steps[-1]) for number in range(problem.stages)]
         self.steps_per_block = max(1, samples_per_block(start.xi_in.nbytes + start.teacher.nbytes) // problem.batch)
         self.source = None if problem.inputs == Gaussian() else problem.inputs.source(N)
         self.test_samples = test_samples
         latent = 0 if self.source is None else self.source.projection.shape[1]
         work = N * (start.overlaps.P + start.overlaps.M + latent) * problem.batch
-        most = self.rules.at_most(int(WORK_PER_CALL / work))
+        most = self.rules[0].at_most(int(WORK_PER_CALL / work))
         self.steps_per_call = max(1, most // self.steps_per_block) * self.steps_per_block
         sgd.vector_overlaps(start.xi_in, start.teacher, N)
         # compiles, in this thread alone; the step of a copy is thrown away
         copy = sgd.Networks(start.xi_in.copy(), start.teacher, start.overlaps.factors())
-        sgd.advance(copy, self.rules.over(0, 1), sgd.Stretch(0, 1, self.steps_per_block), self.key(0), self.source,
+        sgd.advance(copy, self.rules[0].over(0, 1), sgd.Stretch(0, 1, self.steps_per_block), self.key(0), self.source,
                     start.squared_lengths)
 
     def helpers(self):
@@ -162,9 +165,9 @@ class _Simulation:
 
         return Key(np.uint64(self.call.seed), replica)
 
-    def advance(self, helpers, networks, squared_lengths, first_step, steps, replica):
+    def advance(self, helpers, networks, squared_lengths, first_step, steps, replica, stage=0):
         stretch = self.kernel.Stretch(first_step, steps, self.steps_per_block)
-        rule = self.rules.over(first_step, steps)
+        rule = self.rules[stage].over(first_step, steps)
         arguments = networks, rule, stretch, self.key(replica), self.source, squared_lengths
         if self.threads_inside == 1:
             return self.kernel.advance(*arguments)
@@ -190,7 +193,7 @@ class _Simulation:
         if self.test_samples is None:
             return None
         source = self.problem.inputs.source(self.N) if self.source is None else self.source
-        return FreshSamples(source, self.rules.rule._replace(tasks=None), self.test_samples, self.key(replica))
+        return FreshSamples(source, self.rules[0].rule._replace(tasks=None), self.test_samples, self.key(replica))
 
 
 class _MicroReplica(Replica):
@@ -220,12 +223,17 @@ class _MicroReplica(Replica):
                 self.look(lambda: self._copy(networks))
                 if stop[0]:
                     return False
-                want = int(min(simulation.steps_per_call, target - self.steps_made))
+                look = self.next_look
+                until = target if look is None else min(target, look)
+                want = int(min(simulation.steps_per_call, until - self.steps_made))
                 made = simulation.advance(helpers, networks, self.start.squared_lengths, self.steps_made, want,
-                                          self.number)
+                                          self.number, self.stage)
                 self.counts[0] += made
                 if made < want:
                     return True
+                if self.steps_made == look:
+                    self.look_at_error(*simulation.overlaps(networks.xi_in, self.start.image),
+                                       *self._small(networks.factors))
             self._save(i, networks, fresh)
             if self.cut_beyond_bounds(i):
                 return True
@@ -248,9 +256,8 @@ class _MicroReplica(Replica):
         xi_in, factors = networks.xi_in, networks.factors
         G, S = self.simulation.overlaps(xi_in, self.start.image)
         return {"alpha": self.steps_made / self.N, "steps": self.steps_made, "G": G, "S": S,
-                "strengths": factors.strengths, "xi_out": factors.xi_out,
-                "readout": factors.readout.reshape(self.readout.shape[1:]),
-                "state_xi_in": self.simulation.rows(xi_in), **lengths_to_keep(self.start.squared_lengths)}
+                **dict(zip(FACTORS, self._small(factors))), "state_xi_in": self.simulation.rows(xi_in),
+                **lengths_to_keep(self.start.squared_lengths)}
 
     def _save(self, i, networks, fresh):
         if i and not self.problem.trains:
@@ -260,12 +267,17 @@ class _MicroReplica(Replica):
             return
         factors = networks.factors
         self.G[i], self.S[i] = self.simulation.overlaps(networks.xi_in, self.start.image)
-        self.strengths[i], self.xi_out[i] = factors.strengths, factors.xi_out
-        self.readout[i] = factors.readout.reshape(self.readout.shape[1:])
+        self.strengths[i], self.xi_out[i], self.readout[i] = self._small(factors)
+        if self.switched.size:
+            self.switches[i] = self.switched
         if fresh is not None:
             measured = [fresh.error(networks._replace(factors=each)) for each in self._whole_students(i, factors)]
             self.error[i], self.error_se[i] = zip(*measured) if self.problem.tasks is not None else measured[0]
         self.counts[1] = i + 1
+
+    def _small(self, factors):
+        """Strengths, output modes and readout, in the shapes of a start."""
+        return factors.strengths, factors.xi_out, factors.readout.reshape(self.readout.shape[1:])
 
     def _whole_students(self, i, factors):
         """Small factors of the networks whose errors count at saved time i, of each task."""

@@ -61,28 +61,32 @@ def run(call, options):
     drift = make_drift(problem, overlaps[0], *given)
     _evaluate_once(drift, stop)
     compiled_at = time.perf_counter()
-    paths, outcomes, evaluations, quadrature_error = [], [], 0, None
+    paths, outcomes, switches, evaluations, quadrature_error = [], [], [], 0, None
     for number, each in enumerate(overlaps):
         if number and not stop[0]:
             drift = make_drift(problem, each, *given)
             _evaluate_once(drift, stop)
         if stop[0]:
             outcomes.append((Status.INTERRUPTED, NEVER_BEGUN))
+            switches.append(np.full((len(alphas), problem.stages - 1), np.nan))
             paths.append(drift.layout.unpack(np.full((len(alphas), drift.layout.size), np.nan)))
             continue
         shown = None if progress is None else _share_of(progress, number, len(overlaps))
         states = np.repeat(drift.full[None], len(alphas), 0)
         status, message = Status.COMPLETED, NOTHING_TRAINED
+        switched = np.full(problem.stages - 1, np.nan)
         if drift.active.size:
             integration = _Integration(problem, drift, each, options, begin, alphas)
             status, message = integration.run(shown, stop)
             evaluations += integration.evaluations
             states[:, drift.active] = integration.moving
             states[np.isnan(integration.moving).any(1)] = np.nan
+            switched[:len(integration.switched)] = integration.switched
             if number == 0 and drift.method == NODES and not stop[0]:
                 other = make_drift(problem, each, options.nodes, options.node_seed + 1, options.averages)
                 quadrature_error = _quadrature_error(drift, other, options, alphas, integration.moving)
         paths.append(drift.layout.unpack(states))
+        switches.append(np.where(switched <= alphas[:, None], switched, np.nan))
         outcomes.append((status, message))
         if shown is not None and not stop[0]:
             try:
@@ -97,7 +101,8 @@ def run(call, options):
     quadrature = {"nodes": options.nodes, "node_seed": options.node_seed} if drift.method == NODES else {}
     return Trajectory(
         alpha=alphas, **dict(zip(OVERLAPS, parts)), problem=problem,
-        initial=overlaps[0], end=ReplicaStates.of_rows(alphas, [0] * len(paths), dict(zip(OVERLAPS, parts))),
+        initial=overlaps[0], switches=np.stack(switches) if problem.stages > 1 else None,
+        end=ReplicaStates.of_rows(alphas, [0] * len(paths), dict(zip(OVERLAPS, parts))),
         status=[status for status, _ in outcomes], message=[message for _, message in outcomes],
         info=RunInfo("ode", call.N, theory=True, steps=[0] * len(paths), method=options.method, rtol=rtol, atol=atol,
                      evaluations=evaluations, averages=drift.method, activation_error=sum_error(problem, drift.method),
@@ -164,6 +169,8 @@ class _Integration:
         The entries that move at the saved times; NaN where they are not known.
     evaluations : int
         Of the right-hand side.
+    switched : list of float
+        When turns of tasks ended that waited for an error.
     """
 
     def __init__(self, problem, drift, overlaps, options, begin, alphas):
@@ -175,7 +182,8 @@ class _Integration:
         self._saved = int(np.searchsorted(alphas, begin, side="right"))
         self.moving = np.full((len(alphas), drift.active.size), np.nan)
         self.moving[:self._saved] = self._start
-        self.evaluations = 0
+        self.evaluations, self.switched = 0, []
+        self._levels = () if problem.stages == 1 else problem.tasks.below
 
     def run(self, progress, stop):
         """Status and message; Ctrl-C sets ``stop``."""
@@ -215,6 +223,11 @@ class _Integration:
             complaint = solver.step()
             if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
                 return _broken(rate, solver.y, complaint)
+            if len(self.switched) < len(self._levels):
+                switch = self._end_of_turn(solver)
+                if switch is not None:
+                    solver = make_solver(*switch)
+                    continue
             rate.reached = solver.t
             reached = int(np.searchsorted(alphas, solver.t, side="right"))
             if reached > self._saved:
@@ -225,6 +238,28 @@ class _Integration:
             if self._convergence.reached(solver.y, solver.t, rate.evaluations):
                 return self._converged(solver.y, solver.t)
         return Status.COMPLETED, "reached the last α"
+
+    def _end_of_turn(self, solver):
+        """Time and state at which the error fell below its level in the last step, from where the next turn begins."""
+        from scipy.optimize import brentq
+
+        level, between = self._levels[len(self.switched)], solver.dense_output()
+
+        def above(alpha):
+            self._drift(between(alpha), alpha)
+            return self._drift.last_error - level
+
+        if above(solver.t) >= 0.0:
+            return None
+        begin = solver.t_old
+        switch = begin if above(begin) < 0.0 else brentq(above, begin, solver.t, xtol=1e-12, rtol=1e-12)
+        reached = int(np.searchsorted(self._alphas, switch, side="right"))
+        if reached > self._saved:
+            self.moving[self._saved:reached] = between(self._alphas[self._saved:reached]).T
+            self._saved = reached
+        self.switched.append(switch)
+        self._drift.begin_stage(len(self.switched))
+        return switch, between(switch)
 
     def _converged(self, state, alpha):
         self.moving[self._saved:] = state

@@ -100,7 +100,7 @@ class Progress(NamedTuple):
     """How far a replica is, and how far a call goes."""
 
     counts: np.ndarray  # (2,)   steps made, rows saved; kept current
-    until: int  # the call returns at its first look after this step, less than BUFFER steps later
+    until: int  # the call returns at the end of the block that this step is in
     stop: np.ndarray  # (1,)   or when this is not 0
 
 
@@ -405,7 +405,7 @@ def make_advance(constants):
         while row < saved.steps.size:
             if progress.stop[0] != 0 or made >= progress.until:
                 break
-            count = min(blocks, (saved.steps[-1] - made) // period + 1)
+            count = min(blocks, (min(saved.steps[-1], progress.until - 1) - made) // period + 1)
             _draw(draws, frame, batch, samples, count, key, made * batch, sphere)
             for j in range(samples):
                 _make_labels(rule.tasks, rule, small, draws, j, count, key, made, period)
