@@ -280,6 +280,21 @@ class Problem:
         """
         return self if self.tasks is None or self.stages == 1 else replace(self, tasks=self.tasks.stage(number))
 
+    def shares_of(self, alpha: float) -> list[float]:
+        """The same at one time, quickly.
+
+        Parameters
+        ----------
+        alpha : float
+            Which.
+
+        Returns
+        -------
+        list of float
+            One a task, of sum 1.
+        """
+        return self.numbers_of(alpha)[self._shares]
+
     def of_task(self, task: int) -> "Problem":
         """The problem of one task alone.
 

@@ -37,5 +37,6 @@ __all__ = [
     "optimal_figure", "overview", "plot_by_layer", "plot_deviation", "plot_error", "plot_errors", "plot_importance",
     "plot_matched", "plot_overlap_map", "plot_overlaps", "plot_rates", "plot_removal", "plot_residuals",
     "plot_specialization", "plot_tasks", "plot_training_accuracy", "plot_training_loss", "plot_width",
-    "plot_width_curves", "removal_figure", "save_figure", "sweep_figure", "training_figure", "use_defaults", "width_figure",
+    "plot_width_curves", "removal_figure", "save_figure", "sweep_figure", "training_figure", "use_defaults",
+    "width_figure",
 ]

@@ -59,7 +59,7 @@ class TaskDrift:
 
     def __call__(self, y, alpha=0.0):
         y = np.asarray(y, np.float64)
-        shares = self._problem.shares_at([alpha])[0]
+        shares = self._problem.shares_of(alpha)
         total, self.last_error = np.zeros(y.size), 0.0
         for share, drift, moving in zip(shares, self._drifts, self._moving):
             if share > 0.0:

@@ -83,6 +83,8 @@ def run(call, options):
             states[np.isnan(integration.moving).any(1)] = np.nan
             switched[:len(integration.switched)] = integration.switched
             if number == 0 and drift.method == NODES and not stop[0]:
+                if problem.stages > 1:
+                    drift.begin_stage(0)
                 other = make_drift(problem, each, options.nodes, options.node_seed + 1, options.averages)
                 quadrature_error = _quadrature_error(drift, other, options, alphas, integration.moving)
         paths.append(drift.layout.unpack(states))

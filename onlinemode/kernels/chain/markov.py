@@ -45,10 +45,9 @@ from onlinemode.kernels.rule.step import (
     label_noise,
     make_small,
     open_step,
-    teacher_label,
     with_constants,
 )
-from onlinemode.kernels.rule.tasks import draw_task, rule_of_task, small_of_task
+from onlinemode.kernels.rule.tasks import add_unit_of_tasks, draw_task, rule_of_task, small_of_task
 
 BUFFER = 128  # samples whose random numbers are drawn at once
 EXTRA = 4  # samples between two rotations, each with a new column of L_X
@@ -112,7 +111,8 @@ class _Draws(NamedTuple):
     teacher_fields: np.ndarray  # (samples, M, blocks)
     noises: np.ndarray  # (samples, blocks)   normals
     labels: np.ndarray  # (samples, blocks)
-    tasks: np.ndarray  # (samples, blocks)   empty where there is one
+    tasks: np.ndarray  # (samples, blocks)   of several
+    values: np.ndarray  # (blocks,)   of one of their teachers' units; both empty where there is one task
 
 
 @compiled
@@ -301,18 +301,22 @@ def _label(rule, small, draws, j, count, key, first_step, period):
 @compiled(inner=True, forceinline=True)
 def _label_of_task(rule, small, draws, j, count, key, first_step, period):
     """The same where there are tasks, and tasks[j, b] of these samples."""
+    _, M, _ = small.sizes
+    samples, first_step_of_j = period * rule.batch, first_step + j // rule.batch
     for b in range(count):
-        step = first_step + j // rule.batch + b * period
-        number = first_step * rule.batch + b * period * rule.batch + j
-        now = at_step(rule, step)
-        task = draw_task(now.tasks, STREAM_CHAIN_TASK, key.replica, number, key.seed)
-        of_sample = rule_of_task(now, now.tasks, task)
-        for m in range(small.work.nu.size):
-            small.work.nu[m] = draws.teacher_fields[j, m, b]
-        uniform = flip_number(of_sample.labels, STREAM_CHAIN_FLIP, key.replica, number, key.seed)
-        draws.labels[j, b] = teacher_label(of_sample, open_step(now, 1.0), small_of_task(small, now.tasks, task),
-                                           draws.noises[j, b], uniform)
+        now = at_step(rule, first_step_of_j + b * period)
+        task = draw_task(now.tasks, STREAM_CHAIN_TASK, key.replica, first_step * rule.batch + b * samples + j, key.seed)
         draws.tasks[j, b] = task
+        draws.labels[j, b] = label_noise(rule_of_task(now, now.tasks, task), draws.noises[j, b])
+    for m in range(M):
+        add_unit_of_tasks(rule, small, m, draws.teacher_fields[j, m], count, draws.tasks[j], draws.values,
+                          draws.labels[j])
+    for b in range(count):
+        now = at_step(rule, first_step_of_j + b * period)
+        of_sample = rule_of_task(now, now.tasks, draws.tasks[j, b])
+        uniform = flip_number(of_sample.labels, STREAM_CHAIN_FLIP, key.replica,
+                              first_step * rule.batch + b * samples + j, key.seed)
+        draws.labels[j, b] = label_given(of_sample, draws.labels[j, b], uniform)
 
 
 @compiled(inner=True, forceinline=True)
@@ -326,8 +330,8 @@ def _make_labels(tasks, rule, small, draws, j, count, key, first_step, period):
 @compiled(inner=True, forceinline=True)
 def _space_for_tasks(tasks, samples, blocks):
     if tasks is None:
-        return np.zeros((0, 0), np.int64)
-    return np.zeros((samples, blocks), np.int64)
+        return np.zeros((0, 0), np.int64), np.zeros(0)
+    return np.zeros((samples, blocks), np.int64), np.zeros(blocks)
 
 
 @compiled(inner=True, forceinline=True)
@@ -389,9 +393,10 @@ def make_advance(constants):
         blocks = max(1, BUFFER // samples)
         met = samples if period > 1 else 0  # inputs of one step never meet
         sphere = _sphere_of(squared_lengths, width)
+        tasks, values = _space_for_tasks(rule.tasks, samples, blocks)
         draws = _Draws(np.zeros((padded(samples), rows + 2, blocks)), np.zeros((met, met, blocks)),
                        np.empty((samples, M, blocks)), np.empty((samples, blocks)), np.empty((samples, blocks)),
-                       _space_for_tasks(rule.tasks, samples, blocks))
+                       tasks, values)
         inputs, grams, labels = draws.inputs, draws.grams, draws.labels
         state = np.zeros((rows, width))
         fields, coefficients = np.zeros((padded(samples), width)), np.zeros((padded(samples), width))

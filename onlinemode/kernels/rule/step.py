@@ -229,17 +229,18 @@ def decay_rate(rule):
 def teacher_unit(rule, small, m, nu):
     """What teacher unit m adds to the label at the field ν_m: v*_m g(ν_m)."""
     value, _ = value_and_slope(rule.teacher_activation, nu)
-    return _weight_of_teacher_unit(small, m) * value
+    return weight_of_teacher_unit(small, m) * value
 
 
 @compiled(inner=True, forceinline=True)
 def add_teacher_unit(rule, small, m, nu, count, labels):
     """Add it to the labels of the first ``count`` of many samples, whose fields ν_m are ``nu``."""
-    add_values(rule.teacher_activation, _weight_of_teacher_unit(small, m), nu, count, labels)
+    add_values(rule.teacher_activation, weight_of_teacher_unit(small, m), nu, count, labels)
 
 
 @compiled(inner=True, forceinline=True)
-def _weight_of_teacher_unit(small, m):
+def weight_of_teacher_unit(small, m):
+    """v*_m."""
     return small.factors.teacher_readout[m]
 
 
@@ -270,7 +271,7 @@ def _clean_label(rule, small):
     label = 0.0
     if is_plain(rule.teacher_activation):  # in a loop of its own
         for m in range(M):
-            label += _weight_of_teacher_unit(small, m) * plain_value(rule.teacher_activation, small.work.nu[m])
+            label += weight_of_teacher_unit(small, m) * plain_value(rule.teacher_activation, small.work.nu[m])
     else:
         for m in range(M):
             label += teacher_unit(rule, small, m, small.work.nu[m])

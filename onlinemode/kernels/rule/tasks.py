@@ -8,8 +8,9 @@ import numpy as np
 
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.random.uniforms import single_uniform
+from onlinemode.kernels.rule.activations import add_values
 from onlinemode.kernels.rule.losses import with_flips
-from onlinemode.kernels.rule.step import Factors, Gradients, Rule, Small, Tasks
+from onlinemode.kernels.rule.step import Factors, Gradients, Rule, Small, Tasks, weight_of_teacher_unit
 
 
 def task_data(heads, numbers):
@@ -56,3 +57,13 @@ def small_of_task(small, tasks, task):
                  Factors(factors.strengths, factors.xi_out, factors.readout[first:first + K],
                          factors.teacher_readout[first_of_teacher:first_of_teacher + M]),
                  small.work, Gradients(sums.strengths, sums.xi_out, sums.readout[first:first + K]))
+
+
+@compiled(inner=True, forceinline=True)
+def add_unit_of_tasks(rule, small, m, nu, count, of_samples, values, labels):
+    """Add teacher unit m to the labels of many samples of the tasks ``of_samples``; ``values`` is space for them."""
+    for b in range(count):
+        values[b] = 0.0
+    add_values(rule.teacher_activation, 1.0, nu, count, values)
+    for b in range(count):
+        labels[b] += weight_of_teacher_unit(small_of_task(small, rule.tasks, of_samples[b]), m) * values[b]
