@@ -1,6 +1,6 @@
-"""What do losses, labels that are signs and the sphere cost, against the squared loss without a constraint?
+"""What do losses, sign labels, the sphere and a teacher that drifts cost, against the squared loss with none of them?
 
-    python benchmarks/rules_speed.py            # --quick: three rules, N = 1,000, few rounds
+    python benchmarks/rules_speed.py            # --quick: four rules, N = 1,000, few rounds
 
 Steps of micro and of the chain and runs of the ode at K = M = P = 4, erf, one thread, interleaved.  Beside the times,
 how far the mean ε_g of runs of the chain is from that of the ode, in standard errors, and the error of the drift of the
@@ -22,8 +22,10 @@ RULES = {PLAIN: {}, "huber": {"loss": "huber"}, "correlation": {"loss": "correla
          "squared, signs": SIGNS, "logistic, signs": {"loss": "logistic", **SIGNS},
          "... a tenth flipped": {"loss": "logistic", **SIGNS, "flips": 0.1},
          "hinge, signs": {"loss": "hinge", **SIGNS}, "perceptron, signs": {"loss": "perceptron", **SIGNS},
-         "adatron, signs": {"loss": "adatron", **SIGNS}, "sphere": {"constraint": "sphere"}}
-QUICK = (PLAIN, "logistic, signs", "sphere")
+         "adatron, signs": {"loss": "adatron", **SIGNS}, "sphere": {"constraint": "sphere"},
+         "drift": {"drift": 0.01}, "... every 10 steps": {"drift": 0.01, "drift_every": 10},
+         "... every 100 steps": {"drift": 0.01, "drift_every": 100}}
+QUICK = (PLAIN, "logistic, signs", "sphere", "drift")
 STEPS = {"micro": 10_000, "chain": 21_000_000}  # of the chain as many as have machine code of their own
 ODE_ALPHA = 5.0
 CHECKED_AT = np.array([0.0, 1.0, 2.0, 5.0])  # α, with so many runs at this N

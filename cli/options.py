@@ -194,6 +194,8 @@ OPTIONS = {
     "constraint": option("constraint", OneOf(CHOICES["constraint"]), "sphere: input modes keep their lengths.", "none"),
     "dropout": option("dropout", NumberOrSchedule(1.0), "Probability that a sample leaves out a hidden unit."),
     "mode_dropout": option("mode_dropout", NumberOrSchedule(1.0), "Probability that a sample leaves out a mode."),
+    "drift": option("drift", NOT_NEGATIVE, "Rate at which the directions of the teacher drift."),
+    "drift_every": option("drift_every", FROM_1, "Steps between two moves of a teacher that drifts."),
     "batch": option("batch", FROM_1, "Samples a step."),
     "inputs": option("inputs", str, "gaussian, rademacher, uniform, power-law:EXPONENT, manifold:D=LATENT,erf (or "
                      "sign), FILE.npy (its rows, standardised) or FILE.npy:raw (as they are)."),
@@ -224,7 +226,8 @@ OPTIONS = {
     "quiet": click.option("--quiet", "-q", is_flag=True, default=None, help="No progress bar, no table."),
 }
 PROBLEM = ("activation", "teacher_activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise",
-           "weight_decay", "loss", "labels", "flips", "constraint", "dropout", "mode_dropout", "batch", "inputs")
+           "weight_decay", "loss", "labels", "flips", "constraint", "dropout", "mode_dropout", "drift", "drift_every",
+           "batch", "inputs")
 START = ("start", "init", "N", "K", "M", "P", "readout", "student_size", "seed")
 OUTPUT = ("save_at", "store_weights", "store_final", "out", "overwrite", "csv", "plot", "json", "quiet")
 SIMULATION = ("replicas", "fresh_students", "keep", "quantiles",

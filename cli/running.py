@@ -122,7 +122,7 @@ def describe_run(run):
                 "eta_readout": problem.rates.readout, "noise": problem.noise, "weight_decay": problem.weight_decay,
                 "loss": problem.loss, "labels": problem.labels, "flips": problem.flips,
                 "constraint": problem.constraint, "dropout": problem.dropout, "mode_dropout": problem.mode_dropout,
-                "batch": problem.batch,
+                "drift": problem.drift, "drift_every": problem.drift_every, "batch": problem.batch,
                 "seed": run.info.seed, "fresh_students": not run.began_together}
     settings["inputs"] = DEFAULTS["inputs"] if problem.inputs == Gaussian() else repr(problem.inputs)
     return describe(settings, o, without=("init",))

@@ -14,7 +14,8 @@ from onlinemode.errors import OnlineModeError
 from onlinemode.experiment import DRAWN, describe, first_of
 
 CHANGEABLE = ("start", "alpha", "activation", "teacher_activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout",
-              "noise", "weight_decay", "loss", "labels", "flips", "constraint", "dropout", "mode_dropout", *ODE, *FREE)
+              "noise", "weight_decay", "loss", "labels", "flips", "constraint", "dropout", "mode_dropout", "drift",
+              "drift_every", *ODE, *FREE)
 
 
 def settings_and_run(given):
@@ -133,7 +134,8 @@ def settings_of(run, given):
         "activation": problem.activation,
         "teacher_activation": problem.teacher_activation, "noise": problem.noise, "weight_decay": problem.weight_decay,
         "loss": problem.loss, "labels": problem.labels, "flips": problem.flips, "constraint": problem.constraint,
-        "dropout": problem.dropout, "mode_dropout": problem.mode_dropout,
+        "dropout": problem.dropout, "mode_dropout": problem.mode_dropout, "drift": problem.drift,
+        "drift_every": problem.drift_every,
         "batch": problem.batch, "inputs": inputs, "eta": rates.xi_in, "eta_strengths": rates.strengths,
         "eta_xi_out": rates.xi_out, "eta_readout": rates.readout, "engine": run.info.engine,
         "replicas": run.replicas, "keep": call["keep"], "quantiles": call.get("quantiles"),
@@ -152,7 +154,8 @@ def changed_problem(run, settings):
                    teacher_activation=settings["teacher_activation"], noise=settings["noise"],
                    weight_decay=settings["weight_decay"], rates=rates, loss=settings["loss"],
                    labels=settings["labels"], flips=settings["flips"], constraint=settings["constraint"],
-                   dropout=settings["dropout"], mode_dropout=settings["mode_dropout"])
+                   dropout=settings["dropout"], mode_dropout=settings["mode_dropout"], drift=settings["drift"],
+                   drift_every=settings["drift_every"])
 
 
 def how_to_go_on(run, path):

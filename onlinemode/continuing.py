@@ -127,7 +127,7 @@ def mean_field(run: Trajectory) -> Trajectory:
     start: Any = run.initial if run.starts is None else run.start_of
     replicas = 1 if run.starts is None else run.draws
     if run.info.start["kind"] == "states":
-        rows = {name: getattr(run, name)[:, :1] for name in OVERLAPS}
+        rows = {name: values[:, :1] for name, values in run.overlaps().items()}
         start = GoingOn(ReplicaStates.of_rows(run.alpha[:1], [0] * run.draws, rows), run.initial, run.N)
         replicas = run.draws
     return simulate(run.problem, start, float(run.alpha[-1]), "ode", N=run.N, replicas=replicas, save_at=run.alpha)
@@ -168,6 +168,9 @@ def _checked_problem(run, problem):
         if getattr(problem, name) != getattr(run.problem, name):
             raise ParameterError(f"{name} must be that of the run, {getattr(run.problem, name)!r}; got "
                                  f"{getattr(problem, name)!r}: {why}; start anew from run.final, with another seed")
+    if run.teacher_overlaps is not None and not problem.drifts:
+        raise ParameterError(f"a teacher that drifts goes on drifting; got drift = 0 after {run.problem.drift:g}: give "
+                             "a smaller one")
     return problem
 
 
@@ -218,6 +221,8 @@ def _joined(run, piece):
         unknown = np.full_like(fields["error"][:, :1], np.nan)
         fields["error_se"] = along(*(np.repeat(unknown, each.G.shape[1], 1) if each.error_se is None else each.error_se
                                      for each in (run, piece)))
+    if run.teacher_overlaps is not None:
+        fields["teacher_overlaps"] = along(run.T, piece.T)
     alpha = along(run.alpha, piece.alpha, 0)
     call, last = run.info.call, piece.info
     info = replace(run.info, steps=last.steps, date=last.date, call={

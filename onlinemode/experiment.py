@@ -86,6 +86,10 @@ class Experiment:
         Whether every input mode keeps its length.
     dropout, mode_dropout : float, str, callable or Schedule, default 0
         Probability that a sample leaves out a hidden unit, or a mode.
+    drift : float, default 0
+        Rate δ at which the directions of the teacher drift.
+    drift_every : int, default 1
+        Steps between two moves of a teacher that drifts.
     batch : int, default 1
         Samples a step.
     inputs : str, default "gaussian"
@@ -147,6 +151,8 @@ class Experiment:
     constraint: str | None = None
     dropout: float | str | Callable | Schedule = 0.0
     mode_dropout: float | str | Callable | Schedule = 0.0
+    drift: float = 0.0
+    drift_every: int = 1
     batch: int = 1
     inputs: str = "gaussian"
     replicas: int = 1
@@ -248,7 +254,8 @@ class Experiment:
         return Problem(activation=self.activation, noise=self.noise, weight_decay=self.weight_decay, batch=self.batch,
                        rates=rates, inputs=parse(self.inputs), teacher_activation=self.teacher_activation,
                        loss=self.loss, labels=self.labels, flips=self.flips, constraint=self.constraint,
-                       dropout=self.dropout, mode_dropout=self.mode_dropout)
+                       dropout=self.dropout, mode_dropout=self.mode_dropout, drift=self.drift,
+                       drift_every=self.drift_every)
 
     def start(self, vectors: bool | None = None) -> "Weights | OrderParameters | Callable":
         """What the run begins from; with ``fresh_students`` a function that draws it for one replica.
@@ -517,6 +524,10 @@ def describe(values: dict[str, Any], sizes: "Weights | OrderParameters", without
     for name in ("dropout", "mode_dropout"):
         if values.get(name):
             words[name] = f"{name.replace('_', ' ')} {_shown(values[name])}"
+    if values.get("drift"):
+        words["drift"] = f"drift {_shown(values['drift'])}"
+        if values["drift_every"] > 1:
+            words["drift"] += f" every {values['drift_every']:,} steps"
     if values["batch"] > 1:
         words["batch"] = f"batch {values['batch']}"
     for name, value in (("inputs", values["inputs"]), ("readout", _convention(sizes))):

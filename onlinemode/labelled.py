@@ -69,7 +69,8 @@ LONG_NAMES = {
 
 _WHY_ABSENT = {
     "mode_residuals": "strengths or output modes are trained or differ between replicas, the teacher has another "
-                      "activation or several tasks, or many students are perfect (docs/theory, section 6.3)",
+                      "activation or several tasks or drifts at finite N, or many students are perfect (docs/theory, "
+                      "section 6.3)",
     "task_errors": "there is one task",
 }
 _INT32 = 2**31
@@ -124,7 +125,7 @@ def dataset(run: "Trajectory", observables: Iterable[str] | None = None) -> "xar
                                                 _attributes("standard error of the measured generalization error"))
     variables |= _statistics(run, values)
     variables |= {
-        "T": (("teacher_unit", "teacher_unit_2"), np.array(run.T), _attributes("overlap of teacher units")),
+        "T": _teacher_overlaps(run),
         "teacher_readout": (("teacher_unit",) if run.initial.tasks is None else ("task", "teacher_unit"),
                             np.array(run.teacher_readout),
                             _attributes("second layer of the teacher")),
@@ -140,6 +141,13 @@ def _dims(run, name):
     """Dimensions of an observable after replica and alpha."""
     dims = OBSERVABLES[name].dims
     return ("head", *dims) if name == "readout" and run.initial.heads is not None else dims
+
+
+def _teacher_overlaps(run):
+    dims, attributes = ("teacher_unit", "teacher_unit_2"), _attributes("overlap of teacher units")
+    if run.teacher_overlaps is None:
+        return dims, np.array(run.T), attributes
+    return _of_replicas(run, *dims), _kept(run, run.T), attributes
 
 
 def _of_replicas(run, *dims):

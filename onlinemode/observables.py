@@ -139,7 +139,7 @@ def specialization(Q: ArrayLike, R: ArrayLike, T: ArrayLike, signed: bool = True
         Overlaps of the student's units.
     R : array (..., K, M)
         Overlaps of student and teacher units.
-    T : array (M, M)
+    T : array (M, M) or (..., M, M)
         Overlaps of the teacher's units.
     signed : bool, default True
         See :func:`match_units`; False also takes |ρ| of the matched pairs.
@@ -168,7 +168,7 @@ def _specialization_of_pairs(rho, between, signed):
     value = np.where(matched, rho if signed else np.abs(rho), 0.0).sum((-2, -1)) / M
     if M > 1:
         value = value - np.where(matched, 0.0, np.abs(rho)).sum((-2, -1)) / (M * (M - 1))
-        value = value / _room(between.sum() / (M * (M - 1)))
+        value = value / _room(between.sum((-2, -1)) / (M * (M - 1)))
     return value
 
 
@@ -179,7 +179,7 @@ def _chosen_most(rho, between, signed):
     choice = rho if signed else size
     if M > 1:
         others = (size.sum(-1, keepdims=True) - size) / (M - 1)
-        choice = (choice - others) / _room(between.sum(0) / (M - 1))
+        choice = (choice - others) / _room(between.sum(-2) / (M - 1))[..., None, :]
     matched = _matched_mask(match_units(choice), M)
     return np.where(matched, choice, 0.0).sum((-2, -1)) / min(K, M)
 
@@ -200,7 +200,7 @@ def unit_margins(Q: ArrayLike, R: ArrayLike, T: ArrayLike, signed: bool = True) 
         Overlaps of the student's units.
     R : array (..., K, M)
         Overlaps of student and teacher units.
-    T : array (M, M)
+    T : array (M, M) or (..., M, M)
         Overlaps of the teacher's units.
     signed : bool, default True
         See :func:`match_units`; False also takes |ρ| of the matched pair.

@@ -306,6 +306,9 @@ def _checked(problem, start):
     if problem.drops_out:
         raise EngineError(f"an optimal schedule knows no dropout; got {problem.dropout_words.removesuffix(', ')}: "
                           "leave it out, or choose a schedule of your own")
+    if problem.drifts:
+        raise EngineError(f"an optimal schedule knows no teacher that drifts; got drift = {problem.drift:g}: leave it "
+                          "out, or choose a schedule of your own")
     require_inputs(problem.inputs, "ode", "independent")
     return problem, start.order_parameters() if isinstance(start, Weights) else start
 

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     Number = float | str | Callable | Schedule
 
 MAX_BATCH = 10**9
+MAX_DRIFT_EVERY = 10**9
 # Not in files of older versions, nor where they are usual.
-_LATER = ("loss", "labels", "flips", "constraint", "dropout", "mode_dropout", "tasks")
+_LATER = ("loss", "labels", "flips", "constraint", "dropout", "mode_dropout", "tasks", "drift", "drift_every")
 CONSTRAINTS = ("sphere",)
 _RATES = ("xi_in", "strengths", "xi_out", "readout")
 _OTHERS = {"noise": None, "weight_decay": None, "flips": 0.5,  # numbers that may be schedules, and their largest value
@@ -109,16 +110,22 @@ class Problem:
         The same of a mode, whose strength is multiplied.
     tasks : Tasks, optional
         Which task teaches when, where there are several; by default there is one.
+    drift : float, default 0
+        Rate δ ≥ 0 at which the directions of the teacher drift, a number: their overlaps with what they were decay as
+        exp(−δα), and those with each other stay what they are, up to fluctuations of order 1/√N.
+    drift_every : int, default 1
+        Steps between two moves of a drifting teacher, at most 10^9, each of which is larger for that: the fewer there
+        are, the faster is micro.
 
     Raises
     ------
     ParameterError
         If a value is out of range, an activation or the loss is unknown, the activation of the student has jumps, or
-        the loss or flips need labels that are signs.
+        the loss or flips need labels that are signs.  A drift is no schedule.
 
     Notes
     -----
-    Symbols and the step of learning: docs/theory, sections 1.1 and 1.2; schedules: section 14.
+    Symbols and the step of learning: docs/theory, sections 1.1 and 1.2; schedules: section 14; drift: section 17.
     """
 
     activation: str | Activation = "erf"
@@ -135,6 +142,8 @@ class Problem:
     dropout: "Number" = 0.0
     mode_dropout: "Number" = 0.0
     tasks: Tasks | None = None
+    drift: float = 0.0
+    drift_every: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation", word_or_value(self.activation))
@@ -148,6 +157,8 @@ class Problem:
         for name, maximum in _OTHERS.items():
             object.__setattr__(self, name, number_or_schedule(name, getattr(self, name), 0.0, maximum))
         object.__setattr__(self, "batch", checks.integer("batch", self.batch, 1, MAX_BATCH))
+        object.__setattr__(self, "drift", checks.number("drift", self.drift, 0.0))
+        object.__setattr__(self, "drift_every", checks.integer("drift_every", self.drift_every, 1, MAX_DRIFT_EVERY))
         if not isinstance(self.rates, LearningRates):
             raise ParameterError("rates must be a LearningRates, such as LearningRates(xi_in=1.0); got "
                                  f"{checks.one_line(self.rates)}")
@@ -170,8 +181,8 @@ class Problem:
 
     @property
     def trains(self) -> bool:
-        """Whether a step changes anything: a learning rate or the weight decay is not 0."""
-        return self.weight_decay != 0.0 or any(rate != 0.0 for rate in vars(self.rates).values())
+        """Whether a step changes anything: a learning rate, the weight decay or the drift of the teacher is not 0."""
+        return self.weight_decay != 0.0 or self.drift != 0.0 or any(rate != 0.0 for rate in vars(self.rates).values())
 
     @property
     def numbers(self) -> "dict[str, float | Schedule]":
@@ -423,6 +434,17 @@ class Problem:
     def signed(self) -> bool:
         """Whether units match by ρ itself; |ρ| where the signs of the readout are trained, or g or g* is even."""
         return self.rates.readout == 0.0 and not any(each.even for each in self.activations)
+
+    @property
+    def drifts(self) -> bool:
+        """Whether the teacher does."""
+        return self.drift != 0.0
+
+    @property
+    def drift_words(self) -> str:
+        """Of the drift, before a comma; empty where there is none."""
+        every = "" if self.drift_every == 1 else f" every {self.drift_every:,} steps"
+        return f"drift {self.drift:g}{every}, " if self.drifts else ""
 
     @property
     def drops_out(self) -> bool:

@@ -48,7 +48,9 @@ class ReplicaState:
     arrays : dict of arrays
         What the engine changes, by name.  micro: ``xi_in`` (P, N); chain: ``modes`` in the frame,
         ``strengths``, ``xi_out``, ``readout``, and ``last_modes`` at ``alpha``; ode: nothing but the overlaps.
-        With a constraint also ``squared_lengths`` (P,), |X_p|²/N at the beginning of the run.
+        With a constraint also ``squared_lengths`` (P,), |X_p|²/N at the beginning of the run.  Of a teacher that drifts
+        ``mean_T`` (M, M), about which its overlaps fluctuate; of micro ``teacher`` (M, N), of the chain ``directions``
+        (frame vectors, r_B).
     teacher : array (M, N) or None
         The teacher vectors of micro.
     """
@@ -83,6 +85,11 @@ class ReplicaState:
     def tasks(self) -> int | None:
         """Number of readouts of the teacher, as of OrderParameters."""
         return self.overlaps.tasks
+
+    @property
+    def mean_T(self) -> np.ndarray:
+        """Overlaps (M, M) about which those of a teacher that drifts fluctuate; the present ones where it did not."""
+        return np.array(self.arrays.get("mean_T", self.overlaps.T))
 
     def squared_lengths(self, present: np.ndarray) -> np.ndarray:
         """Squared lengths that a constraint keeps from here on.
@@ -123,13 +130,13 @@ class ReplicaStates:
     alpha : array (replicas,)
         NaN for those that diverged or were never begun.
     overlaps : dict of arrays (replicas, ...)
-        G, S, strengths, xi_out and readout at ``alpha``.
+        G, S, strengths, xi_out and readout at ``alpha``; and T where the teachers drift.
     steps : int array (replicas,)
         Steps that ``arrays`` have behind them, as in :class:`ReplicaState`.
     arrays : dict of arrays (replicas, ...)
         What the engine changes, by name.
     teacher : array (M, N) or None
-        The teacher vectors of micro.
+        The teacher vectors of micro, where they do not drift.
     """
 
     alpha: np.ndarray
@@ -156,10 +163,11 @@ class ReplicaStates:
         ReplicaState
             Of that replica alone.
         """
-        overlaps = OrderParameters(T=initial.T, teacher_readout=initial.teacher_readout,
-                                   **{name: values[replica] for name, values in self.overlaps.items()})
-        return ReplicaState(float(self.alpha[replica]), overlaps, int(self.steps[replica]),
-                            {name: values[replica] for name, values in self.arrays.items()}, self.teacher)
+        known = {name: values[replica] for name, values in self.overlaps.items()}
+        overlaps = OrderParameters(**{"T": initial.T, "teacher_readout": initial.teacher_readout} | known)
+        arrays = {name: values[replica] for name, values in self.arrays.items()}
+        return ReplicaState(float(self.alpha[replica]), overlaps, int(self.steps[replica]), arrays,
+                            arrays.get("teacher", self.teacher))
 
     def to_arrays(self, prefix: str) -> dict[str, np.ndarray]:
         """The arrays of a file.
@@ -208,7 +216,8 @@ class ReplicaStates:
         for name, values in arrays.items():
             if name.startswith(prefix) and name != f"{prefix}teacher" and len(values) != replicas:
                 raise ValueError(f"{name} is of {len(values)} replicas, not of {replicas}")
-        return cls(arrays[f"{prefix}alpha"], {name: arrays[prefix + name] for name in OVERLAPS},
+        own = ("T",) if f"{prefix}T" in arrays else ()
+        return cls(arrays[f"{prefix}alpha"], {name: arrays[prefix + name] for name in (*OVERLAPS, *own)},
                    arrays[f"{prefix}steps"],
                    {name[len(states):]: values for name, values in arrays.items() if name.startswith(states)},
                    arrays.get(f"{prefix}teacher"))
@@ -237,15 +246,20 @@ class ReplicaStates:
         elif self.arrays:
             of_engine = {"modes": (None, P), "last_modes": (None, P), "strengths": (P,), "xi_out": (K, P),
                          "readout": shapes_of(K, M, P, sizes.heads)["readout"]}
-        if "squared_lengths" in self.arrays:
-            of_engine["squared_lengths"] = (P,)
+        of_drift = {"mean_T": (M, M), "teacher": (M, N), "directions": (None, None)}
+        optional = {"squared_lengths": (P,), **of_drift}
+        of_engine |= {name: shape for name, shape in optional.items() if name in self.arrays}
         if set(self.arrays) != set(of_engine):
             raise ValueError(f"no engine has a state of {', '.join(self.arrays)}")
-        shapes = {"alpha": (), "steps": (), **shapes_of(K, M, P, sizes.heads), **of_engine}
+        needed = {"mean_T", "teacher" if "xi_in" in self.arrays else "directions"}
+        if set(self.arrays) & set(of_drift) != (needed if self.arrays and "T" in self.overlaps else set()):
+            raise ValueError("a teacher that drifts without all that it goes on from, or one that does not with it")
+        shapes = {"alpha": (), "steps": (), "T": (M, M), **shapes_of(K, M, P, sizes.heads), **of_engine}
+        kinds = {"steps": (np.int64,), **dict.fromkeys(("xi_in", "teacher"), (np.float32, np.float64))}
         for name, values in {"alpha": self.alpha, "steps": self.steps, **self.overlaps, **self.arrays}.items():
             wanted = (replicas, *shapes[name])
             fits = len(wanted) == values.ndim and all(want in (None, have) for want, have in zip(wanted, values.shape))
-            right = values.dtype in {"steps": (np.int64,), "xi_in": (np.float32, np.float64)}.get(name, (np.float64,))
+            right = values.dtype in kinds.get(name, (np.float64,))
             if not fits or not right:
                 raise ValueError(f"{name} of a state must have shape {wanted}; got {values.dtype} of {values.shape}")
         if self.teacher is not None and (self.teacher.shape != (M, N) or self.teacher.dtype.kind != "f"):
@@ -311,7 +325,7 @@ class ReplicaStates:
         steps : sequence of int
             Made by each replica.
         paths : dict of arrays (replicas, n, ...)
-            G, S, strengths, xi_out and readout.
+            G, S, strengths, xi_out and readout; and T where the teachers drift.
 
         Returns
         -------

@@ -50,8 +50,14 @@ def check_run(run: Trajectory, whole: bool = True) -> None:
         raise ValueError("switches without turns that wait for an error, or the other way round")
     if run.switches is not None:
         _is_array("switches", run.switches, (draws, n, run.problem.stages - 1))
+    if (run.teacher_overlaps is None) != (not run.problem.drifts or run.info.theory):
+        raise ValueError("overlaps of a teacher that drifts without one, or the other way round")
+    if run.teacher_overlaps is not None:
+        _is_array("teacher_overlaps", run.teacher_overlaps, (draws, n, o.M, o.M))
+        if np.isinf(run.teacher_overlaps).any():
+            raise ValueError("teacher_overlaps must be finite, or NaN where they are not known")
     for name, values in (run.starts or {}).items():
-        _is_array(f"starts_{name}", values, (replicas, *shapes[name]), finite=True)
+        _is_array(f"starts_{name}", values, (replicas, *{**shapes, "T": (o.M, o.M)}[name]), finite=True)
     if run.summary is not None:
         _check_summary(run.summary, n, {"generalization_error": (), "specialization": (), "Q": (o.K, o.K),
                                         "R": (o.K, o.M), "rho": (o.K, o.M), "strengths": (o.P,),
@@ -63,7 +69,7 @@ def check_run(run: Trajectory, whole: bool = True) -> None:
     for states in (run.begin, run.end):
         if states is not None:
             states.check(replicas, o, run.N)
-            if ("xi_in" in states.arrays) == (states.teacher is None):
+            if ("xi_in" in states.arrays) == (states.teacher is None and "teacher" not in states.arrays):
                 raise ValueError("vectors of a student without those of its teacher, or the other way round")
     if run.N is None and not run.info.theory:
         raise ValueError("no N, and no theory")

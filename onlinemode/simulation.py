@@ -149,6 +149,9 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     if going_on and problem.stages > 1:
         raise ParameterError("tasks that wait for an error begin with their first turn, and a run that goes on is in "
                              "one of them: give shares or times, such as problem.stage(1) or Tasks.in_turn")
+    if starts.states is not None and can.theory and "T" in starts.states.overlaps:
+        raise EngineError("the mean-field equations hold where a drifting teacher has the overlaps of its beginning, "
+                          "and at finite N it has others by now: start ode from run.initial")
     if starts.N is None and N is not None and not can.theory and not going_on:
         starts.in_dimensions(N)
     store_weights, store_final = checks.flag("store_weights", store_weights), checks.flag("store_final", store_final)

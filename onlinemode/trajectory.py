@@ -34,7 +34,8 @@ KIND = "trajectory"
 LEAST_ERROR = 1e-12  # ε_g below which order parameters are rounding, or factors still approach the teacher
 _DERIVED = ("Q", "R", "generalization_error", "specialization")
 MOST_DERIVED = 2**22  # entries of Q and R up to which the file holds them: they follow from the other arrays
-BESIDE = ("error", "error_se", "switches")  # what an engine may give along the saved times, beside order parameters
+# What an engine may give along the saved times, beside order parameters.
+BESIDE = ("error", "error_se", "switches", "teacher_overlaps")
 _WEIGHTS = ("xi_in", "strengths", "xi_out", "readout", "teacher", "teacher_readout")
 _OVERLAPS = ("G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")
 
@@ -106,7 +107,7 @@ class Trajectory(Described):
         Standard error of ``error`` where that was measured.
     starts : dict of arrays (replicas, ...), optional
         G, S, strengths, xi_out and readout of every replica's start, where replicas began from
-        different students.
+        different students; and T where a run goes on with teachers that drift.
     summary : Ensemble, optional
         Statistics over all replicas, where not all are kept; read them as ``ensemble``.
     begin, end : ReplicaStates, optional
@@ -114,6 +115,8 @@ class Trajectory(Described):
         what :func:`onlinemode.go_on` needs.
     switches : array (draws, n, turns − 1), optional
         Where tasks wait for an error, the α at which each turn had ended by then; NaN of those to come.
+    teacher_overlaps : array (draws, n, M, M), optional
+        Overlaps of the teacher's units, BBᵀ/N, where the teacher drifts and N is finite; read them as ``T``.
     """
 
     alpha: np.ndarray
@@ -135,6 +138,7 @@ class Trajectory(Described):
     begin: ReplicaStates | None = field(default=None, repr=False)
     end: ReplicaStates | None = field(default=None, repr=False)
     switches: np.ndarray | None = field(default=None, repr=False)
+    teacher_overlaps: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -143,8 +147,8 @@ class Trajectory(Described):
 
     @property
     def T(self) -> np.ndarray:
-        """Teacher overlaps, (M, M), constant."""
-        return self.initial.T
+        """Teacher overlaps, (M, M), constant; where the teacher drifts and N is finite (draws, n, M, M)."""
+        return self.initial.T if self.teacher_overlaps is None else self.teacher_overlaps
 
     @property
     def teacher_readout(self) -> np.ndarray:
@@ -183,8 +187,8 @@ class Trajectory(Described):
                 ("replicas", counts if self.draws == self.replicas else f"{counts}; {self.draws} kept one by one"),
                 ("problem", f"{problem.activation_words}{problem.label_words}"
                             f"{'' if problem.constraint is None else ', on the sphere'}, noise {problem.noise:g}, "
-                            f"weight decay {problem.weight_decay:g}, {problem.dropout_words}batch {problem.batch}, "
-                            f"inputs {problem.inputs!r}"),
+                            f"weight decay {problem.weight_decay:g}, {problem.dropout_words}{problem.drift_words}"
+                            f"batch {problem.batch}, inputs {problem.inputs!r}"),
                 ("learning rates", ", ".join(f"{name} {rate:g}" for name, rate in trained) or "none")]
         if len(self.alpha) and self.draws:
             first = self._first()
@@ -225,8 +229,8 @@ class Trajectory(Described):
         replica = checks.integer("replica", replica, 0, self.replicas - 1)
         if self.starts is None:
             return self.initial
-        return OrderParameters(T=self.T, teacher_readout=self.teacher_readout,
-                               **{name: values[replica] for name, values in self.starts.items()})
+        own = {name: values[replica] for name, values in self.starts.items()}
+        return OrderParameters(**{"T": self.initial.T, "teacher_readout": self.teacher_readout} | own)
 
     @property
     def began_together(self) -> bool:
@@ -283,13 +287,23 @@ class Trajectory(Described):
             if self.draws < self.replicas:
                 raise ParameterError(f"this run kept {self.draws} of its {self.replicas:,} replicas one by one, and "
                                      "not where the others ended: make it with store_final=True")
-            states = ReplicaStates.of_rows(self.alpha, self.info.steps,
-                                           {name: getattr(self, name) for name in OVERLAPS})
+            states = ReplicaStates.of_rows(self.alpha, self.info.steps, self.overlaps())
         for number, alpha in enumerate(states.alpha):
             if not np.isfinite(alpha):
                 raise ParameterError(f"{self._which(number)} has no end to go on from: it was stopped before its first "
                                      "saved time; make the run again with repeat, or resume its checkpoint")
         return states
+
+    def overlaps(self) -> dict[str, np.ndarray]:
+        """The order parameters at the saved times.
+
+        Returns
+        -------
+        dict of arrays (draws, n, ...)
+            G, S, strengths, xi_out and readout; and T where the teacher drifts and N is finite.
+        """
+        own = {} if self.teacher_overlaps is None else {"T": self.teacher_overlaps}
+        return {name: getattr(self, name) for name in OVERLAPS} | own
 
     def _which(self, number):
         return f"replica {number} of this run" if self.replicas > 1 else "this run"
@@ -371,11 +385,14 @@ class Trajectory(Described):
                           teacher_readout=of_task.teacher_readout[used])
 
         def own(blocks):
-            return {**blocks, "S": blocks["S"][..., used],
+            teacher = {"T": blocks["T"][..., used[:, None], used]} if "T" in blocks else {}
+            return {**blocks, **teacher, "S": blocks["S"][..., used],
                     "readout": blocks["readout"] if head is None else blocks["readout"][..., head, :]}
 
         errors = {name: getattr(self, name)[..., task] for name in ("error", "error_se")
                   if getattr(self, name) is not None}
+        if self.teacher_overlaps is not None:
+            errors["teacher_overlaps"] = self.T[..., used[:, None], used]
         return replace(self, **own({name: getattr(self, name) for name in OVERLAPS}), **errors, problem=problem,
                        initial=initial, starts=None if self.starts is None else own(self.starts), weights=None,
                        summary=None, begin=None, end=None, switches=None)
@@ -479,7 +496,7 @@ class Trajectory(Described):
 
         ``generalization_error`` + σ²/2 where the loss is squared and labels are real.
         """
-        problem, of_teacher = self.problem, (self.T, self.teacher_readout)
+        problem = self.problem
         if problem.tasks is not None:
             return self._mean_of("mean_loss")
         if problem.plain:
@@ -490,7 +507,8 @@ class Trajectory(Described):
 
         def at(problem, *place):
             G, S, *factors = (each[place] for each in whole)
-            return mean_loss(problem, G, S, of_teacher[0], *factors, of_teacher[1])
+            T = self.T if self.teacher_overlaps is None else self.T[place]
+            return mean_loss(problem, G, S, T, *factors, self.teacher_readout)
 
         if not any(isinstance(each, Schedule) for each in (problem.noise, problem.flips)):
             return at(problem)
@@ -529,6 +547,8 @@ class Trajectory(Described):
             return None
         if self.starts is not None and any(np.ptp(self.starts[name], 0).any() for name in ("strengths", "xi_out")):
             return None  # replicas differ in their factors, so no common modes of the teacher
+        if self.teacher_overlaps is not None:
+            return None  # the modes of the teacher would change with its overlaps
         if activation.even:
             return None  # a mode and its negative are told apart by nothing
         if (activation.linear and start.P > 1) or (activation.homogeneous and trained):
@@ -641,8 +661,8 @@ class Trajectory(Described):
         where labels are signs classification_error, where the loss is not the squared one of real labels mean_loss,
         where there are tasks task_errors, Q, R, readout, and where they are trained strengths and xi_out; of a theory
         its generalization_error, specialization, classification_error, mean_loss, task_errors, Q and R with the prefix
-        ``theory_``; then what is the same in all rows: T, teacher_readout and the parameters of the run.  Indices count
-        from 0, as in Python.
+        ``theory_``; then what is the same in all rows: T, unless it changes and is a column above, teacher_readout and
+        the parameters of the run.  Indices count from 0, as in Python.
 
         Parameters
         ----------
@@ -673,6 +693,8 @@ class Trajectory(Described):
                         if theory.draws == 1 else getattr(theory, name)[:self.draws]
                         for name in ("generalization_error", "specialization", *metrics, "Q", "R")}
         constants = {"T": self.T, "teacher_readout": self.teacher_readout}
+        if self.teacher_overlaps is not None:
+            columns["T"] = constants.pop("T")
         fixed = [(name, repr(float(value))) for each, values in constants.items()
                  for name, value in zip(labelled.column_names(each, values.shape), values.flat)]
         fixed += [(name, "" if value is None else value) for name, value in self._parameters().items()]
@@ -759,7 +781,8 @@ class Trajectory(Described):
                 **({} if problem.constraint is None else {"constraint": problem.constraint}),
                 **({} if problem.tasks is None else {f"share_{task}": share
                                                      for task, share in enumerate(problem.tasks.shares)}),
-                **({"dropout": problem.dropout, "mode_dropout": problem.mode_dropout} if problem.drops_out else {})}
+                **({"dropout": problem.dropout, "mode_dropout": problem.mode_dropout} if problem.drops_out else {}),
+                **({"drift": problem.drift, "drift_every": problem.drift_every} if problem.drifts else {})}
 
 
 def _first_to_last(values):
@@ -785,5 +808,10 @@ def read_start(arrays, origin=None):
     if "weights_xi_in" in arrays:
         weights = Weights(**{name: arrays[f"weights_{name}"] for name in _WEIGHTS}, origin=origin)
     return {"initial": OrderParameters(**{name: arrays[f"initial_{name}"] for name in _OVERLAPS}), "weights": weights,
-            "starts": {name: arrays[f"starts_{name}"] for name in OVERLAPS} if "starts_G" in arrays else None,
+            "starts": _read_starts(arrays) if "starts_G" in arrays else None,
             "begin": ReplicaStates.from_arrays("begin_", arrays)}
+
+
+def _read_starts(arrays):
+    own = ("T",) if "starts_T" in arrays else ()
+    return {name: arrays[f"starts_{name}"] for name in (*OVERLAPS, *own)}

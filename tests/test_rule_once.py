@@ -76,7 +76,8 @@ def test_kernels_take_steps_from_the_rule_alone():
                 files.add(path.relative_to(PACKAGE / "kernels").as_posix())
     own = STEP.relative_to("kernels").as_posix()
     assert users["_forward("] == {own}
-    on_cpu, dropout = {"micro/sgd.py", "chain/markov.py"}, "rule/dropout.py"  # which calls sample for them
+    on_cpu = {"micro/sgd.py", "chain/markov.py", "chain/drifting.py"}
+    dropout = "rule/dropout.py"  # which calls sample for them
     others = {own, "cuda/blocks.py", "cuda/chain.py", "averages/increments.py"}
     assert users["close_step("] == others | on_cpu and users["sample("] == others | {dropout}
     assert users["sample_thinned("] == on_cpu | {dropout}

@@ -20,6 +20,7 @@ USUAL = {
     "loss": ["squared", "Logistic", "hinge:0.5", "correlation", "huber:", "adatron", "cross-entropy", "mse"],
     "labels": ["real", "sign", "Sign"], "flips": ["0", "0.1", "0.7"], "constraint": ["sphere", "cube"],
     "dropout": ["0", "0.3", "1.5", "linear:0=0.5,1=0"], "mode_dropout": ["0", "0.2", "-1"],
+    "drift": ["0", "0.1", "-1", "power:1,2,-1"], "drift_every": ["1", "10", "0"],
     "weight_decay": ["0", "0.1"], "batch": ["1", "3"], "save_at": ["2", "20", "0,0.5,1", "0.1,0.1", "1,0.5"],
     "inputs": ["gaussian", "rademacher", "uniform", "power-law:1", "manifold:D=5,erf", "rows.npy", "rows.npy:raw",
                "manifold:D=0,erf", "power-law:", "gone.npy"],

@@ -9,6 +9,8 @@ def lacks(problem):
         return "device cuda has no dropout: use device cpu"
     if problem.tasks is not None:
         return "device cuda has no tasks: use device cpu"
+    if problem.drifts:
+        return "device cuda has no teacher that drifts: use device cpu"
     if problem.scheduled:
         return "device cuda has no schedules: use device cpu, or constant numbers"
     return None

@@ -79,6 +79,9 @@ class Replica:
         if self.problem.stages > 1:
             self.switches = np.full((times, self.problem.stages - 1), np.nan)
             self.path_names = (*self.path_names, "switches")
+        if call.problem.drifts:
+            self.path_names = (*self.path_names, "teacher_overlaps")
+            self.teacher_overlaps = np.full((times, overlaps.M, overlaps.M), np.nan)
         self.first_step = first_step
         self.counts = np.array([first_step, 0])
         self.end = None
@@ -107,9 +110,11 @@ class Replica:
         every = max(1, round(self.problem.tasks.check_every * self.N))
         return every * (self.steps_made // every + 1)
 
-    def look_at_error(self, *state):
-        """Begin the next turn of tasks where the error at G, S, strengths, xi_out and readout is low enough."""
-        if self._error_of(*(each[np.newaxis] for each in state))[0] < self.problem.tasks.below[self.stage]:
+    def look_at_error(self, G, S, strengths, xi_out, readout, T):
+        """Begin the next turn of tasks where the error at this state is low enough."""
+        state = (each[np.newaxis] for each in (G, S, strengths, xi_out, readout))
+        error = self._error_of(*state, T[np.newaxis] if self.problem.drifts else T)[0]
+        if error < self.problem.tasks.below[self.stage]:
             self.switched[self.stage] = self.steps_made / self.N
 
     def run(self, stop):
@@ -180,7 +185,10 @@ class Replica:
 
     def last_error(self):
         """ε_g at the last saved time, NaN before the first."""
-        return float(self._error_of(*self.state(slice(self.saved - 1, self.saved)))[0]) if self.saved else np.nan
+        if not self.saved:
+            return np.nan
+        row = slice(self.saved - 1, self.saved)
+        return float(self._error_of(*self.state(row), T=self.teacher_at(row))[0])
 
     def unknown_errors(self):
         """An array for ε_g at the saved times: (times,), or of each task (times, tasks)."""
@@ -190,6 +198,10 @@ class Replica:
     def state(self, rows):
         """G, S, strengths, xi_out and readout at one saved time or several."""
         return tuple(getattr(self, name)[rows] for name in OVERLAPS)
+
+    def teacher_at(self, rows):
+        """T at one saved time or several; without drift one for all."""
+        return self.teacher_overlaps[rows] if self.problem.drifts else self.overlaps.T
 
     def cut_beyond_bounds(self, first=0):
         """Make saved times unknown from that on, ``first`` or later, at which an overlap of the student is no number.
@@ -207,10 +219,10 @@ class Replica:
             getattr(self, name)[self.saved:] = np.nan
         return True
 
-    def _error_of(self, G, S, strengths, xi_out, readout):
+    def _error_of(self, G, S, strengths, xi_out, readout, T):
         """ε_g from the overlaps at present, of a row of one state."""
         alpha, problem = np.array([self.steps_made / self.N]), self.problem.stage(self.stage)
-        return mean_error(problem, alpha, G, S, self.overlaps.T, strengths, xi_out, readout,
+        return mean_error(problem, alpha, G, S, T, strengths, xi_out, readout,
                           self.overlaps.teacher_readout)
 
 
@@ -259,7 +271,8 @@ def run_in_threads(replicas, threads, call, last_step):
 
 def collect(replicas, teacher=None):
     """The fields of a Trajectory that come from the replicas; ``teacher`` belongs to their ends."""
-    names = (*OVERLAPS, "switches") if replicas[0].switched.size else OVERLAPS
+    own = (("switches", replicas[0].switched.size), ("teacher_overlaps", replicas[0].problem.drifts))
+    names = (*OVERLAPS, *(name for name, there in own if there))
     return {**stacked(blocks_of(replica, names) for replica in replicas), "end": _ends(replicas, teacher),
             "status": [replica.status for replica in replicas],
             "message": [replica.message for replica in replicas]}

@@ -20,7 +20,7 @@ def classification_error(activations, G, S, T, strengths, xi_out, readout, teach
         Overlaps of the input modes.
     S : array (..., P, M)
         Overlaps of input modes and teacher units.
-    T : array (M, M)
+    T : array (M, M) or (..., M, M)
         Overlaps of the teacher's units.
     strengths, xi_out, readout : array (..., P), (..., K, P), (..., K)
         The other factors of the student.
@@ -37,7 +37,7 @@ def classification_error(activations, G, S, T, strengths, xi_out, readout, teach
     factors = strengths, xi_out, readout, teacher_readout
     finite = is_finite(G, S, *factors[:3])
     with np.errstate(all="ignore"):  # of states beyond all bounds
-        if readout.shape[-1] == len(T) == 1 and all(map(keeps_sign, activations)):
+        if readout.shape[-1] == T.shape[-1] == 1 and all(map(keeps_sign, activations)):
             error = _angle(G, S, T, *factors)
         else:
             error = mean_over_nodes(_wrong_signs, nodes, activations, G, S, T, factors)
@@ -60,7 +60,7 @@ def _angle(G, S, T, strengths, xi_out, readout, teacher_readout):
     scaled = xi_out * strengths[..., None, :]
     Q = (scaled @ G @ np.swapaxes(scaled, -1, -2))[..., 0, 0]
     R = (scaled @ S)[..., 0, 0] * readout[..., 0] * teacher_readout[0]
-    square = (readout[..., 0] * teacher_readout[0]) ** 2 * Q * T[0, 0]
+    square = (readout[..., 0] * teacher_readout[0]) ** 2 * Q * T[..., 0, 0]
     return np.where(square == 0.0, 0.5, np.arctan2(np.sqrt(np.maximum(square - R * R, 0.0)), R) / np.pi)
 
 

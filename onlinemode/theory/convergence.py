@@ -33,9 +33,11 @@ class Convergence:
     """
 
     def __init__(self, problem, drift, overlaps, last, rtol, atol):
-        # with noise, decay or dropout ε_g = 0 is no fixed point, other losses have other ones, other rates may leave it
+        # with noise, decay, dropout or drift ε_g = 0 is no fixed point, other losses have other ones, and other rates
+        # may leave it
         self._possible = (problem.noise == 0.0 and problem.weight_decay == 0.0 and problem.plain
-                          and not problem.scheduled and not problem.drops_out and problem.tasks is None)
+                          and not problem.scheduled and not problem.drops_out and problem.tasks is None
+                          and not problem.drifts)
         self._drift, self._last, self._rtol, self._atol = drift, last, rtol, atol
         self._smooth, self._differentiable = drift.method != NODES, drift
         if self._possible and not self._smooth:

@@ -291,6 +291,9 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
     if problem.drops_out:
         raise ParameterError("the linear-noise theory knows no dropout: compare runs with each other "
                              "(onlinemode.agreement.z_between)")
+    if problem.drifts:
+        raise ParameterError(f"the linear-noise theory knows no teacher that drifts; got drift = {problem.drift:g}: "
+                             "compare runs with each other (onlinemode.agreement.z_between)")
     if problem.constraint is not None:
         raise ParameterError(f"the linear-noise theory knows no constraints; got {problem.constraint!r}: compare runs "
                              "with each other (onlinemode.agreement.z_between)")

@@ -22,7 +22,7 @@ def mean_loss(problem, G, S, T, strengths, xi_out, readout, teacher_readout, nod
         Overlaps of the input modes.
     S : array (..., P, M)
         Overlaps of input modes and teacher units.
-    T : array (M, M)
+    T : array (M, M) or (..., M, M)
         Overlaps of the teacher's units.
     strengths, xi_out, readout : array (..., P), (..., K, P), (..., K)
         The other factors of the student.
@@ -57,7 +57,7 @@ def _known_label(problem, T):
     """The activation of a teacher whose output, times 1 - 2q, is the mean label; None where no average is known."""
     teacher = problem.activations[1]
     if problem.labels != REAL:
-        if len(T) > 1 or problem.noise > 0.0 or not keeps_sign(teacher):
+        if T.shape[-1] > 1 or problem.noise > 0.0 or not keeps_sign(teacher):
             return None
         teacher = activation_of(SIGN)
     return teacher

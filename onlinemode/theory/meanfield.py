@@ -66,6 +66,7 @@ class MeanFieldDrift:
         self.full = self.layout.pack(overlaps.G, overlaps.S, overlaps.strengths, overlaps.xi_out, overlaps.readout)
         moves = np.zeros(self.layout.size, bool)
         moves[self.layout.G] = moves[self.layout.S] = rates.xi_in != 0.0 or problem.weight_decay != 0.0
+        moves[self.layout.S] |= problem.drifts
         moves[self.layout.strengths] = rates.strengths != 0.0
         moves[self.layout.xi_out] = rates.xi_out != 0.0
         moves[self.layout.readout] = rates.readout != 0.0
@@ -100,6 +101,8 @@ class MeanFieldDrift:
             from onlinemode.kernels.averages.lengths import keep_lengths
 
             self._keep_lengths = prepared(keep_lengths, self.full, self.full, overlaps.P, overlaps.M)
+        self._drift, first = problem.drift, np.searchsorted(self.active, self.layout.S.start)
+        self._S = slice(first, first + overlaps.P * overlaps.M)  # among the entries that move, if they do
 
     def __call__(self, y, alpha=0.0):
         y = np.ascontiguousarray(y, np.float64)
@@ -110,6 +113,8 @@ class MeanFieldDrift:
             rates = self._masks.mean(lambda state, y: self._kernel(y, system._replace(state=state)), y, alpha)
         if self._keep_lengths is not None:
             self._keep_lengths(y, rates, self.layout.P, self.layout.M)
+        if self._drift:  # of the teacher, whose own overlaps stay
+            rates[self._S] -= self._drift * y[self._S]
         return rates
 
     def _system_at(self, alpha):
@@ -177,7 +182,7 @@ def generalization_error(activation: str | Activation, G: ArrayLike, S: ArrayLik
         Overlaps of the input modes.
     S : array (..., P, M)
         Overlaps of input modes and teacher units.
-    T : array (M, M)
+    T : array (M, M) or (..., M, M)
         Overlaps of the teacher's units.
     strengths : array (..., P)
         Of the modes.
@@ -263,8 +268,10 @@ def _check_shapes(arrays):
     sizes = [arrays[name].shape[-1:] or (0,) for name in ("readout", "teacher_readout", "strengths")]
     (K,), (M,), (P,) = sizes
     lead = arrays["readout"].shape[:-1]
-    for name, shape in {"T": (M, M), "teacher_readout": (M,), "readout": (*lead, K), "strengths": (*lead, P),
-                        "xi_out": (*lead, K, P), "G": (*lead, P, P), "S": (*lead, P, M)}.items():
+    of_teacher = lead if arrays["T"].ndim > 2 else ()
+    for name, shape in {"T": (*of_teacher, M, M), "teacher_readout": (M,), "readout": (*lead, K),
+                        "strengths": (*lead, P), "xi_out": (*lead, K, P), "G": (*lead, P, P),
+                        "S": (*lead, P, M)}.items():
         if arrays[name].shape != shape or 0 in shape[len(lead):]:
             raise ShapeError(f"{name} must have the shape that goes with the other arrays, {shape}; got "
                              f"{arrays[name].shape}")

@@ -42,11 +42,11 @@ def second_moments(student, teacher, Z, K):
 
 
 def moments_of_units(student, teacher, G, S, T, strengths, xi_out):
-    """The same from the factors of the student, (..., P, P), (..., P, M), (M, M), (..., P) and (..., K, P)."""
+    """The same from the factors, (..., P, P), (..., P, M), (M, M) or (..., M, M), (..., P) and (..., K, P)."""
     scaled = xi_out * strengths[..., None, :]
     R = scaled @ S
     Q = scaled @ G @ np.swapaxes(scaled, -1, -2)
-    T = np.broadcast_to(T, R.shape[:-2] + T.shape)
+    T = np.broadcast_to(T, R.shape[:-2] + T.shape[-2:])
     Z = np.concatenate([np.concatenate([Q, R], -1), np.concatenate([np.swapaxes(R, -1, -2), T], -1)], -2)
     return second_moments(student, teacher, Z, xi_out.shape[-2])
 

@@ -17,7 +17,7 @@ def mean_over_nodes(function, nodes, activations, G, S, T, factors):
         How many, a power of 2.
     activations : tuple of Activation
         Those of student and teacher.
-    G, S, T : array (..., P, P), (..., P, M), (M, M)
+    G, S, T : array (..., P, P), (..., P, M), (M, M) or (..., M, M)
         Overlaps.
     factors : tuple of arrays (..., P), (..., K, P), (..., K), (M,)
         Strengths, output modes and readout of the student, readout of the teacher.
@@ -29,6 +29,15 @@ def mean_over_nodes(function, nodes, activations, G, S, T, factors):
     from onlinemode.kernels.averages.nodes import fill_mode_fields
     from onlinemode.kernels.rule.activations import values_and_slopes
 
+    if T.ndim > 2:  # each state has a teacher of its own
+        means = np.empty(T.shape[:-2])
+        for place in np.ndindex(means.shape):
+            *of_student, teacher_readout = factors
+            one = (*(each[place] for each in of_student), teacher_readout)
+            known = np.isfinite(T[place]).all()
+            means[place] = mean_over_nodes(function, nodes, activations, G[place], S[place], T[place],
+                                           one) if known else np.nan
+        return means
     strengths, xi_out, readout, teacher_readout = factors
     lead, P, teacher = readout.shape[:-1], G.shape[-1], teacher_of(T)
     r_B = teacher.factor.shape[1]

@@ -14,6 +14,7 @@ from onlinemode.inputs import require_inputs
 from onlinemode.replica_states import ReplicaState, lengths_to_keep
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.device import choose, lacks, run_there
+from onlinemode.runtime.drifting import teacher_drift
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import (
     Replica,
@@ -43,8 +44,12 @@ class ChainStart:
 
     Attributes
     ----------
+    mean_T : array (M, M)
+        T at the beginning of the run.
     teacher_factor : array (M, r_B)
-        L_B.
+        L_B; of a teacher that drifts, that of ``mean_T``.
+    directions : array (frame vectors, r_B)
+        Components of the directions of a teacher that drifts, B = L_B times these; at the beginning O_B.
     along : array (r_B, P)
         L_XBᵀ.
     across : array (r_X, P)
@@ -67,6 +72,7 @@ class ChainStart:
         self.teacher_factor, inverse = teacher_factor(overlaps.T)
         r_B = self.teacher_factor.shape[1] if np.any(self.teacher_factor) else 0
         self.teacher_factor, inverse = self.teacher_factor[:, :r_B], inverse[:r_B]
+        self.mean_T = overlaps.T
         self.along = inverse @ overlaps.S.T
         r_X = min(overlaps.P, N - r_B)
         if isinstance(start, Weights):
@@ -86,6 +92,7 @@ class ChainStart:
             triangular = np.linalg.qr(self.across)[1]
             self.across = np.where(np.diag(triangular) < 0.0, -1.0, 1.0)[:, None] * triangular
         self.modes = np.concatenate([self.along, self.across])
+        self.directions = np.eye(len(self.modes), r_B)
         self.dof = N - r_B - r_X
         self.first_step, self.factors = 0, overlaps
         self.squared_lengths = (self.modes**2).sum(0)
@@ -95,7 +102,8 @@ class ChainStart:
         """The factors of a replica that goes on."""
         start = cls.__new__(cls)
         start.overlaps, start.modes = state.overlaps, state.arrays["modes"]
-        teacher, _ = teacher_factor(state.overlaps.T)
+        start.mean_T = state.mean_T
+        teacher, _ = teacher_factor(start.mean_T)
         r_B = teacher.shape[1] if np.any(teacher) else 0
         start.teacher_factor = teacher[:, :r_B]
         frame = r_B + min(state.P, N - r_B)
@@ -103,6 +111,10 @@ class ChainStart:
             raise ParameterError(f"a state of the chain must have {frame} vectors in its frame; got "
                                  f"{len(start.modes)}: it is damaged, start anew")
         start.along, start.across = start.modes[:r_B], start.modes[r_B:]
+        start.directions = state.arrays.get("directions", np.eye(frame, r_B))
+        if start.directions.shape != (frame, r_B):
+            raise ParameterError(f"a state of the chain must have {r_B} directions of its teacher with {frame} "
+                                 "components; it is damaged, start anew")
         start.dof = N - len(start.modes)
         start.first_step = state.steps
         start.squared_lengths = state.squared_lengths((start.modes**2).sum(0))
@@ -158,11 +170,13 @@ class _Simulation:
     """What all replicas share: the problem, the saved steps, the compiled kernel."""
 
     def __init__(self, call, start, steps):
+        from onlinemode.kernels.chain.drifting import advance
         from onlinemode.kernels.chain.markov import ANY, Constants, make_advance, rotation_period
 
         self.call, self.seed = call, call.seed
         self.problem, self.N = problem, N = call.problem, call.N
-        period, samples = rotation_period(problem.batch)
+        self.drift = teacher_drift(problem, N, start.mean_T)
+        period, samples = (1, 0) if problem.drifts else rotation_period(problem.batch)
         # Steps are made in blocks, and the state between two blocks is what a run goes on from: the beginning of the
         # last block is saved, too.
         self.last_block = int(steps[-1]) - (int(steps[-1]) - start.first_step) % period
@@ -176,24 +190,29 @@ class _Simulation:
                               problem.batch)
         worth = float(steps[-1]) * call.replicas * problem.batch >= STEPS_WORTH_COMPILING
         small = max(o.K, o.M, o.P, problem.batch) <= LARGEST_COMPILED and columns == o.P and start.dof >= samples
-        self._kernel = make_advance(constants if worth and small else ANY)
+        self._kernel = advance if problem.drifts else make_advance(constants if worth and small else ANY)
         # Steps between two looks of the kernel's caller; the bits do not depend on it.
         self.steps_per_call = self.rules[0].at_most(max(1, STEPS_PER_CALL // problem.batch))
-        nothing = _ChainState(start, self.rows, np.zeros(0, np.int64))
+        nothing = _ChainState(start, self.rows, np.zeros(0, np.int64), problem.drifts)
         self.advance(nothing, np.zeros(2, np.int64), np.zeros(1, np.uint8), 0)  # compiles
 
     def advance(self, state, counts, stop, replica, stage=0, look=None):
         """Make steps, those of a call or up to a look at the error."""
+        from onlinemode.kernels.chain import drifting
         from onlinemode.kernels.chain.markov import BUFFER, Frame, Networks, Progress
         from onlinemode.kernels.random.philox import Key
 
         start = state.start
-        frame = Frame(start.teacher_factor, len(start.across), start.dof)
         rule = self.rules[stage].over(counts[0], self.steps_per_call + BUFFER)
         until = counts[0] + self.steps_per_call
-        return self._kernel(Networks(state.modes, state.factors), frame, rule, state.saved,
-                            Progress(counts, until if look is None else min(until, look), stop),
-                            Key(np.uint64(self.seed), replica), self.kept_lengths(start))
+        how_far = (Progress(counts, until if look is None else min(until, look), stop),
+                   Key(np.uint64(self.seed), replica))
+        if self.drift is not None:
+            return self._kernel(drifting.Networks(state.modes, state.factors, state.directions), start.dof, rule,
+                                self.drift, state.saved, *how_far, self.kept_lengths(start))
+        frame = Frame(start.teacher_factor, len(start.across), start.dof)
+        return self._kernel(Networks(state.modes, state.factors), frame, rule, state.saved, *how_far,
+                            self.kept_lengths(start))
 
     def kept_lengths(self, start):
         """Squared lengths that the problem keeps; None where it keeps none."""
@@ -201,25 +220,33 @@ class _Simulation:
 
 
 class _ChainState:
-    """The modes in the frame and the factors of one replica, which the kernel changes, and the arrays of saved ones."""
+    """The modes in the frame and the factors of one replica, which the kernel changes, and the arrays of saved ones.
 
-    names = ("modes", *FACTORS)
+    And the directions of the teacher, if it drifts.
+    """
 
-    def __init__(self, start, rows, steps):
-        from onlinemode.kernels.chain.markov import Saved
+    def __init__(self, start, rows, steps, drifts):
+        from onlinemode.kernels.chain import drifting, markov
 
         o = start.overlaps
         self.start, self.modes, self.factors = start, start.modes.copy(), start.factors.factors()
+        self.directions = start.directions.copy() if drifts else None
         of_state = shapes_of(o.K, o.M, o.P, o.heads)
         shapes = {"modes": (rows, o.P)} | {name: of_state[name] for name in FACTORS}
+        if drifts:
+            shapes["directions"] = start.directions.shape
+        self.names, saved = tuple(shapes), drifting.Saved if drifts else markov.Saved
         self.paths = tuple(nothing(shapes, len(steps)).values())
-        self.saved = Saved(steps, *self.paths[:-1], self.paths[-1].reshape(len(steps), self.factors.readout.size))
+        modes, strengths, xi_out, readout, *directions = self.paths
+        self.saved = saved(steps, modes, strengths, xi_out, readout.reshape(len(steps), self.factors.readout.size),
+                           *directions)
         self._readout_shape = of_state["readout"]
 
     def arrays(self):
         """The present state, in the order of ``names``."""
-        factors = self.factors
-        return self.modes, factors.strengths, factors.xi_out, factors.readout.reshape(self._readout_shape)
+        factors, directions = self.factors, () if self.directions is None else (self.directions,)
+        readout = factors.readout.reshape(self._readout_shape)
+        return self.modes, factors.strengths, factors.xi_out, readout, *directions
 
     def copy(self, saved):
         """A snapshot: the state and the rows saved so far."""
@@ -250,7 +277,7 @@ class _ChainReplica(Replica):
 
     def advance(self, stop):
         simulation = self.simulation
-        state = _ChainState(self.start, simulation.rows, simulation.steps)
+        state = _ChainState(self.start, simulation.rows, simulation.steps, self.problem.drifts)
         if self.snapshot is not None:
             self.restore_counts(self.snapshot, simulation.steps)
             state.restore(self.snapshot, int(self.counts[1]))
@@ -265,13 +292,16 @@ class _ChainReplica(Replica):
             look = self.next_look
             diverged = simulation.advance(state, self.counts, stop, self.number, self.stage, look)
             if look is not None and self.counts[0] >= look and not diverged:
-                modes, *factors = state.arrays()
-                self.look_at_error(*states.overlaps(modes, self.start.teacher_factor), *factors)
+                modes, *factors = state.arrays()[:4]
+                teacher, T = self._present_teacher(state)
+                self.look_at_error(*states.overlaps(modes, teacher), *factors, T)
         end = None if diverged else self._end(state)
         if self.switched.size:
             alphas = simulation.steps[simulation.shown][:self.saved, None] / self.N
             self.switches[:self.saved] = np.where(self.switched <= alphas, self.switched, np.nan)
         self.G, self.S, self.strengths, self.xi_out, self.readout = self.state(slice(None))
+        if self.problem.drifts:
+            self.teacher_overlaps = self.teacher_at(slice(None))
         self.error[:self.saved] = self._errors()
         self.counts[1], self.paths = self.saved, None
         if self.cut_beyond_bounds():
@@ -290,8 +320,29 @@ class _ChainReplica(Replica):
         """At shown saved times: from the factors while the kernel is running, from the order parameters later."""
         if self.paths is None:
             return super().state(rows)
-        modes, *factors = (path[self._shown()[rows]] for path in self.paths)
-        return (*states.overlaps(modes, self.start.teacher_factor), *factors)
+        shown = self._shown()[rows]
+        modes, *factors = (path[shown] for path in self.paths[:4])
+        return (*states.overlaps(modes, self._teacher_factor(shown)), *factors)
+
+    def teacher_at(self, rows):
+        """The same of T."""
+        if self.paths is None or not self.problem.drifts:
+            return super().teacher_at(rows)
+        factor = self._teacher_factor(self._shown()[rows])
+        return factor @ np.swapaxes(factor, -1, -2)
+
+    def _teacher_factor(self, rows):
+        """L_B, or where the teacher drifts its components in the frame at these rows of the paths."""
+        if not self.problem.drifts:
+            return self.start.teacher_factor
+        return states.drifted_factor(self.start.teacher_factor, self.paths[4][rows])
+
+    def _present_teacher(self, state):
+        """L_B and T where the kernel stands."""
+        if not self.problem.drifts:
+            return self.start.teacher_factor, self.overlaps.T
+        factor = states.drifted_factor(self.start.teacher_factor, state.directions)
+        return factor, factor @ factor.T
 
     def _shown(self):
         return np.flatnonzero(self.simulation.shown)
@@ -307,12 +358,19 @@ class _ChainReplica(Replica):
             values = [path[row] for path in self.paths]
             last, last_modes = self.state(-1), self.paths[0][-1]
         else:
-            last = (*states.overlaps(state.modes, self.start.teacher_factor), *values[1:])
+            last = (*states.overlaps(state.modes, self._present_teacher(state)[0]), *values[1:4])
         arrays = {name: np.array(value) for name, value in zip(state.names, values)}
         arrays |= {"modes": arrays["modes"][:len(state.modes)], "last_modes": np.array(last_modes)}
         return {"alpha": self.steps_made / self.N, "steps": steps, **dict(zip(OVERLAPS, last)),
-                **{f"state_{name}": value for name, value in arrays.items()},
+                **{f"state_{name}": value for name, value in arrays.items()}, **self._drifted(arrays),
                 **lengths_to_keep(self.simulation.kept_lengths(self.start))}
+
+    def _drifted(self, arrays):
+        """What the end of a teacher that drifts has besides."""
+        if not self.problem.drifts:
+            return {}
+        factor = states.drifted_factor(self.start.teacher_factor, arrays["directions"])
+        return {"T": factor @ factor.T, "state_mean_T": self.start.mean_T}
 
     def _errors(self):
         """ε_g at the saved times; from the factors where the closed form would show its floor."""
@@ -320,7 +378,9 @@ class _ChainReplica(Replica):
         shown = self._shown()[rows]
         G, S, strengths, xi_out, readout = super().state(rows)
         strengths, readout = self.problem.whole_student(self.simulation.steps[shown] / self.N, strengths, readout)
-        return states.errors(self.problem, self.start, (G, S, strengths, xi_out, readout), self.paths[0][shown])
+        drifted = self._teacher_factor(shown) if self.problem.drifts else None
+        return states.errors(self.problem, self.start, (G, S, strengths, xi_out, readout), self.paths[0][shown],
+                             drifted)
 
 
 ENGINE = Engine("chain", Options, CAPABILITIES, run, states.at_the_end)

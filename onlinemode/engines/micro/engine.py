@@ -15,6 +15,7 @@ from onlinemode.inputs import Gaussian
 from onlinemode.replica_states import ReplicaState, lengths_to_keep
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.device import choose, run_there
+from onlinemode.runtime.drifting import teacher_drift
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import (
     Replica,
@@ -65,6 +66,9 @@ def run(call, options):
     if N is None:
         raise EngineError("engine micro needs N when it starts from overlaps; got None: give N=..., or Weights")
     problem.inputs.check(N)
+    if problem.drifts and not problem.inputs.independent:
+        raise EngineError(f"a teacher that drifts needs inputs with independent entries; got {problem.inputs!r}: take "
+                          "Gaussian(), Rademacher() or Uniform(), or leave drift out")
     if device == "cuda" and problem.trains:
         made = run_there(options.device, lambda: cuda.run(call, options))
         if made is not None:
@@ -91,8 +95,9 @@ def run(call, options):
     ended = time.perf_counter()
     measured = {} if test_samples is None else {name: np.stack([getattr(result, name) for result in results])
                                                 for name in ("error", "error_se")}
+    common_teacher = None if problem.drifts else vectors[0].teacher_rows
     return Trajectory(
-        alpha=alphas, **collect(results, vectors[0].teacher_rows), **measured, problem=problem,
+        alpha=alphas, **collect(results, common_teacher), **measured, problem=problem,
         initial=vectors[0].overlaps,
         info=RunInfo("micro", N, precision=options.precision, test_samples=test_samples,
                      steps=[result.steps_made for result in results], seconds_compile=compiled_at - began,
@@ -105,7 +110,10 @@ def samples_per_block(weights):
 
 
 class _VectorStart:
-    """Initial weights in tiles, with their overlaps; ``image`` is BΩ in tiles, ``teacher_rows`` B to keep."""
+    """Initial weights in tiles, with their overlaps.
+
+    ``image`` is BΩ in tiles, ``teacher_rows`` B to keep, ``drift`` how B moves, if it does.
+    """
 
     def __init__(self, start, call, options):
         from onlinemode.kernels.micro.sgd import to_tiles, vector_overlaps
@@ -127,6 +135,8 @@ class _VectorStart:
         self.image = self.teacher
         if not inputs.independent:
             self.image = to_tiles(inputs.covariance(N)(start.teacher), precision)
+        self.mean_T = given.mean_T if isinstance(given, ReplicaState) else self.overlaps.T
+        self.drift = teacher_drift(call.problem, N, self.mean_T)
         if call.problem.constraint is not None:
             lengths = vector_overlaps(self.xi_in, self.xi_in, N).diagonal().copy()
             self.squared_lengths = given.squared_lengths(lengths) if isinstance(given, ReplicaState) else lengths
@@ -151,9 +161,9 @@ class _Simulation:
         self.steps_per_call = max(1, most // self.steps_per_block) * self.steps_per_block
         sgd.vector_overlaps(start.xi_in, start.teacher, N)
         # compiles, in this thread alone; the step of a copy is thrown away
-        copy = sgd.Networks(start.xi_in.copy(), start.teacher, start.overlaps.factors())
+        copy = sgd.Networks(start.xi_in.copy(), start.teacher.copy(), start.overlaps.factors())
         sgd.advance(copy, self.rules[0].over(0, 1), sgd.Stretch(0, 1, self.steps_per_block), self.key(0), self.source,
-                    start.squared_lengths)
+                    start.squared_lengths, start.drift)
 
     def helpers(self):
         """The threads that help inside one trajectory, as a context; none starts before there is work for it."""
@@ -165,10 +175,10 @@ class _Simulation:
 
         return Key(np.uint64(self.call.seed), replica)
 
-    def advance(self, helpers, networks, squared_lengths, first_step, steps, replica, stage=0):
+    def advance(self, helpers, networks, start, first_step, steps, replica, stage=0):
         stretch = self.kernel.Stretch(first_step, steps, self.steps_per_block)
         rule = self.rules[stage].over(first_step, steps)
-        arguments = networks, rule, stretch, self.key(replica), self.source, squared_lengths
+        arguments = networks, rule, stretch, self.key(replica), self.source, start.squared_lengths, start.drift
         if self.threads_inside == 1:
             return self.kernel.advance(*arguments)
         from onlinemode.engines.micro import together
@@ -184,9 +194,9 @@ class _Simulation:
         G = products(xi_in, self.kernel.to_tiles(inputs.covariance(N)(rows), xi_in.dtype), N)
         return 0.5 * (G + G.T), products(xi_in, image, N)
 
-    def rows(self, xi_in):
-        """Modes in tiles as an array (P, N)."""
-        return xi_in.transpose(1, 0, 2).reshape(xi_in.shape[1], -1)[:, :self.N]
+    def rows(self, vectors):
+        """Vectors in tiles as an array (vectors, N)."""
+        return vectors.transpose(1, 0, 2).reshape(vectors.shape[1], -1)[:, :self.N]
 
     def fresh_samples(self, replica):
         """On which the error of a replica is measured; None where it follows from the overlaps."""
@@ -226,14 +236,14 @@ class _MicroReplica(Replica):
                 look = self.next_look
                 until = target if look is None else min(target, look)
                 want = int(min(simulation.steps_per_call, until - self.steps_made))
-                made = simulation.advance(helpers, networks, self.start.squared_lengths, self.steps_made, want,
-                                          self.number, self.stage)
+                made = simulation.advance(helpers, networks, self.start, self.steps_made, want, self.number,
+                                          self.stage)
                 self.counts[0] += made
                 if made < want:
                     return True
                 if self.steps_made == look:
-                    self.look_at_error(*simulation.overlaps(networks.xi_in, self.start.image),
-                                       *self._small(networks.factors))
+                    self.look_at_error(*simulation.overlaps(networks.xi_in, self._image(networks)),
+                                       *self._small(networks.factors), self._present_T(networks))
             self._save(i, networks, fresh)
             if self.cut_beyond_bounds(i):
                 return True
@@ -241,23 +251,40 @@ class _MicroReplica(Replica):
 
     def _begin(self):
         """Student and teacher: of the start, or of the snapshot."""
-        networks = self.simulation.kernel.Networks(self.start.xi_in.copy(), self.start.teacher, self.overlaps.factors())
+        teacher = self.start.teacher.copy() if self.problem.drifts else self.start.teacher
+        networks = self.simulation.kernel.Networks(self.start.xi_in.copy(), teacher, self.overlaps.factors())
         if self.snapshot is not None:
             restore(networks.xi_in, self.snapshot["xi_in"])
+            if self.problem.drifts:
+                restore(teacher, self.snapshot["teacher"])
             self.restore_paths(networks.factors, self.simulation.steps)
         return networks
 
     def _copy(self, networks):
         factors = networks.factors
-        return {"xi_in": networks.xi_in.copy(), "strengths": factors.strengths.copy(), "xi_out": factors.xi_out.copy(),
-                "readout": factors.readout.copy(), **self.copy_paths()}
+        teacher = {"teacher": networks.teacher.copy()} if self.problem.drifts else {}
+        return {"xi_in": networks.xi_in.copy(), **teacher, "strengths": factors.strengths.copy(),
+                "xi_out": factors.xi_out.copy(), "readout": factors.readout.copy(), **self.copy_paths()}
 
     def _end(self, networks):
-        xi_in, factors = networks.xi_in, networks.factors
-        G, S = self.simulation.overlaps(xi_in, self.start.image)
+        simulation, (xi_in, teacher, factors) = self.simulation, networks
+        G, S = simulation.overlaps(xi_in, self._image(networks))
+        drifted = {} if not self.problem.drifts else {
+            "T": self._present_T(networks), "state_mean_T": self.start.mean_T,
+            "state_teacher": simulation.rows(teacher)}
         return {"alpha": self.steps_made / self.N, "steps": self.steps_made, "G": G, "S": S,
-                **dict(zip(FACTORS, self._small(factors))), "state_xi_in": self.simulation.rows(xi_in),
-                **lengths_to_keep(self.start.squared_lengths)}
+                **dict(zip(FACTORS, self._small(factors))), "state_xi_in": simulation.rows(xi_in),
+                **lengths_to_keep(self.start.squared_lengths), **drifted}
+
+    def _image(self, networks):
+        """BΩ; a teacher that drifts has Ω = I."""
+        return networks.teacher if self.problem.drifts else self.start.image
+
+    def _present_T(self, networks):
+        """T of the teacher vectors, where they drift; else that of the start."""
+        if not self.problem.drifts:
+            return self.overlaps.T
+        return self.simulation.kernel.vector_overlaps(networks.teacher, networks.teacher, self.N)
 
     def _save(self, i, networks, fresh):
         if i and not self.problem.trains:
@@ -266,10 +293,12 @@ class _MicroReplica(Replica):
             self.counts[1] = i + 1
             return
         factors = networks.factors
-        self.G[i], self.S[i] = self.simulation.overlaps(networks.xi_in, self.start.image)
+        self.G[i], self.S[i] = self.simulation.overlaps(networks.xi_in, self._image(networks))
         self.strengths[i], self.xi_out[i], self.readout[i] = self._small(factors)
         if self.switched.size:
             self.switches[i] = self.switched
+        if self.problem.drifts:
+            self.teacher_overlaps[i] = self._present_T(networks)
         if fresh is not None:
             measured = [fresh.error(networks._replace(factors=each)) for each in self._whole_students(i, factors)]
             self.error[i], self.error_se[i] = zip(*measured) if self.problem.tasks is not None else measured[0]

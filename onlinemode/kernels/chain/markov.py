@@ -25,6 +25,7 @@ from onlinemode.kernels.mathematics.fused import fma
 from onlinemode.kernels.mathematics.lanes import LANES, load, splat, spread_2d, spread_3d, store
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
 from onlinemode.kernels.random.philox import (
+    STREAM_CHAIN_CHI,
     STREAM_CHAIN_FLIP,
     STREAM_CHAIN_MODES_LEFT_OUT,
     STREAM_CHAIN_NORMAL,
@@ -154,7 +155,8 @@ def _draw(draws, frame, batch, samples, count, key, first_sample, sphere):
         rows = r_B + columns + min(j, dof)  # the frame as the samples before j have left it
         fill_chain_normals(x, rows, count, STREAM_CHAIN_NORMAL, key.replica, first_sample + j, samples, key.seed)
         # along what the input has outside the frame, a new frame vector
-        fill_chi(x[rows], noises[j], max(dof - j, 0), count, key.replica, first_sample + j, samples, key.seed)
+        fill_chi(x[rows], noises[j], max(dof - j, 0), count, STREAM_CHAIN_CHI, key.replica, first_sample + j, samples,
+                 key.seed)
         for i in range(_first_not_met(sphere, j, batch, draws.grams.shape[0])):
             for b in range(count):
                 grams[j, i, b] = 0.0
@@ -250,7 +252,7 @@ def _learn(samples, rows, P, modes, inputs, b, coefficients, decay, sphere, out)
 
 
 @compiled(inner=True, forceinline=True)
-def _rotate_back(first, rows, P, width, modes, product):
+def rotate_back(first, rows, P, width, modes, product):
     """Replace ``modes[first:rows]`` by R of its QR factorization; rows from ``first + P`` on become 0."""
     nothing = splat(0.0)
     for j in range(P):  # entries below the diagonal of columns before j are left as they come
@@ -459,7 +461,7 @@ def make_advance(constants):
                 if squared_lengths is not None:
                     _scale_back(sphere, state)
                 if fresh > 0:
-                    _rotate_back(r_B, rows, P, width, state, product)
+                    rotate_back(r_B, rows, P, width, state, product)
             counts[0] = made
         for r in range(framed):
             for p in range(P):

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from onlinemode.kernels.jit import compiled
+from onlinemode.kernels.micro.drifting import move_tile
 from onlinemode.kernels.micro.inputs import fill_tile
 from onlinemode.kernels.micro.team import (
     end_work,
@@ -39,6 +40,7 @@ from onlinemode.kernels.random.philox import (
     STREAM_UNITS_LEFT_OUT,
 )
 from onlinemode.kernels.registers import prefer_wide_registers
+from onlinemode.kernels.rule.drifting import move_due, steps_to_move
 from onlinemode.kernels.rule.dropout import make_thinned, sample_thinned, thin_out
 from onlinemode.kernels.rule.losses import flip_number
 from onlinemode.kernels.rule.sphere import add_along_modes, add_pair, begin_block, end_step, factor_of, make_sphere
@@ -67,7 +69,7 @@ class Networks(NamedTuple):
     """Student and teacher, all but the activations."""
 
     xi_in: np.ndarray  # (tiles, P, coordinates)   float32 or float64, changed in place
-    teacher: np.ndarray  # (tiles, M, coordinates)   of the same type
+    teacher: np.ndarray  # (tiles, M, coordinates)   of the same type; changed in place where it drifts
     factors: Factors  # changed in place
 
 
@@ -257,7 +259,7 @@ def _clear(sums):
 
 
 @compiled(inner=True, inline="always")
-def _sweep(team, block, networks, N, key, source, sphere):
+def _sweep(team, block, networks, N, key, source, sphere, teacher_drift):
     """Sweep tiles as long as there are any to take: update the modes, draw the inputs, project them.
 
     The plan of the team says what the sweep does; it stays as it is while this thread has a tile.
@@ -270,6 +272,8 @@ def _sweep(team, block, networks, N, key, source, sphere):
         The new samples.
     with_gram
         The products of the new inputs with each other are needed.
+    teacher_move
+        Number of the move that a drifting teacher makes before the new samples; 0 if it stays.
 
     ``inputs`` and ``coefficients`` of ``block`` are those of the previous block; new inputs and sums take their
     place.  The other arguments are those of :func:`advance`.
@@ -288,7 +292,10 @@ def _sweep(team, block, networks, N, key, source, sphere):
             _update(kind, xi_in[tile], inputs, pending, block.coefficients, team.decay[0], sphere)
         if sphere is not None:
             _square_modes(sphere, tile, xi_in[tile])
-        if source is None:  # decided when the kernel is compiled
+        if teacher_drift is not None:  # decided when the kernel is compiled
+            if team.plan[4] > 0:
+                move_tile(kind, teacher[tile], tile, N, teacher_drift, team.plan[4], key, scratch)
+        if source is None:
             _draw(inputs, tile, N, key, first_sample, samples, scratch[1])
         else:
             fill_tile(source, inputs, tile, N, first_sample, samples, key, scratch)
@@ -397,7 +404,7 @@ def _end_on(sphere, xi_in):
 
 
 @compiled
-def take_part(leads, team, block, networks, rule, stretch, key, source=None, sphere=None):
+def take_part(leads, team, block, networks, rule, stretch, key, source=None, sphere=None, teacher_drift=None):
     """Make the steps of a stretch of online SGD in place, as one of the threads that do it together.
 
     Parameters
@@ -412,6 +419,8 @@ def take_part(leads, team, block, networks, rule, stretch, key, source=None, sph
         As in :func:`advance`.
     sphere : Sphere, optional
         From :func:`sphere_of`.
+    teacher_drift : TeacherDrift, optional
+        As in :func:`advance`.
 
     Returns
     -------
@@ -421,20 +430,23 @@ def take_part(leads, team, block, networks, rule, stretch, key, source=None, sph
     steps, batch = stretch.steps, rule.batch
     moving = modes_move(rule)
     made, pending, decay = np.int64(0), np.int64(0), 1.0  # of these types from the start: one compilation
-    count = min(stretch.steps_per_block, steps)
+    moved_at = np.int64(0)  # what is due at the first step was done by the call that made the steps before
+    count = steps_to_move(teacher_drift, stretch.first_step, min(stretch.steps_per_block, steps))
     while True:
         if leads:
-            if count == 0 and pending == 0:  # the last sweep only brings the modes up to date
+            move = move_due(teacher_drift, stretch.first_step + made) if made > moved_at else np.int64(0)
+            if count == 0 and pending == 0 and move == 0:  # the last sweep only brings the vectors up to date
                 if sphere is not None:
                     if moving:
                         _end_on(sphere, networks.xi_in)
                 end_work(team)
                 return made
             offer_tiles(team, pending, decay, (stretch.first_step + made) * batch, count * batch,
-                        moving and count > 1)
+                        moving and count > 1, move)
+            moved_at = made
         elif not wait_for_work(team):
             return made
-        _sweep(team, block, networks, np.int64(rule.N), key, source, sphere)
+        _sweep(team, block, networks, np.int64(rule.N), key, source, sphere, teacher_drift)
         if leads:
             wait_for_tiles(team)
             learned, decay = _learn(block, networks.factors, rule, stretch.first_step + made, count, key, sphere)
@@ -442,10 +454,10 @@ def take_part(leads, team, block, networks, rule, stretch, key, source=None, sph
             pending = count * batch if moving else 0
             if learned < count:  # diverged
                 steps = made
-            count = min(stretch.steps_per_block, steps - made)
+            count = steps_to_move(teacher_drift, stretch.first_step + made, min(stretch.steps_per_block, steps - made))
 
 
-def advance(networks, rule, stretch, key, source=None, squared_lengths=None):
+def advance(networks, rule, stretch, key, source=None, squared_lengths=None, teacher_drift=None):
     """Make the steps of a stretch of online SGD in place, in this thread.
 
     Parameters
@@ -458,6 +470,8 @@ def advance(networks, rule, stretch, key, source=None, squared_lengths=None):
         Where inputs come from that are not i.i.d. Gaussian; see :mod:`onlinemode.kernels.micro.inputs`.
     squared_lengths : array (P,), optional
         |X_p|²/N to which the modes are scaled back after each step; by default they are not.
+    teacher_drift : onlinemode.kernels.rule.drifting.TeacherDrift, optional
+        How the teacher moves; by default it does not.
 
     Returns
     -------
@@ -467,7 +481,7 @@ def advance(networks, rule, stretch, key, source=None, squared_lengths=None):
     """
     block = make_block(networks, stretch.steps_per_block, rule.batch, source)
     return take_part(True, make_team(len(networks.xi_in)), block, networks, rule, stretch, key, source,
-                     sphere_of(networks, rule.N, squared_lengths))
+                     sphere_of(networks, rule.N, squared_lengths), teacher_drift)
 
 
 @compiled(inner=True, fastmath=_SUMS)

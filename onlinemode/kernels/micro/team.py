@@ -35,7 +35,7 @@ class Team(NamedTuple):
 
     tiles: int
     counters: np.ndarray  # int64: tiles of this sweep that are taken, that are done, and whether all is over
-    plan: np.ndarray  # (4,) int64: pending, first sample, samples, with_gram of the sweep
+    plan: np.ndarray  # (5,) int64: pending, first sample, samples, with_gram, teacher_move of the sweep
     decay: np.ndarray  # (1,) float64: factor of the modes in the sweep
 
 
@@ -43,7 +43,7 @@ def make_team(tiles):
     """A team for a trajectory of so many tiles, of which none is offered."""
     counters = np.zeros(3 * CACHE_LINE, np.int64)
     counters[TAKEN] = tiles
-    return Team(tiles, counters, np.zeros(4, np.int64), np.ones(1))
+    return Team(tiles, counters, np.zeros(5, np.int64), np.ones(1))
 
 
 def _counter(context, builder, signature, arguments):
@@ -106,9 +106,10 @@ def dismiss(team):
 
 
 @compiled(inner=True)
-def offer_tiles(team, pending, decay, first_sample, samples, with_gram):
+def offer_tiles(team, pending, decay, first_sample, samples, with_gram, teacher_move):
     """The leader's: a new sweep over all tiles begins; the last one is done."""
     team.plan[0], team.plan[1], team.plan[2], team.plan[3] = pending, first_sample, samples, with_gram
+    team.plan[4] = teacher_move
     team.decay[0] = decay
     _set(team.counters, DONE, 0)
     _set(team.counters, TAKEN, 0)
