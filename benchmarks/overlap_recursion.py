@@ -27,7 +27,7 @@ from onlinemode.engines.chain.engine import ChainStart
 from onlinemode.kernels.chain.markov import ANY, Frame, Networks, Progress, Saved, make_advance, rotation_period
 from onlinemode.kernels.mathematics.error_function import erf_and_slope
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
-from onlinemode.kernels.random.philox import STREAM_CHAIN_CHI, STREAM_CHAIN_NORMAL, Key
+from onlinemode.kernels.random.philox import STREAM_CHAIN_NORMAL, Key
 
 BLOCK = 4096  # steps whose factors are kept at once
 
@@ -232,8 +232,7 @@ class Chain:
         for since in range(self.period):
             own = slice(since, count, self.period)
             some, of_label = np.empty(len(chi[own])), np.empty(len(chi[own]))
-            fill_chi(some, of_label, self.begin.dof - since, len(some), STREAM_CHAIN_CHI, 0, first + since, self.period,
-                     seed)
+            fill_chi(some, of_label, self.begin.dof - since, len(some), 0, first + since, self.period, seed)
             chi[own], noise[own] = some, of_label
         return omega, chi, self.problem.noise * noise
 

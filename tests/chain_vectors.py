@@ -9,7 +9,6 @@ from onlinemode.engines.chain.engine import ChainStart
 from onlinemode.kernels.chain.markov import ANY, BUFFER, Frame, Networks, Progress, Saved, make_advance, rotation_period
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
 from onlinemode.kernels.random.philox import (
-    STREAM_CHAIN_CHI,
     STREAM_CHAIN_FLIP,
     STREAM_CHAIN_MODES_LEFT_OUT,
     STREAM_CHAIN_NORMAL,
@@ -81,7 +80,7 @@ def _draws(count, sample, dof, seed):
     """Components of a sample along so many frame vectors, its length outside them, and the normal of its label."""
     normals, length, noise = np.empty((count + 1, 1)), np.empty(1), np.empty(1)
     fill_chain_normals(normals, count, 1, STREAM_CHAIN_NORMAL, 0, sample, 1, np.uint64(seed))
-    fill_chi(length, noise, dof, 1, STREAM_CHAIN_CHI, 0, sample, 1, np.uint64(seed))
+    fill_chi(length, noise, dof, 1, 0, sample, 1, np.uint64(seed))
     return normals[:count, 0], length[0], noise[0]
 
 

@@ -270,6 +270,18 @@ def test_tasks_of_a_teacher_that_drifts(tmp_path, engine):
         second.generalization_error[0, 0], rel=0.02)
 
 
+@pytest.mark.parametrize("engine", ["micro", "chain"])
+def test_turns_wait_for_the_error_of_the_present_teacher(engine):
+    """With all looks saved: the first turn ends at the first of them with ε_g below 0.16 of its own task."""
+    one, times = overlaps_of(), np.arange(0.0, 4.1, 0.1)
+    shared = {name: getattr(one, name) for name in ("G", "S", "T", "strengths", "xi_out", "readout")}
+    start = om.OrderParameters(**shared, teacher_readout=[[1.0, -0.8], [0.0, 0.6]])
+    tasks = om.Tasks.until_known((0, 1), (0.16,), check_every=0.1)
+    run = om.simulate(problem(0.3, tasks=tasks), start, 4.0, engine, N=50, save_at=times, seed=3)
+    low = np.flatnonzero(run.task_errors[0, :, 0] < 0.16)
+    assert low[0] > 1 and run.switches[0, -1, 0] == pytest.approx(times[low[0]])
+
+
 # -- runs and files ----------------------------------------------------------------------------------------------
 
 

@@ -7,14 +7,13 @@ from scipy import stats
 
 import onlinemode as om
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
-from onlinemode.kernels.random.philox import STREAM_CHAIN_CHI
 
 COUNT = 200_000
 
 
 def chi(degrees, count=COUNT, seed=3):
     out = np.empty(count)
-    fill_chi(out, np.empty(count), degrees, count, STREAM_CHAIN_CHI, 0, 0, 1, seed)
+    fill_chi(out, np.empty(count), degrees, count, 0, 0, 1, seed)
     return out
 
 
@@ -36,11 +35,11 @@ def test_chi_does_not_depend_on_the_buffer():
     for first in range(0, 1000, 64):
         count = min(64, 1000 - first)
         piece = np.empty(64)
-        fill_chi(piece, np.empty(64), 3, count, STREAM_CHAIN_CHI, 0, first, 1, 3)
+        fill_chi(piece, np.empty(64), 3, count, 0, first, 1, 3)
         parts[first:first + count] = piece[:count]
     assert np.array_equal(parts, whole)
     third = np.empty(333)
-    fill_chi(third, np.empty(333), 3, 333, STREAM_CHAIN_CHI, 0, 1, 3, 3)
+    fill_chi(third, np.empty(333), 3, 333, 0, 1, 3, 3)
     assert np.array_equal(third, whole[1::3][:333])
 
 
@@ -48,8 +47,8 @@ def test_chi_does_not_depend_on_the_buffer():
 def test_the_noise_beside_chi(degrees):
     """A normal that is independent of chi and the same for all degrees; KS at 1e-3, correlations at 5 errors."""
     length, noise, other = np.empty((3, COUNT))
-    fill_chi(length, noise, degrees, COUNT, STREAM_CHAIN_CHI, 0, 0, 1, 3)
-    fill_chi(length.copy(), other, 7, COUNT, STREAM_CHAIN_CHI, 0, 0, 1, 3)
+    fill_chi(length, noise, degrees, COUNT, 0, 0, 1, 3)
+    fill_chi(length.copy(), other, 7, COUNT, 0, 0, 1, 3)
     assert np.array_equal(noise, other)
     assert stats.kstest(noise, "norm").pvalue > 1e-3
     if degrees:

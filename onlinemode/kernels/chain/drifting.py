@@ -15,7 +15,7 @@ import numpy as np
 
 from onlinemode.kernels.chain.markov import BUFFER, padded, rotate_back
 from onlinemode.kernels.jit import compiled
-from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
+from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi_of_stream
 from onlinemode.kernels.random.philox import (
     STREAM_CHAIN_CHI,
     STREAM_CHAIN_DRIFT_CHI,
@@ -65,8 +65,8 @@ def _draw(vectors, noises, known, outside, count, streams, first, apart, key):
     for j in range(vectors.shape[0]):
         added = min(j, outside)
         fill_chain_normals(vectors[j], known + added, count, streams[0], key.replica, first + j, apart, key.seed)
-        fill_chi(vectors[j, known + added], noises[j], outside - added, count, streams[1], key.replica, first + j,
-                 apart, key.seed)
+        fill_chi_of_stream(vectors[j, known + added], noises[j], outside - added, count, streams[1], key.replica,
+                           first + j, apart, key.seed)
 
 
 @compiled(inner=True)

@@ -25,7 +25,6 @@ from onlinemode.kernels.mathematics.fused import fma
 from onlinemode.kernels.mathematics.lanes import LANES, load, splat, spread_2d, spread_3d, store
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
 from onlinemode.kernels.random.philox import (
-    STREAM_CHAIN_CHI,
     STREAM_CHAIN_FLIP,
     STREAM_CHAIN_MODES_LEFT_OUT,
     STREAM_CHAIN_NORMAL,
@@ -155,8 +154,7 @@ def _draw(draws, frame, batch, samples, count, key, first_sample, sphere):
         rows = r_B + columns + min(j, dof)  # the frame as the samples before j have left it
         fill_chain_normals(x, rows, count, STREAM_CHAIN_NORMAL, key.replica, first_sample + j, samples, key.seed)
         # along what the input has outside the frame, a new frame vector
-        fill_chi(x[rows], noises[j], max(dof - j, 0), count, STREAM_CHAIN_CHI, key.replica, first_sample + j, samples,
-                 key.seed)
+        fill_chi(x[rows], noises[j], max(dof - j, 0), count, key.replica, first_sample + j, samples, key.seed)
         for i in range(_first_not_met(sphere, j, batch, draws.grams.shape[0])):
             for b in range(count):
                 grams[j, i, b] = 0.0

@@ -11,7 +11,7 @@ import numpy as np
 
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.mathematics.fused import fma
-from onlinemode.kernels.random.philox import philox, stream_word
+from onlinemode.kernels.random.philox import STREAM_CHAIN_CHI, philox, stream_word
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -162,11 +162,22 @@ def later_chi(d, c, c1, sample, k0, k1):
 
 
 @compiled
-def fill_chi(out, noise, degrees, count, stream, replica, first_sample, stride, seed):
+def fill_chi(out, noise, degrees, count, replica, first_sample, stride, seed):
     """out[b] is √χ² with ``degrees`` degrees of freedom, for sample ``first_sample + b * stride``, b < count.
 
     0 degrees give 0, 1 the size of a normal.  ``noise[b]`` is a normal that no other number depends on.
     """
+    _fill_chi(out, noise, degrees, count, STREAM_CHAIN_CHI, replica, first_sample, stride, seed)
+
+
+@compiled
+def fill_chi_of_stream(out, noise, degrees, count, stream, replica, first_sample, stride, seed):
+    """The same of any stream; a little slower."""
+    _fill_chi(out, noise, degrees, count, stream, replica, first_sample, stride, seed)
+
+
+@compiled(inner=True, forceinline=True)
+def _fill_chi(out, noise, degrees, count, stream, replica, first_sample, stride, seed):
     c1 = stream_word(stream, replica)
     k0 = np.uint64(seed) & _LOW
     k1 = np.uint64(seed) >> _SHIFT
