@@ -1,7 +1,7 @@
 """What an input vector x is: i.i.d. entries, a covariance spectrum, a hidden manifold, rows of a data set.
 
-All are scaled so that tr Ω/N = 1, with Ω = E[x xᵀ] (docs/theory, section 9).  Nothing but
-:class:`Spectrum` and :class:`Rows` fixes N.
+All are scaled so that tr Ω/N = 1, with Ω = E[x xᵀ], and drawn as float32 (docs/theory, section 9).  Nothing
+but :class:`Spectrum` and :class:`Rows` fixes N.
 """
 
 import os
@@ -27,7 +27,8 @@ MOST_LATENT = 10**9
 DENSE_UP_TO = 4096  # inputs N up to which Ω of a manifold or a data set is kept as an N×N array
 WORDS = "gaussian, rademacher, uniform, power-law:EXPONENT, manifold:D=LATENT,erf or sign, FILE.npy, FILE.npy:raw"
 
-_NOTHING, _NO_TILES, _NO_ROWS = np.zeros(0), np.zeros((0, 0, 0)), np.zeros((0, 0), np.uint8)
+_NOTHING, _NO_ROWS = np.zeros(0), np.zeros((0, 0), np.uint8)
+_NO_TILES, _NO_MATRIX = np.zeros((0, 0), np.float32), np.zeros((0, 0, 0, 0), np.float32)
 _NO_ROWS.flags.writeable = False
 
 
@@ -146,7 +147,7 @@ class Gaussian(Inputs):
     gaussian = True
 
     def _source(self, N):
-        return _make_source("NORMAL", "INPUT", scale=np.ones(N))
+        return _make_source("NORMAL", "INPUT", deviations=_in_tiles(np.ones(N)))
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,7 @@ class _Diagonal(Inputs):
         return lambda rows: rows * spectrum
 
     def _source(self, N):
-        return _make_source("NORMAL", "INPUT", scale=np.sqrt(self.spectrum(N)))
+        return _make_source("NORMAL", "INPUT", deviations=_in_tiles(np.sqrt(self.spectrum(N))))
 
 
 @dataclass(frozen=True)
@@ -330,9 +331,10 @@ class HiddenManifold(Inputs):
         return f"{self.activation.upper()}_MANIFOLD"
 
     def _source(self, N):
-        from onlinemode.kernels.micro.sgd import to_tiles
+        from onlinemode.kernels.micro.manifold import to_pieces
+        from onlinemode.kernels.micro.sgd import tile_shape
 
-        return _make_source(self._code(), "LATENT", projection=to_tiles(self.projection(N).T, "float64"))
+        return _make_source(self._code(), "LATENT", projection=to_pieces(self.projection(N), tile_shape(N)[1]))
 
     def _products(self, N):
         from onlinemode.kernels.micro import inputs as kernel
@@ -355,7 +357,7 @@ class Rows(Inputs):
     ----------
     source : array (n, ...) or path of an .npy file
         The n rows; further axes (of images) are flattened.  A file of uint8, float32 or float64 in C order is
-        memory-mapped, everything else is read.
+        memory-mapped and stays as it is (a row is converted when it is drawn); everything else is read as float64.
     standardise : bool, default True
         Shift and scale every column to mean 0 and variance 1 over the data set.  False: leave the
         mean, and divide all entries by one number, their root mean square.
@@ -604,11 +606,20 @@ def require_inputs(inputs: Inputs, engine: str, kind: str) -> None:
                           f"{inputs!r}: use engine micro")
 
 
-def _make_source(kind, stream, *, scale=_NOTHING, offset=_NOTHING, projection=_NO_TILES, rows=_NO_ROWS):
+def _make_source(kind, stream, *, deviations=_NO_TILES, projection=_NO_MATRIX, rows=_NO_ROWS, offset=_NOTHING,
+                 scale=_NOTHING):
     from onlinemode.kernels.micro import inputs as kernel
     from onlinemode.kernels.random import philox
 
-    return kernel.Source(getattr(kernel, kind), getattr(philox, f"STREAM_{stream}"), scale, offset, projection, rows)
+    return kernel.Source(getattr(kernel, kind), getattr(philox, f"STREAM_{stream}"), deviations, projection, rows,
+                         offset, scale)
+
+
+def _in_tiles(values):
+    """Numbers (N,) as float32 (tiles, coordinates), 0 from N on."""
+    from onlinemode.kernels.micro.sgd import to_tiles
+
+    return to_tiles(values[None], np.float32)[:, 0]
 
 
 @lru_cache(maxsize=1)

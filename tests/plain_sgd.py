@@ -100,10 +100,10 @@ def step(problem, weights, student, inputs, noises, uniforms=None, masks=None, t
 def inputs_of(kind, N, first, count, seed, replica=0, stream=None):
     """x of consecutive samples of micro, (count, N); tests/kernels/test_inputs_cpu.py holds them against NumPy."""
     tiles, length = tile_shape(N)
-    out = np.empty((tiles, count, length))
+    out = np.empty((tiles, count, length), np.float32)
     source = kind.source(N) if stream is None else kind.source(N)._replace(stream=stream)
     draw_inputs(source, N, first, count, Key(np.uint64(seed), replica), out)
-    return out.transpose(1, 0, 2).reshape(count, -1)[:, :N]
+    return out.transpose(1, 0, 2).reshape(count, -1)[:, :N].astype(float)
 
 
 def label_noises(first, count, seed, replica=0):

@@ -177,6 +177,25 @@ def test_same_bits_for_any_number_of_threads(random_weights, all_rates):
         assert np.array_equal(alone.error[0], one.error[0])
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_same_bits_for_any_number_of_threads_inside(random_weights, precision, monkeypatch):
+    """Three tiles; blocks that do not divide the steps."""
+    from onlinemode.engines.micro import engine
+
+    monkeypatch.setattr(engine, "COORDINATES_A_THREAD", 1)
+    n = 2_100
+    w = random_weights(n, K=2, M=2, P=2, seed=1)
+    data = np.random.default_rng(1).integers(0, 256, (20, n)).astype(np.uint8)
+    for inputs in (Rademacher(), Uniform(), PowerLaw(1.0), HiddenManifold(6), Rows(data)):
+        problem = om.Problem(rates=om.LearningRates(xi_in=0.5), inputs=inputs)
+        one, two, three = (om.simulate(problem, w, 30 / n, save_at=[0.0, 30 / n], threads=threads, test_samples=2,
+                                       precision=precision) for threads in (1, 2, 3))
+        for name in PATHS:
+            assert np.array_equal(getattr(one, name), getattr(two, name)), (inputs, name)
+            assert np.array_equal(getattr(one, name), getattr(three, name)), (inputs, name)
+        assert not np.array_equal(one.G[0, 0], one.G[0, 1])
+
+
 def test_samples_that_are_not_kept_are_drawn_again(random_weights, monkeypatch):
     from onlinemode.engines.micro import fresh_samples
 

@@ -7,6 +7,7 @@ import pytest
 
 from onlinemode.inputs import Gaussian, HiddenManifold, PowerLaw, Rademacher, Rows, Spectrum, Uniform
 from onlinemode.kernels.micro.inputs import add_products, draw_inputs, draw_projection
+from onlinemode.kernels.micro.manifold import erf_entry
 from onlinemode.kernels.micro.sgd import tile_shape
 from onlinemode.kernels.random.philox import Key
 
@@ -21,9 +22,9 @@ erf = np.vectorize(math.erf)
 def draw():
     """Samples of some inputs through the kernel, (samples, N)."""
 
-    def rows(inputs, N, samples, first=FIRST, kind="float64", seed=SEED, replica=REPLICA, stream=None):
+    def rows(inputs, N, samples, first=FIRST, seed=SEED, replica=REPLICA, stream=None):
         tiles, length = tile_shape(N)
-        out = np.full((tiles, samples, length), np.nan, kind)
+        out = np.full((tiles, samples, length), np.nan, np.float32)
         source = inputs.source(N)
         if stream is not None:
             source = source._replace(stream=stream)
@@ -52,15 +53,16 @@ def normals(reference_words):
 def reference(reference_words, normals):
     """One sample of some inputs, from the definitions of docs/theory, section 9.1."""
 
-    def vector(inputs, N, sample, stream=None, seed=SEED, replica=REPLICA):
+    def vector(inputs, N, sample, stream=None, seed=SEED, replica=REPLICA, data=DATA):
         where = lambda name: (STREAMS[name] if stream is None else stream, replica, sample, seed)  # noqa: E731
-        words = lambda: reference_words(np.arange(-(-N // 4)), *where("input")).ravel()[:N]  # noqa: E731
+        words = lambda count: reference_words(np.arange(-(-count // 4)), *where("input")).ravel()[:count]  # noqa: E731
         if inputs.kind == "gaussian":
             return normals(N, *where("input"))
         if inputs.kind == "rademacher":
-            return np.where(words() < 2**31, 1.0, -1.0)
+            bits = words(-(-N // 32))[:, None] >> np.arange(32, dtype=np.uint64) & np.uint64(1)
+            return 1.0 - 2.0 * bits.ravel()[:N]
         if inputs.kind == "uniform":
-            return math.sqrt(3.0) * (2.0 * ((words() >> np.uint64(8)) + 0.5) / 2.0**24 - 1.0)
+            return math.sqrt(3.0) * (2.0 * ((words(N) >> np.uint64(8)) + 0.5) / 2.0**24 - 1.0)
         if inputs.kind == "power-law":
             spectrum = np.arange(1, N + 1) ** -inputs.exponent
             return np.sqrt(N * spectrum / spectrum.sum()) * normals(N, *where("input"))
@@ -69,7 +71,7 @@ def reference(reference_words, normals):
             F *= math.sqrt(inputs.D) / np.linalg.norm(F, axis=1)[:, None]
             z = F @ normals(inputs.D, *where("latent")) / math.sqrt(inputs.D)
             return np.sign(z) if inputs.activation == "sign" else math.sqrt(3.0) * erf(z / math.sqrt(2.0))
-        data = np.asarray(DATA, float)
+        data = np.asarray(data, float)
         high, low = reference_words(np.arange(1), *where("row"))[0, :2]
         row = data[(int(high) * 2**32 + int(low)) % len(data)]
         if inputs.standardise:
@@ -79,20 +81,57 @@ def reference(reference_words, normals):
     return vector
 
 
-KINDS = [Gaussian(), Rademacher(), Uniform(), PowerLaw(1.5), HiddenManifold(7), HiddenManifold(8, "sign", seed=2**40),
-         Rows(DATA), Rows(DATA, standardise=False)]
+def kinds(data):
+    return [Gaussian(), Rademacher(), Uniform(), PowerLaw(1.5), HiddenManifold(7),
+            HiddenManifold(8, "sign", seed=2**40), Rows(data), Rows(data, standardise=False)]
+
+
+KINDS = kinds(DATA)
+MANY_COLUMNS = np.random.default_rng(1).integers(0, 256, (40, 1037)).astype(np.uint8)
+
+
+def rounding(x):
+    """Half of the distance of float32 numbers near x, and what float64 leaves."""
+    return 0.5 * np.spacing(np.abs(x).astype(np.float32)) + 1e-13
 
 
 @pytest.mark.parametrize("inputs", KINDS, ids=repr)
 def test_samples_against_numpy(inputs, draw, reference):
-    """301 coordinates, two tiles; normals are float32, everything else is float64."""
     drawn = draw(inputs, 301, 3)
     for j, x in enumerate(drawn):
-        assert np.allclose(x, reference(inputs, 301, FIRST + j), rtol=0.0, atol=1e-5)
+        expected = reference(inputs, 301, FIRST + j)
+        assert np.allclose(x, expected, rtol=0.0, atol=1e-5)
+        if inputs.kind in ("rademacher", "rows"):  # rounded once
+            assert np.all(np.abs(x - expected) <= rounding(expected))
     assert np.abs(drawn[0] - drawn[1]).max() > 0.1
-    exact = {"rademacher": 0.0, "uniform": 1e-15, "rows": 1e-13}
-    if inputs.kind in exact:
-        assert np.abs(drawn[2] - reference(inputs, 301, FIRST + 2)).max() <= exact[inputs.kind]
+
+
+@pytest.mark.parametrize("inputs", kinds(MANY_COLUMNS), ids=repr)
+def test_samples_of_two_tiles(inputs, draw, reference):
+    """The second begins inside a word of signs, 520 = 16·32 + 8, and ends inside one."""
+    assert tile_shape(1037) == (2, 520)
+    assert np.allclose(draw(inputs, 1037, 1)[0], reference(inputs, 1037, FIRST, data=MANY_COLUMNS), rtol=0.0, atol=1e-5)
+
+
+def test_uniform_numbers_have_fixed_bits(draw, reference_words):
+    words = reference_words(np.arange(76), STREAMS["input"], REPLICA, FIRST, SEED).ravel()[:301]
+    middles = 2 * (words >> np.uint64(8)).astype(np.int64) + 1 - 2**24
+    expected = middles.astype(np.float32) * np.float32(math.sqrt(3.0) * 2.0**-24)
+    assert np.array_equal(draw(Uniform(), 301, 1)[0], expected)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float64])
+def test_rows_of_all_types(kind, draw):
+    """A row is standardised in float64, then rounded."""
+    data = (DATA if kind == np.uint8 else DATA / 7.0 + 1e6).astype(kind)
+    rows = Rows(data)
+    x = draw(rows, 301, 80)
+    mean, deviation = data.astype(float).mean(0), data.astype(float).std(0)
+    all_rows = (data.astype(float) - mean) / deviation
+    nearest = np.abs(x[:, None] - all_rows[None]).max(2).argmin(1)
+    assert len(set(nearest)) > 20
+    expected = all_rows[nearest]
+    assert np.all(np.abs(x - expected) <= rounding(expected) + 1e-8 * (kind != np.uint8))  # of means near 10^6
 
 
 @pytest.mark.parametrize("inputs", KINDS, ids=repr)
@@ -104,12 +143,11 @@ def test_fresh_samples_are_others(inputs, draw, reference):
 
 @pytest.mark.parametrize("inputs", KINDS, ids=repr)
 def test_a_sample_depends_on_its_coordinates_alone(inputs, draw):
-    """Not on how many are drawn together; float32 is the rounded float64; replicas and seeds differ."""
-    one, many = draw(inputs, 301, 1, first=FIRST + 2), draw(inputs, 301, 5)
+    """Not on how many are drawn together; replicas and seeds differ."""
+    one, many = draw(inputs, 301, 1, first=FIRST + 2), draw(inputs, 301, 19)
     assert np.array_equal(one[0], many[2])
-    assert np.array_equal(draw(inputs, 301, 1, first=FIRST + 2, kind="float32")[0], one[0].astype(np.float32))
     for other in ({"replica": REPLICA + 1}, {"seed": SEED + 1}, {"seed": SEED + 2**33}):
-        assert not np.allclose(draw(inputs, 301, 5, **other), many)
+        assert not np.allclose(draw(inputs, 301, 5, **other), many[:5])
 
 
 def test_gaussian_source_is_the_stream_of_the_fast_path(draw, input_vector):
@@ -167,6 +205,52 @@ def test_moments(inputs, N, draw):
     mean = DATA[:, :24].mean(0) / np.sqrt((DATA[:, :24].astype(float) ** 2).mean()) if not getattr(
         inputs, "standardise", True) else 0.0
     assert np.all(np.abs(x.mean(0) - mean) <= 5.0 * x.std(0) / math.sqrt(len(x)))
+
+
+def largest_score(x):
+    """Of means of entries, of products of two and three of them, and of those of successive samples, for x = ±1.
+
+    In standard errors; all should be 0.
+    """
+    n, N = x.shape
+    means = [x.mean(0), x.T @ x / n - np.eye(N), x[1:].T @ x[:-1] / n]
+    for apart in (1, 32, 128):  # neighbours, words, counters
+        means.append((x[:, 2 * apart:] * x[:, apart:-apart] * x[:, :-2 * apart]).mean(0))
+    return math.sqrt(n) * max(np.abs(each).max() for each in means)
+
+
+SPOILED_SIGNS = {
+    "two words are one": lambda x: np.concatenate([x[:, :32], x[:, :32], x[:, 64:]], 1),
+    "an entry often follows another": lambda x: np.concatenate([x[:, :-1], np.where(
+        np.arange(len(x)) % 6 == 0, x[:, 0], x[:, -1])[:, None]], 1),
+    "an entry is a product of two": lambda x: np.concatenate([x[:, :2], x[:, :1] * x[:, 1:2], x[:, 3:]], 1),
+    "samples come in pairs": lambda x: np.repeat(x[::2], 2, 0) * np.tile([1.0, -1.0], len(x) // 2)[:, None],
+    "one sign is preferred": lambda x: np.where(np.arange(len(x))[:, None] % 6 == 0, 1.0, x)}
+
+
+@pytest.fixture(scope="module")
+def signs():
+    """2,000 samples of 300 entries, three counters."""
+    (tiles, length), n = tile_shape(300), 2000
+    out = np.empty((tiles, n, length), np.float32)
+    draw_inputs(Rademacher().source(300), 300, 0, n, Key(np.uint64(SEED), REPLICA), out)
+    return out.transpose(1, 0, 2).reshape(n, -1)[:, :300].astype(float)
+
+
+def test_signs_are_independent(signs):
+    """140,000 scores below 5.5: 5e-3 false alarms."""
+    assert set(np.unique(signs)) == {-1.0, 1.0}
+    assert largest_score(signs) < 5.5
+
+
+@pytest.mark.parametrize("fault", SPOILED_SIGNS)
+def test_signs_that_are_not_independent_are_seen(signs, fault):
+    assert largest_score(SPOILED_SIGNS[fault](signs)) > 5.5
+
+
+@pytest.mark.parametrize("z", [0.0, 1e-20, -0.3, 1.0, -2.5, 5.599, 5.601, -40.0, 1e30])
+def test_erf_of_a_manifold(z):
+    assert abs(float(erf_entry(np.float32(z))) - math.sqrt(3.0) * math.erf(np.float32(z) / math.sqrt(2.0))) < 7e-7
 
 
 def test_uniform_fills_its_range(draw):

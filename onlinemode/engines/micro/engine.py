@@ -37,7 +37,7 @@ TEST_SAMPLES = 10_000
 # other and save memory traffic: worth it where the weights leave the caches (benchmarks/README.md).
 SAMPLES_PER_BLOCK = 4
 SAMPLES_PER_BLOCK_LARGE = 8
-LARGE_WEIGHTS = 4 * 2**20  # bytes of modes and teacher vectors
+LARGE_WEIGHTS = 4 * 2**20  # bytes of modes and teacher vectors, and of the matrix of a hidden manifold
 
 # Threads that no replica needs work inside a trajectory, as long as each has at least so many coordinates:
 # with fewer, handing out the tiles costs what it gains.
@@ -105,7 +105,7 @@ def run(call, options):
 
 
 def samples_per_block(weights):
-    """Samples that share one sweep over so many bytes of modes and teacher vectors."""
+    """Samples that share one sweep over so many bytes of modes, teacher vectors and the matrix of a manifold."""
     return SAMPLES_PER_BLOCK_LARGE if weights > LARGE_WEIGHTS else SAMPLES_PER_BLOCK
 
 
@@ -152,10 +152,12 @@ class _Simulation:
         self.call, self.steps, self.threads_inside = call, steps, threads_inside
         self.problem, self.N = problem, N = call.problem, call.N
         self.rules = [RuleInTime(problem.stage(number), N, steps[-1]) for number in range(problem.stages)]
-        self.steps_per_block = max(1, samples_per_block(start.xi_in.nbytes + start.teacher.nbytes) // problem.batch)
         self.source = None if problem.inputs == Gaussian() else problem.inputs.source(N)
+        latent, matrix = (0, 0) if self.source is None else (self.source.projection.shape[2],
+                                                             self.source.projection.nbytes)
+        swept = start.xi_in.nbytes + start.teacher.nbytes + matrix
+        self.steps_per_block = max(1, samples_per_block(swept) // problem.batch)
         self.test_samples = test_samples
-        latent = 0 if self.source is None else self.source.projection.shape[1]
         work = N * (start.overlaps.P + start.overlaps.M + latent) * problem.batch
         most = self.rules[0].at_most(int(WORK_PER_CALL / work))
         self.steps_per_call = max(1, most // self.steps_per_block) * self.steps_per_block

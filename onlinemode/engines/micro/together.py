@@ -15,7 +15,7 @@ def advance(helpers, threads, networks, rule, stretch, key, source, squared_leng
     networks, rule, stretch, key, source, squared_lengths, teacher_drift
         As there; so is the result.
     """
-    team, block = make_team(len(networks.xi_in)), make_block(networks, stretch.steps_per_block, rule.batch, source)
+    team, block = make_team(len(networks.xi_in)), make_block(networks, stretch.steps_per_block, rule.batch)
     work = (team, block, networks, rule, stretch, key, source,
             sphere_of(networks, rule.N, squared_lengths), teacher_drift)
     others = []

@@ -8,14 +8,14 @@ from onlinemode.kernels.random.philox import STREAM_TEACHER_DRIFT
 
 
 @compiled(inner=True)
-def move_tile(kind, rows, tile, N, teacher_drift, move, key, scratch):
+def move_tile(kind, rows, tile, N, teacher_drift, move, key, words):
     """Move the teacher vectors in one tile, in place; coordinates from N on stay 0.
 
-    ``scratch`` has room for the normals of a tile, and for their words.
+    ``words`` is scratch space, as of fill_normals.
     """
-    factor, normals, words = teacher_drift.factor, scratch[0], scratch[1]
+    factor, length = teacher_drift.factor, rows.shape[1]
     M, r_B = factor.shape
-    length = rows.shape[1]
+    normals = np.empty(length, np.float32)
     keep = kind(teacher_drift.keep)
     for m in range(M):
         for i in range(length):

@@ -1,7 +1,7 @@
 """Inputs other than i.i.d. Gaussian, their covariance, and the error on fresh samples (docs/theory, section 9).
 
 A :class:`Source` says how the entries of a sample come from its counters.  Any tile of any sample can be
-made by itself, so inputs depend neither on blocks and tiles nor on the order of the work.
+made by itself, so inputs depend neither on blocks and tiles nor on the order of the work.  All are float32.
 """
 
 import math
@@ -11,19 +11,17 @@ import numpy as np
 
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.mathematics.arcsine import arcsine
+from onlinemode.kernels.micro.manifold import ERF, SIGN, fill_manifold
+from onlinemode.kernels.random.entries import fill_signs, fill_uniforms, words_for
 from onlinemode.kernels.random.normals import fill_normals
 from onlinemode.kernels.random.philox import STREAM_PROJECTION, philox, stream_word
+from onlinemode.kernels.registers import prefer_wide_registers
 from onlinemode.kernels.rule.step import error_without_noise, make_small
 
 NORMAL, RADEMACHER, UNIFORM, SIGN_MANIFOLD, ERF_MANIFOLD, ROWS = range(6)
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
-_SIGN_BIT = np.uint64(31)
-_EIGHT = np.uint64(8)
-_UNIFORM_UNIT = math.sqrt(3.0) * 2.0**-24
-_SQRT3 = math.sqrt(3.0)
-_SQRT_HALF = math.sqrt(0.5)
 _TWO_OVER_PI = 2.0 / math.pi
 
 _SUM_LENGTH = 256  # numbers of a row that are summed at a time, so that many rows stay in the caches
@@ -39,24 +37,11 @@ class Source(NamedTuple):
 
     kind: int
     stream: int
-    scale: np.ndarray  # (N,)   factor of every entry: normal (√ω_i), rows
-    offset: np.ndarray  # (N,)   subtracted before: rows
-    projection: np.ndarray  # (tiles, D, coordinates)   unit vectors F_i/√D, as columns: manifolds
+    deviations: np.ndarray  # (tiles, coordinates)   float32 √ω_i, 0 from N on: normals
+    projection: np.ndarray  # (tiles, pieces, padded D, coordinates)   unit vectors F_i/√D, of to_pieces: manifolds
     rows: np.ndarray  # (n, N)   the data set, of any real type: rows
-
-
-@compiled(inner=True)
-def _fill_words(words, count, first_index, stream, sample, key):
-    """words[r, i] is word r of counter index ``first_index + i``."""
-    c1 = stream_word(stream, key.replica)
-    c2, c3 = np.uint64(sample) & _LOW, np.uint64(sample) >> _SHIFT
-    k0, k1 = np.uint64(key.seed) & _LOW, np.uint64(key.seed) >> _SHIFT
-    for i in range(count):
-        w0, w1, w2, w3 = philox(np.uint64(first_index + i) & _LOW, c1, c2, c3, k0, k1)
-        words[0, i] = w0
-        words[1, i] = w1
-        words[2, i] = w2
-        words[3, i] = w3
+    offset: np.ndarray  # (N,)   float64, subtracted from them: rows
+    scale: np.ndarray  # (N,)   float64, with which the difference is multiplied: rows
 
 
 @compiled(inner=True)
@@ -67,77 +52,62 @@ def _row_number(rows, stream, sample, key):
 
 
 @compiled(inner=True)
-def _fill_manifold(source, inputs, tile, first_sample, samples, key):
-    """x_i = sign or √3 erf(·/√2) of F_i·c/√D, with D normals c a sample; sums run over d in order."""
-    projection = source.projection[tile]
-    D, length = projection.shape
-    latent = np.empty((samples, 4 * ((D + 3) // 4)), np.float32)
-    words = np.empty((4, latent.shape[1] // 4), np.uint32)
-    for j in range(samples):
-        fill_normals(latent[j], 0, source.stream, key.replica, first_sample + j, key.seed, words)
-    z = np.zeros((samples, length))
-    for d in range(D):
-        for j in range(samples):
-            c = np.float64(latent[j, d])
-            for i in range(length):
-                z[j, i] += c * projection[d, i]
-    for j in range(samples):
-        for i in range(length):
-            if source.kind == SIGN_MANIFOLD:
-                inputs[j, i] = 1.0 if z[j, i] >= 0.0 else -1.0
-            else:
-                inputs[j, i] = _SQRT3 * math.erf(_SQRT_HALF * z[j, i])
+def _fill_from_row(out, row, offset, scale):
+    """out[i] <- (row[i] - offset[i]) * scale[i], in float64 before it is rounded."""
+    prefer_wide_registers()
+    for i in range(row.size):
+        out[i] = np.float32((np.float64(row[i]) - offset[i]) * scale[i])
 
 
 @compiled(inner=True)
-def fill_tile(source, inputs, tile, N, first_sample, samples, key, scratch):
+def make_scratch(length):
+    """Scratch space of :func:`fill_tile` for tiles of so many coordinates."""
+    return np.empty((4, words_for(length)), np.uint32)
+
+
+@compiled(inner=True)
+def fill_tile(source, inputs, tile, N, first_sample, samples, key, words):
     """Fill ``inputs[:samples]`` with one tile of consecutive samples; coordinates from N on are 0.
 
     Parameters
     ----------
     source : Source
-    inputs : float32 or float64 array (at least samples, coordinates of a tile)
+    inputs : float32 array (at least samples, coordinates of a tile)
     tile, N : int
     first_sample, samples : int
     key : onlinemode.kernels.random.philox.Key
-    scratch : float32 array (coordinates,), uint32 array (4, coordinates / 4)
+    words : array
+        From :func:`make_scratch`.
     """
-    normals, words = scratch
+    kind, stream, replica, seed = source.kind, source.stream, key.replica, key.seed
     length = inputs.shape[1]
     start = tile * length
     inside = min(length, N - start)
-    if source.kind == SIGN_MANIFOLD or source.kind == ERF_MANIFOLD:
-        _fill_manifold(source, inputs, tile, first_sample, samples, key)
+    if kind == SIGN_MANIFOLD or kind == ERF_MANIFOLD:
+        fill_manifold(ERF if kind == ERF_MANIFOLD else SIGN, source.projection[tile], inputs, stream, first_sample,
+                      samples, key)
     for j in range(samples):
         sample = first_sample + j
-        if source.kind == NORMAL:
-            fill_normals(normals, start // 4, source.stream, key.replica, sample, key.seed, words)
-            for i in range(inside):
-                inputs[j, i] = source.scale[start + i] * normals[i]
-        elif source.kind == RADEMACHER:
-            _fill_words(words, length // 4, start // 4, source.stream, sample, key)
-            for i in range(inside):
-                inputs[j, i] = 1.0 - 2.0 * np.float64(np.uint64(words[i % 4, i // 4]) >> _SIGN_BIT)
-        elif source.kind == UNIFORM:
-            _fill_words(words, length // 4, start // 4, source.stream, sample, key)
-            for i in range(inside):
-                middle = 2.0 * np.float64(np.uint64(words[i % 4, i // 4]) >> _EIGHT) + 1.0  # of one of 2^24 cells
-                inputs[j, i] = _UNIFORM_UNIT * (middle - 2.0**24)
-        elif source.kind == ROWS:
-            row = _row_number(source.rows.shape[0], source.stream, sample, key)
-            for i in range(inside):
-                value = np.float64(source.rows[row, start + i]) - source.offset[start + i]
-                inputs[j, i] = source.scale[start + i] * value
+        if kind == NORMAL:
+            fill_normals(inputs[j], start // 4, stream, replica, sample, seed, words, source.deviations[tile])
+        elif kind == RADEMACHER:
+            fill_signs(inputs[j], start, stream, replica, sample, seed, words)
+        elif kind == UNIFORM:
+            fill_uniforms(inputs[j], start, stream, replica, sample, seed, words)
+        elif kind == ROWS:
+            row = _row_number(source.rows.shape[0], stream, sample, key)
+            part = slice(start, start + inside)
+            _fill_from_row(inputs[j], source.rows[row, part], source.offset[part], source.scale[part])
         for i in range(inside, length):
-            inputs[j, i] = 0.0
+            inputs[j, i] = np.float32(0)
 
 
 @compiled
 def draw_inputs(source, N, first_sample, samples, key, inputs):
-    """Fill ``inputs`` (tiles, at least samples, coordinates) with consecutive samples."""
-    scratch = np.empty(inputs.shape[2], np.float32), np.empty((4, inputs.shape[2] // 4), np.uint32)
+    """Fill ``inputs``, float32 (tiles, at least samples, coordinates), with consecutive samples."""
+    words = make_scratch(inputs.shape[2])
     for tile in range(inputs.shape[0]):
-        fill_tile(source, inputs[tile], tile, N, first_sample, samples, key, scratch)
+        fill_tile(source, inputs[tile], tile, N, first_sample, samples, key, words)
 
 
 @compiled

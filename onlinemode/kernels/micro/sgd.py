@@ -7,8 +7,8 @@ rule itself then runs in the small space of the fields.  This equals the sequent
 rounding.
 
 Vectors are stored tile by tile, as arrays (tiles, vectors, coordinates of a tile); the last tile is
-padded, and the padding of inputs and weights stays 0.  Gaussian inputs are float32 as they are drawn,
-and are cast to the type of the weights where they are used; others have that type.
+padded, and the padding of inputs and weights stays 0.  Inputs are float32 as they are drawn, and are cast
+to the type of the weights where they are used.
 
 Each tile has its own sums over the coordinates, which are then added in the order of the tiles: so the
 threads of a team sweep whatever tile is next, and the bits stay the same.
@@ -20,7 +20,7 @@ import numpy as np
 
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.micro.drifting import move_tile
-from onlinemode.kernels.micro.inputs import fill_tile
+from onlinemode.kernels.micro.inputs import fill_tile, make_scratch
 from onlinemode.kernels.micro.team import (
     end_work,
     make_team,
@@ -107,14 +107,13 @@ def to_tiles(rows, kind):
     return np.ascontiguousarray(padded.reshape(vectors, tiles, length).transpose(1, 0, 2))
 
 
-def make_block(networks, steps, batch, source=None):
+def make_block(networks, steps, batch):
     """Space for blocks of up to so many steps; nothing in it has been learned."""
     (tiles, P, length), M = networks.xi_in.shape, networks.teacher.shape[1]
     most = -(-steps * batch // SAMPLE_GROUP) * SAMPLE_GROUP
     later = most if steps > 1 else 0  # samples of one step do not meet
-    return Block(np.zeros((tiles, most, length), np.float32 if source is None else networks.xi_in.dtype),
-                 np.zeros((tiles, P, most)), np.zeros((tiles, M, most)), np.zeros((tiles, later, later)),
-                 np.zeros((most, P)))
+    return Block(np.zeros((tiles, most, length), np.float32), np.zeros((tiles, P, most)),
+                 np.zeros((tiles, M, most)), np.zeros((tiles, later, later)), np.zeros((most, P)))
 
 
 def sphere_of(networks, N, squared_lengths):
@@ -280,7 +279,7 @@ def _sweep(team, block, networks, N, key, source, sphere, teacher_drift):
     """
     xi_in, teacher = networks.xi_in, networks.teacher
     kind = xi_in.dtype.type
-    scratch = np.empty(xi_in.shape[2], np.float32), np.empty((4, xi_in.shape[2] // 4), np.uint32)
+    words = make_scratch(xi_in.shape[2])
     tile = take_tile(team)
     while tile < team.tiles:
         pending, first_sample, samples, with_gram = team.plan[0], team.plan[1], team.plan[2], team.plan[3]
@@ -294,11 +293,11 @@ def _sweep(team, block, networks, N, key, source, sphere, teacher_drift):
             _square_modes(sphere, tile, xi_in[tile])
         if teacher_drift is not None:  # decided when the kernel is compiled
             if team.plan[4] > 0:
-                move_tile(kind, teacher[tile], tile, N, teacher_drift, team.plan[4], key, scratch)
+                move_tile(kind, teacher[tile], tile, N, teacher_drift, team.plan[4], key, words)
         if source is None:
-            _draw(inputs, tile, N, key, first_sample, samples, scratch[1])
+            _draw(inputs, tile, N, key, first_sample, samples, words)
         else:
-            fill_tile(source, inputs, tile, N, first_sample, samples, key, scratch)
+            fill_tile(source, inputs, tile, N, first_sample, samples, key, words)
         for j in range(0, samples, SAMPLE_GROUP):
             _project(kind, xi_in[tile], 0, xi_in.shape[1], inputs, j, block.mode_sums[tile])
             _project(kind, teacher[tile], 0, teacher.shape[1], inputs, j, block.teacher_sums[tile])
@@ -479,7 +478,7 @@ def advance(networks, rule, stretch, key, source=None, squared_lengths=None, tea
         Steps made: all, or fewer where the error left ±DIVERGENCE_LIMIT or became NaN in
         step ``first_step + made``.
     """
-    block = make_block(networks, stretch.steps_per_block, rule.batch, source)
+    block = make_block(networks, stretch.steps_per_block, rule.batch)
     return take_part(True, make_team(len(networks.xi_in)), block, networks, rule, stretch, key, source,
                      sphere_of(networks, rule.N, squared_lengths), teacher_drift)
 

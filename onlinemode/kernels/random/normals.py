@@ -84,7 +84,7 @@ def box_muller(radius_word, angle_word):
 
 
 @compiled
-def fill_normals(out, first_index, stream, replica, sample, seed, words):
+def fill_normals(out, first_index, stream, replica, sample, seed, words, deviations=None):
     """Fill ``out`` with the normals of one sample, from counter index ``first_index`` on.
 
     Parameters
@@ -97,6 +97,8 @@ def fill_normals(out, first_index, stream, replica, sample, seed, words):
         See :mod:`onlinemode.kernels.random.philox`.
     words : uint32 array of shape (4, at least ``len(out) // 4``)
         Scratch space.
+    deviations : float32 array, as long as ``out``, optional
+        Standard deviations, with which the normals are multiplied; 1 by default.
     """
     prefer_wide_registers()
     count = out.size // 4
@@ -115,6 +117,9 @@ def fill_normals(out, first_index, stream, replica, sample, seed, words):
     for i in range(count):
         a, b = box_muller(words[0, i], words[1, i])
         c, d = box_muller(words[2, i], words[3, i])
+        if deviations is not None:  # decided when the kernel is compiled
+            a, b = deviations[4 * i] * a, deviations[4 * i + 1] * b
+            c, d = deviations[4 * i + 2] * c, deviations[4 * i + 3] * d
         out[4 * i] = a
         out[4 * i + 1] = b
         out[4 * i + 2] = c
