@@ -3,6 +3,7 @@
 import numpy as np
 
 from onlinemode.activations import activation_of
+from onlinemode.engines.micro.cuda import ENTRIES
 from onlinemode.kernels.cuda import micro as micro_cuda
 from onlinemode.kernels.cuda import plan as plan_cuda
 from onlinemode.kernels.cuda.device import SIMULATED
@@ -24,7 +25,7 @@ def rule_of(rates, kappa, sigma, activation, N, batch):
 class Pair:
     """The same run on the CPU and on the device."""
 
-    def __init__(self, weights, kind=np.float64, batch=1, keep=True, sphere=False, **layout):
+    def __init__(self, weights, kind=np.float64, batch=1, keep=True, sphere=False, inputs=None, **layout):
         self.N, self.kind = weights.N, kind
         self.xi_in, teacher = (sgd.to_tiles(rows, kind) for rows in (weights.xi_in, weights.teacher))
         make = lambda: Factors(*(np.array(value) for value in (  # noqa: E731
@@ -32,16 +33,21 @@ class Pair:
         self.factors = make()
         self.networks = sgd.Networks(self.xi_in, teacher, self.factors)
         self.lengths = lengths = sgd.vector_overlaps(self.xi_in, self.xi_in, self.N).diagonal() if sphere else None
-        self.plan = plan_cuda.make_plan(kind, self.N, weights.P, weights.M, batch, keep, sphere,
+        self.source = None if inputs is None else inputs.source(self.N)
+        entries = "normal" if inputs is None else ENTRIES[type(inputs)]
+        self.plan = plan_cuda.make_plan(kind, self.N, weights.P, weights.M, batch, keep, sphere, entries=entries,
                                          **(layout or (SMALL if SIMULATED else {})))
+        deviations = None
+        if entries == "scaled":
+            deviations = micro_cuda.to_device(np.sqrt(inputs.spectrum(self.N))[None], np.float32, self.plan)
         self.state = micro_cuda.make_state(*(micro_cuda.to_device(rows, kind, self.plan)
                                              for rows in (weights.xi_in, weights.teacher)), make(), self.plan,
-                                           None if lengths is None else weights.N * lengths)
+                                           None if lengths is None else weights.N * lengths, deviations)
 
     def advance(self, rates=ALL, kappa=0.0, sigma=0.0, activation="erf", batch=1, first=0, steps=STEPS, replica=0):
         """Steps made by both."""
         rule, key = rule_of(rates, kappa, sigma, activation, self.N, batch), Key(SEED, replica)
-        on_cpu = sgd.advance(self.networks, rule, sgd.Stretch(first, steps, 4), key,
+        on_cpu = sgd.advance(self.networks, rule, sgd.Stretch(first, steps, 4), key, self.source,
                              squared_lengths=self.lengths)
         on_device = micro_cuda.advance(self.state, self.plan, rule, first, steps, key)
         return on_cpu, on_device

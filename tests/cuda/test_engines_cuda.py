@@ -47,6 +47,28 @@ def test_micro(problem, tmp_path):
     assert all(np.array_equal(getattr(run, name), getattr(again, name)) for name in PATHS)
 
 
+@pytest.mark.parametrize("inputs", [om.inputs.Rademacher(), om.inputs.Uniform(), om.inputs.PowerLaw(1.0),
+                                    om.inputs.Spectrum(np.arange(1.0, 14.0))], ids=repr)
+def test_micro_with_other_inputs(all_rates, inputs):
+    """Entries that are not Gaussian: the errors follow from the overlaps, which the CPU does not take for granted."""
+    problem = om.Problem(noise=0.2, rates=all_rates, inputs=inputs)
+    start = om.initial.showcase(13, K=3, seed=1)
+    options = {"seed": 5, "save_at": np.array([0.0, 3.0, 9.0]) / 13}
+    run, on_cpu = (om.simulate(problem, start, 9 / 13, device=where, **options) for where in ("cuda", "cpu"))
+    for name in PATHS:
+        a, b = getattr(run, name), getattr(on_cpu, name)
+        assert np.abs(a - b).max() <= 1e-10 * np.abs(a).max(), name
+    assert run.error is None
+    if inputs.gaussian:
+        assert_close(run, on_cpu)
+
+
+def test_micro_from_overlaps_needs_independent_entries(random_overlaps):
+    with pytest.raises(EngineError, match="vectors of given overlaps for inputs with independent entries alone"):
+        om.simulate(om.Problem(inputs=om.inputs.PowerLaw(1.0)), random_overlaps(2, 2, 2, seed=3), 0.5, N=11,
+                    device="cuda")
+
+
 def test_micro_from_overlaps_and_without_room_for_inputs(random_overlaps, problem, monkeypatch):
     o = random_overlaps(2, 2, 2, seed=3)
     run = om.simulate(problem, o, 0.5, N=11, save_at=[0.0, 0.5], device="cuda", precision="float32")
@@ -96,7 +118,10 @@ def test_auto(problem, random_weights, monkeypatch):
     assert om.simulate(problem, start, 0.2, device="auto", save_at=2).meta["call"]["device"] == "cuda"
     assert micro_cuda.supports(problem, None)
     assert not micro_cuda.supports(problem, 10)
-    assert not micro_cuda.supports(om.Problem(inputs=om.inputs.Rademacher()), None)
+    assert micro_cuda.supports(om.Problem(inputs=om.inputs.PowerLaw(1.0)), None)
+    assert micro_cuda.supports(om.Problem("linear", inputs=om.inputs.Rademacher()), None)
+    for inputs in (om.inputs.Rademacher(), om.inputs.HiddenManifold(3)):  # the CPU measures their errors
+        assert not micro_cuda.supports(om.Problem(inputs=inputs), None)
     assert om.simulate(problem, start, 0.2, "chain", device="auto", save_at=2).meta["device"] == "cpu"
     monkeypatch.setattr("onlinemode.engines.chain.engine.REPLICAS_WORTH_A_DEVICE", 1)
     assert om.simulate(problem, start, 0.2, "chain", device="auto", save_at=2).meta["device"] == "cuda"
@@ -215,8 +240,8 @@ def test_law_of_micro(batch, random_weights):
 
 
 @pytest.mark.parametrize("engine, change, options, message", [
-    ("micro", {"inputs": om.inputs.Rademacher()}, {}, "device cuda draws inputs with independent Gaussian entries "
-     "alone; got Rademacher"),
+    ("micro", {"inputs": om.inputs.HiddenManifold(5)}, {}, "device cuda draws inputs with independent entries alone; "
+     "got HiddenManifold"),
     ("micro", {}, {"test_samples": 10}, "device cuda takes the error from the overlaps alone; got test_samples = 10"),
     ("micro", {"batch": 65}, {}, "device cuda takes a batch of at most 64 and a moderate number of vectors; got batch "
      "= 65"),

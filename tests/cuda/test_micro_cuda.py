@@ -5,6 +5,7 @@ import pytest
 from numba import cuda
 from pairs_cuda import SMALL, STEPS, Pair
 
+from onlinemode.inputs import PowerLaw, Rademacher, Uniform
 from onlinemode.kernels.cuda import micro as micro_cuda
 from onlinemode.kernels.cuda.chain import _two_normals
 from onlinemode.kernels.cuda.device import SIMULATED
@@ -15,8 +16,8 @@ from onlinemode.kernels.random.normals import fill_normals
 from onlinemode.kernels.rule.step import Rates
 
 
-def compare(weights, kind=np.float64, batch=1, keep=True, layout=None, tolerance=1e-10, **run):
-    pair = Pair(weights, kind, batch, keep, **(layout or {}))
+def compare(weights, kind=np.float64, batch=1, keep=True, layout=None, tolerance=1e-10, inputs=None, **run):
+    pair = Pair(weights, kind, batch, keep, inputs=inputs, **(layout or {}))
     steps = run.get("steps", STEPS)
     assert pair.advance(batch=batch, **run) == (steps, steps)
     assert max(pair.differences()) < tolerance
@@ -40,6 +41,24 @@ def test_normals_have_the_bits_of_the_cpu(replica, sample, seed):
 def test_sizes(random_weights, N, keep):
     """Odd N, tiles that are not full, a last block that is not; inputs kept and drawn again."""
     compare(random_weights(N, 3, 2, 2, seed=N), keep=keep, kappa=0.9, sigma=0.2)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("inputs", [Rademacher(), Uniform(), PowerLaw(1.5)], ids=repr)
+def test_other_entries(random_weights, inputs, keep):
+    """Tiles that begin inside a word of signs and beyond its counter; fewer of them than coordinates of a tile."""
+    for N in (5, 141):
+        compare(random_weights(N, 2, 2, 2, seed=N), keep=keep, inputs=inputs, steps=5, kappa=0.9, sigma=0.2)
+
+
+def test_other_entries_are_others(random_weights):
+    weights = random_weights(13, 2, 2, 2, seed=1)
+    ends = []
+    for inputs in (None, Rademacher(), Uniform(), PowerLaw(1.5)):
+        pair = Pair(weights, inputs=inputs)
+        pair.advance(steps=2)
+        ends.append(micro_cuda.to_host(pair.state.xi_in, 13))
+    assert all(np.abs(ends[i] - ends[j]).max() > 0.01 for i in range(4) for j in range(i))
 
 
 @pytest.mark.parametrize("activation, K, M, P", [("erf", 2, 3, 5), ("linear", 3, 2, 1), ("relu", 3, 4, 3),
@@ -125,6 +144,15 @@ def test_overlaps(random_weights):
     found = (micro_cuda.vector_overlaps(pair.state.xi_in, other, 37) for other in pair.state.arrays[:2])
     for one, other in zip(expected, found):
         assert np.abs(one - other).max() < 1e-14
+
+
+def test_overlaps_of_a_spectrum(random_weights):
+    weights = random_weights(37, 2, 3, 4, seed=8)
+    pair, spectrum = Pair(weights), PowerLaw(1.0).spectrum(37)
+    variances = micro_cuda.to_device(spectrum[None], np.float64, pair.plan)
+    for rows, other in zip((weights.xi_in, weights.teacher), pair.state.arrays[:2]):
+        found = micro_cuda.vector_overlaps(pair.state.xi_in, other, 37, variances)
+        assert np.abs(found - weights.xi_in * spectrum @ rows.T / 37).max() < 1e-14
 
 
 def test_copies_in_pieces(random_weights, monkeypatch):

@@ -5,14 +5,15 @@ import time
 import numpy as np
 
 from onlinemode.blocks import FACTORS
+from onlinemode.engines.micro.starts import vectors_from_overlaps
 from onlinemode.errors import DeviceError, EngineError
-from onlinemode.inputs import Gaussian
+from onlinemode.inputs import Gaussian, PowerLaw, Rademacher, Spectrum, Uniform
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.device import lacks, memory_error
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import Replica, collect, each_once, restore, run_in_threads
 from onlinemode.runtime.saved_times import save_times
-from onlinemode.state import OrderParameters, weights_from_overlaps
+from onlinemode.state import OrderParameters
 from onlinemode.trajectory import Trajectory
 
 # Coordinates times samples between two looks at the interrupt flag, and the most steps: a fraction of a second.
@@ -20,10 +21,15 @@ WORK_PER_CALL = 2e10
 STEPS_PER_CALL = 2**16
 USED = 0.9  # share of the free memory that a run may take
 
+# Inputs that a device draws, and what the plan calls their entries
+ENTRIES = {Gaussian: "normal", PowerLaw: "scaled", Spectrum: "scaled", Rademacher: "sign", Uniform: "uniform"}
+
 
 def supports(problem, test_samples, store_final=False):
-    """Whether a device can make such a run; without a device no more is known."""
-    return problem.inputs == Gaussian() and lacks(problem) is None and test_samples is None and not store_final
+    """Whether a device can make such a run as the CPU would; without a device no more is known."""
+    as_from_overlaps = problem.inputs.gaussian or all(each.linear for each in problem.activations)
+    return (type(problem.inputs) in ENTRIES and as_from_overlaps and lacks(problem) is None and test_samples is None
+            and not store_final)
 
 
 def run(call, options):
@@ -37,9 +43,9 @@ def run(call, options):
     from onlinemode.kernels.cuda import device
 
     problem = call.problem
-    if problem.inputs != Gaussian():
-        raise EngineError(f"device cuda draws inputs with independent Gaussian entries alone; got {problem.inputs!r}: "
-                          "use device cpu")
+    if type(problem.inputs) not in ENTRIES:
+        raise EngineError(f"device cuda draws inputs with independent entries alone; got {problem.inputs!r}: use "
+                          "device cpu")
     if lacks(problem) is not None:
         raise EngineError(lacks(problem))
     if options.test_samples is not None:
@@ -47,7 +53,7 @@ def run(call, options):
                           f"{options.test_samples}: leave it out, or use device cpu")
     if call.store_final:
         raise EngineError("device cuda does not keep the vectors at the end: leave store_final out, or use device cpu")
-    vectors = each_once(lambda start: _Start(start, call.N, call.seed), call.starts)
+    vectors = each_once(lambda start: _Start(start, call), call.starts)
     alphas, steps = save_times(call.save_at, call.alpha, call.N)
     simulation = _Simulation(call, vectors[0], steps, options.precision)
     if call.progress is not None:
@@ -69,11 +75,12 @@ def run(call, options):
 class _Start:
     """Initial weights and their overlaps."""
 
-    def __init__(self, start, N, seed):
+    def __init__(self, start, call):
+        inputs = call.problem.inputs
         if isinstance(start, OrderParameters):
-            self.overlaps, self.weights = start, weights_from_overlaps(start, N, seed)
+            self.overlaps, self.weights = start, vectors_from_overlaps(start, inputs, call.N, call.seed)
         else:
-            self.overlaps, self.weights = start.order_parameters(), start
+            self.overlaps, self.weights = start.order_parameters(inputs), start
 
 
 class _Simulation:
@@ -91,7 +98,8 @@ class _Simulation:
         sizes = self.kind, N, o.P, o.M
         free = device.free_bytes()
         for keep in (True, False):  # inputs are drawn twice where they cannot be kept
-            self.plan = plan.make_plan(*sizes, problem.batch, keep, self.problem.constraint is not None)
+            self.plan = plan.make_plan(*sizes, problem.batch, keep, self.problem.constraint is not None,
+                                       entries=ENTRIES[type(problem.inputs)])
             if self.plan is None:
                 raise DeviceError(f"device cuda takes a batch of at most {plan.MOST_SAMPLES} and a moderate "
                                   f"number of vectors; got batch = {problem.batch}, P = {o.P}, M = {o.M}: use device "
@@ -106,7 +114,7 @@ class _Simulation:
         self.steps_per_block = self.plan.steps(problem.batch)
         blocks = int(min(WORK_PER_CALL / (N * problem.batch), STEPS_PER_CALL)) // self.steps_per_block
         self.steps_per_call = max(1, blocks) * self.steps_per_block
-        self.teacher = None
+        self.teacher = self.deviations = self.variances = None
         self._state = None
 
     def compile(self):
@@ -114,10 +122,17 @@ class _Simulation:
         length, o = self.plan.coordinates, self.start.overlaps
         tile = self.kernel.to_device(np.zeros((o.P, length)), self.kind, self.plan)
         teacher = self.kernel.to_device(np.zeros((o.M, length)), self.kind, self.plan)
-        state = self.kernel.make_state(tile, teacher, o.factors(), self.plan,
-                                       np.ones(o.P))
+        deviations = variances = None
+        if self._scaled:
+            ones = np.ones((1, length))
+            deviations, variances = (self.kernel.to_device(ones, kind, self.plan) for kind in (np.float32, np.float64))
+        state = self.kernel.make_state(tile, teacher, o.factors(), self.plan, np.ones(o.P), deviations)
         self.advance(state, 0, 1, 0)
-        self.overlaps(state)
+        self._overlaps(state, variances)
+
+    @property
+    def _scaled(self):
+        return self.plan.entries == "scaled"
 
     def begin(self, start, xi_in=None, factors=None):
         """A state on the device, of a start or of what a snapshot holds; it takes the place of the one before."""
@@ -125,10 +140,15 @@ class _Simulation:
         try:
             if self.teacher is None:
                 self.teacher = self.kernel.to_device(start.weights.teacher, self.kind, self.plan)
+                if self._scaled:
+                    spectrum = self.problem.inputs.spectrum(self.N)[None]
+                    self.deviations = self.kernel.to_device(np.sqrt(spectrum), np.float32, self.plan)
+                    self.variances = self.kernel.to_device(spectrum, np.float64, self.plan)
             rows = start.weights.xi_in if xi_in is None else xi_in
             factors = start.overlaps.factors() if factors is None else factors
             self._state = self.kernel.make_state(self.kernel.to_device(rows, self.kind, self.plan), self.teacher,
-                                                 factors, self.plan, self._kept_squares(start.weights.xi_in))
+                                                 factors, self.plan, self._kept_squares(start.weights.xi_in),
+                                                 self.deviations)
         except Exception as problem:
             from onlinemode.kernels.cuda import device, plan
 
@@ -151,9 +171,12 @@ class _Simulation:
         return self.kernel.advance(state, self.plan, self.rule, first_step, steps, Key(self.seed, replica))
 
     def overlaps(self, state):
-        """G = XXᵀ/N and S = XBᵀ/N."""
-        products = self.kernel.vector_overlaps
-        return products(state.xi_in, state.xi_in, self.N), products(state.xi_in, state.teacher, self.N)
+        """G = XΩXᵀ/N and S = XΩBᵀ/N."""
+        return self._overlaps(state, self.variances)
+
+    def _overlaps(self, state, variances):
+        return tuple(self.kernel.vector_overlaps(state.xi_in, rows, self.N, variances)
+                     for rows in (state.xi_in, state.teacher))
 
 
 class _DeviceReplica(Replica):

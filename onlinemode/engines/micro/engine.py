@@ -10,6 +10,7 @@ from onlinemode.engines.base import Engine
 from onlinemode.engines.micro import cuda
 from onlinemode.engines.micro.fresh_samples import FreshSamples
 from onlinemode.engines.micro.options import CAPABILITIES, Options
+from onlinemode.engines.micro.starts import vectors_from_overlaps
 from onlinemode.errors import EngineError
 from onlinemode.inputs import Gaussian
 from onlinemode.replica_states import ReplicaState, lengths_to_keep
@@ -27,7 +28,7 @@ from onlinemode.runtime.replicas import (
 )
 from onlinemode.runtime.saved_times import save_times
 from onlinemode.runtime.timetable import RuleInTime
-from onlinemode.state import OrderParameters, weights_from_overlaps
+from onlinemode.state import OrderParameters
 from onlinemode.trajectory import Trajectory
 
 N_WORTH_A_DEVICE = 1_000_000  # for device "auto"
@@ -124,10 +125,7 @@ class _VectorStart:
         if isinstance(start, ReplicaState):
             self.first_step, self.overlaps, start = start.steps, start.overlaps, start.start()
         elif isinstance(start, OrderParameters):
-            if not inputs.independent:
-                raise EngineError("engine micro makes vectors of given overlaps for inputs with independent entries "
-                                  f"alone; got {inputs!r}: start from Weights")
-            self.overlaps, start = start, weights_from_overlaps(start, N, call.seed)
+            self.overlaps, start = start, vectors_from_overlaps(start, inputs, N, call.seed)
         else:
             self.overlaps = start.order_parameters(inputs)
         self.teacher_rows = start.teacher if call.store_final else None

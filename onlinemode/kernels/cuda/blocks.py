@@ -28,6 +28,7 @@ from numba import cuda
 
 from onlinemode.kernels.cuda.device import SIMULATED, inlined, load4, on_device
 from onlinemode.kernels.cuda.plan import padded, squares_of, stride_of, weights_of
+from onlinemode.kernels.random.entries import sign_of_bit, uniform_of_word
 from onlinemode.kernels.random.normals import box_muller, single_normal
 from onlinemode.kernels.random.philox import STREAM_INPUT, STREAM_LABEL_FLIP, STREAM_LABEL_NOISE, philox, stream_word
 from onlinemode.kernels.rule import step
@@ -44,6 +45,7 @@ FIRST, WANTED, MADE, STOPPED, PENDING_FIRST, PENDING = range(6)
 
 _philox, _stream_word = on_device(philox), on_device(stream_word)
 _box_muller, _single_normal = on_device(box_muller), on_device(single_normal)
+_sign_of_bit, _uniform_of_word = on_device(sign_of_bit), on_device(uniform_of_word)
 _flip_number = on_device(flip_number)
 _open_step, _teacher_label = on_device(step.open_step), on_device(step.teacher_label)
 _sample, _close_step = on_device(step.sample), on_device(step.close_step)
@@ -63,6 +65,7 @@ class Arrays(NamedTuple):
     partial: object  # (blocks of threads, products)
     sums: object  # (products,)
     lengths: object  # (P,)   squares of the lengths that the modes keep; one entry without a sphere
+    deviations: object  # (tiles, 1, coordinates)   of scaled inputs, 0 from N on; one entry without them
 
 
 @inlined
@@ -90,14 +93,42 @@ def _store_square(array, start, d):
 
 
 @inlined
-def four_normals(index, replica, sample, seed):
-    """The normals of one counter of the input stream."""
+def _four_words(index, replica, sample, seed):
+    """The words of one counter of the input stream."""
     sample, seed = np.uint64(sample), np.uint64(seed)
     w0, w1, w2, w3 = _philox(np.uint64(index), _stream_word(STREAM_INPUT, replica), sample & _LOW, sample >> _SHIFT,
                              seed & _LOW, seed >> _SHIFT)
-    a, b = _box_muller(np.uint32(w0), np.uint32(w1))
-    c, d = _box_muller(np.uint32(w2), np.uint32(w3))
+    return np.uint32(w0), np.uint32(w1), np.uint32(w2), np.uint32(w3)
+
+
+@inlined
+def four_normals(index, replica, sample, seed):
+    """The normals of one counter of the input stream."""
+    w0, w1, w2, w3 = _four_words(index, replica, sample, seed)
+    a, b = _box_muller(w0, w1)
+    c, d = _box_muller(w2, w3)
     return a, b, c, d
+
+
+@inlined
+def _four_signs(index, replica, sample, seed):
+    """Of the input stream, signs 4 index to 4 index + 3; 32 of such indices share a counter."""
+    w0, w1, w2, w3 = _four_words(index >> 5, replica, sample, seed)
+    number, bit = (index >> 3) & 3, np.uint32(4 * (index & 7))
+    low, high = w0 if number == 0 else w1, w2 if number == 2 else w3
+    word = low if number < 2 else high
+    return (_sign_of_bit(word, bit), _sign_of_bit(word, np.uint32(bit + np.uint32(1))),
+            _sign_of_bit(word, np.uint32(bit + np.uint32(2))), _sign_of_bit(word, np.uint32(bit + np.uint32(3))))
+
+
+@inlined
+def _four_uniforms(index, replica, sample, seed):
+    """The uniform entries of one counter of the input stream."""
+    w0, w1, w2, w3 = _four_words(index, replica, sample, seed)
+    return _uniform_of_word(w0), _uniform_of_word(w1), _uniform_of_word(w2), _uniform_of_word(w3)
+
+
+_FOUR = {"normal": four_normals, "scaled": four_normals, "sign": _four_signs, "uniform": _four_uniforms}
 
 
 @inlined
@@ -134,16 +165,21 @@ def make_sweep(kind, P, M, plan):
     LOG_LENGTH, LAST = plan.coordinates.bit_length() - 1, plan.coordinates - 1
     TILE, WEIGHTS = plan.coordinates * STRIDE, weights_of(P, plan.samples, plan.sphere)
     FACTORS = plan.samples * P4  # among the weights on a sphere: of the modes
+    SCALED, four_entries = plan.entries == "scaled", _FOUR[plan.entries]
 
     @inlined
-    def draw(tile, inputs, kept, store, N, first_sample, samples, key, thread):
+    def draw(tile, inputs, kept, store, deviations, N, first_sample, samples, key, thread):
         """Fill the inputs of a tile; coordinates from N on and samples that are not there are 0."""
         for work in range(thread, COUNTERS << LOG_SAMPLES, THREADS):
             j, counter = work & LAST_SAMPLE, work >> LOG_SAMPLES
             first = tile * LENGTH + 4 * counter
             a = b = c = d = np.float32(0)
             if j < samples:
-                a, b, c, d = four_normals(tile * COUNTERS + counter, key.replica, first_sample + j, key.seed)
+                a, b, c, d = four_entries(tile * COUNTERS + counter, key.replica, first_sample + j, key.seed)
+                if SCALED:
+                    i = 4 * counter
+                    a, b = deviations[tile, 0, i] * a, deviations[tile, 0, i + 1] * b
+                    c, d = deviations[tile, 0, i + 2] * c, deviations[tile, 0, i + 3] * d
                 if first + 4 > N:
                     a = a if first < N else np.float32(0)
                     b = b if first + 1 < N else np.float32(0)
@@ -202,6 +238,7 @@ def make_sweep(kind, P, M, plan):
 
     def sweep(arrays, N, batch, key):
         xi_in, teacher, kept, control = arrays.xi_in, arrays.teacher, arrays.kept, arrays.control
+        deviations = arrays.deviations
         if SIMULATED:
             inputs = cuda.shared.array(TILE, kind)
             weights = cuda.shared.array(WEIGHTS, kind)
@@ -250,12 +287,12 @@ def make_sweep(kind, P, M, plan):
                 if KEEP:
                     recall(tile, inputs, kept, thread)
                 else:
-                    draw(tile, inputs, kept, False, N, previous_sample, previous, key, thread)
+                    draw(tile, inputs, kept, False, deviations, N, previous_sample, previous, key, thread)
                 cuda.syncthreads()
                 update(tile, inputs, weights, decay, xi_in, thread)
                 cuda.syncthreads()
             if samples > 0 or SPHERE:  # of no samples the inputs are 0
-                draw(tile, inputs, kept, True, N, first_sample, samples, key, thread)
+                draw(tile, inputs, kept, True, deviations, N, first_sample, samples, key, thread)
                 cuda.syncthreads()
                 if part < SLICES:
                     for i in range(part, LENGTH, SLICES):
@@ -472,21 +509,25 @@ def make_scale_back(kind, P, M, plan):
 
 
 @cache
-def make_products(length, threads):
-    """The kernel ``products(a, b, pairs, partial)``, as a Python function.
+def make_products(length, threads, weighted=False):
+    """The kernel ``products(a, b, weights, pairs, partial)``, as a Python function.
 
-    ``partial[pair, chunk]`` is the product of the vectors ``pairs[pair]`` of a and b over the tiles of one chunk.
+    ``partial[pair, chunk]`` is the product of the vectors ``pairs[pair]`` of a and b over the tiles of one chunk, in
+    which coordinates have ``weights`` (tiles, 1, coordinates) or 1.
     """
-    THREADS, LENGTH = threads, length
+    THREADS, LENGTH, WEIGHTED = threads, length, weighted
 
-    def products(a, b, pairs, partial):
+    def products(a, b, weights, pairs, partial):
         parts = cuda.shared.array(THREADS, np.float64)
         thread, pair, chunk = cuda.threadIdx.x, cuda.blockIdx.x, cuda.blockIdx.y
         i, j = pairs[pair, 0], pairs[pair, 1]
         total = 0.0
         for tile in range(chunk, a.shape[0], cuda.gridDim.y):
             for c in range(thread, LENGTH, THREADS):
-                total += np.float64(a[tile, i, c]) * np.float64(b[tile, j, c])
+                product = np.float64(a[tile, i, c]) * np.float64(b[tile, j, c])
+                if WEIGHTED:
+                    product *= weights[tile, 0, c]
+                total += product
         parts[thread] = total
         cuda.syncthreads()
         if thread == 0:

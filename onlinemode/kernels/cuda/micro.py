@@ -73,10 +73,11 @@ def to_host(tiles, N):
     return tiles.copy_to_host().transpose(1, 0, 2).reshape(tiles.shape[1], -1)[:, :N]
 
 
-def make_state(xi_in, teacher, factors, plan, squared_lengths=None):
+def make_state(xi_in, teacher, factors, plan, squared_lengths=None, deviations=None):
     """A run that begins from modes and teacher vectors in tiles on the device, and factors on the host.
 
-    On a sphere the modes keep ``squared_lengths`` (P,), |X_p|².
+    On a sphere the modes keep ``squared_lengths`` (P,), |X_p|².  Scaled inputs have the standard ``deviations``,
+    float32 in tiles on the device.
     """
     (tiles, P, length), M = xi_in.shape, teacher.shape[1]
     products = 16 * sum(squares_of(P, M, plan.samples, plan.sphere))
@@ -85,7 +86,8 @@ def make_state(xi_in, teacher, factors, plan, squared_lengths=None):
         xi_in, teacher, cuda.device_array(tiles * length * plan.samples if plan.keep else 1, np.float32),
         cuda.to_device(np.zeros(weights_of(P, plan.samples, plan.sphere))), cuda.to_device(np.zeros(6, np.int64)),
         cuda.to_device(np.ones(1)), cuda.device_array((plan.blocks, products), np.float64),
-        cuda.device_array(products, np.float64), cuda.to_device(lengths))
+        cuda.device_array(products, np.float64), cuda.to_device(lengths),
+        cuda.to_device(np.ones((1, 1, 1), np.float32)) if deviations is None else deviations)
     return State(arrays, Factors(*(cuda.to_device(np.array(value)) for value in factors)), {})
 
 
@@ -195,14 +197,18 @@ def advance(state, plan, rule, first_step, steps, key):
     return int(state.arrays.control.copy_to_host()[MADE])
 
 
-def vector_overlaps(a, b, N):
-    """a bᵀ / N in float64 for vectors in tiles on the device; an array on the host."""
+def vector_overlaps(a, b, N, variances=None):
+    """a bᵀ / N, or a Ω bᵀ / N of diagonal Ω, in float64 for vectors in tiles on the device; an array on the host.
+
+    ``variances`` are float64 in tiles on the device.
+    """
     rows, columns, tiles = a.shape[1], b.shape[1], a.shape[0]
     pairs = np.array([(i, j) for i in range(rows) for j in range(columns) if a is not b or i <= j], np.int32)
     chunks = min(tiles, CHUNKS)
     partial = cuda.device_array((len(pairs), chunks), np.float64)
-    products = launched(_products(a.shape[2], PRODUCT_THREADS), (len(pairs), chunks), PRODUCT_THREADS)
-    products(a, b, cuda.to_device(pairs), partial)
+    weighted = variances is not None
+    products = launched(_products(a.shape[2], PRODUCT_THREADS, weighted), (len(pairs), chunks), PRODUCT_THREADS)
+    products(a, b, variances if weighted else cuda.to_device(np.ones((1, 1, 1))), cuda.to_device(pairs), partial)
     out = np.zeros((rows, columns))
     out[tuple(pairs.T)] = partial.copy_to_host().sum(1) / N
     if a is b:
@@ -211,5 +217,5 @@ def vector_overlaps(a, b, N):
 
 
 @cache
-def _products(length, threads):
-    return kernel(make_products(length, threads), threads)
+def _products(length, threads, weighted):
+    return kernel(make_products(length, threads, weighted), threads)

@@ -25,6 +25,7 @@ class Plan(NamedTuple):
     adders: int  # threads of a block that add the sums of 16 products
     keep: bool  # inputs are kept until the next sweep, not drawn again
     sphere: bool = False  # modes are scaled back to their lengths, whose squares a sweep sums as well
+    entries: str = "normal"  # of inputs: "normal", "scaled" (normals of given deviations), "sign" or "uniform"
 
     def steps(self, batch):
         """Steps in a block."""
@@ -76,7 +77,8 @@ def learn_bytes(P, samples, sphere=False):
     return 8 * (samples * (samples + 2 * P + 1) + 1 + (2 * P if sphere else 0))
 
 
-def make_plan(kind, N, P, M, batch, keep=True, sphere=False, samples=None, coordinates=None, threads=None, blocks=None):
+def make_plan(kind, N, P, M, batch, keep=True, sphere=False, samples=None, coordinates=None, threads=None, blocks=None,
+              entries="normal"):
     """The layout for this device and these sizes; what is given is taken.
 
     Parameters
@@ -87,6 +89,7 @@ def make_plan(kind, N, P, M, batch, keep=True, sphere=False, samples=None, coord
     sphere : bool, default False
     samples, coordinates, threads, blocks : int, optional
         ``samples`` and ``coordinates`` are powers of two, at least 4.
+    entries : {"normal", "scaled", "sign", "uniform"}
 
     Returns
     -------
@@ -104,7 +107,7 @@ def make_plan(kind, N, P, M, batch, keep=True, sphere=False, samples=None, coord
                 or learn_bytes(P, count, sphere) > SHARED_BYTES):
             continue
         grid = blocks or min(-(-N // length), blocks_a_processor(lanes) * processors())
-        return Plan(count, length, lanes, grid, min(128, lanes), 16 if SIMULATED else 256, keep, sphere)
+        return Plan(count, length, lanes, grid, min(128, lanes), 16 if SIMULATED else 256, keep, sphere, entries)
     return None
 
 
@@ -112,7 +115,8 @@ def needed_bytes(kind, N, P, M, plan):
     """Device memory of a run, up to what does not grow with N."""
     tiles = -(-N // plan.coordinates)
     inputs = 4 * plan.samples if plan.keep else 0
-    return tiles * plan.coordinates * (np.dtype(kind).itemsize * (P + M) + inputs)
+    deviations = 4 + 8 if plan.entries == "scaled" else 0  # and their squares, for the overlaps
+    return tiles * plan.coordinates * (np.dtype(kind).itemsize * (P + M) + inputs + deviations)
 
 
 def largest_N(kind, P, M, plan, free):
