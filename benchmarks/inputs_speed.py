@@ -2,20 +2,21 @@
 
     python benchmarks/inputs_speed.py            # --quick: one thread, fewer rounds
 
-erf, X trained, K = M = P = 4, N = 10,000, float64 weights; runs in turns.  A step in one thread is CPU time, so that
-other work on the machine does not count as waiting; it still shares caches and memory.  "Gain" is the time of one
-thread over that of two, of rounds in which other processes were idle, "-" without three of them.  The rows are 2,000
-of random bytes, kept as uint8 and as float32, more than the caches hold.
+erf, X trained, K = M = P = 4, N = 10,000, float64 weights; short runs in turns.  A step in one thread is CPU time, so
+that other work on the machine does not count as waiting; it still shares caches and memory.  The ratio is the median of
+those of the rounds.  "Gain" is the time of one thread over that of two, of rounds in which other processes were idle,
+"-" without three of them.  The rows are 2,000 of random bytes, kept as uint8 and as float32, more than the caches hold.
 """
 
 import os
+import statistics
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
-from common import machine, median_seconds, quiet_median_seconds
+from common import machine, quiet_median_seconds
 
 import onlinemode as om
 from onlinemode import inputs as kinds
@@ -25,7 +26,7 @@ from onlinemode.kernels.micro import sgd
 from onlinemode.kernels.random.philox import Key
 
 N, K, ROWS = 10_000, 4, 2_000
-STEPS, STEPS_OF_MANIFOLD = 3_000, 800
+STEPS, STEPS_OF_MANIFOLD = 1_000, 400
 
 
 def all_kinds():
@@ -59,10 +60,11 @@ def steps_of(inputs):
     return steps, run
 
 
-def cpu_seconds(run):
+def microseconds_a_step(steps, run):
+    """CPU time in one thread."""
     began = time.thread_time()
     run(1)
-    return time.thread_time() - began
+    return 1e6 * (time.thread_time() - began) / steps
 
 
 def main(quick):
@@ -70,14 +72,14 @@ def main(quick):
     runs = {name: steps_of(inputs) for name, inputs in all_kinds().items()}
     for _, run in runs.values():
         run(1), run(2)  # compiles
-    seconds = median_seconds({name: partial(cpu_seconds, run) for name, (_, run) in runs.items()}, 5 if quick else 15)
-    print(f"{'inputs':>24} {'µs a step':>10} {'of Gaussian':>12} {'gain':>6}")
-    gaussian = seconds["Gaussian"] / STEPS
-    for name, (steps, run) in runs.items():
+    rounds = [{name: microseconds_a_step(*each) for name, each in runs.items()} for _ in range(9 if quick else 41)]
+    print(f"{'inputs':>24} {'µs a step':>10} {'least':>6} {'of Gaussian':>12} {'gain':>6}")
+    for name, (_, run) in runs.items():
+        steps = [each[name] for each in rounds]
+        ratio = statistics.median(each[name] / each["Gaussian"] for each in rounds)
         pair = None if quick else quiet_median_seconds({threads: partial(run, threads) for threads in (1, 2)}, 9)
         gain = f"{pair[1] / pair[2]:6.2f}" if pair else f"{'-':>6}"
-        step = seconds[name] / steps
-        print(f"{name:>24} {1e6 * step:10.1f} {step / gaussian:12.2f} {gain}", flush=True)
+        print(f"{name:>24} {statistics.median(steps):10.1f} {min(steps):6.1f} {ratio:12.2f} {gain}", flush=True)
     print(f"load {os.getloadavg()[0]:.1f}")
 
 

@@ -65,9 +65,12 @@ def make_scratch(length):
     return np.empty((4, words_for(length)), np.uint32)
 
 
-@compiled(inner=True)
+@compiled(inner=True, forceinline=True)
 def fill_tile(source, inputs, tile, N, first_sample, samples, key, words):
     """Fill ``inputs[:samples]`` with one tile of consecutive samples; coordinates from N on are 0.
+
+    It becomes part of the sweep: a call would count references to the arrays of the source, which threads that share
+    a trajectory cannot do at the same time.
 
     Parameters
     ----------
