@@ -156,8 +156,12 @@ class Keeper:
 
         if self.path is None:
             return None
-        note = {name: to_plain(value.sampled(settings["alpha"]) if isinstance(value, Schedule) else value)
-                for name, value in settings.items()}
+        def plain(value):
+            if isinstance(value, (list, tuple)):
+                return [plain(each) for each in value]
+            return to_plain(value.sampled(settings["alpha"]) if isinstance(value, Schedule) else value)
+
+        note = {name: plain(value) for name, value in settings.items()}
         return Checkpoint(self.path, EVERY if self.every is None else self.every, note=note)
 
     def end(self, code):

@@ -71,8 +71,9 @@ def default_name(settings, command):
 
 
 def unusual(settings, usual=DEFAULTS):
-    """A word for each of engine, activation, loss, labels, constraint, inputs and readout that is not the usual one."""
-    names = "engine", "activation", "teacher_activation", "loss", "labels", "constraint", "inputs", "readout"
+    """A word for each of engine, activation, loss, labels and so on that is not the usual one."""
+    names = ("engine", "activation", "teacher_activation", "loss", "labels", "constraint", "inputs", "readout",
+             "overlap_of")
     return [_one_word(settings[name]) for name in names if settings.get(name) not in (None, usual[name])]
 
 

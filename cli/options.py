@@ -18,6 +18,7 @@ from onlinemode.experiment import CHOICES, OPTIONS_OF, SIMULATED
 from onlinemode.losses import WORDS as LOSSES
 from onlinemode.losses import loss_of
 from onlinemode.schedules import Schedule, number_or_schedule
+from onlinemode.task_options import HEADS, PROTOCOL, TEACHERS
 
 PRESETS = {name: {"plot": True, **getattr(presets, name).to_dict()} for name in presets.names}
 for _values in PRESETS.values():
@@ -103,6 +104,33 @@ class NumberOrSchedule(click.ParamType):
         return (number.word or number) if isinstance(number, Schedule) else number
 
 
+class ListOf(click.ParamType):
+    """Entries of one kind, with a separator between them; in a file a list, too."""
+
+    takes_lists = True
+
+    def __init__(self, each, separator, name):
+        self.each, self.separator, self.name = each, separator, name
+
+    def convert(self, value, parameter, context):
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(self.separator)]
+        entries = value if isinstance(value, (list, tuple)) else [value]
+        return tuple(self.each.convert(entry, parameter, context) for entry in entries)
+
+
+class Heads(ListOf):
+    """A word, or of each task the number of its head."""
+
+    def __init__(self):
+        super().__init__(FROM_0, ",", "LIST")
+
+    def convert(self, value, parameter, context):
+        if isinstance(value, str) and value.strip().casefold() in HEADS:
+            return value.strip().casefold()
+        return super().convert(value, parameter, context)
+
+
 class LossWord(click.ParamType):
     """A loss in words."""
 
@@ -132,6 +160,7 @@ class Probabilities(click.ParamType):
 
 WHOLE, FROM_0, FROM_1 = WholeNumber(), WholeNumberFrom(0), WholeNumberFrom(1)
 NOT_NEGATIVE, RATE = click.FloatRange(0), NumberOrSchedule()
+POSITIVE, OF_EACH_TASK = click.FloatRange(0, min_open=True), ListOf(NumberOrSchedule(), ";", "LIST")
 
 
 def default_of(name):
@@ -177,7 +206,7 @@ OPTIONS = {
     "K": option("K", FROM_1, "Hidden units of the student."),
     "M": option("M", FROM_1, "Hidden units of the teacher.", "K"),
     "P": option("P", FROM_1, "Number of modes.", "K; paper: the integer part of ln N"),
-    "alpha": option("alpha", click.FloatRange(0, min_open=True), "Last time, in steps/N."),
+    "alpha": option("alpha", POSITIVE, "Last time, in steps/N."),
     "eta": option("eta", RATE, "Learning rate of the input modes: a number, or one that changes, such as "
                   "power:3,10,-1 or steps:3,50=1 (docs/howto/schedules.md)."),
     "eta_strengths": option("eta_strengths", RATE, "Learning rate of the strengths."),
@@ -196,6 +225,19 @@ OPTIONS = {
     "mode_dropout": option("mode_dropout", NumberOrSchedule(1.0), "Probability that a sample leaves out a mode."),
     "drift": option("drift", NOT_NEGATIVE, "Rate at which the directions of the teacher drift."),
     "drift_every": option("drift_every", FROM_1, "Steps between two moves of a teacher that drifts."),
+    "heads": option("heads", Heads(), "Of several tasks: one readout for all, each its own, or of each task the number "
+                    "of its head (0,0,1).", "one", metavar="[one|own|LIST]"),
+    "turns": option("turns", ListOf(FROM_0, ",", "LIST"), "Tasks one after the other (0,1,0); needs --switch-at.",
+                    "0,1,..., and again"),
+    "switch_at": option("switch_at", ListOf(POSITIVE, ",", "TIMES"), "α at which the next task begins (50,100).",
+                        "no turns: all tasks mixed evenly"),
+    "replay_every": option("replay_every", POSITIVE, "After --switch-at: the period, in α, in which the first of two "
+                           "tasks comes back ...", "no replay"),
+    "replay_for": option("replay_for", POSITIVE, "... for so long, at its end.", "no replay"),
+    "shares": option("shares", OF_EACH_TASK, 'In place of turns: how often a sample is of each task, numbers or '
+                     'schedules ("1;linear:0=0,100=1").', "as --switch-at"),
+    "task_noise": option("task_noise", OF_EACH_TASK, 'Standard deviation of the label noise of each task ("0.1;0.3").',
+                         "--noise"),
     "batch": option("batch", FROM_1, "Samples a step."),
     "inputs": option("inputs", str, "gaussian, rademacher, uniform, power-law:EXPONENT, manifold:D=LATENT,erf (or "
                      "sign), FILE.npy (its rows, standardised) or FILE.npy:raw (as they are)."),
@@ -204,7 +246,16 @@ OPTIONS = {
     "init": option("init", OneOf(CHOICES["init"]), "Initial condition.", "the preset's"),
     "readout": option("readout", OneOf(CHOICES["readout"]), "Second layers: mean (1/K), sum (1) or sqrt (1/√K)."),
     "student_size": option("student_size", NOT_NEGATIVE, "Size of the student's initial modes.",
-                           "showcase: 0.3; committee, graded: 0.1"),
+                           "showcase: 0.3; committee, graded, tasks: 0.1"),
+    "tasks": option("tasks", WholeNumberFrom(2), "Of --init tasks: how many (docs/howto/tasks.md).",
+                    "2, or as many as --turns or --shares have"),
+    "task_units": option("task_units", FROM_1, "Hidden units of the teacher in each task.", "1"),
+    "overlap": option("overlap", click.FloatRange(-1, 1), "Of any two tasks: a cosine, of units a share.", "0.5",
+                      metavar="FLOAT"),
+    "overlap_of": option("overlap_of", OneOf(CHOICES["overlap_of"]), "What overlaps: features of units, readouts of "
+                         "the same units, or units that tasks share.", "features"),
+    "head_size": option("head_size", NOT_NEGATIVE, "Standard deviation of the student's initial readouts.",
+                        "--readout"),
     "preset": option("preset", OneOf(presets.names), "A set of defaults.", "showcase"),
     "engine": option("engine", OneOf(CHOICES["engine"]), "micro (N-vectors) or chain (exact overlaps, any N).",
                      metavar="[micro|chain]"),
@@ -226,9 +277,9 @@ OPTIONS = {
     "quiet": click.option("--quiet", "-q", is_flag=True, default=None, help="No progress bar, no table."),
 }
 PROBLEM = ("activation", "teacher_activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise",
-           "weight_decay", "loss", "labels", "flips", "constraint", "dropout", "mode_dropout", "drift", "drift_every",
-           "batch", "inputs")
-START = ("start", "init", "N", "K", "M", "P", "readout", "student_size", "seed")
+           "weight_decay", "loss", "labels", "flips", "constraint", "dropout", "mode_dropout", "drift",
+           "drift_every", *PROTOCOL, "batch", "inputs")
+START = ("start", "init", "N", "K", "M", "P", "readout", "student_size", *TEACHERS, "seed")
 OUTPUT = ("save_at", "store_weights", "store_final", "out", "overwrite", "csv", "plot", "json", "quiet")
 SIMULATION = ("replicas", "fresh_students", "keep", "quantiles",
               *dict.fromkeys(name for engine in SIMULATED for name in OPTIONS_OF[engine]))
@@ -321,7 +372,7 @@ def converted(path, name, value, options):
     if isinstance(value, str) and "\0" in value:
         raise ConfigError(f"{path}: no value can hold a NUL byte; {name} is {value!r:.80}")
     if isinstance(value, list) and getattr(parameter.type, "takes_lists", False):
-        return value
+        return parameter.type.convert(value, parameter, None) if isinstance(parameter.type, ListOf) else value
     if isinstance(parameter.type, click.Path) and not isinstance(value, str):
         raise ConfigError(f"{path}: {name} must be the name of a file, in quotes; got {value!r:.80}")
     try:

@@ -83,7 +83,7 @@ def print_stages(run, theory=None):
 
     A single run's specialization is too rough for that, and its plateaus are those of a smoothed curve.
     """
-    if run.problem.labels == SIGN:  # ε_g is no measure of what is learned
+    if run.problem.labels == SIGN or run.problem.tasks is not None:  # ε_g is no measure of what is learned
         return
     smooth = run if run.info.theory else theory
     known = smooth if smooth is not None else run
@@ -96,6 +96,56 @@ def print_stages(run, theory=None):
     steps = smooth.specialization_steps() if smooth is not None else []
     if len(steps):
         print(f"specialization{whose} rises fastest at α = {', '.join(f'{step:.3g}' for step in steps)}")
+
+
+def print_tasks(run, theory=None, mean=False):
+    """ε_g of each task at the switches and the end, and what is forgotten; nothing of a run of one task."""
+    tasks = run.problem.tasks
+    if tasks is None:
+        return
+    rows, errors = _rows_of_tasks(run), _task_errors(run, mean)
+    expected = None if theory is None else _task_errors(theory, mean)
+    names = [f"task {task}" for task in range(tasks.count)]
+    columns = names if expected is None else [*names, *(f"theory {task}" for task in range(tasks.count))]
+    switches = "where tasks switch and at the end" if len(rows) > 1 else "at the end"
+    print(f"ε_g of each task, {switches}:")
+    print("  ".join([f"{'α':>10}", *(f"{name:>10}" for name in columns)]))
+    for i in rows:
+        values = [*errors[i], *([] if expected is None else expected[i])]
+        print("  ".join([f"{run.alpha[i]:10.4g}", *(f"{value:10.3e}" for value in values)]))
+    for task, since, value in _forgotten(run, errors):
+        beside = "" if expected is None else f" (theory {_since(theory, expected, task, since):.3g})"
+        print(f"forgetting of task {task} since α = {since:g}: {value:.3g}{beside}")
+
+
+def _task_errors(run, mean):
+    """Of the first replica, or the mean over all, (n, tasks)."""
+    return run.ensemble.mean["task_errors"] if mean and run.replicas > 1 else run.task_errors[0]
+
+
+def _rows_of_tasks(run):
+    """Saved times of the switches, of many the first ones, and the last one."""
+    rows = [_row_of(run, switch) for switch in run.problem.tasks.switches]
+    last = len(run.alpha) - 1
+    return [*[row for row in rows if row not in (None, last)][:ROWS - 1], last]
+
+
+def _row_of(run, alpha):
+    """Where a time is saved; None where it is not."""
+    row = int(np.abs(run.alpha - alpha).argmin())
+    return row if abs(run.alpha[row] - alpha) <= (1e-9 * alpha if run.N is None else 0.5 / run.N) else None
+
+
+def _forgotten(run, errors):
+    """Task, since when it was first left, and how much its ε_g has risen until the end, of all tasks that were left."""
+    for task in range(run.problem.tasks.count):
+        since = run.problem.tasks.first_left(task)
+        if since is not None and since < run.alpha[-1] and _row_of(run, since) is not None:
+            yield task, since, _since(run, errors, task, since)
+
+
+def _since(run, errors, task, since):
+    return float(errors[-1, task] - errors[_row_of(run, since), task])
 
 
 def print_status(run):
@@ -128,6 +178,8 @@ def summary(command, run, files, theory=None, noise=None):
         out["classification_error"] = _ends(run.classification_error)
     if not run.problem.plain:
         out["mean_loss"] = _ends(run.mean_loss)
+    if run.problem.tasks is not None:
+        out["tasks"] = _summary_of_tasks(run)
     if theory is not None:
         out["theory"] = {
             "status": theory.status[0].value, "generalization_error": _ends(theory.generalization_error)[0],
@@ -138,6 +190,15 @@ def summary(command, run, files, theory=None, noise=None):
     if noise is not None:
         out["z_scores"] = agreement.z_summary(run, noise)
     return out
+
+
+def _summary_of_tasks(run):
+    """ε_g at the switches and the end, and forgetting: of one replica, or means over those that began together."""
+    errors = _task_errors(run, run.began_together)
+    return {"alpha": [float(run.alpha[i]) for i in _rows_of_tasks(run)],
+            "generalization_error": [[float(value) for value in errors[i]] for i in _rows_of_tasks(run)],
+            "forgetting": [{"task": task, "since": since, "value": value}
+                           for task, since, value in _forgotten(run, errors)]}
 
 
 def _ends(values):
@@ -168,6 +229,7 @@ def print_run(run, theory):
               f"(the first of {run.replicas:,} replicas, which began from different students)")
     print_table(run, theory, mean)
     print_stages(run, theory)
+    print_tasks(run, theory, mean)
 
 
 def print_comparison(runs, theory, noise, reason):
@@ -181,6 +243,7 @@ def print_comparison(runs, theory, noise, reason):
             print(f"{run.info.engine}{f', {which} of {run.replicas:,} replicas' if run.replicas > 1 else ''}:")
         if noise is None:
             print_table(run, theory)
+            print_tasks(run, theory)
         else:
             _print_z_table(run, theory, noise)
         print_deviation(agreement.deviation(run, theory), run.N)

@@ -6,6 +6,7 @@ import time
 from onlinemode.cli.options import DEFAULTS
 from onlinemode.experiment import DRAWN, Experiment, describe
 from onlinemode.progress import Bar, about
+from onlinemode.task_options import options_of
 
 START_SECONDS = 1.0  # of a run that are not typical: code is compiled, and states are saved at every step
 MEASURED_SECONDS = 1.0  # after them, from which the time of the rest is told
@@ -123,7 +124,7 @@ def describe_run(run):
                 "loss": problem.loss, "labels": problem.labels, "flips": problem.flips,
                 "constraint": problem.constraint, "dropout": problem.dropout, "mode_dropout": problem.mode_dropout,
                 "drift": problem.drift, "drift_every": problem.drift_every, "batch": problem.batch,
-                "seed": run.info.seed, "fresh_students": not run.began_together}
+                "seed": run.info.seed, "fresh_students": not run.began_together, **options_of(problem.tasks, {})}
     settings["inputs"] = DEFAULTS["inputs"] if problem.inputs == Gaussian() else repr(problem.inputs)
     return describe(settings, o, without=("init",))
 

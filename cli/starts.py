@@ -12,10 +12,11 @@ from onlinemode.cli.overlaps import read_overlaps
 from onlinemode.cli.running import experiment_with_overlaps
 from onlinemode.errors import OnlineModeError
 from onlinemode.experiment import DRAWN, describe, first_of
+from onlinemode.task_options import ORDERS, PROTOCOL, options_of, tasks_of
 
 CHANGEABLE = ("start", "alpha", "activation", "teacher_activation", "eta", "eta_strengths", "eta_xi_out", "eta_readout",
               "noise", "weight_decay", "loss", "labels", "flips", "constraint", "dropout", "mode_dropout", "drift",
-              "drift_every", *ODE, *FREE)
+              "drift_every", *PROTOCOL, *ODE, *FREE)
 
 
 def settings_and_run(given):
@@ -141,16 +142,22 @@ def settings_of(run, given):
         "replicas": run.replicas, "keep": call["keep"], "quantiles": call.get("quantiles"),
         "precision": call.get("precision", DEFAULTS["precision"]), "device": run.info.device,
         "test_samples": call.get("test_samples"), "threads": call.get("threads")}
+    settings |= options_of(problem.tasks, arguments)
+    if any(typed.get(name) is not None for name in ORDERS):
+        settings["shares"] = None  # those of the run until now
     return with_repeated(settings, given, typed["start"], CHANGEABLE)
 
 
 def changed_problem(run, settings):
-    """The problem of a run with the rates, noise, weight decay and activation of the settings."""
+    """The problem of a run with the rates, noise, weight decay, activation and tasks of the settings."""
     from onlinemode import LearningRates
 
     rates = LearningRates(xi_in=settings["eta"], strengths=settings["eta_strengths"], xi_out=settings["eta_xi_out"],
                           readout=settings["eta_readout"])
-    return replace(run.problem, activation=settings["activation"],
+    tasks = tasks_of(settings, run.initial)
+    if tasks is not None:
+        tasks = replace(tasks, flips=run.problem.tasks.flips)
+    return replace(run.problem, tasks=tasks, activation=settings["activation"],
                    teacher_activation=settings["teacher_activation"], noise=settings["noise"],
                    weight_decay=settings["weight_decay"], rates=rates, loss=settings["loss"],
                    labels=settings["labels"], flips=settings["flips"], constraint=settings["constraint"],

@@ -96,8 +96,9 @@ def count(statuses):
 
 def print_rows(plan, dataset):
     """A line a point."""
-    shown = [name for name in SHOWN if name in plan.kept.numbers]
-    print("  ".join([f"{name:>12}" for name in plan.grid.names] + [f"{SHOWN[name]:>14}" for name in shown])
+    of_tasks = {f"final_error_of_task_{task}": f"ε_g of task {task}" for task in range(plan.kept.tasks)}
+    shown = {name: words for name, words in (SHOWN | of_tasks).items() if name in plan.kept.numbers}
+    print("  ".join([f"{name:>12}" for name in plan.grid.names] + [f"{words:>14}" for words in shown.values()])
           + "  status")
     for row in rows_of(plan, dataset):
         cells = [f"{row[name]:>12,}" if type(row[name]) is int else f"{row[name]!s:>12}" for name in plan.grid.names]

@@ -137,9 +137,9 @@ class Theory:
 
         save_at, alpha, N = (self._call[name] for name in ("save_at", "alpha", "N"))
         if self._goes_on:
-            times = later_times(save_at, self._first.alpha, alpha, N)
+            times = later_times(save_at, self._first.alpha, alpha, N, switches=self._problem.switches)
         else:
-            times, _ = save_times(save_at, alpha, N)
+            times, _ = save_times(save_at, alpha, N, switches=self._problem.switches)
         theory = simulate(self._problem, self._start, alpha, "ode", N=N, save_at=times, replicas=self._students(),
                           keep=self._call["keep"], progress=self._stop_if_asked, **self._options)
         if self._with_noise and not self._stopped:

@@ -102,7 +102,7 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
         states = states.overlaps_alone()
     elif not problem.extends(run.problem):
         states = goes_on.at_the_end(states, run.N)
-    times = later_times(save_at, float(states.alpha[0]), alpha, run.N, whole_steps=not theory)
+    times = later_times(save_at, float(states.alpha[0]), alpha, run.N, not theory, problem.switches)
     store_final = call.get("store_final", False) if store_final is None else store_final
     origin = run.info.start.get("origin") if run.info.start["kind"] == "states" else run.info.start
     start: Any = GoingOn(states, run.initial, run.N, origin, run.began_together)

@@ -11,6 +11,7 @@ from onlinemode.engines import ENGINES, capabilities_of, options_of
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.losses import LABELS, loss_of
 from onlinemode.schedules import Schedule, schedule_of, to_plain
+from onlinemode.task_options import HEADS, PROTOCOL, TASKS, TEACHERS, arguments_of, refuse_without_tasks, tasks_of
 
 if TYPE_CHECKING:
     from onlinemode.beside import Theory
@@ -23,8 +24,10 @@ SIMULATED = tuple(name for name in ENGINES if not capabilities_of(name).theory) 
 ACTIVATIONS = ("activation", "teacher_activation")
 SCHEDULED = ("eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weight_decay", "flips", "dropout",
              "mode_dropout")  # may depend on α
-DRAWN = ("init", "K", "M", "P", "readout", "student_size", "fresh_students")  # how student and teacher are drawn
-CHOICES = {"engine": ENGINES, "init": ("showcase", "paper", "committee", "graded"), "readout": ("mean", "sum", "sqrt"),
+OF_EACH_TASK = ("shares", "task_noise")  # a sequence of such numbers
+DRAWN = ("init", "K", "M", "P", "readout", "student_size", *TEACHERS, "fresh_students")  # of student and teacher
+CHOICES = {"engine": ENGINES, "init": ("showcase", "paper", "committee", "graded", TASKS),
+           "readout": ("mean", "sum", "sqrt"), "overlap_of": ("features", "readouts", "units"),
            "keep": ("all", "summary"), "labels": LABELS, "constraint": ("sphere",),
            **{name: kind.names for each in ENGINES for name, kind in options_of(each).kinds().items()
               if hasattr(kind, "names")}}
@@ -45,20 +48,30 @@ class Experiment:
         Last time, in steps/N.
     engine : {"micro", "chain", "ode"}, default "micro"
         SGD on N-vectors, the exact chain of the overlaps, or the mean-field equations.
-    init : {"showcase", "paper", "committee", "graded"}, default "showcase"
+    init : {"showcase", "paper", "committee", "graded", "tasks"}, default "showcase"
         How student and teacher are drawn: a function of ``onlinemode.initial``.
     N : int, default 10000
         Number of inputs.
     K : int, default 3
         Hidden units of the student.
     M : int, optional
-        Hidden units of the teacher; by default K.
+        Hidden units of the teacher; by default K.  Of "tasks" those of ``task_units``.
     P : int, optional
         Number of modes; by default K, and ⌊ln N⌋ of "paper".
     readout : {"mean", "sum", "sqrt"}, default "mean"
         Second layers: 1/K, 1 or 1/√K for each unit.
     student_size : float, optional
         Size of the student's initial modes; by default that of ``init``.
+    tasks : int, optional
+        Of init "tasks": how many; by default as many as the options below speak of, or 2.
+    task_units : int, optional
+        Hidden units of the teacher in each task; by default 1.
+    overlap : float, optional
+        Of any two tasks; by default 0.5.
+    overlap_of : {"features", "readouts", "units"}, optional
+        What overlaps: see :func:`onlinemode.initial.tasks`; by default features.
+    head_size : float, optional
+        Standard deviation of the entries of the student's readouts; by default they are what ``readout`` says.
     fresh_students : bool, default False
         Another student for every replica, from the same teacher.
     overlaps : OrderParameters, optional
@@ -90,6 +103,18 @@ class Experiment:
         Rate δ at which the directions of the teacher drift.
     drift_every : int, default 1
         Steps between two moves of a teacher that drifts.
+    heads : {"one", "own"} or sequence of int, optional
+        Whether one readout answers to all tasks, or each has its own; or of each task the number of its head.
+    turns : sequence of int, optional
+        Numbers of the tasks, from 0, in the order in which they are learned; by default 0, 1, ..., and again.
+    switch_at : float or sequence of float, optional
+        The α at which each turn but the last one ends.  By default all tasks are mixed evenly.
+    replay_every, replay_for : float, optional
+        After ``switch_at``: at the end of every period of α the first of two tasks comes back for so long.
+    shares : sequence of float, str, callable or Schedule, optional
+        In place of turns: of each task, how often a sample is drawn from it.
+    task_noise : sequence of float, str, callable or Schedule, optional
+        Of each task, the standard deviation of its label noise; by default ``noise``.
     batch : int, default 1
         Samples a step.
     inputs : str, default "gaussian"
@@ -134,6 +159,11 @@ class Experiment:
     P: int | None = None
     readout: str = "mean"
     student_size: float | None = None
+    tasks: int | None = None
+    task_units: int | None = None
+    overlap: float | None = None
+    overlap_of: str | None = None
+    head_size: float | None = None
     fresh_students: bool = False
     overlaps: "OrderParameters | None" = None
     seed: int = 0
@@ -153,6 +183,13 @@ class Experiment:
     mode_dropout: float | str | Callable | Schedule = 0.0
     drift: float = 0.0
     drift_every: int = 1
+    heads: str | tuple[int, ...] | None = None
+    turns: tuple[int, ...] | None = None
+    switch_at: float | tuple[float, ...] | None = None
+    replay_every: float | None = None
+    replay_for: float | None = None
+    shares: tuple[float | str | Schedule, ...] | None = None
+    task_noise: tuple[float | str | Schedule, ...] | None = None
     batch: int = 1
     inputs: str = "gaussian"
     replicas: int = 1
@@ -185,6 +222,8 @@ class Experiment:
                 value = self._schedule(each.name, value)
             if each.name == "loss" and value is not each.default:
                 value = loss_of(value).word
+            if each.name in PROTOCOL and value is not None:
+                value = self._of_protocol(each.name, value)
             object.__setattr__(self, each.name, value)
         if not isinstance(self.inputs, str):
             raise ParameterError("inputs must be words, such as 'rademacher' or 'images.npy'; got "
@@ -195,6 +234,19 @@ class Experiment:
             from onlinemode.state import OrderParameters
 
             checks.instance("overlaps", self.overlaps, OrderParameters)
+
+    def _of_protocol(self, name, value):
+        """As a tuple, with schedules as words or tables; one time as a number, and heads in words as they are."""
+        if name == "heads" and isinstance(value, str):
+            return checks.choice(name, checks.spelled(value, HEADS), HEADS)
+        if name in ("switch_at", "replay_every", "replay_for"):
+            return value[0] if isinstance(value, tuple) and len(value) == 1 else value
+        if not isinstance(value, tuple):
+            words = "be numbers of tasks, as (0, 1, 0)" if name == "turns" else "have an entry a task, as (0, 1)"
+            raise ParameterError(f"{name} must {words}; got {checks.one_line(value)}")
+        if name in OF_EACH_TASK:
+            return tuple(each if isinstance(each, (int, float)) else self._schedule(name, each) for each in value)
+        return tuple(checks.integer(f"an entry of {name}", each, 0) for each in value)
 
     def _schedule(self, name, value):
         """As a word, or of a function its table, which reaches the last time: so it is plain."""
@@ -255,7 +307,7 @@ class Experiment:
                        rates=rates, inputs=parse(self.inputs), teacher_activation=self.teacher_activation,
                        loss=self.loss, labels=self.labels, flips=self.flips, constraint=self.constraint,
                        dropout=self.dropout, mode_dropout=self.mode_dropout, drift=self.drift,
-                       drift_every=self.drift_every)
+                       drift_every=self.drift_every, tasks=tasks_of(vars(self), self.overlaps))
 
     def start(self, vectors: bool | None = None) -> "Weights | OrderParameters | Callable":
         """What the run begins from; with ``fresh_students`` a function that draws it for one replica.
@@ -281,7 +333,14 @@ class Experiment:
         if self.overlaps is not None:
             return self.overlaps
         draw = getattr(initial, self.init)
-        arguments: dict[str, Any] = {"M": self.M, "seed": self.seed, "readout": self.readout}
+        arguments: dict[str, Any] = {"seed": self.seed, "readout": self.readout}
+        if self.init == TASKS:
+            if self.M is not None:
+                raise ParameterError(f"the tasks start has task_units in each task; got M = {self.M}: leave M out")
+            arguments |= arguments_of(vars(self))
+        else:
+            refuse_without_tasks(vars(self), TEACHERS)
+            arguments["M"] = self.M
         N, K = checks.inputs(self.N), checks.integer("K", self.K, 1, initial.MAX_UNITS)
         if self.init in ("showcase", "paper"):
             arguments["P"] = self.P
@@ -459,7 +518,8 @@ class Experiment:
         if self.overlaps is not None:
             values["overlaps"] = {each.name: getattr(self.overlaps, each.name).tolist()
                                   for each in fields(self.overlaps)}
-        return {name: list(value) if isinstance(value, tuple) else to_plain(value) for name, value in values.items()}
+        return {name: [to_plain(each) for each in value] if isinstance(value, tuple) else to_plain(value)
+                for name, value in values.items()}
 
     @classmethod
     def from_dict(cls, saved: dict) -> "Experiment":
@@ -528,9 +588,17 @@ def describe(values: dict[str, Any], sizes: "Weights | OrderParameters", without
         words["drift"] = f"drift {_shown(values['drift'])}"
         if values["drift_every"] > 1:
             words["drift"] += f" every {values['drift_every']:,} steps"
+    if sizes.tasks is not None:
+        words["tasks"] = f"{sizes.tasks} tasks"
+        if values.get("overlap") is not None:
+            of = "" if values["overlap_of"] is None else f" of {values['overlap_of']}"
+            words["overlap"] = f"overlap {values['overlap']:g}{of}"
+        tasks = tasks_of(values, sizes)
+        if tasks is not None and not set(without) & {*PROTOCOL, "alpha"}:
+            words["protocol"] = tasks.words
     if values["batch"] > 1:
         words["batch"] = f"batch {values['batch']}"
-    for name, value in (("inputs", values["inputs"]), ("readout", _convention(sizes))):
+    for name, value in (("inputs", values["inputs"]), ("readout", _convention(sizes, values))):
         if value != getattr(Experiment, name):
             words[name] = f"{name} {value}"
     if values.get("fresh_students"):
@@ -544,8 +612,10 @@ def _shown(value: "float | str | Schedule") -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def _convention(sizes: "Weights | OrderParameters") -> str:
+def _convention(sizes: "Weights | OrderParameters", values: dict[str, Any]) -> str:
     """Of the second layers, by its name; "own" where there is none that student and teacher agree with."""
+    if sizes.tasks is not None:  # whose teacher has units that not all tasks need
+        return values.get("readout", Experiment.readout)
     import numpy as np  # not needed for the help of commands
 
     from onlinemode.initial import readout_vector

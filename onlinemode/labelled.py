@@ -76,9 +76,16 @@ _WHY_ABSENT = {
 _INT32 = 2**31
 
 
-def dimensions(K: int, M: int, P: int) -> dict[str, int]:
-    """Sizes of the dimensions that number units and modes."""
-    return {"student_unit": K, "student_unit_2": K, "teacher_unit": M, "teacher_unit_2": M, "mode": P, "mode_2": P}
+def dimensions(K: int, M: int, P: int, tasks: int | None = None, heads: int | None = None) -> dict[str, int]:
+    """Sizes of the dimensions that number units and modes, and tasks and heads where there are several."""
+    found = {"student_unit": K, "student_unit_2": K, "teacher_unit": M, "teacher_unit_2": M, "mode": P, "mode_2": P}
+    return found | {name: size for name, size in (("task", tasks), ("head", heads)) if size is not None}
+
+
+def dims_of(name: str, heads: bool) -> tuple[str, ...]:
+    """Dimensions of an observable after replica and alpha; the readout of a student of several heads has one more."""
+    dims = OBSERVABLES[name].dims
+    return ("head", *dims) if name == "readout" and heads else dims
 
 
 def need(package: str) -> Any:
@@ -138,9 +145,7 @@ def dataset(run: "Trajectory", observables: Iterable[str] | None = None) -> "xar
 
 
 def _dims(run, name):
-    """Dimensions of an observable after replica and alpha."""
-    dims = OBSERVABLES[name].dims
-    return ("head", *dims) if name == "readout" and run.initial.heads is not None else dims
+    return dims_of(name, run.initial.heads is not None)
 
 
 def _teacher_overlaps(run):
@@ -212,8 +217,7 @@ def _statistics(run, names):
 
 def _coordinates(run):
     start = run.initial
-    numbers = {"replica": run.draws, **dimensions(start.K, start.M, start.P), "task": start.tasks or 0,
-               "head": start.heads or 0}
+    numbers = {"replica": run.draws, **dimensions(start.K, start.M, start.P, start.tasks, start.heads)}
     found = {name: (name, np.arange(size), {"long_name": LONG_NAMES[name]}) for name, size in numbers.items()}
     found["alpha"] = ("alpha", np.array(run.alpha), {"long_name": LONG_NAMES["alpha"], "units": "steps/N"})
     if run.summary is not None:

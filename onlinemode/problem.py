@@ -202,6 +202,11 @@ class Problem:
         return tuple(sorted({jump for each in schedules for jump in each.jumps}))
 
     @property
+    def switches(self) -> tuple[float, ...]:
+        """Where a share of several tasks jumps, ascending values of α."""
+        return () if self.tasks is None else self.tasks.switches
+
+    @property
     def breaks(self) -> tuple[float, ...]:
         """Where any number jumps, has a kink or begins to have fine structure, ascending values of α."""
         schedules = (each for each in self.numbers.values() if isinstance(each, Schedule))
@@ -318,6 +323,11 @@ class Problem:
         -------
         Problem
             With its noise and flips, and no others.
+
+        Raises
+        ------
+        ParameterError
+            If there is one task, or no such task.
         """
         if self.tasks is None:
             raise ParameterError("this problem has one task: give it tasks = Tasks(...)")

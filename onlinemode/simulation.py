@@ -27,7 +27,7 @@ from onlinemode.run_files import check_call
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.checkpoint import EVERY, Checkpoint, kernel_version, read_checkpoint
 from onlinemode.runtime.parts import KEEP, run_in_parts
-from onlinemode.runtime.saved_times import count_or_times
+from onlinemode.runtime.saved_times import count_or_times, save_times
 from onlinemode.runtime.starts import GoingOn, Starts
 from onlinemode.state import OrderParameters, Weights
 from onlinemode.trajectory import Trajectory, read_start, start_arrays
@@ -73,9 +73,9 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
         "summary": keep the first five replicas one by one and of all the others only the statistics,
         ``run.ensemble``; for large ensembles.
     save_at : int or array, default 200
-        A count (α = 0, then log-spaced from one step to ``alpha``) or ascending values of α.  At finite N
-        they are rounded to whole steps, and a step is saved once, however many of them fall on it:
-        ``run.alpha`` may be shorter.
+        A count (α = 0, then log-spaced from one step to ``alpha``; besides where tasks switch, at most as many times)
+        or ascending values of α.  At finite N they are rounded to whole steps, and a step is saved once, however many
+        of them fall on it: ``run.alpha`` may be shorter.
     progress : bool or callable, optional
         True: a progress bar, in terminals and notebooks. A callable is called with a
         :class:`~onlinemode.runtime.progress.Progress`: once when the arguments have been checked, before
@@ -164,6 +164,8 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     if checkpoint is not None and not can.checkpoints:
         raise EngineError(f"engine {engine} has no checkpoints: its runs are short; leave checkpoint out")
 
+    if problem.switches and count_or_times(save_at).ndim == 0:
+        save_at, _ = save_times(save_at, alpha, N, not can.theory, problem.switches)
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()}
     call = {"alpha": alpha, "engine": engine, "N": N, "seed": seed, "replicas": replicas, "keep": keep,
             "save_at": count_or_times(save_at).tolist(), "quantiles": list(quantiles), "store_final": store_final,

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def summary_of(run, metrics=()):
+def summary_of(run, metrics=(), tasks=0):
     """How a run ended, in a few numbers: means over its replicas at the last time that all of them reached.
 
     Parameters
@@ -11,6 +11,8 @@ def summary_of(run, metrics=()):
     run : Trajectory
     metrics : names of ``onlinemode.ensemble.METRICS``, default ()
         Of which there are numbers, too; NaN where statistics are kept alone, and none of them.
+    tasks : int, default 0
+        Of how many tasks there are numbers; NaN where the run has fewer.
 
     Returns
     -------
@@ -20,7 +22,8 @@ def summary_of(run, metrics=()):
         their standard errors ``error_se`` and ``specialization_se`` (NaN for one replica), ``specialized_at``
         (median over the kept replicas of the first α with a specialization of at least 1/2, NaN where no more
         than half get there), ``plateau_start``, ``plateau_stop`` and ``plateau_level`` (longest plateau, in
-        decades, of the first replica; NaN without one); and each of ``metrics`` with its standard error.
+        decades, of the first replica; NaN without one); and each of ``metrics`` and ``error_of_task_0``, ... with its
+        standard error.
     """
     last = _last(run)
     names = [status.value for status in run.status]
@@ -31,6 +34,11 @@ def summary_of(run, metrics=()):
     for short, name in (("error", "generalization_error"), ("specialization", "specialization"),
                         *((name, name) for name in metrics)):
         row[short], row[f"{short}_se"] = _mean_and_error(run, name, last)
+    count = 0 if run.problem.tasks is None else run.problem.tasks.count
+    for task in range(tasks):
+        name = f"error_of_task_{task}"
+        row[name], row[f"{name}_se"] = (_mean_and_error(run, "task_errors", last, task) if task < count
+                                        else (np.nan, np.nan))
     times = run.specialized_at()
     median = float(np.median(np.where(np.isnan(times), np.inf, times)))
     row["specialized_at"] = median if np.isfinite(median) else float("nan")
@@ -49,13 +57,14 @@ def _last(run):
     return int(np.flatnonzero(count == count[0])[-1])
 
 
-def _mean_and_error(run, name, last):
-    """Mean over replicas and its standard error at one time; statistics of all times are made where they are kept."""
+def _mean_and_error(run, name, *place):
+    """Mean over replicas and its standard error at one place; statistics of all places are made where they are kept."""
+    last = place[0]
     if run.draws < run.replicas:
         if name not in run.ensemble.mean:
             return np.nan, np.nan
-        return float(run.ensemble.mean[name][last]), float(run.ensemble.standard_error(name)[last])
-    values = getattr(run, name)[:, last]
+        return float(run.ensemble.mean[name][place]), float(run.ensemble.standard_error(name)[place])
+    values = getattr(run, name)[:, *place]
     values = values[np.isfinite(run.generalization_error[:, last])]
     if not values.size:
         return np.nan, np.nan

@@ -3,12 +3,14 @@
 Light, so that commands can read their options before anything heavy is imported.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from onlinemode import checks
 from onlinemode.errors import ParameterError
+from onlinemode.schedule_words import STEPS
 from onlinemode.schedules import Schedule, number_or_schedule, to_plain
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Tasks"]
 
 MOST = 64
+MOST_TURNS = 4  # in words
 _SEQUENCES = ("shares", "heads", "noise", "flips", "order", "below")
 _NUMBERS = {"shares": None, "noise": None, "flips": 0.5}  # of each task, and their largest value
 
@@ -128,7 +131,7 @@ class Tasks:
             Numbers of the tasks, from 0, in the order in which they are learned; (0, 1, 0) comes back to the first.
         until : sequence of float
             The α at which each of them but the last one ends.
-        heads, noise, flips
+        heads, noise, flips : sequence, optional
             As of the class.
 
         Returns
@@ -168,7 +171,7 @@ class Tasks:
             ... at whose end the first task is replayed for so long.
         until : float
             The last α of the run, up to which there are periods.
-        heads, noise, flips
+        heads, noise, flips : sequence, optional
             As of the class.
 
         Returns
@@ -261,6 +264,62 @@ class Tasks:
         """How many heads there are; None where one readout answers to all tasks."""
         return None if self.heads is None else max(self.heads) + 1
 
+    @property
+    def switches(self) -> tuple[float, ...]:
+        """Where a share jumps, ascending values of α; of functions after they are sampled."""
+        return tuple(sorted({jump for each in self.shares if isinstance(each, Schedule) for jump in each.jumps}))
+
+    def first_left(self, task: int) -> float | None:
+        """When a task is taught no longer for the first time.
+
+        Parameters
+        ----------
+        task : int
+            Its number, from 0.
+
+        Returns
+        -------
+        float or None
+            The switch at which its share falls to 0; None where there is none.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such task.
+        """
+        share = self.shares[checks.integer("task", task, 0, self.count - 1)]
+        if not isinstance(share, Schedule):
+            return None
+        return next((jump for jump in share.jumps
+                     if share.value_at(jump) <= 0.0 < share.value_at(math.nextafter(jump, 0.0))), None)
+
+    @property
+    def words(self) -> str:
+        """Whose turn it is, or the shares, on a line; then heads and noise, where tasks have their own."""
+        shown = [self._turns or "shares " + _listed(self.shares)]
+        if self.heads is not None:
+            own = tuple(self.heads) == tuple(range(self.count))
+            shown.append("a head each" if own else f"heads {', '.join(map(str, self.heads))}")
+        shown += [f"{name} {_listed(values)}" for name, values in (("noise", self.noise), ("flips", self.flips))
+                  if values is not None]
+        return ", ".join(shown)
+
+    @property
+    def _turns(self):
+        """In words where one task after the other has all samples; else None."""
+        if self.order is not None and self.below is not None:
+            return _one_after_the_other(self.order, [f"ε_{task} < {level:g}"
+                                                     for task, level in zip(self.order, self.below)])
+        if any(isinstance(each, Schedule) and each.kind != STEPS for each in self.shares) or not self.switches:
+            return None
+        turns = []
+        for alpha in (0.0, *self.switches):
+            now = [each.value_at(alpha) if isinstance(each, Schedule) else each for each in self.shares]
+            if sorted(now) != [0.0] * (self.count - 1) + [1.0]:
+                return None
+            turns.append(now.index(1.0))
+        return _one_after_the_other(turns, [f"α = {alpha:g}" for alpha in self.switches])
+
     def numbers(self, noise: "Number", flips: "Number") -> "dict[str, Number]":
         """All that may depend on α, by name: the share of each task, then its noise, then its flips.
 
@@ -349,3 +408,14 @@ def _numbered(order):
     if set(order) != set(range(max(order) + 1)):
         raise ParameterError(f"tasks must be numbered from 0 without a gap; got {order}")
     return order
+
+
+def _listed(values):
+    return "; ".join(f"{each:g}" for each in values)
+
+
+def _one_after_the_other(turns, places):
+    """In words, with what begins each turn but the first."""
+    later = [f"from {place} on {task}" for place, task in zip(places, turns[1:])]
+    more = [f"and so on, {len(later)} switches"] if len(later) > MOST_TURNS else []
+    return ", ".join([f"task {turns[0]}", *later[:MOST_TURNS], *more])

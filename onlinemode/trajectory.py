@@ -344,7 +344,7 @@ class Trajectory(Described):
 
     @cached_property
     def task_errors(self) -> NDArray[np.float64] | None:
-        """ε_g of each task, (draws, n, tasks); None where there is one.  docs/theory, section 16.3."""
+        """Generalization error of each task, (draws, n, tasks); None where there is one.  docs/theory, section 16.3."""
         if self.problem.tasks is None or self.error is not None:
             return None if self.problem.tasks is None else self.error
         G, S, strengths, xi_out, readout = self._whole

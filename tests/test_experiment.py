@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import onlinemode as om
-from onlinemode import engines, initial
+from onlinemode import engines, initial, task_banks
 from onlinemode.cli.options import ODE, OPTIONS, PROBLEM, SIMULATION, START
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.experiment import CHOICES, Experiment
@@ -20,6 +20,7 @@ OVERLAPS = om.initial.from_overlaps([[0.3, 0.0], [0.0, 0.2]], [[0.1], [0.0]], [[
 def test_names_are_those_of_the_library_and_of_the_command_line():
     assert CHOICES["engine"] == engines.ENGINES
     assert CHOICES["readout"] == initial.READOUTS and CHOICES["keep"] == parts.KEEP
+    assert CHOICES["overlap_of"] == task_banks.KINDS
     assert CHOICES["device"] == engines.base.DEVICES and "DOP853" in CHOICES["method"]
     fields = set(vars(Experiment())) - {"overlaps"}
     assert fields == {*START, *PROBLEM, *SIMULATION, *ODE, "alpha", "engine", "save_at"} - {"start"}
@@ -117,7 +118,7 @@ def test_names_whatever_their_capitals_and_values_of_numpy():
     ({"frob": 1.0}, "an experiment has no 'frob'; it has alpha, engine, init, N"),
     ({"engine": "sgd"}, "engine must be one of micro, chain, ode; got 'sgd'"),
     ({"engine": None}, "engine must be one of micro, chain, ode; got None"),
-    ({"init": "zeros"}, "init must be one of showcase, paper, committee, graded; got 'zeros'"),
+    ({"init": "zeros"}, "init must be one of showcase, paper, committee, graded, tasks; got 'zeros'"),
     ({"activation": "step"}, "'step' is no activation: it must be one of erf, linear"),
     ({"readout": 3}, "readout must be one of mean, sum"),
     ({"keep": "some"}, "keep must be one of"), ({"precision": "float16"}, "precision must be one of float64, float32"),

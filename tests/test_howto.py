@@ -64,7 +64,7 @@ SHORT = {"simulate": ["--alpha", "0.5", "--no-plot"], "ode": ["--alpha", "1", "-
 
 
 def test_the_table_of_your_experiment_is_found():
-    assert len(COMMANDS) == 25
+    assert len(COMMANDS) == 26
 
 
 @pytest.mark.slow
@@ -90,6 +90,28 @@ def test_classification(folder, capsys):
         run(line, capsys, ["--alpha", "0.2", "--no-plot"])
     wrong = run_python("classification.md", {})["wrong"]
     assert max(wrong["correlation"], wrong["logistic"]) < 0.15 < 0.18 < min(wrong["perceptron"], wrong["adatron"])
+
+
+def test_tasks(folder, capsys):
+    """With one seed and fewer points; what is said of overlap holds in each."""
+    fewer = page("tasks.md").replace("seeds=6", "seeds=1").replace("[0, 0.2, 0.4, 0.6, 0.8, 0.9, 1]", "[0, 0.4, 1]")
+    names = {}
+    for block in blocks(fewer, "python"):
+        exec(compile(block, "tasks.md", "exec"), names)
+    made = names["run"]
+    assert made.forgetting(0, 40.0).mean(0)[-1] > 0.03 and made.transfer(1, 40.0).mean(0)[-1] > 0.15
+    alone, middle, same = names["forgetting"].values
+    assert middle > 2 * max(alone, same) and same < 0.01
+    assert names["theory"].task_errors[0, -1].max() < 1e-3  # replay
+    first, second, sweep = (line for text in blocks(page("tasks.md"), "") for line in text.splitlines())
+    shorter = ["--no-plot", "--no-theory"]
+    run(first, capsys, shorter)
+    printed = om.load("two.npz").task_errors[0]
+    assert printed[-1] == pytest.approx([6.082e-2, 1.855e-4], rel=1e-2)
+    run(second, capsys, shorter)
+    assert om.load("three.npz").problem.tasks == om.Tasks.in_turn((0, 1, 0), (40.0, 70.0), (0, 1))
+    run(sweep.replace("0,0.2,0.4,0.6,0.8,0.9,1", "0,1").replace("--seeds 6", "--seeds 1"), capsys,
+        ["--alpha", "42", "--out", "s"])
 
 
 def test_resuming(folder, capsys):

@@ -62,8 +62,23 @@ def test_what_each_observable_is():
     run, sizes = simulated(), labelled.dimensions(3, 2, 4)
     assert set(sizes) == INDICES
     for name, observable in labelled.OBSERVABLES.items():
-        if name != "mode_residuals":
+        if name not in ("mode_residuals", "task_errors"):
             assert getattr(run, name).shape[2:] == tuple(sizes[dim] for dim in observable.dims), name
+
+
+def test_what_each_observable_is_of_several_tasks():
+    """The same where there are 3 of 2 units each, and 2 heads."""
+    heads = (0, 0, 1)
+    start = om.initial.tasks(20, K=5, units=2, tasks=3, heads=heads, seed=1)
+    problem = om.Problem(rates=om.LearningRates(xi_in=1.0, readout=1.0), tasks=om.Tasks((1, 1, 1), heads))
+    run, sizes = simulated(start=start, problem=problem), labelled.dimensions(5, 6, 5, 3, 2)
+    assert set(sizes) == INDICES | {"task", "head"}
+    for name in labelled.OBSERVABLES:
+        if name != "mode_residuals":
+            dims = labelled.dims_of(name, heads=True)
+            assert getattr(run, name).shape[2:] == tuple(sizes[dim] for dim in dims), name
+            if name not in ensemble.METRICS:
+                assert run.to_xarray()[name].dims == ("alpha", *dims)
 
 
 @pytest.mark.parametrize("replicas", [1, 6])
@@ -374,7 +389,7 @@ def test_the_page(several, tmp_path, monkeypatch):
     assert list(names["entries"].columns[:4]) == ["replica", "alpha", "R_0_0", "R_0_1"]
     rows = re.findall(r"^\| (`[^|]*`) \|[^|]*\| ([^|]*) \|$", PAGE, re.M)
     dims = {name for row, _ in rows for name in re.findall(r"`(\w+)`", row)}
-    assert dims == {"replica", "alpha", "quantile"} | INDICES
+    assert dims == {"replica", "alpha", "quantile", "task", "head"} | INDICES
     for name, variable in simulated(start=om.initial.paper(20, K=3, P=2)).to_xarray().data_vars.items():
         for row, where in rows[2:5]:
             first = re.findall(r"`(\w+)`", row)[0]

@@ -10,9 +10,9 @@ from sources import COMMAND_LINE, PACKAGE, ROOT
 
 # Lowest first; names of one row may import each other, except where a test below says no.
 LAYERS = [
-    ["errors"], ["display"], ["checks"], ["records"], ["memory"], ["array_files"], ["storage"], ["progress"],
-    ["peaks"], ["observables"], ["blocks"], ["kernels"], ["activation_tables"], ["activations"], ["losses"],
-    ["schedule_words"], ["schedule_tables"], ["schedules"], ["tasks"], ["theory"], ["dataset"], ["inputs"], ["problem"],
+    ["errors"], ["display"], ["checks"], ["records"], ["memory"], ["array_files"], ["storage"], ["progress"], ["peaks"],
+    ["observables"], ["blocks"], ["kernels"], ["activation_tables"], ["activations"], ["losses"], ["schedule_words"],
+    ["schedule_tables"], ["schedules"], ["tasks"], ["task_options"], ["theory"], ["dataset"], ["inputs"], ["problem"],
     ["state"], ["linear_forms"], ["task_banks"], ["initial"], ["claims"], ["deep"], ["ensemble"], ["replica_states"],
     ["run_info"], ["labelled"], ["trajectory"], ["run_checks"], ["runtime"], ["engines"], ["run_files"], ["simulation"],
     ["continuing"], ["agreement", "summaries"], ["beside"], ["benchmark"], ["plotting"], ["experiment"], ["presets"],

@@ -17,7 +17,7 @@ def count_or_times(save_at):
     return checks.real("save_at", save_at)
 
 
-def save_times(save_at, alpha, N=None, whole_steps=True):
+def save_times(save_at, alpha, N=None, whole_steps=True, switches=()):
     """The saved values of α, and the steps at which they fall.
 
     Parameters
@@ -32,6 +32,8 @@ def save_times(save_at, alpha, N=None, whole_steps=True):
         Sets the length of a step, 1/N.
     whole_steps : bool, default True
         Given N, round every time to a whole number of steps.  Every time, or step, is kept once.
+    switches : sequence of float, default ()
+        Where tasks switch, ascending: a count has these times, too, but no more of them than the count.
 
     Returns
     -------
@@ -52,6 +54,7 @@ def save_times(save_at, alpha, N=None, whole_steps=True):
         first = min(alpha, 1.0 / N) if N else SHORTEST * alpha
         times = np.concatenate(([0.0], np.geomspace(first, alpha, count - 1))) if count > 2 else np.array([0.0, alpha])
         times[-1] = alpha
+        times = _with_switches(times, switches, count)
     else:
         times = np.array(checks.array("save_at", save_at, (None,)))
         if np.any(np.diff(times) < 0.0) or times[0] < 0.0 or times[-1] > latest:
@@ -63,7 +66,12 @@ def save_times(save_at, alpha, N=None, whole_steps=True):
     return steps / N, steps
 
 
-def later_times(save_at, begin, alpha, N=None, whole_steps=True):
+def _with_switches(times, switches, count):
+    inside = [each for each in switches if times[0] < each < times[-1]]
+    return np.union1d(times, inside[:count]) if inside else times
+
+
+def later_times(save_at, begin, alpha, N=None, whole_steps=True, switches=()):
     """The saved values of α of a run that goes on at ``begin``, which is the first of them.
 
     Parameters
@@ -71,7 +79,7 @@ def later_times(save_at, begin, alpha, N=None, whole_steps=True):
     save_at : int or array
         A count (log-spaced from ``begin`` to ``alpha``), or ascending values of α in [begin, alpha].
     begin, alpha : float
-    N, whole_steps
+    N, whole_steps, switches
         As in :func:`save_times`.
 
     Returns
@@ -89,8 +97,9 @@ def later_times(save_at, begin, alpha, N=None, whole_steps=True):
     given = count_or_times(save_at)
     if given.ndim == 0:
         if begin == 0.0:
-            return save_times(save_at, alpha, N, whole_steps)[0]
-        times = np.geomspace(begin, alpha, checks.integer("save_at", given.item(), 2, MOST_TIMES))
+            return save_times(save_at, alpha, N, whole_steps, switches)[0]
+        count = checks.integer("save_at", given.item(), 2, MOST_TIMES)
+        times = _with_switches(np.geomspace(begin, alpha, count), switches, count)
     else:
         times = np.array(checks.array("save_at", save_at, (None,)))
         latest = alpha * (1.0 + 1e-12) + 0.5 * a_step

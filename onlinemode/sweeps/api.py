@@ -38,7 +38,7 @@ def sweep(make: Experiment | Callable[..., Experiment] | str, over: dict[Any, An
         Name to values, ``{"eta": [1, 2, 5], "noise": "0:0.5:11", "N": "1e2:1e6:5:log"}``; several names that vary
         together as ``{("K", "M"): [(2, 2), (3, 2)]}``; ``{"csv": "points.csv"}`` takes names and points from a file.
         The last one runs fastest.  Any value of an Experiment can be swept but overlaps, replicas, keep, quantiles,
-        save_at and threads; of a function its arguments.
+        save_at, threads, turns, shares and task_noise; of a function its arguments.
     seeds : int or sequence of int, optional
         So many seeds, 0, 1, ..., or these: the last axis.
     replicas : int, optional

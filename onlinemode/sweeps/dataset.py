@@ -8,15 +8,18 @@ import numpy as np
 
 from onlinemode.labelled import LONG_NAMES, OBSERVABLES, need
 from onlinemode.sweeps.axes import DIMENSIONS, Axis
-from onlinemode.sweeps.kept import NUMBERS, OF_METRICS, STATUS
+from onlinemode.sweeps.kept import NUMBERS, OF_METRICS, STATUS, numbers_of_tasks
 
 if TYPE_CHECKING:
     import xarray
 
 SWEPT = {"last_alpha": "last time", "N": "number of inputs", "K": "student units", "M": "teacher units", "P": "modes",
          "eta": "learning rate η", "noise": "label noise σ", "weight_decay": "weight decay κ",
-         "batch": "samples a step"}
+         "batch": "samples a step", "tasks": "number of tasks", "task_units": "teacher units a task",
+         "overlap": "overlap of tasks", "switch_at": "α at which the next task begins",
+         "replay_every": "period of replay in α", "replay_for": "length of replay in α"}
 """Long names of what is swept, where the option's own name says less."""
+TIMES = ("alpha", "last_alpha", "switch_at", "replay_every", "replay_for")
 
 
 def coordinates(axes: tuple[Axis, ...], times: tuple[float, ...], replicas: int, sizes: dict[str, int]) -> dict:
@@ -39,7 +42,7 @@ def coordinates(axes: tuple[Axis, ...], times: tuple[float, ...], replicas: int,
 def _attrs(name, column):
     attrs = {"long_name": (LONG_NAMES | SWEPT).get(name, name.replace("_", " "))}
     if column.dtype.kind in "if":
-        attrs["units"] = "steps/N" if name in ("alpha", "last_alpha") else "1"
+        attrs["units"] = "steps/N" if name in TIMES else "1"
     return attrs
 
 
@@ -71,8 +74,8 @@ def readable(dataset: "xarray.Dataset") -> "xarray.Dataset":
     """In the usual order, with words for the numbers of the status, which files hold."""
     status, message, words = dataset["status"], dataset["message"], np.array(STATUS)
     observables = [name for each in OBSERVABLES for name in (each, f"{each}_mean", f"{each}_sd") if name in dataset]
-    order = ["status", "message", *NUMBERS, *(name for name in OF_METRICS if name in dataset), *observables,
-             "seconds"]
+    more = (*OF_METRICS, *numbers_of_tasks(dataset.sizes.get("task", 0)))
+    order = ["status", "message", *NUMBERS, *(name for name in more if name in dataset), *observables, "seconds"]
     coords = {name: (coord.dims, coord.values.astype(object) if coord.values.dtype.kind == "T" else coord.values,
                      coord.attrs) for name, coord in dataset.coords.items()}
     places = {dim: place for place, dim in enumerate(status.dims)}  # zarr lists them in an order that varies

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from onlinemode import checks
-from onlinemode.ensemble import METRICS
+from onlinemode.ensemble import METRICS, OF_TASKS
 from onlinemode.ensemble import OBSERVABLES as OF_ALL_RUNS
 from onlinemode.errors import ParameterError
-from onlinemode.labelled import OBSERVABLES
+from onlinemode.labelled import OBSERVABLES, dims_of
 from onlinemode.summaries import summary_of
 from onlinemode.trajectory import Status, Trajectory
 
@@ -82,7 +82,7 @@ class Kept(NamedTuple):
     statistics : bool
         Means and standard deviations over replicas, in place of each replica's observables.
     sizes : dict
-        Largest number of student units, teacher units and modes, by dimension.
+        Largest number of student units, teacher units, modes, tasks and heads, by dimension.
     """
 
     names: tuple[str, ...]
@@ -98,10 +98,16 @@ class Kept(NamedTuple):
         return tuple(name for name in METRICS if name in self.names)
 
     @property
+    def tasks(self) -> int:
+        """Of how many tasks there are numbers."""
+        return self.sizes["task"] if "task_errors" in self.names else 0
+
+    @property
     def numbers(self) -> dict[str, Number]:
         """The numbers that tell how a point ended."""
-        return NUMBERS | {name: number for name, number in OF_METRICS.items()
-                          if number.summary.removesuffix("_se") in self.metrics}
+        of_metrics = {name: number for name, number in OF_METRICS.items()
+                      if number.summary.removesuffix("_se") in self.metrics}
+        return NUMBERS | of_metrics | numbers_of_tasks(self.tasks)
 
     @property
     def needs_sizes(self) -> bool:
@@ -119,8 +125,8 @@ class Kept(NamedTuple):
             found[name] = Variable((), (), np.float64, math.nan, _attrs(number.long_name, number.symbol, units))
         for name in self.names:
             observable = OBSERVABLES[name]
-            dims = ("alpha", *observable.dims)
-            shape = (len(self.times), *(self.sizes[dim] for dim in observable.dims))
+            dims = ("alpha", *dims_of(name, "head" in self.sizes))
+            shape = (len(self.times), *(self.sizes[dim] for dim in dims[1:]))
             attrs = _attrs(observable.long_name, observable.symbol, "1")
             if self.statistics:
                 found |= {f"{name}_{short}": Variable(dims, shape, np.float64, math.nan, attrs | {
@@ -134,6 +140,17 @@ class Kept(NamedTuple):
             "long_name": "how a replica ended", "flag_values": list(range(len(STATUS))),
             "flag_meanings": " ".join(STATUS)})
         return found
+
+
+def numbers_of_tasks(count: int) -> dict[str, Number]:
+    """The generalization error of each task at the end, with its standard error."""
+    found = {}
+    for task in range(count):
+        name, symbol = f"error_of_task_{task}", rf"$\varepsilon_{{{task}}}$"
+        words = f"generalization error of task {task} at the end"
+        found[f"final_{name}"] = Number(name, words, f"{symbol} at the end")
+        found[f"final_{name}_se"] = Number(f"{name}_se", f"standard error of the {words}", f"s.e. of {symbol}")
+    return found
 
 
 def _attrs(long_name: str, symbol: str, units: str) -> dict[str, Any]:
@@ -151,7 +168,7 @@ def checked(keep: Any, statistics: bool) -> tuple[tuple[str, ...], bool]:
     names = (keep,) if isinstance(keep, str) else checks.entries(keep)
     if names is None:
         raise ParameterError(f"keep must be names of observables; got {checks.one_line(keep)}")
-    known = (*OF_ALL_RUNS, *METRICS) if statistics else tuple(OBSERVABLES)
+    known = (*OF_ALL_RUNS, *METRICS, *OF_TASKS) if statistics else tuple(OBSERVABLES)
     for name in names:
         if not isinstance(name, str) or name not in (*known, RUNS):
             rule = "of a sweep whose replicas are summarised (keep = 'summary') " if statistics else ""
@@ -168,7 +185,8 @@ def nothing(variables: dict[str, Variable], *lead: int) -> dict[str, np.ndarray]
 
 def put(rows: dict[str, np.ndarray], place: int, run: Trajectory, kept: Kept) -> None:
     """Write what is kept of a finished run into a row of the arrays, all but ``seconds``."""
-    out, ends = {name: values[place:place + 1] for name, values in rows.items()}, summary_of(run, kept.metrics)
+    out = {name: values[place:place + 1] for name, values in rows.items()}
+    ends = summary_of(run, kept.metrics, kept.tasks)
     for name, entry in kept.numbers.items():
         out[name][0] = ends[entry.summary]
     of_theory = run.info.theory and run.replicas == 1  # which is the same for all replicas
@@ -216,5 +234,7 @@ def _places(run, times):
 
 def _put(target, values, places, there):
     """Values at all saved times of a run into the corner of an array that may have room for more units."""
+    if values.ndim < target.ndim:  # one readout beside points with several heads
+        values = values[:, None]
     corner = tuple(slice(size) for size in values.shape[1:])
     target[(there, *corner)] = values[places[there]]

@@ -19,6 +19,7 @@ from onlinemode.simulation import MAX_REPLICAS
 from onlinemode.sweeps.axes import DIMENSIONS, Axis, Grid, grid_of, words_of
 from onlinemode.sweeps.kept import Kept, Variable, checked
 from onlinemode.sweeps.recipe import ExperimentRecipe, FunctionRecipe, recipe_of
+from onlinemode.task_options import PROTOCOL, TEACHERS
 
 FORMAT = 1  # of sweep.json
 TRIED = 64  # points, spread over the sweep, one of which must be possible
@@ -65,7 +66,7 @@ class Plan:
     def title(self) -> str:
         """One line about what all points share."""
         swept = set(self.grid.names)
-        swept |= {"M", "P"} if swept & {"K", "M", "P", "init"} or self.first.init == "paper" else set()
+        swept |= {"M", "P"} if swept & {"K", "M", "P", "init", *TEACHERS} or self.first.init == "paper" else set()
         words = self.first.describe(tuple(swept))
         return words if "engine" in swept else f"{self.first.engine}, {words}"
 
@@ -95,6 +96,9 @@ def plan_of(make: Any, over: dict, seeds: Any = None, replicas: int | None = Non
     kept = Kept(names, runs, _times(first, grid, recipe), _replicas(first, grid, recipe), first.keep == "summary", {})
     if kept.needs_sizes:
         kept = kept._replace(sizes=_sizes(recipe, grid))
+    if "task_errors" in names and "task" not in kept.sizes:
+        raise ParameterError("task_errors are of several tasks, and no point has them: sweep experiments with init = "
+                             "'tasks', or leave task_errors out")
     plan = Plan(recipe, grid, kept, first, _data_sets(first, grid))
     _check_labels(plan)
     return plan
@@ -188,7 +192,14 @@ def _times(first, grid, recipe):
     largest = max(sizes, default=None)
     whole_steps = len(sizes) == 1 and not _all_theory(engines)
     given = count_or_times(first.save_at).ndim > 0
-    return tuple(save_times(first.save_at, last, largest, whole_steps and not given)[0].tolist())
+    switches = sorted(_switches(first, grid, recipe))
+    return tuple(save_times(first.save_at, last, largest, whole_steps and not given, switches)[0].tolist())
+
+
+def _switches(first, grid, recipe):
+    """Where tasks switch at any point; of replay the first one."""
+    found = {each for each in _values_of("switch_at", first, grid, recipe) if each is not None}
+    return {time for each in found for time in (each if isinstance(each, tuple) else (each,))}
 
 
 def _all_theory(engines):
@@ -213,18 +224,18 @@ def _replicas(first, grid, recipe):
 def _sizes(recipe, grid):
     """The largest of each size over all points that can be run."""
     if isinstance(recipe, ExperimentRecipe):  # of the other names one value will do
-        grid = Grid(tuple(axis if set(axis.names) & {"N", *DRAWN} else Axis(axis.names, axis.rows[:1])
+        grid = Grid(tuple(axis if set(axis.names) & {"N", *DRAWN, *PROTOCOL} else Axis(axis.names, axis.rows[:1])
                           for axis in grid.axes))
     found, seen = dimensions(1, 1, 1), set()
     for number in range(grid.size):
         try:
             experiment = recipe.at(grid.point(number))
-            key = tuple(getattr(experiment, name) for name in ("N", "overlaps", *DRAWN))
+            key = tuple(getattr(experiment, name) for name in ("N", "overlaps", *DRAWN, *PROTOCOL))
             if key not in seen:
                 seen.add(key)
                 start = first_of(experiment.start(vectors=False))
-                found = {name: max(size, found[name])
-                         for name, size in dimensions(start.K, start.M, start.P).items()}
+                found |= {name: max(size, found.get(name, 0))
+                          for name, size in dimensions(start.K, start.M, start.P, start.tasks, start.heads).items()}
         except Exception:  # no point that can be run
             continue
     return found

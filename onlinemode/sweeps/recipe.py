@@ -13,10 +13,11 @@ from typing import Any, get_args
 
 from onlinemode import checks
 from onlinemode.errors import ParameterError
-from onlinemode.experiment import DRAWN, Experiment
+from onlinemode.experiment import DRAWN, OF_EACH_TASK, Experiment
 from onlinemode.sweeps.files import FunctionOfFile
 
-FIXED = ("overlaps", "replicas", "keep", "quantiles", "save_at", "threads")  # the same for all points of a sweep
+FIXED = ("overlaps", "replicas", "keep", "quantiles", "save_at", "threads", "turns", *OF_EACH_TASK)
+"""The same for all points of a sweep."""
 KINDS = {each.name: next(kind for kind in (get_args(each.type) or (each.type,)) if kind is not type(None))
          for each in fields(Experiment) if each.name not in FIXED}
 """What can be swept of an Experiment, and the type of its values."""

@@ -223,7 +223,7 @@ BAD = {
     "truth as a number": ({"eta": [True]}, None, "eta must be a finite number; got True"),
     "a number as truth": ({"fresh_students": [1]}, None, "fresh_students must be true or false; got 1"),
     "a number as a word": ({"init": [1]}, None, "init must be a word; got 1"),
-    "no such word": ({"init": ["x"]}, None, "init must be one of showcase, paper, committee, graded; got 'x'"),
+    "no such word": ({"init": ["x"]}, None, "init must be one of showcase, paper, committee, graded, tasks; got 'x'"),
     "arrays": ({"eta": np.ones((2, 200))}, None, "each value of eta must be one number or word; got an array of shape "
                                                  "(200,)"),
     "two parts of a range": ({"eta": "1:2"}, None, RANGE + "'1:2' for eta"),

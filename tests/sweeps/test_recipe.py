@@ -24,7 +24,7 @@ EXPERIMENT = om.Experiment(N=40, K=2, alpha=2.0, save_at=6, engine="chain")
 VALUES = {bool: [True, False], int: [2, 3], float: [0.25, 0.5]}
 WORDS = {"engine": ["ode", "MICRO"], "init": ["Paper", "graded"], "readout": ["sum"], "activation": ["ReLU", "erf"],
          "teacher_activation": ["Linear"], "loss": ["Huber", "correlation"], "labels": ["SIGN"],
-         "constraint": ["Sphere"],
+         "constraint": ["Sphere"], "overlap_of": ["Readouts", "units"], "heads": ["One", "own"],
          "inputs": ["rademacher"], "precision": ["FLOAT32"], "device": ["Auto"],
          "method": ["rk45"], "averages": ["closed", "NODES"]}
 SOURCE = """import onlinemode as om
@@ -81,7 +81,8 @@ def file_of(tmp_path, source=SOURCE, name="experiments.py"):
 
 def test_every_value_of_an_experiment_can_be_swept_but_those_of_the_whole_sweep():
     assert set(KINDS) == {each.name for each in fields(om.Experiment)} - set(FIXED)
-    assert set(FIXED) == {"overlaps", "replicas", "keep", "quantiles", "save_at", "threads"}
+    assert set(FIXED) == {"overlaps", "replicas", "keep", "quantiles", "save_at", "threads", "turns", "shares",
+                          "task_noise"}
     recipe = ExperimentRecipe(EXPERIMENT)
     for name in FIXED:
         with pytest.raises(ParameterError, match=f"^a sweep can be over alpha, .*; got '{name}'$"):
