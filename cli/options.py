@@ -227,10 +227,12 @@ OPTIONS = {
     "drift_every": option("drift_every", FROM_1, "Steps between two moves of a teacher that drifts."),
     "heads": option("heads", Heads(), "Of several tasks: one readout for all, each its own, or of each task the number "
                     "of its head (0,0,1).", "one", metavar="[one|own|LIST]"),
-    "turns": option("turns", ListOf(FROM_0, ",", "LIST"), "Tasks one after the other (0,1,0); needs --switch-at.",
-                    "0,1,..., and again"),
+    "turns": option("turns", ListOf(FROM_0, ",", "LIST"), "Tasks one after the other (0,1,0), until --switch-at "
+                    "or --switch-below.", "0,1,..., and again"),
     "switch_at": option("switch_at", ListOf(POSITIVE, ",", "TIMES"), "α at which the next task begins (50,100).",
                         "no turns: all tasks mixed evenly"),
+    "switch_below": option("switch_below", ListOf(POSITIVE, ",", "LIST"), "In place of --switch-at: the next task "
+                           "begins when the error of this one falls below (0.01).", "as --switch-at"),
     "replay_every": option("replay_every", POSITIVE, "After --switch-at: the period, in α, in which the first of two "
                            "tasks comes back ...", "no replay"),
     "replay_for": option("replay_for", POSITIVE, "... for so long, at its end.", "no replay"),

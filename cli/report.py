@@ -113,9 +113,21 @@ def print_tasks(run, theory=None, mean=False):
     for i in rows:
         values = [*errors[i], *([] if expected is None else expected[i])]
         print("  ".join([f"{run.alpha[i]:10.4g}", *(f"{value:10.3e}" for value in values)]))
+    if tasks.order is not None:
+        _print_turns(run)
     for task, since, value in _forgotten(run, errors):
         beside = "" if expected is None else f" (theory {_since(theory, expected, task, since):.3g})"
         print(f"forgetting of task {task} since α = {since:g}: {value:.3g}{beside}")
+
+
+def _print_turns(run):
+    """When turns ended that wait for an error: in the first replica, or the mean over those in which they did."""
+    for turn, (task, level) in enumerate(zip(run.problem.tasks.order, run.problem.tasks.below)):
+        ends = run.switched_at[:, turn]
+        ended = ends[np.isfinite(ends)]
+        of = f" in {ended.size} of {ends.size} replicas" if ends.size > 1 else ""
+        print(f"ε_g of task {task} fell below {level:g} at α = {ended.mean():.4g}{of}" if ended.size else
+              f"ε_g of task {task} did not fall below {level:g}: the next task did not begin")
 
 
 def _task_errors(run, mean):
@@ -198,7 +210,8 @@ def _summary_of_tasks(run):
     return {"alpha": [float(run.alpha[i]) for i in _rows_of_tasks(run)],
             "generalization_error": [[float(value) for value in errors[i]] for i in _rows_of_tasks(run)],
             "forgetting": [{"task": task, "since": since, "value": value}
-                           for task, since, value in _forgotten(run, errors)]}
+                           for task, since, value in _forgotten(run, errors)],
+            "switched_at": None if run.switched_at is None else run.switched_at.tolist()}
 
 
 def _ends(values):

@@ -143,8 +143,8 @@ def settings_of(run, given):
         "precision": call.get("precision", DEFAULTS["precision"]), "device": run.info.device,
         "test_samples": call.get("test_samples"), "threads": call.get("threads")}
     settings |= options_of(problem.tasks, arguments)
-    if any(typed.get(name) is not None for name in ORDERS):
-        settings["shares"] = None  # those of the run until now
+    if any(typed.get(name) is not None for name in ("shares", *ORDERS)):
+        settings |= dict.fromkeys(("shares", *ORDERS))  # those of the run until now
     return with_repeated(settings, given, typed["start"], CHANGEABLE)
 
 
@@ -156,7 +156,8 @@ def changed_problem(run, settings):
                           readout=settings["eta_readout"])
     tasks = tasks_of(settings, run.initial)
     if tasks is not None:
-        tasks = replace(tasks, flips=run.problem.tasks.flips)
+        waits = {} if tasks.order is None else {"check_every": run.problem.tasks.check_every}
+        tasks = replace(tasks, flips=run.problem.tasks.flips, **waits)
     return replace(run.problem, tasks=tasks, activation=settings["activation"],
                    teacher_activation=settings["teacher_activation"], noise=settings["noise"],
                    weight_decay=settings["weight_decay"], rates=rates, loss=settings["loss"],

@@ -109,6 +109,8 @@ class Experiment:
         Numbers of the tasks, from 0, in the order in which they are learned; by default 0, 1, ..., and again.
     switch_at : float or sequence of float, optional
         The α at which each turn but the last one ends.  By default all tasks are mixed evenly.
+    switch_below : float or sequence of float, optional
+        In place of ``switch_at``: the ε_g of its task below which each turn but the last one ends.
     replay_every, replay_for : float, optional
         After ``switch_at``: at the end of every period of α the first of two tasks comes back for so long.
     shares : sequence of float, str, callable or Schedule, optional
@@ -186,6 +188,7 @@ class Experiment:
     heads: str | tuple[int, ...] | None = None
     turns: tuple[int, ...] | None = None
     switch_at: float | tuple[float, ...] | None = None
+    switch_below: float | tuple[float, ...] | None = None
     replay_every: float | None = None
     replay_for: float | None = None
     shares: tuple[float | str | Schedule, ...] | None = None
@@ -239,7 +242,7 @@ class Experiment:
         """As a tuple, with schedules as words or tables; one time as a number, and heads in words as they are."""
         if name == "heads" and isinstance(value, str):
             return checks.choice(name, checks.spelled(value, HEADS), HEADS)
-        if name in ("switch_at", "replay_every", "replay_for"):
+        if name in ("switch_at", "switch_below", "replay_every", "replay_for"):
             return value[0] if isinstance(value, tuple) and len(value) == 1 else value
         if not isinstance(value, tuple):
             words = "be numbers of tasks, as (0, 1, 0)" if name == "turns" else "have an entry a task, as (0, 1)"

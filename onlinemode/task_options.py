@@ -13,10 +13,10 @@ __all__ = ["HEADS", "ORDERS", "PROTOCOL", "TASKS", "TEACHERS", "arguments_of", "
 TASKS = "tasks"  # the initial condition that has several
 TEACHERS = ("tasks", "task_units", "overlap", "overlap_of", "head_size")
 """Of the initial condition."""
-PROTOCOL = ("heads", "turns", "switch_at", "replay_every", "replay_for", "shares", "task_noise")
+PROTOCOL = ("heads", "turns", "switch_at", "switch_below", "replay_every", "replay_for", "shares", "task_noise")
 """Of the problem."""
 HEADS = ("one", "own")
-ORDERS = ("turns", "switch_at", "replay_every", "replay_for")
+ORDERS = ("turns", "switch_at", "switch_below", "replay_every", "replay_for")
 """Those of the protocol that put one task after the other."""
 
 
@@ -83,7 +83,9 @@ def options_of(tasks: Tasks | None, arguments: Mapping[str, Any]) -> dict[str, A
     if tasks is not None:
         of_start = {"tasks": tasks.count, "task_units": arguments.get("units"), "overlap": arguments.get("overlap"),
                     "overlap_of": arguments.get("kind"), "head_size": arguments.get("head_size")}
-        found |= of_start | {"heads": tasks.heads, "shares": tasks.shares, "task_noise": tasks.noise}
+        found |= of_start | {"heads": tasks.heads, "task_noise": tasks.noise}
+        found |= ({"shares": tasks.shares} if tasks.order is None else
+                  {"turns": tasks.order, "switch_below": tasks.below})
     return found
 
 
@@ -130,9 +132,13 @@ def _protocol(values, count, of_tasks):
         return Tasks(values["shares"], *of_tasks)
     if not given:
         return Tasks((1.0,) * count, *of_tasks)
+    if values["switch_below"] is not None:
+        return _waiting(values, count, of_tasks)
     times, turns = values["switch_at"], values["turns"]
     if times is None:
-        raise ParameterError(f"{given[0]} needs switch_at, the α at which the next task begins; got none")
+        raise ParameterError(f"{given[0]} needs switch_at, the α at which the next task begins, or switch_below, the "
+                             "error that ends a turn; got none" if given[0] == "turns" else
+                             f"{given[0]} needs switch_at, the α at which the next task begins; got none")
     times = times if isinstance(times, tuple) else (times,)
     if values["replay_every"] is not None or values["replay_for"] is not None:
         return _replayed(values, times, count, of_tasks)
@@ -143,6 +149,16 @@ def _protocol(values, count, of_tasks):
                              f"{len(times)}")
     _check_count("turns", len(set(turns)), turns, count)
     return Tasks.in_turn(turns, times, *of_tasks)
+
+
+def _waiting(values, count, of_tasks):
+    for name in ("switch_at", "replay_every", "replay_for"):
+        if values[name] is not None:
+            raise ParameterError(f"switch_below and {name} both say when a task ends: give one of them")
+    turns = tuple(range(count)) if values["turns"] is None else values["turns"]
+    _check_count("turns", len(set(turns)), turns, count)
+    heads, noise = of_tasks
+    return Tasks.until_known(turns, values["switch_below"], heads=heads, noise=noise)
 
 
 def _check_count(name, found, given, count):

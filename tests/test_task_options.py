@@ -45,6 +45,8 @@ PROTOCOLS = [
      "task 0, from α = 1 on 1, from α = 2 on 0, a head each"),
     ({"tasks": 3, "turns": [2, 0, 1], "switch_at": [1, 2], "heads": [0, 0, 1]},
      om.Tasks.in_turn((2, 0, 1), (1.0, 2.0), (0, 0, 1)), "task 2, from α = 1 on 0, from α = 2 on 1, heads 0, 0, 1"),
+    ({"switch_at": None, "switch_below": [0.01], "turns": (1, 0)}, om.Tasks.until_known((1, 0), 0.01, heads=(0, 1)),
+     "task 1, from ε_1 < 0.01 on 0, a head each"),
     ({"switch_at": None}, om.Tasks((1.0, 1.0), (0, 1)), "shares 1; 1, a head each"),
     ({"switch_at": None, "shares": ["1", "linear:0=0,4=1"], "task_noise": (0, 0.5), "heads": "One"},
      om.Tasks((1.0, "linear:0=0,4=1"), None, (0.0, 0.5)), "shares 1; linear:0=0,4=1, noise 0; 0.5"),
@@ -99,6 +101,8 @@ BAD = [
     ({"replay_every": 1.0}, "replay_every and replay_for go together: give replay_for, too"),
     ({"replay_every": 1.0, "replay_for": 2.0}, "length must be"),
     ({"replay_every": 1.0, "replay_for": 0.1, "turns": (0, 1)}, "replay is of two tasks"),
+    ({"switch_below": 0.1}, "switch_below and switch_at both say when a task ends: give one of them"),
+    ({"switch_at": None, "switch_below": -1}, "an error must be a finite number > 0; got -1"),
     ({"shares": (1, 1)}, "shares and switch_at both say which task teaches when: give one of them"),
     ({"shares": (1,), "switch_at": None, "tasks": 2}, r"shares must be of all 2 tasks; got \(1,\)"),
     ({"shares": "1;1", "switch_at": None}, "shares must have an entry a task"),
@@ -195,6 +199,21 @@ def test_a_run_is_resumed(onlinemode, monkeypatch):
     assert code == 2 and "--shares must be that of the run in c, (1.0, 'linear:0=0,4=1'); got (1.0, 1.0)" in err
     assert onlinemode("simulate", "--resume", "c", *options[1:], "--heads", "own", "--out", "x")[0] == 0
     assert same(om.load("x.npz"), SMALL.replace(**WORDS[0][1] | {"task_noise": (0, "exp:0.5,2")}).run())
+
+
+@pytest.mark.parametrize("level, words", [("0.16", "ε_g of task 0 fell below 0.16 at α = "),
+                                          ("1e-9", "ε_g of task 0 did not fall below 1e-09: the next task did not")])
+def test_turns_that_wait_for_an_error(level, words, onlinemode):
+    """And whose run goes on with times."""
+    code, out, err = onlinemode(*COMMAND, "--switch-below", level, "--out", "x", "--no-theory", "--alpha", 12)
+    assert code == 0 and words in out and f"task 0, from ε_0 < {float(level):g} on 1, a head each" in err
+    run = om.load("x.npz")
+    assert np.isfinite(run.switched_at).all() == (level == "0.16")
+    go_on = ("simulate", "--start", "x.npz", "--alpha", 14, "--no-plot", "--no-theory", "--out", "y")
+    code, _, err = onlinemode(*go_on)
+    assert code == 2 and "give shares or times" in err and err.count("\n") == 1
+    assert onlinemode(*go_on, "--switch-at", 13)[0] == 0
+    assert om.load("y.npz").problem.tasks == om.Tasks.in_turn((0, 1), (13.0,), (0, 1))
 
 
 @pytest.mark.parametrize("options, words", [

@@ -17,6 +17,7 @@ SWEPT = {"last_alpha": "last time", "N": "number of inputs", "K": "student units
          "eta": "learning rate η", "noise": "label noise σ", "weight_decay": "weight decay κ",
          "batch": "samples a step", "tasks": "number of tasks", "task_units": "teacher units a task",
          "overlap": "overlap of tasks", "switch_at": "α at which the next task begins",
+         "switch_below": "error at which the next task begins",
          "replay_every": "period of replay in α", "replay_for": "length of replay in α"}
 """Long names of what is swept, where the option's own name says less."""
 TIMES = ("alpha", "last_alpha", "switch_at", "replay_every", "replay_for")
