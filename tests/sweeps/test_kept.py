@@ -310,7 +310,7 @@ def test_what_is_kept():
     ("q", False, f"what is kept of a point can be {', '.join(OBSERVABLES)}, and runs (whole trajectories); got 'q'"),
     (["Q", "frob"], False, "got 'frob'"),
     (["G"], True, "what is kept of a point of a sweep whose replicas are summarised (keep = 'summary') can be "
-                  f"{', '.join((*OF_ENSEMBLES, *METRICS))}, and runs (whole trajectories); got 'G'")])
+                  f"{', '.join((*OF_ENSEMBLES, *METRICS, *OF_TASKS))}, and runs (whole trajectories); got 'G'")])
 def test_unknown_observables(keep, statistics, words):
     with pytest.raises(ParameterError) as error:
         om.sweep(EXPERIMENT.replace(keep="summary" if statistics else "all"), {"eta": [1]}, keep=keep)
