@@ -215,7 +215,7 @@ class Tasks:
         check_every : float, default 1
             Unit of α after which micro and chain look; the chain then ends a block of at most four steps.  ode
             switches at the level itself.
-        heads, noise, flips
+        heads, noise, flips : sequence, optional
             As of the class.
 
         Returns
