@@ -36,14 +36,14 @@ def row(K, noise):
     wall, cpu = time.perf_counter(), time.process_time()
     best = om.optimal_schedule(problem, start, ALPHA[K])
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    print(f"{K} {ALPHA[K]:5g} {noise:5g}  {best.constant_rate:8.4g} {best.constant_error:10.3e} "
+    print(f"{K} {ALPHA[K]:5g} {noise:5g}  {best.constant_control:8.4g} {best.constant_error:10.3e} "
           f"{best.greedy.error:10.3e} {best.error:10.3e} {best.constant_error / best.error:6.2f}  "
           f"{best.evaluations:5d} {wall:6.2f} {cpu:6.2f}  {best.message}", flush=True)
     return best
 
 
 def chain(best):
-    constant = om.Problem(noise=best.problem.noise, rates=om.LearningRates(xi_in=best.constant_rate))
+    constant = om.Problem(noise=best.problem.noise, rates=om.LearningRates(xi_in=best.constant_control))
     for name, problem in (("best constant", constant), ("optimal", best.problem)):
         run = om.simulate(problem, best.start, best.alpha, "chain", N=N, replicas=REPLICAS, seed=1,
                           save_at=[best.alpha])

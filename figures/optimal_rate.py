@@ -30,8 +30,8 @@ def schedules(start):
     print(best)
     greedy = best.greedy
     times = np.unique(np.searchsorted(greedy.alpha, [0.0, *np.geomspace(0.25, ALPHA, 80)]))
-    knots = {float(f"{greedy.alpha[i]:.6g}"): float(f"{greedy.rate[i]:.6g}") for i in times}
-    words = {"constant": f"{best.constant_rate:g}", "greedy": om.Schedule.linear(knots).word,
+    knots = {float(f"{greedy.alpha[i]:.6g}"): float(f"{greedy.control[i]:.6g}") for i in times}
+    words = {"constant": f"{best.constant_control:g}", "greedy": om.Schedule.linear(knots).word,
              "optimal": best.schedule.word}
     with replacing(KEPT, "w") as file:
         json.dump(words, file, indent=1)

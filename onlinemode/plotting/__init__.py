@@ -16,7 +16,7 @@ from onlinemode.plotting.deep_modes import (
 )
 from onlinemode.plotting.figures import comparison, map_times, overview
 from onlinemode.plotting.movies import movie_kind
-from onlinemode.plotting.optimal import optimal_figure, plot_errors, plot_rates
+from onlinemode.plotting.optimal import optimal_figure, plot_controls, plot_errors
 from onlinemode.plotting.panels import (
     plot_deviation,
     plot_error,
@@ -34,8 +34,8 @@ from onlinemode.plotting.timings import benchmark_figure
 __all__ = [
     "BANDS_FROM", "COLOURS", "GREY", "MARKERS", "MOST_DRAWS", "animate", "benchmark_figure", "comparison",
     "geometry_figure", "has_bands", "is_theory", "map_times", "modes_figure", "movie_kind", "name_of", "new_figure",
-    "optimal_figure", "overview", "plot_by_layer", "plot_deviation", "plot_error", "plot_errors", "plot_importance",
-    "plot_matched", "plot_overlap_map", "plot_overlaps", "plot_rates", "plot_removal", "plot_residuals",
+    "optimal_figure", "overview", "plot_by_layer", "plot_controls", "plot_deviation", "plot_error", "plot_errors",
+    "plot_importance", "plot_matched", "plot_overlap_map", "plot_overlaps", "plot_removal", "plot_residuals",
     "plot_specialization", "plot_tasks", "plot_training_accuracy", "plot_training_loss", "plot_width",
     "plot_width_curves", "removal_figure", "save_figure", "sweep_figure", "training_figure", "use_defaults",
     "width_figure",

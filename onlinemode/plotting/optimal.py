@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from onlinemode.optimal import OptimalSchedule
 
 
+LABELS = {"xi_in": r"learning rate $\eta$", "task": "share of the second task", "keep": "share of units that are kept"}
+CONSTANTS = {"xi_in": "rate", "task": "share", "keep": "share"}
+
+
 def optimal_figure(best: "OptimalSchedule", title: str | None = None) -> "Figure":
-    """Learning rate and ε_g against α: the optimal schedule, the best constant rate, and the greedy rate.
+    """The controlled number and ε_g against α: the optimal schedule, the best constant value, and the greedy rate.
 
     Parameters
     ----------
@@ -28,13 +32,13 @@ def optimal_figure(best: "OptimalSchedule", title: str | None = None) -> "Figure
     """
     figure = new_figure(10.2, 4.4, title)
     left, right = figure.subplots(1, 2)
-    plot_rates(left, best)
+    plot_controls(left, best)
     plot_errors(right, best)
     return figure
 
 
-def plot_rates(ax: "Axes", best: "OptimalSchedule") -> "Axes":
-    """The learning rates of the three against α.
+def plot_controls(ax: "Axes", best: "OptimalSchedule") -> "Axes":
+    """The learning rates, or shares, against α.
 
     Parameters
     ----------
@@ -49,15 +53,18 @@ def plot_rates(ax: "Axes", best: "OptimalSchedule") -> "Axes":
         The same.
     """
     for path, look in _paths(best):
-        ax.plot(path.alpha, path.rate, **look)
-    ax.set(xlabel=r"time $\alpha$ = steps / $N$", ylabel=r"learning rate $\eta$", xlim=(0.0, best.alpha))
-    ax.set_ylim(bottom=0.0)
+        ax.plot(path.alpha, path.control, **look)
+    ax.set(xlabel=r"time $\alpha$ = steps / $N$", ylabel=LABELS[best.over], xlim=(0.0, best.alpha))
+    if best.over == "xi_in":
+        ax.set_ylim(bottom=0.0)
+    else:
+        ax.set_ylim(-0.03, 1.03)
     ax.legend(frameon=False, fontsize="small")
     return ax
 
 
 def plot_errors(ax: "Axes", best: "OptimalSchedule") -> "Axes":
-    """The generalization errors of the three against α.
+    """The generalization errors against α; of two tasks those of each, too, dashed and dotted.
 
     Parameters
     ----------
@@ -73,6 +80,9 @@ def plot_errors(ax: "Axes", best: "OptimalSchedule") -> "Axes":
     """
     for path, look in _paths(best):
         ax.plot(path.alpha, path.generalization_error, **look)
+        if path.task_errors is not None:
+            for errors, dashes in zip(path.task_errors.T, ("--", ":")):
+                ax.plot(path.alpha, errors, dashes, color=look["color"], lw=1.0)
     ax.set(xlabel=r"time $\alpha$ = steps / $N$", ylabel=r"generalization error $\varepsilon_g$", yscale="log",
            xlim=(0.0, best.alpha))
     ax.legend(frameon=False, fontsize="small")
@@ -80,6 +90,8 @@ def plot_errors(ax: "Axes", best: "OptimalSchedule") -> "Axes":
 
 
 def _paths(best):
-    return ((best.constant, {"color": COLOURS[0], "label": f"best constant rate, {best.constant_rate:.3g}", "lw": 1.5}),
-            (best.greedy, {"color": GREY, "label": "greedy", "lw": 1.5, "ls": "--"}),
-            (best.path, {"color": COLOURS[1], "label": "optimal", "lw": 1.8}))
+    name, constant = CONSTANTS[best.over], {"color": COLOURS[0], "lw": 1.5}
+    found = [(best.constant, {**constant, "label": f"best constant {name}, {best.constant_control:.3g}"})]
+    if best.greedy is not None:
+        found.append((best.greedy, {"color": GREY, "label": "greedy", "lw": 1.5, "ls": "--"}))
+    return [*found, (best.path, {"color": COLOURS[1], "label": "optimal", "lw": 1.8})]

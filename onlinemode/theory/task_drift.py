@@ -35,22 +35,26 @@ class TaskDrift:
     ----------
     layout, full, active, method
         As of MeanFieldDrift; states have all heads.
+    of_tasks : list of MeanFieldDrift
+        The drift of each task alone.
+    moving : list of int arrays
+        Of each task, where among the entries that move its own stand.
     """
 
     def __init__(self, problem, overlaps, nodes=DEFAULT_NODES, node_seed=NODE_SEED, averages=None):
         tasks, K = problem.tasks, overlaps.K
         heads = tasks.heads or (None,) * tasks.count
-        self._drifts = [MeanFieldDrift(problem.of_task(task), overlaps.of_task(task, head), nodes, node_seed, averages)
+        self.of_tasks = [MeanFieldDrift(problem.of_task(task), overlaps.of_task(task, head), nodes, node_seed, averages)
                         for task, head in enumerate(heads)]
-        first = self._drifts[0]
+        first = self.of_tasks[0]
         self.layout = StateLayout(K, overlaps.M, overlaps.P, tasks.head_count)
         self.full = self.layout.pack(overlaps.G, overlaps.S, overlaps.strengths, overlaps.xi_out, overlaps.readout)
         self.method, self.last_error = first.method, np.nan
         # the entries of all heads follow those that tasks share
         places = [np.arange(first.layout.size) + np.where(np.arange(first.layout.size) < self.layout.readout.start, 0,
                                                           K * (head or 0)) for head in heads]
-        self.active = np.unique(np.concatenate([place[each.active] for place, each in zip(places, self._drifts)]))
-        self._moving = [np.searchsorted(self.active, place[each.active]) for place, each in zip(places, self._drifts)]
+        self.active = np.unique(np.concatenate([place[each.active] for place, each in zip(places, self.of_tasks)]))
+        self.moving = [np.searchsorted(self.active, place[each.active]) for place, each in zip(places, self.of_tasks)]
         self._problem, self._stages = problem.stage(0), problem
 
     def begin_stage(self, number):
@@ -61,7 +65,7 @@ class TaskDrift:
         y = np.asarray(y, np.float64)
         shares = self._problem.shares_of(alpha)
         total, self.last_error = np.zeros(y.size), 0.0
-        for share, drift, moving in zip(shares, self._drifts, self._moving):
+        for share, drift, moving in zip(shares, self.of_tasks, self.moving):
             if share > 0.0:
                 total[moving] += share * drift(y[moving], alpha)
                 self.last_error += share * drift.last_error

@@ -1,4 +1,4 @@
-"""Optimal schedules: the reverse mode of the drift, the gradient by the knots, and what is found with it."""
+"""Optimal rates: the reverse mode of the drift, the gradient by the knots, and what is found with it."""
 
 import json
 import re
@@ -133,9 +133,9 @@ def test_the_gradient_is_that_of_differences(objective, monkeypatch):
     assert np.abs(gradient - expected).max() < 1e-9
     backward = Control._backward
 
-    def wrong(self):  # costates 10 % too large on the way back
+    def wrong(self, values):  # costates 10 % too large on the way back
         self._weights = tuple(1.1 * each for each in self._weights)
-        return backward(self)
+        return backward(self, values)
 
     monkeypatch.setattr(Control, "_backward", wrong)
     assert np.abs(control.value_and_gradient(VALUES)[1] - expected).max() > 1e-2
@@ -167,15 +167,16 @@ def test_through_a_plateau(best):
     assert best.constant_error == pytest.approx(4.49e-3, rel=3e-3)
     assert best.error == pytest.approx(6.645e-4, rel=3e-3)
     assert best.greedy.error == pytest.approx(1.264e-2, rel=3e-3)  # has not left the plateau
-    assert best.greedy.rate[-1] < 0.02
+    assert best.greedy.control[-1] < 0.02
     ode = om.simulate(best.problem, START, 150.0, "ode")
     assert ode.generalization_error[0, -1] == pytest.approx(best.error, rel=1e-4)
 
 
 def test_pontryagins_rate_is_met_in_the_middle(best):
     middle = (best.path.alpha > 25.0) & (best.path.alpha < 85.0)
-    assert best.stationary_rate[middle] == pytest.approx(best.path.rate[middle], rel=1e-3)
-    assert np.abs(best.greedy.rate[middle] - best.path.rate[middle]).min() > 1.0  # that of ε_g in place of the costate
+    assert best.stationary_rate[middle] == pytest.approx(best.path.control[middle], rel=1e-3)
+    of_error = best.greedy.control[middle]  # with the gradient of ε_g in place of the costate
+    assert np.abs(of_error - best.path.control[middle]).min() > 1.0
 
 
 def test_the_chain_has_the_gain():
@@ -183,7 +184,7 @@ def test_the_chain_has_the_gain():
     start = om.initial.from_overlaps(Q=np.diag([0.25, 0.2]), R=[[0.07, -0.04], [0.03, 0.09]], T=np.eye(2),
                                      readout="sum")
     found = optimal_schedule(NOISY, start, 80.0, knots=16)
-    constant = om.Problem(noise=0.1, rates=om.LearningRates(xi_in=found.constant_rate))
+    constant = om.Problem(noise=0.1, rates=om.LearningRates(xi_in=found.constant_control))
     means = [om.simulate(problem, start, 80.0, "chain", N=2000, replicas=8, seed=5, save_at=[80.0],
                          threads=1).generalization_error.mean() for problem in (found.problem, constant)]
     assert found.constant_error > 4.0 * found.error
@@ -194,9 +195,9 @@ def test_the_chain_has_the_gain():
 def test_bounds_hold_and_cost():
     loose = optimal_schedule(NOISY, START, 40.0, knots=6)
     tight = optimal_schedule(NOISY, START, 40.0, knots=6, bounds=(0.5, 0.8))
-    assert tight.path.rate.min() == 0.5
-    assert tight.path.rate.max() <= 0.8
-    assert tight.greedy.rate.min() == 0.5
+    assert tight.path.control.min() == 0.5
+    assert tight.path.control.max() <= 0.8
+    assert tight.greedy.control.min() == 0.5
     assert loose.error < tight.error
 
 
@@ -225,7 +226,8 @@ REFUSED = {
                 "got erf, of the teacher linear"),
     "loss": (lambda: optimal_schedule(om.Problem(loss="huber"), START, 10.0), EngineError, "loss huber"),
     "sphere": (lambda: optimal_schedule(om.Problem(constraint="sphere"), START, 10.0), EngineError, "no constraints"),
-    "dropout": (lambda: optimal_schedule(om.Problem(dropout=0.2), START, 10.0), EngineError, "no dropout; got dropout"),
+    "dropout": (lambda: optimal_schedule(om.Problem(dropout=0.2), START, 10.0), EngineError,
+                "rate knows no dropout; got dropout 0.2"),
     "inputs": (lambda: optimal_schedule(om.Problem(inputs=om.inputs.PowerLaw(1.0)), START, 10.0), EngineError,
                "independent entries"),
     "problem": (lambda: optimal_schedule("erf", START, 10.0), ParameterError, "problem must be"),
@@ -261,9 +263,9 @@ def test_the_record(best):
     assert "<table>" in best._repr_html_()
     assert best.problem.rates.xi_in == best.schedule
     assert om.Schedule.parse(best.schedule.word) == best.schedule
-    assert best.schedule(best.path.alpha) == pytest.approx(best.path.rate)
+    assert best.schedule(best.path.alpha) == pytest.approx(best.path.control)
     assert len(best.schedule.numbers) == 64
-    assert best.constant_rate == pytest.approx(1.103, abs=2e-3)
+    assert best.constant_control == pytest.approx(1.103, abs=2e-3)
     assert om.optimal_schedule is optimal_schedule
 
 
@@ -272,7 +274,7 @@ def test_the_picture(best, tmp_path):
     assert isinstance(figure, Figure)
     assert (tmp_path / "best.png").stat().st_size > 10_000
     left, right = figure.axes
-    for ax, name in ((left, "rate"), (right, "generalization_error")):
+    for ax, name in ((left, "control"), (right, "generalization_error")):
         drawn = [line.get_ydata() for line in ax.lines]
         assert all(np.array_equal(one, getattr(path, name))
                    for one, path in zip(drawn, (best.constant, best.greedy, best.path), strict=True))
