@@ -35,7 +35,7 @@ def command(engines, **given):
     not grow with N.
     """
     from onlinemode.beside import Theory
-    from onlinemode.inputs import parse, require_inputs
+    from onlinemode.theory.spectral import require_theory
 
     names = engines.split(",")
     simulated = [name for name in names if name != "ode"]
@@ -46,7 +46,7 @@ def command(engines, **given):
     for name in simulated:
         check_engine(settings, name)
     claim = claim_runs(settings, "compare", [f"_{name}" for name in (*simulated, "ode")])
-    require_inputs(parse(settings["inputs"]), "ode", "independent")
+    require_theory(experiment_of(settings).problem())
     problem, start, title = beginning(settings, vectors=any(capabilities_of(name).makes_vectors for name in simulated))
     mean_field = Theory(problem, start, experiment_of(settings).call(), chosen(settings, ODE), with_noise=True)
     if mean_field.too_much(memory_alone=True):

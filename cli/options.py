@@ -241,8 +241,9 @@ OPTIONS = {
     "task_noise": option("task_noise", OF_EACH_TASK, 'Standard deviation of the label noise of each task ("0.1;0.3").',
                          "--noise"),
     "batch": option("batch", FROM_1, "Samples a step."),
-    "inputs": option("inputs", str, "gaussian, rademacher, uniform, power-law:EXPONENT, manifold:D=LATENT,erf (or "
-                     "sign), FILE.npy (its rows, standardised) or FILE.npy:raw (as they are)."),
+    "inputs": option("inputs", str, "gaussian, rademacher, uniform, power-law:EXPONENT, blocks:SHARExEIGENVALUE,..., "
+                     "spiked:VARIANCE,..., manifold:D=LATENT,erf (or sign), FILE.npy (its rows, standardised) or "
+                     "FILE.npy:raw (as they are)."),
     "start": option("start", click.Path(), "What to begin from in place of --init: OVERLAPS.toml "
                     "(docs/howto/going-on.md), or RUN.npz, to go on with that run.", "--init"),
     "init": option("init", OneOf(CHOICES["init"]), "Initial condition.", "the preset's"),

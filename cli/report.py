@@ -9,6 +9,7 @@ import numpy as np
 
 from onlinemode import agreement
 from onlinemode.losses import SIGN
+from onlinemode.run_info import spectrum_words
 from onlinemode.runtime.replicas import NOTHING_TRAINED
 
 ROWS = 9
@@ -198,6 +199,8 @@ def summary(command, run, files, theory=None, noise=None):
             "specialization": _ends(theory.specialization)[0],
             "plateaus": [plateau._asdict() for plateau in theory.plateaus()],
             "specialization_steps": [float(step) for step in theory.specialization_steps()]}
+        if theory.info.participation is not None:
+            out["theory"]["participation"] = theory.info.participation
         out["deviation"] = agreement.deviation(run, theory)
     if noise is not None:
         out["z_scores"] = agreement.z_summary(run, noise)
@@ -241,6 +244,7 @@ def print_run(run, theory):
         print(f"(mean of {run.replicas:,} replicas)" if mean else
               f"(the first of {run.replicas:,} replicas, which began from different students)")
     print_table(run, theory, mean)
+    _print_spectrum(run if run.info.theory else theory)
     print_stages(run, theory)
     print_tasks(run, theory, mean)
 
@@ -260,10 +264,17 @@ def print_comparison(runs, theory, noise, reason):
         else:
             _print_z_table(run, theory, noise)
         print_deviation(agreement.deviation(run, theory), run.N)
+    _print_spectrum(theory)
     if noise is None and reason is not None:
         print(f"no z-scores: {reason}")
     for one, other in itertools.combinations(runs, 2):
         _print_between(one, other, noise)
+
+
+def _print_spectrum(theory):
+    words = None if theory is None else spectrum_words(theory.info)
+    if words is not None:
+        print(f"theory resolves the spectrum of the inputs: {words}")
 
 
 def _print_z_table(run, theory, noise):

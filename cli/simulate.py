@@ -33,6 +33,7 @@ def command(theory, checkpoint, every, resume, **given):
     A run that diverges is a result, and no error: its message, or "status" in --json, says so.
     """
     from onlinemode.beside import Theory
+    from onlinemode.theory.spectral import require_theory
 
     settings, before = settings_and_run(given) if resume is None else (resumed_settings(resume, given), None)
     theory = settings.get("theory", True) if theory is None else theory
@@ -44,10 +45,12 @@ def command(theory, checkpoint, every, resume, **given):
                        replaceable=None if resume is None else lambda path: is_part_of_run(path, resume))
     settings["name"] = str(claim.base)
     problem, start, title = beginning(settings, before, resume, vectors=capabilities_of(engine).makes_vectors)
-    if theory and not problem.inputs.independent:
-        theory = False
-        announce(settings, f"no theory: the mean-field equations need inputs with independent entries; got "
-                           f"{problem.inputs!r}")
+    if theory:
+        try:
+            require_theory(problem)
+        except EngineError as reason:
+            theory = False
+            announce(settings, f"no theory: {reason}")
     mean_field = Theory(problem, start, experiment_of(settings).call(), chosen(settings, ODE)) if theory else None
     if mean_field is not None and mean_field.too_much():
         announce(settings, f"no theory: {mean_field.too_much()}")

@@ -14,6 +14,7 @@ from onlinemode.engines import ENGINES, capabilities_of
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.experiment import SIMULATED, Experiment
 from onlinemode.progress import shown
+from onlinemode.run_info import spectrum_words
 from onlinemode.simulation import simulate
 from onlinemode.theory.fluctuations import Fluctuations
 from onlinemode.trajectory import Status, Trajectory
@@ -114,6 +115,8 @@ class Comparison(Described):
             if (apart := self.deviation.get(engine)) is not None:
                 rows.append((f"{engine}, (Q, R)", f"{apart['rms_overlaps']:.3g} rms from the ODE, "
                              f"{apart['rms_overlaps_sqrt_N']:.3g} in units of N^-1/2"))
+            if self.theory is not None and (spectrum := spectrum_words(self.theory.info)) is not None:
+                rows.append(("spectrum of inputs", spectrum))
             if (z := self.z_overlaps.get(engine)) is not None:
                 rows.append((f"{engine}, z of Q and R", f"rms {z['rms']:.2f} (1 expected), largest {z['largest']:.1f}, "
                              f"up to α = {z['up_to_alpha']:.3g}"))

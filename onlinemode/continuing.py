@@ -99,7 +99,8 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
     if engine == own:
         options = {name: call[name] for name in known if name in call} | options
     if engine != own:
-        states = states.overlaps_alone()
+        if run.problem.inputs.independent:  # else the equations need the vectors, to resolve their overlaps
+            states = states.overlaps_alone()
     elif not problem.extends(run.problem):
         states = goes_on.at_the_end(states, run.N)
     times = later_times(save_at, float(states.alpha[0]), alpha, run.N, not theory, problem.switches)

@@ -137,14 +137,16 @@ class Experiment:
         Of micro and chain; by default the machine's cores.
     test_samples : int, optional
         Of micro: fresh samples that measure ε_g.
-    method : {"LSODA", "DOP853", "RK45", "Radau", "BDF"}, optional
-        Solver of ode, as are the other five those of ode, also where it is the theory beside a simulation.
+    method : {"LSODA", "DOP853", "RK45", "Radau", "BDF", "exponential"}, optional
+        Solver of ode, as are the other six those of ode, also where it is the theory beside a simulation.
     rtol, atol : float, optional
         Its tolerances.
     averages : {"closed", "nodes"}, optional
         How averages are taken; by default in closed form, and over nodes where none is known.
     nodes, node_seed : int, optional
         Quadrature nodes, and their seed.
+    spectral_nodes : int, optional
+        At most so many eigenvalues of the inputs' covariance are followed.
 
     Raises
     ------
@@ -209,6 +211,7 @@ class Experiment:
     averages: str | None = None
     nodes: int | None = None
     node_seed: int | None = None
+    spectral_nodes: int | None = None
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -415,6 +418,7 @@ class Experiment:
         from onlinemode.inputs import require_inputs
         from onlinemode.runtime.saved_times import save_times
         from onlinemode.simulation import MAX_REPLICAS, MAX_SEED, check_alpha
+        from onlinemode.theory.spectral import require_theory
 
         if self.N is not None:
             checks.inputs(self.N)
@@ -425,7 +429,10 @@ class Experiment:
             quantile_levels(self.quantiles)
         can = capabilities_of(self.engine)
         save_times(self.save_at, self.alpha, self.N, whole_steps=not can.theory)
-        require_inputs(self.problem().inputs, self.engine, can.inputs)
+        problem = self.problem()
+        require_inputs(problem.inputs, self.engine, can.inputs)
+        if can.theory:
+            require_theory(problem)
         self.call()
         for name in (self.engine, *(each for each in ENGINES if capabilities_of(each).theory)):
             options_of(name)(**self.options(name))
@@ -477,10 +484,10 @@ class Experiment:
             If a number is out of range, or the equations do not hold for these inputs.
         """
         from onlinemode.beside import Theory
-        from onlinemode.inputs import require_inputs
+        from onlinemode.theory.spectral import require_theory
 
         problem = self.problem()
-        require_inputs(problem.inputs, "ode", "independent")
+        require_theory(problem)
         start = self.start() if start is None else start
         return Theory(problem, start, self.call(), self.options("ode"), with_noise)
 

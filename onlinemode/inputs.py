@@ -7,7 +7,7 @@ but :class:`Spectrum` and :class:`Rows` fixes N.
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import FrozenInstanceError, asdict, dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,15 @@ from onlinemode.errors import EngineError, FileError, ParameterError
 if TYPE_CHECKING:
     from onlinemode.kernels.micro.inputs import Source
 
-__all__ = ["Gaussian", "HiddenManifold", "Inputs", "PowerLaw", "Rademacher", "Rows", "Spectrum", "Uniform", "parse"]
+__all__ = ["Blocks", "Gaussian", "HiddenManifold", "Inputs", "PowerLaw", "Rademacher", "Rows", "Spectrum", "Spiked",
+           "Uniform", "parse"]
 
 MANIFOLD_ACTIVATIONS = ("erf", "sign")
 MOST_LATENT = 10**9
+NO_MEAN = 1e-6  # of tr Ω/N: what means of columns may be, so that rows count as centred
 DENSE_UP_TO = 4096  # inputs N up to which Ω of a manifold or a data set is kept as an N×N array
-WORDS = "gaussian, rademacher, uniform, power-law:EXPONENT, manifold:D=LATENT,erf or sign, FILE.npy, FILE.npy:raw"
+WORDS = ("gaussian, rademacher, uniform, power-law:EXPONENT, blocks:SHARExEIGENVALUE,..., spiked:VARIANCE,..., "
+         "manifold:D=LATENT,erf or sign, FILE.npy, FILE.npy:raw")
 
 _NOTHING, _NO_ROWS = np.zeros(0), np.zeros((0, 0), np.uint8)
 _NO_TILES, _NO_MATRIX = np.zeros((0, 0), np.float32), np.zeros((0, 0, 0, 0), np.float32)
@@ -43,6 +46,8 @@ class Inputs:
         Entries are independent, with mean 0 and variance 1; then Ω = I.
     gaussian : bool
         Entries are jointly Gaussian, so that fields are, at any N.
+    has_mean : bool
+        Entries have means other than 0, so that Ω is no covariance.
     columns : int or None
         The only possible N, where there is one.
     """
@@ -50,6 +55,7 @@ class Inputs:
     kind: str = ""
     independent: bool = False
     gaussian: bool = False
+    has_mean: bool = False
     columns: int | None = None
 
     def check(self, N: int) -> None:
@@ -89,6 +95,39 @@ class Inputs:
         """
         self.check(N)
         return _covariance(self, N)
+
+    def eigenbasis(self, N: int) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Eigenvalues and eigenvectors of the covariance Ω.
+
+        Parameters
+        ----------
+        N : int
+            Number of inputs.
+
+        Returns
+        -------
+        eigenvalues : array (N,)
+            At least 0; their mean is 1.
+        eigenvectors : array (N, N) or None
+            As columns, in float64, to rounding; None where the coordinates themselves are an eigenbasis.
+
+        Raises
+        ------
+        ParameterError
+            If only another N is possible.
+        EngineError
+            If Ω is a matrix, and N above 4,096.
+        """
+        self.check(N)
+        return self._eigenbasis(N)
+
+    def _eigenbasis(self, N):
+        if self.independent:
+            return np.ones(N), None
+        if N > DENSE_UP_TO:
+            raise EngineError(f"eigenvalues of the covariance of {self!r} are known up to N = {DENSE_UP_TO:,}; got "
+                              f"{N:,}")
+        return _eigenvectors(self, N)
 
     def source(self, N: int) -> "Source":
         """Where the kernels take these inputs from.
@@ -203,8 +242,19 @@ class _Diagonal(Inputs):
         spectrum = self.spectrum(N)
         return lambda rows: rows * spectrum
 
+    def _eigenbasis(self, N):
+        return self.spectrum(N), None
+
     def _source(self, N):
         return _make_source("NORMAL", "INPUT", deviations=_in_tiles(np.sqrt(self.spectrum(N))))
+
+
+def _checked_eigenvalues(values):
+    values = checks.array("eigenvalues", values, (None,))
+    if values.min() < 0.0 or values.max() == 0.0:
+        raise ParameterError(f"eigenvalues of a covariance must be ≥ 0 and not all 0; got {values.min():g} to "
+                             f"{values.max():g}")
+    return values
 
 
 @dataclass(frozen=True)
@@ -257,11 +307,7 @@ class Spectrum(_Diagonal):
     kind = "spectrum"
 
     def __post_init__(self) -> None:
-        values = checks.array("eigenvalues", self.eigenvalues, (None,))
-        if values.min() < 0.0 or values.max() == 0.0:
-            raise ParameterError(f"eigenvalues of a covariance must be ≥ 0 and not all 0; got {values.min():g} to "
-                                 f"{values.max():g}")
-        object.__setattr__(self, "eigenvalues", tuple(values.tolist()))
+        object.__setattr__(self, "eigenvalues", tuple(_checked_eigenvalues(self.eigenvalues).tolist()))
 
     @property
     def columns(self) -> int:  # type: ignore[override]
@@ -270,6 +316,83 @@ class Spectrum(_Diagonal):
 
     def _eigenvalues(self, N):
         return np.array(self.eigenvalues)
+
+
+@dataclass(frozen=True)
+class Blocks(_Diagonal):
+    """Gaussian inputs whose covariance has few eigenvalues, each for a share of all directions.
+
+    The first share of the coordinates has the first eigenvalue, and so on; docs/theory, section 9.1.
+
+    Parameters
+    ----------
+    eigenvalues : sequence of float (L,)
+        At least 0, not all 0; all are divided by the mean over the coordinates.
+    shares : sequence of float (L,)
+        Above 0; a block of share f has f·N/Σf coordinates, rounded so that there are N.
+
+    Raises
+    ------
+    ParameterError, ShapeError
+        If a value is out of range or not finite, or there are not as many shares as eigenvalues.
+    """
+
+    eigenvalues: tuple[float, ...]
+    shares: tuple[float, ...]
+
+    kind = "blocks"
+
+    def __post_init__(self) -> None:
+        values = _checked_eigenvalues(self.eigenvalues)
+        shares = checks.array("shares", self.shares, (len(values),))
+        if shares.min() <= 0.0:
+            raise ParameterError(f"shares of blocks must be above 0; got {shares.min():g}")
+        object.__setattr__(self, "eigenvalues", tuple(values.tolist()))
+        object.__setattr__(self, "shares", tuple(shares.tolist()))
+
+    def _eigenvalues(self, N):
+        ends = np.cumsum(self.shares)
+        sizes = np.diff(np.rint(N * ends / ends[-1]).astype(int), prepend=0)
+        if sizes.min() < 1:
+            raise ParameterError(f"N = {N} is too small for {self!r}: a block would have no coordinate")
+        values = np.repeat(self.eigenvalues, sizes)
+        if values.max() == 0.0:
+            raise ParameterError(f"N = {N} is too small for {self!r}")
+        return values
+
+
+@dataclass(frozen=True)
+class Spiked(_Diagonal):
+    """Gaussian inputs that are isotropic but for a few directions of other variances.
+
+    The first coordinates are these directions, all others have variance 1, before all are divided by their mean;
+    docs/theory, section 9.1.
+
+    Parameters
+    ----------
+    spikes : sequence of float
+        Variances of the first directions, at least 0, relative to that of the others.
+
+    Raises
+    ------
+    ParameterError, ShapeError
+        If one is negative or not finite, or there are none.
+    """
+
+    spikes: tuple[float, ...]
+
+    kind = "spiked"
+
+    def __post_init__(self) -> None:
+        values = checks.array("spikes", self.spikes, (None,))
+        if values.min() < 0.0:
+            raise ParameterError(f"spikes of a covariance must be ≥ 0; got {values.min():g}")
+        object.__setattr__(self, "spikes", tuple(values.tolist()))
+
+    def _eigenvalues(self, N):
+        if N <= len(self.spikes):
+            raise ParameterError(f"N must be above {len(self.spikes)}, the number of spikes; got {N}")
+        return np.concatenate([self.spikes, np.ones(N - len(self.spikes))])
 
 
 @dataclass(frozen=True)
@@ -412,6 +535,16 @@ class Rows(Inputs):
         """The only possible N, the number of columns."""
         return self.shape[1]
 
+    @property
+    def has_mean(self) -> bool:  # type: ignore[override]
+        """Whether the means of the columns are a part of Ω: above 10^-6 of its trace, and rows not standardised."""
+        return not self.standardise and self._mean_share > NO_MEAN
+
+    @cached_property
+    def _mean_share(self):
+        mean = sum(part.sum(0) for part in self.chunks()) / self.shape[0]
+        return float(mean @ mean) / self.shape[1]
+
     def to_dict(self) -> dict[str, Any]:
         """Path, shape and hash, from which :meth:`available` knows the data again; not the numbers themselves.
 
@@ -515,7 +648,8 @@ class Rows(Inputs):
         return products
 
 
-_KINDS = {cls.kind: cls for cls in (Gaussian, Rademacher, Uniform, PowerLaw, Spectrum, HiddenManifold, Rows)}
+_KINDS = {cls.kind: cls for cls in (Gaussian, Rademacher, Uniform, PowerLaw, Spectrum, Blocks, Spiked, HiddenManifold,
+                                   Rows)}
 
 
 def from_dict(fields: dict[str, Any]) -> Inputs:
@@ -530,8 +664,10 @@ def parse(text: str) -> Inputs:
     Parameters
     ----------
     text : str
-        "gaussian", "rademacher", "uniform", "power-law:1.0", "manifold:D=100,erf" (also "sign", and
-        "seed=1"), the path of an .npy file, or that path with ":raw" for rows that are not standardised.
+        "gaussian", "rademacher", "uniform", "power-law:1.0", "blocks:0.1x4,0.3x1,0.6x0.3" (shares of the
+        directions and their eigenvalues), "spiked:30,20" (variances of the first directions, relative to the others),
+        "manifold:D=100,erf" (also "sign", and "seed=1"), the path of an .npy file, or that path with ":raw" for rows
+        that are not standardised.
 
     Returns
     -------
@@ -556,6 +692,11 @@ def parse(text: str) -> Inputs:
             return simple[word]()
         if word == "power-law":
             return PowerLaw(float(rest))
+        if word == "blocks":
+            shares, eigenvalues = zip(*(part.split("x") for part in rest.split(",")))
+            return Blocks(tuple(map(float, eigenvalues)), tuple(map(float, shares)))
+        if word == "spiked":
+            return Spiked(tuple(map(float, rest.split(","))))
         if word == "manifold":
             arguments: dict[str, Any] = {}
             for part in rest.split(","):
@@ -625,6 +766,12 @@ def _in_tiles(values):
 @lru_cache(maxsize=1)
 def _covariance(inputs, N):
     return inputs._products(N)
+
+
+@lru_cache(maxsize=1)
+def _eigenvectors(inputs, N):
+    eigenvalues, vectors = np.linalg.eigh(inputs.covariance(N)(np.eye(N)))
+    return np.maximum(eigenvalues, 0.0), vectors
 
 
 @lru_cache(maxsize=1)

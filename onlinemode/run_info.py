@@ -17,7 +17,21 @@ _KINDS = {
     "versions": records.record, "date": records.text, "method": _TEXT, "rtol": _NUMBER, "atol": _NUMBER,
     "evaluations": _WHOLE, "averages": _TEXT, "activation_error": _NUMBER, "nodes": _WHOLE, "node_seed": _WHOLE,
     "quadrature_error": _NUMBER, "test_samples": _WHOLE, "device_name": _TEXT,
+    "spectral_nodes": _WHOLE, "spectral_error": _NUMBER, "participation": _NUMBER,
     "launch": records.or_nothing(records.record)}
+
+
+FEW_DIRECTIONS = 20  # participation number below which runs differ from the mean-field equations at any N
+
+
+def spectrum_words(info: "RunInfo") -> str | None:
+    """What was resolved of the inputs' covariance, in a line; None where nothing was."""
+    if info.participation is None:
+        return None
+    words = f"participation number {info.participation:.3g}, {info.spectral_nodes} "
+    words += "eigenvalues" if info.spectral_error is None else f"nodes, ε_g right to {info.spectral_error:.1e}"
+    few = f"; below {FEW_DIRECTIONS} the N → ∞ theory is not exact"
+    return words + (few if info.participation < FEW_DIRECTIONS else "")
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,13 @@ class RunInfo:
     quadrature_error : float, optional
         Error of the drift over these nodes, over its largest entry, measured with other ones: the largest at the first,
         a middle and the last saved time of the first start.
+    spectral_nodes : int, optional
+        Shares of ode, each at an eigenvalue of the inputs' covariance, or at a node of an interpolation between them.
+    spectral_error : float, optional
+        How far ε_g is from that with eight nodes more, relative to it: the largest over all saved times, of the first
+        start; None where all eigenvalues are followed.
+    participation : float, optional
+        (Σω)²/Σω² of the eigenvalues ω of the inputs' covariance: the mean-field equations need a large one.
     test_samples : int, optional
         Fresh samples that measured ε_g.
     device_name : str, optional
@@ -102,6 +123,9 @@ class RunInfo:
     nodes: int | None = None
     node_seed: int | None = None
     quadrature_error: float | None = None
+    spectral_nodes: int | None = None
+    spectral_error: float | None = None
+    participation: float | None = None
     test_samples: int | None = None
     device_name: str | None = None
     launch: dict[str, Any] | None = None

@@ -18,7 +18,7 @@ from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, Ensemble, ensemble_o
 from onlinemode.errors import ParameterError
 from onlinemode.problem import Problem
 from onlinemode.replica_states import ReplicaStates
-from onlinemode.run_info import FORMAT, RunInfo
+from onlinemode.run_info import FORMAT, RunInfo, spectrum_words
 from onlinemode.schedules import Schedule
 from onlinemode.state import OrderParameters, Weights
 from onlinemode.storage import replacing, write_archive
@@ -190,6 +190,8 @@ class Trajectory(Described):
                             f"weight decay {problem.weight_decay:g}, {problem.dropout_words}{problem.drift_words}"
                             f"batch {problem.batch}, inputs {problem.inputs!r}"),
                 ("learning rates", ", ".join(f"{name} {rate:g}" for name, rate in trained) or "none")]
+        if (spectrum := spectrum_words(self.info)) is not None:
+            rows.append(("spectrum of inputs", spectrum))
         if len(self.alpha) and self.draws:
             first = self._first()
             rows += [("α", f"{self.alpha[0]:.4g} to {self.alpha[-1]:.4g}, {len(self.alpha)} times"),

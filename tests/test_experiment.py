@@ -89,8 +89,8 @@ def test_theory_beside_a_run():
     assert np.array_equal(path.G, om.simulate(run.problem, experiment.start(), 2.0, "ode", save_at=run.alpha).G)
     assert np.array_equal(theory.noise.alpha, run.alpha) and theory.reason is None
     assert SMALL.replace(alpha=1e-2, N=100).theory(with_noise=False).too_much() is None
-    with pytest.raises(EngineError, match="engine ode needs inputs with independent entries"):
-        SMALL.replace(inputs="power-law:1").theory()
+    with pytest.raises(EngineError, match="inputs with a covariance know no dropout"):
+        SMALL.replace(inputs="power-law:1", dropout=0.1).theory()
 
 
 def test_options_go_to_the_engines_that_have_them():
@@ -187,7 +187,7 @@ def test_what_can_be_known_before_the_run(values, message):
 
 
 @pytest.mark.parametrize("engine, option", [("micro", "device"), ("micro", "precision"), ("chain", "device"),
-                                            ("ode", "method"), ("ode", "nodes"), ("ode", "node_seed")])
+                                            ("ode", "nodes"), ("ode", "node_seed")])
 def test_options_with_a_default_are_not_none(engine, option):
     start = om.initial.committee(20, K=2)
     with pytest.raises(om.OnlineModeError, match=f"^{option} must be .*; got None"):

@@ -14,12 +14,14 @@ from plain_sgd import inputs_of as samples
 import onlinemode as om
 from onlinemode.errors import EngineError, FileError, ParameterError, RepeatError, ShapeError
 from onlinemode.inputs import (
+    Blocks,
     Gaussian,
     HiddenManifold,
     PowerLaw,
     Rademacher,
     Rows,
     Spectrum,
+    Spiked,
     Uniform,
     from_dict,
     parse,
@@ -27,7 +29,8 @@ from onlinemode.inputs import (
 
 N = 37
 DATA = np.random.default_rng(0).integers(0, 256, (50, N)).astype(np.uint8)
-KINDS = [Gaussian(), Rademacher(), Uniform(), PowerLaw(1.5), Spectrum(np.arange(1.0, N + 1.0)), HiddenManifold(7),
+KINDS = [Gaussian(), Rademacher(), Uniform(), PowerLaw(1.5), Spectrum(np.arange(1.0, N + 1.0)),
+         Blocks((4.0, 1.0), (0.2, 0.8)), Spiked((5.0, 3.0)), HiddenManifold(7),
          HiddenManifold(8, "sign"), Rows(DATA), Rows(DATA, standardise=False)]
 PATHS = ("G", "S", "strengths", "xi_out", "readout")
 erf = np.vectorize(math.erf)
@@ -351,10 +354,24 @@ BAD = {
     "no inputs": (lambda: om.Problem(inputs="rademacher"), ParameterError, "of onlinemode.inputs.*'rademacher'"),
     "columns": (lambda: simulate(Rows(DATA), N=41), ParameterError, "N must be 37, the number of columns .* got 41"),
     "spectrum N": (lambda: simulate(Spectrum([1.0, 2.0])), ParameterError, "N must be 2, the .* columns .* got 37"),
-    "ode": (lambda: simulate(PowerLaw(1.0), "ode"), EngineError, "engine ode needs inputs with independent entries .* "
-            r"got PowerLaw\(exponent=1.0\): use engine micro"),
-    "ode manifold": (lambda: simulate(HiddenManifold(5), "ode"), EngineError, "engine ode needs .* got HiddenManifold"),
-    "ode rows": (lambda: simulate(Rows(DATA), "ode"), EngineError, r"engine ode needs .* got Rows\(array of shape"),
+    "ode overlaps": (lambda: om.simulate(om.Problem(inputs=PowerLaw(1.0)), OVERLAPS, 1.0, "ode", N=N), EngineError,
+                     "engine ode needs the weight vectors .* got OrderParameters and PowerLaw.*: start from Weights"),
+    "ode rows": (lambda: simulate(Rows(DATA, standardise=False), "ode"), EngineError,
+                 r"need inputs of mean 0; the rows of Rows\(array of .* standardise=False\) have another one: take"),
+    "ode dropout": (lambda: simulate(PowerLaw(1.0), "ode", dropout=0.1), EngineError,
+                    r"a covariance know no dropout; got dropout 0.1 and PowerLaw\(exponent=1.0\): use engine micro"),
+    "ode sphere": (lambda: simulate(HiddenManifold(5), "ode", constraint="sphere"), EngineError,
+                   "with a covariance know no constraints; got 'sphere' and HiddenManifold.*: use engine micro"),
+    "exponential": (lambda: simulate(Rademacher(), "ode", options={"method": "exponential"}), EngineError,
+                    r"is for inputs with a covariance of several eigenvalues; got Rademacher\(\): take LSODA"),
+    "ode large": (lambda: HiddenManifold(5).eigenbasis(5000), EngineError, "known up to N = 4,096; got 5,000"),
+    "blocks": (lambda: Blocks((1.0, 2.0), (0.5,)), ShapeError, r"shares must have shape \(2,\); got \(1,\)"),
+    "block share": (lambda: Blocks((1.0, 2.0), (1.0, 0.0)), ParameterError, "shares of blocks must be above 0; got 0"),
+    "block eigenvalue": (lambda: Blocks((1.0, -2.0), (1.0, 1.0)), ParameterError, "≥ 0 and not all 0; got -2 to 1"),
+    "small blocks": (lambda: Blocks((1.0, 2.0), (1.0, 9.0)).spectrum(2), ParameterError, "N = 2 is too small for "),
+    "spikes": (lambda: Spiked((-1.0,)), ParameterError, "spikes of a covariance must be ≥ 0; got -1"),
+    "many spikes": (lambda: Spiked((2.0, 3.0)).spectrum(2), ParameterError, "N must be above 2, .* of spikes; got 2"),
+    "parse blocks": (lambda: parse("blocks:4"), ParameterError, "inputs must be one of .* got 'blocks:4'"),
     "chain": (lambda: simulate(Rademacher(), "chain"), EngineError, "engine chain needs inputs with independent "
               r"Gaussian entries; got Rademacher\(\): use engine micro"),
     "chain correlated": (lambda: simulate(PowerLaw(1.0), "chain"), EngineError, "engine chain needs .* got PowerLaw"),
@@ -370,8 +387,10 @@ BAD = {
 }
 
 
-def simulate(inputs, engine="micro", N=N, **options):
-    return om.simulate(om.Problem(inputs=inputs), om.initial.committee(N, K=2), 1.0, engine, **options)
+def simulate(inputs, engine="micro", N=N, options=(), **settings):
+    problem = {name: settings.pop(name) for name in ("dropout", "constraint") if name in settings}
+    return om.simulate(om.Problem(inputs=inputs, **problem), om.initial.committee(N, K=2), 1.0, engine, **dict(options),
+                       **settings)
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -402,6 +421,7 @@ def test_bad_files(write, tmp_path):
 @pytest.mark.parametrize("text, inputs", [
     ("gaussian", Gaussian()), ("rademacher", Rademacher()), ("uniform", Uniform()), ("power-law:1.5", PowerLaw(1.5)),
     ("manifold:D=100,erf", HiddenManifold(100)), ("manifold:sign,D=3,seed=4", HiddenManifold(3, "sign", 4)),
+    ("blocks:0.1x4,0.9x0.5", Blocks((4.0, 0.5), (0.1, 0.9))), ("spiked:30,20", Spiked((30.0, 20.0))),
     ("x.npy", Rows(DATA)), ("x.npy:raw", Rows(DATA, standardise=False))])
 def test_parse(text, inputs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -414,10 +434,14 @@ SMALL = ("--N", N, "--K", 2, "--alpha", 2, "--save-at", 6)
 
 def test_command_line(onlinemode):
     np.save("x.npy", DATA)
-    code, _, err = onlinemode("simulate", *SMALL, "--inputs", "x.npy", "--test-samples", 50, "--out", "rows", "--csv")
+    raw = "--inputs", "x.npy:raw", "--test-samples", 50
+    code, _, err = onlinemode("simulate", *SMALL, *raw, "--out", "raw")
     assert code == 0
-    assert "no theory: the mean-field equations need inputs with independent entries; got Rows(x.npy)\n" in err
-    assert "inputs x.npy" in err
+    assert "no theory: the mean-field equations need inputs of mean 0; the rows of Rows(x.npy, standardise=" in err
+    rows = "--inputs", "x.npy", "--test-samples", 50
+    code, out, err = onlinemode("simulate", *SMALL, *rows, "--out", "rows", "--csv")
+    assert code == 0
+    assert "inputs x.npy" in err and "theory resolves the spectrum of the inputs: participation number" in out
     run = om.load("rows.npz")
     assert run.problem.inputs == Rows(DATA) and run.meta["test_samples"] == 50
     assert onlinemode("repeat", "rows.npz")[0] == 0
@@ -432,8 +456,8 @@ def test_command_line(onlinemode):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (("compare", "--inputs", "manifold:D=5,erf"), "engine ode needs inputs with independent entries"),
-    (("ode", "--inputs", "power-law:1"), "engine ode needs inputs with independent entries"),
+    (("compare", "--inputs", "manifold:D=5,erf", "--dropout", 0.1), "inputs with a covariance know no dropout"),
+    (("ode", "--inputs", "power-law:1", "--constraint", "sphere"), "inputs with a covariance know no constraints"),
     (("simulate", "--engine", "chain", "--inputs", "rademacher"), "engine chain needs inputs with independent Gau"),
     (("simulate", "--engine", "chain", "--test-samples", "5"), "engine chain has no option --test-samples"),
     (("simulate", "--inputs", "gauss"), "inputs must be one of gaussian, rademacher"),

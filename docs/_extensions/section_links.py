@@ -11,7 +11,7 @@ NUMBERS = rf"{NUMBER}(?:(?:, | and | to ){NUMBER})*"
 IN_DOCSTRING = re.compile(rf"(\n\s*\n\s*|\.\s+)?docs/theory,\s+(sections?)\s+({NUMBERS})")
 ON_PAGE = re.compile(rf"\b([Ss]ections?) ({NUMBERS})")
 SOURCES = "theory-sources"
-SOURCE = re.compile(r"\[(LH|SS|G|BS|CS|Pl|MT|P|HMM|vK|LGS)\](?!\()")
+SOURCE = re.compile(r"\[(LH|SS|G|BS|CS|Pl|MT|P|HMM|YO|CMO|vK|LGS)\](?!\()")
 KEPT = re.compile(  # code, formulas, links, headings, labels, the list of sources itself
     r"(```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|\[[^\]]*\]\([^)]*\)|^#.*?$|^\([\w-]+\)=$|^- \*\*\[\w+\]\*\*)",
     re.DOTALL | re.MULTILINE)

@@ -9,10 +9,10 @@ EVALUATIONS = 1500  # of a usual integration, beside those of Jacobians
 JACOBIANS = 10  # each takes one evaluation an order parameter
 
 
-def order_parameters(problem, K, M, P):
-    """How many order parameters move."""
+def order_parameters(problem, K, M, P, L=1):
+    """How many order parameters move, where G and S have L shares."""
     rates = problem.rates
-    moving = (P * (P + 1) // 2 + P * M) * (rates.xi_in != 0.0 or problem.weight_decay != 0.0)
+    moving = L * (P * (P + 1) // 2 + P * M) * (rates.xi_in != 0.0 or problem.weight_decay != 0.0)
     heads = 1 if problem.tasks is None else problem.tasks.head_count or 1
     return moving + P * (rates.strengths != 0.0) + K * P * (rates.xi_out != 0.0) + heads * K * (rates.readout != 0.0)
 
@@ -47,10 +47,10 @@ def integration_seconds(problem, K, M, P, nodes, averages=None):
     return drift_seconds(problem, K, M, P, nodes, averages) * (EVALUATIONS + JACOBIANS * d)
 
 
-def integration_bytes(problem, K, M, P, method, saved):
-    """Memory of a solver and of the states at ``saved`` times."""
-    d = order_parameters(problem, K, M, P)
-    matrices = {"LSODA": 1, "BDF": 4, "Radau": 6}.get(method, 0)  # of Jacobians and their factors
+def integration_bytes(problem, K, M, P, method, saved, L=1):
+    """Memory of a solver and of the states at ``saved`` times, where G and S have L shares."""
+    d = order_parameters(problem, K, M, P, L)
+    matrices = {None: 1, "LSODA": 1, "BDF": 4, "Radau": 6}.get(method, 0)  # of Jacobians and their factors
     return 8 * (matrices * d**2 + 40 * d + saved * (2 * d + 2 * P * (P + M)))
 
 

@@ -23,6 +23,24 @@ def teacher_of(T):
     return Teacher(np.array(T), *teacher_factor(T))
 
 
+def make_aid(method, problem, K, M, dimensions, nodes, node_seed):
+    """What the averages of a problem need beside the overlaps; normal nodes are of so many dimensions."""
+    from onlinemode.kernels.averages.leaky import Slopes
+    from onlinemode.kernels.averages.polynomials import polynomials_of
+
+    if method == averaging.NODES:
+        return normal_nodes(dimensions, nodes, node_seed)
+    if method == averaging.ERF_SUMS:
+        return averaging.terms_of(*problem.activations, K, M)
+    if method == averaging.LINEAR_STUDENT:
+        return averaging.units_of(problem.activations[1], M)
+    if method == averaging.KINKED:
+        return Slopes(*map(averaging.slope_below, problem.activations))
+    if method == averaging.POLYNOMIALS:
+        return polynomials_of(*(each.coefficients for each in problem.activations))
+    return None
+
+
 class MeanFieldDrift:
     """The right-hand side d/dα of the order parameters that move (docs/theory, section 2.2), compiled and callable.
 
@@ -57,8 +75,6 @@ class MeanFieldDrift:
     def __init__(self, problem, overlaps, nodes=DEFAULT_NODES, node_seed=NODE_SEED, averages=None):
         from onlinemode.kernels.averages import correlation, drift
         from onlinemode.kernels.averages.fields import Teacher
-        from onlinemode.kernels.averages.leaky import Slopes
-        from onlinemode.kernels.averages.polynomials import polynomials_of
         from onlinemode.kernels.jit import prepared
 
         rates = problem.rates
@@ -74,18 +90,10 @@ class MeanFieldDrift:
         self._teacher_overlaps = overlaps.T
         self._error = np.empty(1)
         self.method = method = averaging.method_of(problem, averages)
-        teacher, aid = Teacher(np.array(overlaps.T), None, None), None
-        if method == averaging.NODES:
-            teacher = teacher_of(overlaps.T)
-            aid = normal_nodes(teacher.factor.shape[1] + overlaps.P, nodes, node_seed)
-        elif method == averaging.ERF_SUMS:
-            aid = averaging.terms_of(*problem.activations, overlaps.K, overlaps.M)
-        elif method == averaging.LINEAR_STUDENT:
-            aid = averaging.units_of(problem.activations[1], overlaps.M)
-        elif method == averaging.KINKED:
-            aid = Slopes(*map(averaging.slope_below, problem.activations))
-        elif method == averaging.POLYNOMIALS:
-            aid = polynomials_of(*(each.coefficients for each in problem.activations))
+        teacher = (teacher_of(overlaps.T) if method == averaging.NODES else
+                   Teacher(np.array(overlaps.T), None, None))
+        aid = make_aid(method, problem, overlaps.K, overlaps.M,
+                       teacher.factor.shape[1] + overlaps.P if method == averaging.NODES else 0, nodes, node_seed)
         rule = problem.rule(1)
         if method != averaging.NODES:  # each array takes time to hand over
             rule = rule._replace(activation=None, teacher_activation=None, loss=None, labels=None)

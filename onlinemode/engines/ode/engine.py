@@ -8,9 +8,10 @@ import numpy as np
 
 from onlinemode.blocks import OVERLAPS
 from onlinemode.engines.base import Engine
-from onlinemode.engines.ode.options import CAPABILITIES, Options
+from onlinemode.engines.ode.exponential import Exponential
+from onlinemode.engines.ode.options import CAPABILITIES, EXPONENTIAL, Options
+from onlinemode.engines.ode.resolved import MORE_NODES, largest_deviation, shares_of
 from onlinemode.errors import EngineError, OnlineModeError
-from onlinemode.inputs import require_inputs
 from onlinemode.memory import too_large
 from onlinemode.replica_states import ReplicaState, ReplicaStates
 from onlinemode.run_info import RunInfo
@@ -21,6 +22,7 @@ from onlinemode.state import Weights
 from onlinemode.theory.averaging import NODES, sum_error
 from onlinemode.theory.convergence import CONVERGED_ERROR, Convergence
 from onlinemode.theory.cost import drift_seconds, integration_bytes
+from onlinemode.theory.spectral import SpectralDrift, participation, require_theory
 from onlinemode.theory.task_drift import drift_of
 from onlinemode.trajectory import Status, Trajectory
 
@@ -45,11 +47,13 @@ def run(call, options):
     Trajectory
     """
     problem, progress, stop = call.problem, call.progress, call.stop
-    require_inputs(problem.inputs, "ode", CAPABILITIES.inputs)
-    overlaps = [_overlaps(start) for start in call.starts]
+    require_theory(problem)
+    shares = [shares_of(start, problem, options.spectral_nodes, call.alpha) for start in call.starts]
+    overlaps = [_overlaps(start, problem.inputs) for start in call.starts]
     begin = call.starts[0].alpha if isinstance(call.starts[0], ReplicaState) else 0.0
     alphas, _ = save_times(call.save_at, call.alpha, call.N, whole_steps=False)
-    _check_memory(problem, overlaps[0], options.method, len(alphas))
+    method = options.solver(problem, overlaps[0], shares[0])
+    _check_memory(problem, overlaps[0], method, len(alphas), shares[0])
     if progress is not None:
         progress(Progress(begin, 0.0, 0, float("nan")))
 
@@ -58,13 +62,18 @@ def run(call, options):
     make_drift = drift_of if quick else _SlowDrift
     began = time.perf_counter()
     given = options.nodes, options.node_seed, options.averages
-    drift = make_drift(problem, overlaps[0], *given)
+
+    def drift_from(start, resolved):
+        return (make_drift(problem, start, *given) if resolved is None else
+                SpectralDrift(problem, start, resolved, *given))
+
+    drift = drift_from(overlaps[0], shares[0])
     _evaluate_once(drift, stop)
     compiled_at = time.perf_counter()
-    paths, outcomes, switches, evaluations, quadrature_error = [], [], [], 0, None
+    paths, outcomes, switches, evaluations, quadrature_error, spectral_error = [], [], [], 0, None, None
     for number, each in enumerate(overlaps):
         if number and not stop[0]:
-            drift = make_drift(problem, each, *given)
+            drift = drift_from(each, shares[number])
             _evaluate_once(drift, stop)
         if stop[0]:
             outcomes.append((Status.INTERRUPTED, NEVER_BEGUN))
@@ -76,19 +85,25 @@ def run(call, options):
         status, message = Status.COMPLETED, NOTHING_TRAINED
         switched = np.full(problem.stages - 1, np.nan)
         if drift.active.size:
-            integration = _Integration(problem, drift, each, options, begin, alphas)
+            integration = _Integration(problem, drift, each, options, method, begin, alphas)
             status, message = integration.run(shown, stop)
             evaluations += integration.evaluations
             states[:, drift.active] = integration.moving
             states[np.isnan(integration.moving).any(1)] = np.nan
             switched[:len(integration.switched)] = integration.switched
-            if number == 0 and drift.method == NODES and not stop[0]:
+            if number == 0 and drift.method == NODES and shares[0] is None and not stop[0]:
                 if problem.stages > 1:
                     drift.begin_stage(0)
                 other = make_drift(problem, each, options.nodes, options.node_seed + 1, options.averages)
                 quadrature_error = _quadrature_error(drift, other, options, alphas, integration.moving)
         paths.append(drift.layout.unpack(states))
         switches.append(np.where(switched <= alphas[:, None], switched, np.nan))
+        if number == 0 and drift.active.size and shares[0] is not None and not shares[0].exact and not stop[0]:
+            more = shares_of(call.starts[0], problem, len(shares[0].eigenvalues) + MORE_NODES, call.alpha)
+            finer = drift_from(each, more)
+            integration = _Integration(problem, finer, each, options, method, begin, alphas)
+            if integration.run(None, stop)[0] != Status.INTERRUPTED:
+                spectral_error = _spectral_error(problem, each, finer, integration, paths[0])
         outcomes.append((status, message))
         if shown is not None and not stop[0]:
             try:
@@ -99,16 +114,19 @@ def run(call, options):
 
     # contiguous, as they are when a file is read: products of matrices round differently in another layout
     parts = [np.ascontiguousarray(np.stack(part)) for part in zip(*paths)]
-    rtol, atol = options.tolerances(problem)
+    rtol, atol = options.tolerances(problem, shares[0] is not None)
+    resolved = {} if shares[0] is None else {
+        "spectral_nodes": len(shares[0].eigenvalues), "spectral_error": spectral_error,
+        "participation": participation(problem.inputs.eigenbasis(call.N)[0])}
     quadrature = {"nodes": options.nodes, "node_seed": options.node_seed} if drift.method == NODES else {}
     return Trajectory(
         alpha=alphas, **dict(zip(OVERLAPS, parts)), problem=problem,
         initial=overlaps[0], switches=np.stack(switches) if problem.stages > 1 else None,
         end=ReplicaStates.of_rows(alphas, [0] * len(paths), dict(zip(OVERLAPS, parts))),
         status=[status for status, _ in outcomes], message=[message for _, message in outcomes],
-        info=RunInfo("ode", call.N, theory=True, steps=[0] * len(paths), method=options.method, rtol=rtol, atol=atol,
+        info=RunInfo("ode", call.N, theory=True, steps=[0] * len(paths), method=method, rtol=rtol, atol=atol,
                      evaluations=evaluations, averages=drift.method, activation_error=sum_error(problem, drift.method),
-                     quadrature_error=quadrature_error, **quadrature, seconds_compile=compiled_at - began,
+                     quadrature_error=quadrature_error, **quadrature, **resolved, seconds_compile=compiled_at - began,
                      seconds_run=ended - compiled_at))
 
 
@@ -134,6 +152,17 @@ def _quadrature_error(drift, other, options, alphas, moving):
     return error
 
 
+def _spectral_error(problem, overlaps, finer, integration, path):
+    """How far ε_g is from that with more nodes of the spectrum, relative to it; a warning where that is much."""
+    states = np.repeat(finer.full[None], len(integration.moving), 0)
+    states[:, finer.active] = integration.moving
+    error = largest_deviation(problem, overlaps, finer.layout.unpack(states), path)
+    if error > WORTH_A_WARNING:
+        warnings.warn(f"the spectrum of the inputs is resolved to {error:.1e} of ε_g: more spectral_nodes make it less",
+                      RuntimeWarning, stacklevel=2)
+    return error
+
+
 def _evaluate_once(drift, stop):
     """Compile it, so that the error at its start is known; Ctrl-C sets ``stop``."""
     try:
@@ -142,19 +171,20 @@ def _evaluate_once(drift, stop):
         stop[0] = 1
 
 
-def _check_memory(problem, start, method, saved):
+def _check_memory(problem, start, method, saved, shares):
     """Raise EngineError if the solver's matrices cannot fit into memory."""
-    needed = too_large(integration_bytes(problem, start.K, start.M, start.P, method, saved))
+    L = 1 if shares is None else len(shares.eigenvalues)
+    needed = too_large(integration_bytes(problem, start.K, start.M, start.P, method, saved, L))
     if needed:
         raise EngineError(f"the mean-field equations for K = {start.K}, M = {start.M}, P = {start.P} need about "
                           f"{needed}, with method {method}: take fewer units or modes, or method DOP853, which needs "
                           "no matrices")
 
 
-def _overlaps(start):
+def _overlaps(start, inputs):
     if isinstance(start, ReplicaState):
         return start.overlaps
-    return start.order_parameters() if isinstance(start, Weights) else start
+    return start.order_parameters(inputs) if isinstance(start, Weights) else start
 
 
 def _share_of(progress, number, count):
@@ -175,12 +205,14 @@ class _Integration:
         When turns of tasks ended that waited for an error.
     """
 
-    def __init__(self, problem, drift, overlaps, options, begin, alphas):
-        self._drift, self._options, self._begin, self._alphas = drift, options, begin, alphas
-        self._rtol, self._atol = options.tolerances(problem)
+    def __init__(self, problem, drift, overlaps, options, method, begin, alphas):
+        self._drift, self._method, self._begin, self._alphas = drift, method, begin, alphas
+        resolved = isinstance(drift, SpectralDrift)
+        self._rtol, self._atol = options.tolerances(problem, resolved)
         self._start, self._last = drift.full[drift.active], alphas[-1]
         self._breaks, self._scheduled = problem.breaks, problem.scheduled
-        self._convergence = Convergence(problem, drift, overlaps, self._last, self._rtol, self._atol)
+        self._convergence = None if resolved else Convergence(problem, drift, overlaps, self._last, self._rtol,
+                                                              self._atol)
         self._saved = int(np.searchsorted(alphas, begin, side="right"))
         self.moving = np.full((len(alphas), drift.active.size), np.nan)
         self.moving[:self._saved] = self._start
@@ -209,14 +241,16 @@ class _Integration:
         from onlinemode.kernels.rule.step import DIVERGENCE_LIMIT
 
         alphas = self._alphas
-        if self._convergence.reached(self._start, self._begin, 0):
+        if self._converges(self._start, self._begin, 0):
             return self._converged(self._start, self._begin)
         if self._saved == len(alphas):
             return Status.COMPLETED, "reached the last α"
         def make_solver(begin, state):
             most = {"max_step": (rate.until - begin) / STEPS_A_STRETCH} if rate.scheduled else {}
-            return getattr(integrate, self._options.method)(rate, begin, state, rate.until, rtol=self._rtol,
-                                                            atol=self._atol, **most)
+            if self._method == EXPONENTIAL:
+                return Exponential(rate, self._drift, begin, state, rate.until, alphas, self._rtol, self._atol, **most)
+            return getattr(integrate, self._method)(rate, begin, state, rate.until, rtol=self._rtol, atol=self._atol,
+                                                    **most)
 
         solver = make_solver(self._begin, self._start)
         while solver.status == "running" or rate.until < self._last:
@@ -237,7 +271,7 @@ class _Integration:
                 self._saved = reached
             if not self._drift.last_error < 0.5 * DIVERGENCE_LIMIT**2:
                 return _broken(rate, solver.y, None)
-            if self._convergence.reached(solver.y, solver.t, rate.evaluations):
+            if self._converges(solver.y, solver.t, rate.evaluations):
                 return self._converged(solver.y, solver.t)
         return Status.COMPLETED, "reached the last α"
 
@@ -262,6 +296,9 @@ class _Integration:
         self.switched.append(switch)
         self._drift.begin_stage(len(self.switched))
         return switch, between(switch)
+
+    def _converges(self, state, alpha, evaluations):
+        return self._convergence is not None and self._convergence.reached(state, alpha, evaluations)
 
     def _converged(self, state, alpha):
         self.moving[self._saved:] = state
@@ -311,11 +348,18 @@ class _Watched:
         return self._drift.last_error
 
     def __call__(self, alpha, y):
+        return self._evaluate(self._drift, alpha, y)
+
+    def generator(self, alpha, y):
+        """The same of what moves all shares alike, for exponential steps."""
+        return self._evaluate(self._drift.generator, alpha, y)
+
+    def _evaluate(self, function, alpha, y):
         if self.evaluations >= MOST_EVALUATIONS:
             raise _Stuck(f"more than {MOST_EVALUATIONS:,} evaluations")
         self.evaluations += 1
         self.state = y
-        value = self._drift(y, min(alpha, self._latest))
+        value = function(y, min(alpha, self._latest))
         if self.evaluations % LOOK_EVERY == 0:
             if self.reached == self._reached_at_look and not np.all(np.isfinite(value)):
                 raise _Stuck("rates that are not finite at any step")

@@ -4,13 +4,17 @@ from dataclasses import dataclass
 
 from onlinemode.engines import base
 from onlinemode.engines.base import Capabilities, Choice, Positive, PowerOfTwo, Whole, option
+from onlinemode.errors import EngineError
 from onlinemode.losses import loss_of
 from onlinemode.theory.averaging import CHOICES, is_closed
 from onlinemode.theory.defaults import DEFAULT_NODES, NODE_SEED
 
 LEAST_RTOL = 2.3e-14  # a hundred times the rounding of float64: the solvers of SciPy take no less
 
-CAPABILITIES = Capabilities(theory=True, checkpoints=False, inputs="independent")
+EXPONENTIAL = "exponential"
+LARGE = 1000  # entries of a resolved state above which the matrices of LSODA cost more than exponential steps
+
+CAPABILITIES = Capabilities(theory=True, checkpoints=False)
 
 
 @dataclass(frozen=True)
@@ -19,21 +23,25 @@ class Options(base.Options):
 
     Parameters
     ----------
-    method : {"LSODA", "DOP853", "RK45", "Radau", "BDF"}, default "LSODA"
-        The solver of SciPy.
+    method : {"LSODA", "DOP853", "RK45", "Radau", "BDF", "exponential"}, optional
+        A solver of SciPy, by default LSODA; for inputs with a covariance also exponential steps, which are the default
+        there for more than 1,000 order parameters (docs/theory, section 18.4).
     rtol, atol : float, optional
         Tolerances a step; by default 1e-9 and 1e-12 (docs/theory, section 2.6); 1e-5 and 1e-7 for students with
-        kinks, and the losses hinge and perceptron, over nodes.
+        kinks, and the losses hinge and perceptron, over nodes; else 1e-7 and 1e-10 for inputs with a covariance.
     averages : {"closed", "nodes"}, optional
         How averages over the fields are taken; by default in closed form, and over nodes where none is known.
     nodes : int, default 2^14
         Quadrature nodes for averages without a closed form, a power of 2 (docs/theory, section 2.5).
     node_seed : int, default 20230208
         Another seed gives an independent set of nodes: the difference shows the quadrature's error.
+    spectral_nodes : int, optional
+        At most so many eigenvalues of the inputs' covariance are followed: all of them where there are no more, else
+        nodes of an interpolation; by default as many as 1e-5 of ε_g takes, 20 to 45 or so (docs/theory, section 18.3).
     """
 
-    method: str = option(Choice(("LSODA", "DOP853", "RK45", "Radau", "BDF")), "LSODA",
-                         "ODE solver: LSODA, DOP853, RK45, Radau or BDF.")
+    method: str | None = option(Choice(("LSODA", "DOP853", "RK45", "Radau", "BDF", EXPONENTIAL)), None,
+                                "ODE solver: LSODA, DOP853, RK45, Radau, BDF or exponential.", "LSODA")
     rtol: float | None = option(Positive(LEAST_RTOL, 0.1), None, "Relative tolerance of the ODE.",
                                 "1e-9; kinks over nodes 1e-5")
     atol: float | None = option(Positive(), None, "Absolute tolerance of the ODE.", "1e-12; kinks over nodes 1e-7")
@@ -41,8 +49,44 @@ class Options(base.Options):
                                   "closed where that is known")
     nodes: int = option(PowerOfTwo(64, 2**24), DEFAULT_NODES, "Quadrature nodes, where averages have no closed form.")
     node_seed: int = option(Whole(0), NODE_SEED, "Seed of the quadrature nodes.")
+    spectral_nodes: int | None = option(Whole(2, 512), None, "Eigenvalues of the inputs' covariance that are followed.",
+                                        "as many as 1e-5 of ε_g takes")
 
-    def tolerances(self, problem):
+    def solver(self, problem, overlaps, shares=None):
+        """The method for a problem.
+
+        Parameters
+        ----------
+        problem : Problem
+            What is learned and how.
+        overlaps : OrderParameters
+            The start.
+        shares : Shares, optional
+            What is resolved of them.
+
+        Returns
+        -------
+        str
+            Its name.
+
+        Raises
+        ------
+        EngineError
+            If exponential steps are asked for where there is nothing to resolve.
+        """
+        if self.method == EXPONENTIAL and shares is None:
+            raise EngineError("method exponential is for inputs with a covariance of several eigenvalues; got "
+                              f"{problem.inputs!r}: take LSODA")
+        if self.method is not None:
+            return self.method
+        if shares is None:
+            return "LSODA"
+        from onlinemode.theory.cost import order_parameters
+
+        size = order_parameters(problem, overlaps.K, overlaps.M, overlaps.P, len(shares.eigenvalues))
+        return EXPONENTIAL if size > LARGE else "LSODA"
+
+    def tolerances(self, problem, resolved=False):
         """Tolerances for a problem: where they are not given 1e-9, 1e-12; over nodes 1e-5, 1e-7 where something jumps.
 
         That is the slope of units with kinks, or that of the losses hinge and perceptron.
@@ -53,6 +97,8 @@ class Options(base.Options):
         ----------
         problem : Problem
             What is learned and how.
+        resolved : bool, default False
+            Whether the covariance of the inputs is resolved: 1e-7, 1e-10 then.
 
         Returns
         -------
@@ -62,5 +108,6 @@ class Options(base.Options):
             Absolute tolerance.
         """
         smooth = problem.activations[0].smooth and not loss_of(problem.loss).jumps
-        usual = (1e-9, 1e-12) if smooth or is_closed(problem, self.averages) else (1e-5, 1e-7)
+        closed = is_closed(problem, self.averages) and (problem.plain or not resolved)
+        usual = ((1e-7, 1e-10) if resolved else (1e-9, 1e-12)) if smooth or closed else (1e-5, 1e-7)
         return tuple(each if given is None else given for given, each in zip((self.rtol, self.atol), usual))

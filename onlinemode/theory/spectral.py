@@ -1,0 +1,288 @@
+"""The mean-field equations for inputs with a covariance, resolved by its eigenvalues: docs/theory, section 18."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from onlinemode.blocks import StateLayout
+from onlinemode.errors import EngineError
+from onlinemode.theory import averaging
+from onlinemode.theory.meanfield import make_aid, teacher_of
+from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
+
+SAME = 1e-10  # eigenvalues that differ by less, relative to the largest, are one; below this the largest they are 0
+NODE_ERROR = 1e-5  # of ε_g, for the usual number of nodes
+CUTOFF = 0.3  # of η α ω: directions that learn less than that differ little
+AT_ONCE = 2**16  # coordinates
+EXACT = 1e-12  # of the one eigenvalue of independent inputs, which is 1
+
+
+class Shares(NamedTuple):
+    """The overlaps of a start, resolved by the eigenvalues of the inputs' covariance.
+
+    Sums over l are the overlaps themselves.  At nodes of an interpolation single shares may be negative or indefinite.
+    """
+
+    eigenvalues: np.ndarray  # (L,)   ω_l
+    traces: np.ndarray  # (L,)   τ_l, the part of tr Ω/N
+    G: np.ndarray  # (L, P, P)
+    S: np.ndarray  # (L, P, M)
+    T: np.ndarray  # (L, M, M)
+    exact: bool  # these are all eigenvalues, and not nodes of an interpolation
+
+    @property
+    def isotropic(self) -> bool:
+        """Whether there is nothing to resolve: all eigenvalues are 1."""
+        return len(self.eigenvalues) == 1 and abs(self.eigenvalues[0] - 1.0) < EXACT
+
+
+def participation(eigenvalues):
+    """How many directions the inputs have, (Σω)²/Σω²."""
+    return float(np.sum(eigenvalues) ** 2 / np.sum(eigenvalues**2))
+
+
+def usual_nodes(eigenvalues, rate, alpha):
+    """How many nodes resolve a spectrum to NODE_ERROR up to a time, from the range of y = ln(ω + ω_c)."""
+    y = np.log(eigenvalues + _cutoff(rate, alpha))
+    reach = y.max() - y.min()
+    return int(np.ceil(6.0 - np.log(NODE_ERROR) / np.arcsinh(np.pi / reach))) if reach > 0.0 else 1
+
+
+def resolve(modes, teacher, eigenvalues, count, rate, alpha):
+    """The shares of vectors, at the eigenvalues themselves where these are few, else at nodes of an interpolation.
+
+    Parameters
+    ----------
+    modes, teacher : array (P, N), (M, N)
+        In the eigenbasis of the covariance.
+    eigenvalues : array (N,)
+        In the order of the coordinates, at least 0; those that vanish give no field and are left out.
+    count : int or None
+        Largest number of shares; None: as many as :func:`usual_nodes` says.
+    rate, alpha : float
+        Largest learning rate of the modes, and last time: nodes lie at Chebyshev's points of ln(ω + 0.3/(rate·alpha)).
+
+    Returns
+    -------
+    Shares
+    """
+    from onlinemode.kernels.micro.inputs import add_products
+
+    N, P = eigenvalues.size, len(modes)
+    there = eigenvalues > SAME * eigenvalues.max()
+    eigenvalues = eigenvalues[there]
+    vectors = np.concatenate([modes, teacher])[:, there]
+    ascending = np.sort(eigenvalues)
+    distinct = ascending[np.diff(ascending, prepend=-np.inf) > SAME * ascending[-1]]
+    if count is None:
+        count = usual_nodes(eigenvalues, rate, alpha)
+    exact = len(distinct) <= count
+    cutoff = _cutoff(rate, alpha)
+    nodes = distinct if exact else _nodes(eigenvalues, count, cutoff)
+    one, other = np.triu_indices(len(vectors))
+    sums, traces = np.zeros((len(nodes), one.size)), np.zeros(len(nodes))
+    for first in range(0, eigenvalues.size, AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        values, rows = eigenvalues[part], vectors[:, part]
+        weights = (np.searchsorted(distinct, values, side="right") - 1 == np.arange(len(nodes))[:, None]
+                   if exact else _polynomials(values, nodes, cutoff)) * (values / N)
+        add_products(np.ascontiguousarray(weights), rows[one] * rows[other], sums, False)
+        traces += weights.sum(1)
+    shares = np.empty((len(nodes), len(vectors), len(vectors)))
+    shares[:, one, other] = shares[:, other, one] = sums
+    parts = shares[:, :P, :P], shares[:, :P, P:], shares[:, P:, P:]
+    return Shares(nodes, traces, *(np.ascontiguousarray(part) for part in parts), exact)
+
+
+def _cutoff(rate, alpha):
+    return CUTOFF / max(rate * alpha, 1e-12)
+
+
+def _angles(count):
+    return np.pi * (np.arange(count) + 0.5) / count
+
+
+def _nodes(eigenvalues, count, cutoff):
+    """Chebyshev's points of y = ln(ω + cutoff), stretched to both ends of the spectrum."""
+    y = np.log(eigenvalues + cutoff)
+    low, high, angles = y.min(), y.max(), _angles(count)
+    at = 0.5 * (low + high) + 0.5 * (high - low) * np.cos(angles) / np.cos(angles[0])
+    return np.maximum(np.exp(at) - cutoff, 0.0)
+
+
+def _polynomials(eigenvalues, nodes, cutoff):
+    """Lagrange's polynomials of y for these nodes, (nodes, eigenvalues), by the barycentric formula."""
+    angles = _angles(len(nodes))
+    barycentric = (-1.0) ** np.arange(len(nodes)) * np.sin(angles)
+    apart = np.log(eigenvalues + cutoff) - np.log(nodes + cutoff)[:, None]
+    hit = apart == 0.0
+    parts = barycentric[:, None] / np.where(hit, 1.0, apart)
+    parts[:, hit.any(0)] = hit[:, hit.any(0)]
+    return parts / parts.sum(0)
+
+
+class ShareLayout:
+    """Order of the entries of a full state: the upper triangle of G and S, each entry for all shares, then the factors.
+
+    Parameters
+    ----------
+    K, M, P, L : int
+        Hidden units of student and teacher, modes, and shares.
+
+    Attributes
+    ----------
+    size : int
+        Entries of a full state.
+    shares : slice
+        Where those of all shares stand.
+    strengths, xi_out, readout : slice
+        Where each small factor stands.
+    """
+
+    def __init__(self, K, M, P, L):
+        self.of_sums = StateLayout(K, M, P)
+        self.K, self.M, self.P, self.L = K, M, P, L
+        self.of_share = self.of_sums.strengths.start
+        shift = (L - 1) * self.of_share
+        self.shares = slice(0, L * self.of_share)
+        self.strengths, self.xi_out, self.readout = (
+            slice(each.start + shift, each.stop + shift)
+            for each in (self.of_sums.strengths, self.of_sums.xi_out, self.of_sums.readout))
+        self.size = self.of_sums.size + shift
+
+    def pack(self, G, S, strengths, xi_out, readout):
+        """One full state vector of G (L, P, P), S (L, P, M) and the small factors."""
+        shares = np.hstack([G[:, *self.of_sums.upper], S.reshape(self.L, -1)])
+        return np.concatenate([shares.T.ravel(), strengths, xi_out.ravel(), readout])
+
+    def sums(self, states):
+        """States (..., size) with the sum over all shares in place of them, in the order of StateLayout."""
+        shares = states[..., self.shares].reshape(states.shape[:-1] + (self.of_share, self.L))
+        return np.concatenate([shares.sum(-1), states[..., self.shares.stop:]], -1)
+
+    def unpack(self, states):
+        """The order parameters of states: G and S summed over all shares, strengths, xi_out and readout."""
+        return self.of_sums.unpack(self.sums(states))
+
+
+class SpectralDrift:
+    """The right-hand side d/dα of the shares and factors that move, compiled and callable.
+
+    As :class:`onlinemode.theory.meanfield.MeanFieldDrift`, for inputs with a covariance.
+
+    Parameters
+    ----------
+    problem : Problem
+    overlaps : OrderParameters
+        Fixes the factors and the teacher's readout.
+    shares : Shares
+        Of its overlaps.
+    nodes, node_seed, averages
+        As there; losses other than the squared one, and labels that are signs, are averaged over nodes.
+
+    Attributes
+    ----------
+    layout : ShareLayout
+    full : array
+        The full state of the start.
+    active : int array (d,)
+        Which entries of the full state move.
+    method : str
+        How averages are taken.
+    """
+
+    def __init__(self, problem, overlaps, shares, nodes=DEFAULT_NODES, node_seed=NODE_SEED, averages=None):
+        from onlinemode.kernels.averages import spectral
+        from onlinemode.kernels.jit import prepared
+
+        rates = problem.rates
+        K, M, P = overlaps.K, overlaps.M, overlaps.P
+        self.layout = ShareLayout(K, M, P, len(shares.eigenvalues))
+        self.full = self.layout.pack(shares.G, shares.S, overlaps.strengths, overlaps.xi_out, overlaps.readout)
+        moves = np.zeros(self.layout.size, bool)
+        moves[self.layout.shares] = rates.xi_in != 0.0 or problem.weight_decay != 0.0
+        moves[self.layout.strengths] = rates.strengths != 0.0
+        moves[self.layout.xi_out] = rates.xi_out != 0.0
+        moves[self.layout.readout] = rates.readout != 0.0
+        self.active = np.flatnonzero(moves)
+        self.method = averaging.NODES if not problem.plain else averaging.method_of(problem, averages)
+        self._error = np.empty(1)
+        self._teacher_lengths = np.abs(shares.T).max((1, 2))
+        teacher = teacher_of(overlaps.T)
+        rule = problem.rule(1)
+        if self.method != averaging.NODES:  # each array takes time to hand over
+            rule = rule._replace(activation=None, teacher_activation=None, loss=None, labels=None)
+        self._system = spectral.System(
+            rule, (K, M, P), teacher, np.array(overlaps.teacher_readout),
+            make_aid(self.method, problem, K, M, teacher.factor.shape[1] + P, nodes, node_seed),
+            spectral.Spectrum(shares.eigenvalues, shares.traces, np.ascontiguousarray(np.moveaxis(shares.T, 0, -1))),
+            self.full.copy(), self.active, self._error)
+        self._generator = prepared(spectral.GENERATORS[self.method], self.full, self._system)
+        self._rates = prepared(spectral.rates, self.full, self.full, self._system)
+        self._flow = prepared(spectral.flow, self.full, self.full, self._system)
+        self._problem = problem if problem.scheduled else None
+
+    def generator(self, y, alpha=0.0):
+        """What moves all shares alike at a state: a flat vector, see ``onlinemode.kernels.averages.spectral``."""
+        system = self._system
+        if self._problem is not None:
+            from onlinemode.kernels.rule.step import rule_with_numbers
+
+            system = system._replace(rule=rule_with_numbers(system.rule, self._problem.numbers_of(alpha)))
+        return self._generator(np.ascontiguousarray(y, np.float64), system)
+
+    def flow(self, y, generator):
+        """Where a state is after a unit of time with a generator that is constant."""
+        return self._flow(y, generator, self._system)
+
+    def __call__(self, y, alpha=0.0):
+        y = np.ascontiguousarray(y, np.float64)
+        return self._rates(y, self.generator(y, alpha), self._system)
+
+    @property
+    def last_error(self):
+        """Generalization error ε_g at the state of the last call."""
+        return float(self._error[0])
+
+    def sizes(self, y):
+        """How large the entries are, (d,): each share as its largest entry, √|G_l| √|T_l| for S_l, and the factors.
+
+        Parameters
+        ----------
+        y : array (d,)
+            The entries that move.
+        """
+        full = self.full.copy()
+        full[self.active] = y
+        upper, shares = self.layout.P * (self.layout.P + 1) // 2, np.abs(full[self.layout.shares])
+        lengths = shares.reshape(self.layout.of_share, -1)[:upper].max(0)
+        sizes = np.abs(full)
+        of_shares = sizes[self.layout.shares].reshape(self.layout.of_share, -1)
+        of_shares[:upper], of_shares[upper:] = lengths, np.sqrt(lengths * self._teacher_lengths)
+        return sizes[self.active]
+
+    def at_start(self, alpha=0.0):
+        """Derivatives d/dα of the order parameters at the start: of the sums G and S, strengths, xi_out and readout."""
+        derivative = np.zeros(self.layout.size)
+        if self.active.size:
+            derivative[self.active] = self(self.full[self.active], alpha)
+        return self.layout.unpack(derivative)
+
+
+def require_theory(problem):
+    """Raise EngineError unless mean-field equations are known for the inputs of a problem, and for it beside them."""
+    inputs = problem.inputs
+    if inputs.independent:
+        return
+    if problem.drops_out:
+        raise EngineError("the mean-field equations for inputs with a covariance know no dropout; got "
+                          f"{problem.dropout_words.removesuffix(', ')} and {inputs!r}: use engine micro")
+    if problem.constraint is not None:
+        raise EngineError("the mean-field equations for inputs with a covariance know no constraints; got "
+                          f"{problem.constraint!r} and {inputs!r}: use engine micro")
+    if problem.tasks is not None:
+        raise EngineError(f"the mean-field equations for inputs with a covariance know one task; got "
+                          f"{problem.tasks.count} and {inputs!r}: use engine micro")
+    if inputs.has_mean:
+        raise EngineError(f"the mean-field equations need inputs of mean 0; the rows of {inputs!r} have another one: "
+                          "take standardised rows, or subtract the means of the columns")
