@@ -125,6 +125,9 @@ def mean_field(run: Trajectory) -> Trajectory:
     Trajectory
         Of engine ode; one replica a start.
     """
+    if run.info.start["kind"] == "task":
+        raise ParameterError("theory is of a run of several tasks as a whole, and this is one of them: take the run "
+                             "itself")
     start: Any = run.initial if run.starts is None else run.start_of
     replicas = 1 if run.starts is None else run.draws
     if run.info.start["kind"] == "states":

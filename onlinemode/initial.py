@@ -433,6 +433,8 @@ def tasks(N: int, K: int = 2, units: int = 1, tasks: int = 2, overlap: float | A
     units, count = checks.integer("units", units, 1, MAX_UNITS), checks.integer("tasks", tasks, 2, MOST_TASKS)
     seed = checks.integer("seed", seed, 0)
     student_size = checks.number("student_size", student_size, 0.0, maximum=MAX_SIZE)
+    if units * count > MAX_UNITS:
+        raise ParameterError(f"tasks have at most {MAX_UNITS:,} units together; got {count} of {units:,} each")
     forms, teacher_readout = bank(kind, count, units, overlap, readout_vector(readout, units))
     fields = forms.shape[1]
     if fields > N:

@@ -175,6 +175,9 @@ class Problem:
         object.__setattr__(self, "labels", checks.choice("labels", self.labels, LABELS))
         if self.labels == REAL and loss.of_signs:
             raise ParameterError(f"the loss {loss} needs labels that are signs: give labels = 'sign', or another loss")
+        if self.stages > 1 and (self.labels != REAL or loss.word != SQUARED):
+            raise ParameterError("tasks wait for ε_g, the squared error of real labels, which another loss or labels "
+                                 "that are signs do not make small: give times (Tasks.in_turn)")
         flips = (self.flips, *(() if self.tasks is None else self.tasks.flips or ()))
         if self.labels == REAL and any(each != 0.0 for each in flips):
             raise ParameterError("only labels that are signs are flipped: give labels = 'sign' with flips, or noise")
@@ -399,7 +402,10 @@ class Problem:
             made.check(f"learning rate {name}" if name in _RATES else name, 0.0, _OTHERS.get(name.split()[0]), until)
             return made
 
-        return self._with(sample)
+        sampled = self._with(sample)
+        if sampled.tasks is not None:
+            sampled.tasks.check_until(until)
+        return sampled
 
     def extends(self, other: "Problem") -> bool:
         """Whether it is the other problem, with schedules that are perhaps known for longer.

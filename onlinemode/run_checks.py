@@ -108,9 +108,11 @@ def sizes_of(overlaps: OrderParameters, N: int | None) -> dict[str, int | None]:
 
 def check_start(start: dict[str, Any], replicas: int, sizes: dict[str, int | None], inside: bool = False) -> None:
     """Raise ValueError unless a record can tell how so many replicas of these sizes began."""
-    kinds = ("weights", "overlaps") if inside else ("weights", "overlaps", "states")
+    kinds = ("weights", "overlaps") if inside else ("weights", "overlaps", "states", "task")
     records.check(start, {"kind": records.one_of(*kinds)}, name="start")
-    if start["kind"] == "states":
+    if start["kind"] == "task":
+        records.check(start, {"task": records.whole}, name="start")
+    elif start["kind"] == "states":
         records.check(start, {"alpha": records.number, "origin": records.or_nothing(records.record)},
                       {"together": records.flag}, "start")
         if start["origin"] is not None:

@@ -368,6 +368,9 @@ def _check_part(header, replicas):
 def _rebuild_start(run):
     """The start of a saved run: Weights, OrderParameters, a callable where replicas have their own, or a GoingOn."""
     recorded = run.info.start
+    if recorded["kind"] == "task":
+        raise RepeatError(f"this is task {recorded['task']} of a run of several, which alone was learned: repeat the "
+                          "run itself")
     if recorded["kind"] == "states":
         if run.begin is None:
             raise RepeatError(f"this run goes on from another one at α = {recorded['alpha']:.6g}, from vectors that "

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Tasks"]
 
 MOST = 64
+NO_SHARE = 1e-300  # shares whose sum is less cannot be divided by it
+LOOKS = 1000  # at the shares of a run
 MOST_TURNS = 4  # in words
 _SEQUENCES = ("shares", "heads", "noise", "flips", "order", "below")
 _NUMBERS = {"shares": None, "noise": None, "flips": 0.5}  # of each task, and their largest value
@@ -115,10 +117,30 @@ class Tasks:
         if any(each.function is not None for each in schedules):
             return  # until they are sampled
         for alpha in (0.0, *(alpha for each in schedules for alpha in each.breaks)):
-            total = sum(each.value_at(alpha) if isinstance(each, Schedule) else each for each in self.shares)
-            if not total > 0.0:
-                raise ParameterError(f"a task must have a share at all α; got none at α = {alpha:g}: give shares "
-                                     "whose sum is positive")
+            self._check_share_at(alpha)
+
+    def _check_share_at(self, alpha):
+        total = sum(each.value_at(alpha) if isinstance(each, Schedule) else each for each in self.shares)
+        if not total > NO_SHARE:
+            raise ParameterError(f"a task must have a share at all α; got none at α = {alpha:g}: give shares whose sum "
+                                 "is positive")
+
+    def check_until(self, alpha: float) -> None:
+        """Refuse shares that all vanish before the end of a run.
+
+        Parameters
+        ----------
+        alpha : float
+            The last one.
+
+        Raises
+        ------
+        ParameterError
+            If they do at one of many times before.
+        """
+        if any(isinstance(each, Schedule) for each in self.shares):
+            for number in range(LOOKS + 1):
+                self._check_share_at(alpha * number / LOOKS)
 
     @classmethod
     def in_turn(cls, order: Sequence[int], until: Sequence[float], heads: Sequence[int] | None = None,
@@ -149,9 +171,12 @@ class Tasks:
             raise ParameterError("in_turn needs the order of the tasks, and one time fewer, such as (0, 1) and (50,); "
                                  f"got {checks.one_line(order)} and {checks.one_line(until)}")
         order = _numbered(order)
-        shares = [Schedule.steps(float(order[0] == task),
-                                 {checks.number("a time", alpha, above=0.0): float(now == task)
-                                  for alpha, now in zip(times, order[1:])}) if len(times) else 1.0
+        times = [checks.number("a time", alpha, above=0.0) for alpha in times]
+        if any(later <= earlier for earlier, later in zip(times, times[1:])):
+            raise ParameterError("tasks must end one after the other, at ascending times; got "
+                                 f"{', '.join(f'{each:g}' for each in times)}")
+        shares = [Schedule.steps(float(order[0] == task), {alpha: float(now == task)
+                                                           for alpha, now in zip(times, order[1:])}) if times else 1.0
                   for task in range(max(order) + 1)]
         return cls(shares, heads, noise, flips)
 
@@ -170,7 +195,7 @@ class Tasks:
         length : float
             ... at whose end the first task is replayed for so long.
         until : float
-            The last α of the run, up to which there are periods.
+            The last α of the run, up to which there are periods; at the end of the last one the first task stays.
         heads, noise, flips : sequence, optional
             As of the class.
 
@@ -186,7 +211,10 @@ class Tasks:
         """
         begin = checks.number("begin", begin, above=0.0)
         period = checks.number("period", period, above=0.0)
-        length = checks.number("length", length, above=0.0, maximum=period)
+        length = checks.number("length", length, above=0.0)
+        if length >= period:
+            raise ParameterError(f"length must be below the period, {period:g}, or the second task is never taught; "
+                                 f"got {length:g}")
         until = checks.number("until", until, above=begin)
         count = int((until - begin) / period) + 1
         if count > 100_000:
@@ -194,8 +222,8 @@ class Tasks:
         order, times = [0], []
         for number in range(count):
             start = begin + number * period
-            times += [start, start + period - length] if length < period else [start]
-            order += [1, 0] if length < period else [0]
+            times += [start, start + period - length]
+            order += [1, 0]
         return cls.in_turn(order, times, heads, noise, flips)
 
     @classmethod

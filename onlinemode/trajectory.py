@@ -190,6 +190,11 @@ class Trajectory(Described):
                             f"weight decay {problem.weight_decay:g}, {problem.dropout_words}{problem.drift_words}"
                             f"batch {problem.batch}, inputs {problem.inputs!r}"),
                 ("learning rates", ", ".join(f"{name} {rate:g}" for name, rate in trained) or "none")]
+        if problem.tasks is not None:
+            rows.append(("tasks", problem.tasks.words))
+        if self.switched_at is not None and self.draws:
+            ends = ", ".join("never" if np.isnan(each) else f"{each:.4g}" for each in self.switched_at[0])
+            rows.append(("turns ended" + whose, f"α = {ends}"))
         if (spectrum := spectrum_words(self.info)) is not None:
             rows.append(("spectrum of inputs", spectrum))
         if len(self.alpha) and self.draws:
@@ -197,6 +202,10 @@ class Trajectory(Described):
             rows += [("α", f"{self.alpha[0]:.4g} to {self.alpha[-1]:.4g}, {len(self.alpha)} times"),
                      ("ε_g" + whose, _first_to_last(first.generalization_error[0])),
                      ("specialization" + whose, _first_to_last(first.specialization[0]))]
+            if problem.tasks is not None:
+                errors = (f"task {task}: {_first_to_last(first.task_errors[0, :, task])}"
+                          for task in range(problem.tasks.count))
+                return [*rows, ("ε_g of tasks" + whose, "; ".join(errors))]
             plateaus = first.plateaus()
             rows += [("plateaus" + whose, "; ".join(f"α = {each.start:.3g} to {each.stop:.3g} at ε_g = {each.level:.3g}"
                                                     for each in plateaus) or "none")]
@@ -281,6 +290,7 @@ class Trajectory(Described):
         ParameterError
             If one stands nowhere, or not all are kept.
         """
+        self._check_whole("goes on")
         for number, (status, message) in enumerate(zip(self.status, self.message)):
             if status in (Status.DIVERGED, Status.FAILED):
                 raise ParameterError(f"{self._which(number)} has no end to go on from: {message}")
@@ -306,6 +316,12 @@ class Trajectory(Described):
         """
         own = {} if self.teacher_overlaps is None else {"T": self.teacher_overlaps}
         return {name: getattr(self, name) for name in OVERLAPS} | own
+
+    def _check_whole(self, what):
+        """Raise ParameterError if this is one task of a run of several."""
+        if self.info.start["kind"] == "task":
+            raise ParameterError(f"this is task {self.info.start['task']} of a run of several, which {what} as a "
+                                 "whole: take the run itself")
 
     def _which(self, number):
         return f"replica {number} of this run" if self.replicas > 1 else "this run"
@@ -371,7 +387,7 @@ class Trajectory(Described):
         -------
         Trajectory
             At the same times, with all observables and pictures of a run of one task, and nothing to go on from.  Its
-            teacher has those units alone that the task's labels need.
+            teacher has those units alone that the task's labels need.  Of replicas it has those kept one by one.
 
         Raises
         ------
@@ -395,8 +411,13 @@ class Trajectory(Described):
                   if getattr(self, name) is not None}
         if self.teacher_overlaps is not None:
             errors["teacher_overlaps"] = self.T[..., used[:, None], used]
+        draws, call = self.draws, {**self.info.call, "replicas": self.draws, "keep": "all"}
+        steps = {name: getattr(self.info, name)[:draws] for name in ("steps", "steps_before")
+                 if getattr(self.info, name) is not None}
+        starts = None if self.starts is None else {name: each[:draws] for name, each in own(self.starts).items()}
         return replace(self, **own({name: getattr(self, name) for name in OVERLAPS}), **errors, problem=problem,
-                       initial=initial, starts=None if self.starts is None else own(self.starts), weights=None,
+                       initial=initial, starts=starts, status=self.status[:draws], message=self.message[:draws],
+                       info=replace(self.info, call=call, start={"kind": "task", "task": task}, **steps), weights=None,
                        summary=None, begin=None, end=None, switches=None)
 
     def forgetting(self, task: int, switch: float) -> NDArray[np.float64]:
@@ -575,13 +596,15 @@ class Trajectory(Described):
         Returns
         -------
         list of Plateau
-            In the order of time.
+            In the order of time; none where there are several tasks, between which ε_g jumps: :meth:`of_task` has them.
 
         Raises
         ------
         ParameterError
             If the replica is not kept, or an option is out of range.
         """
+        if self.problem.tasks is not None:
+            return []
         options = {"floor": max(LEAST_ERROR, self.info.atol or 0.0)} | options
         if not self.info.theory:
             options = {"smoothing": 0.3, "prominence": 0.2} | options
@@ -781,8 +804,7 @@ class Trajectory(Described):
                 **({} if other is None else {"teacher_activation": str(other)}),
                 **({} if problem.plain else {"loss": problem.loss, "labels": problem.labels, "flips": problem.flips}),
                 **({} if problem.constraint is None else {"constraint": problem.constraint}),
-                **({} if problem.tasks is None else {f"share_{task}": share
-                                                     for task, share in enumerate(problem.tasks.shares)}),
+                **({} if problem.tasks is None else {"tasks": problem.tasks.words}),
                 **({"dropout": problem.dropout, "mode_dropout": problem.mode_dropout} if problem.drops_out else {}),
                 **({"drift": problem.drift, "drift_every": problem.drift_every} if problem.drifts else {})}
 

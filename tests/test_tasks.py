@@ -126,6 +126,10 @@ def test_threads_pieces_and_files(tmp_path, engine):
     assert np.array_equal(loaded.task_errors, one.task_errors)
     summary = om.simulate(learned, weights, 8.0, engine, seed=2, save_at=[0.0, 4.0, 8.0], replicas=3, keep="summary")
     assert summary.ensemble.mean["task_errors"] == pytest.approx(one.task_errors.mean(0), rel=1e-12)
+    summary.of_task(1).save(tmp_path / "task.npz")
+    alone = om.load(tmp_path / "task.npz")
+    assert alone.replicas == summary.draws
+    assert np.array_equal(alone.generalization_error, summary.task_errors[..., 1])
     summary.save(tmp_path / "summary.npz")
     assert om.load(tmp_path / "summary.npz").ensemble.mean["readout"].shape == (3, 2, 3)
 
@@ -189,6 +193,8 @@ def test_theory_turns_at_the_level_itself():
     assert chains.switched_at.mean(0) == pytest.approx([first, second], rel=0.02)
     never = om.simulate(waiting(1e-9), weights, 5.0, "ode", save_at=[0.0, 5.0])
     assert np.all(np.isnan(never.switched_at)) and np.all(np.isnan(never.switches))
+    assert never.message[0].endswith("turn 1 of 3 of its tasks had not ended, whose level is 1e-09")
+    assert "turns ended" in repr(never) and "never" in repr(never)
 
 
 @pytest.mark.parametrize("engine", ["micro", "chain"])
@@ -356,6 +362,10 @@ def test_of_task_is_a_run_of_one_task():
         assert np.array_equal(alone.R, run.R[..., 2 * task:2 * task + 2])
         assert alone.specialization.shape == (1, 5) and alone.to_dataframe().shape[0] == 5
     assert run.generalization_error == pytest.approx(run.task_errors @ (0.3, 0.7), rel=1e-12)
+    for refused in (om.repeat, lambda run: om.go_on(run, 4.0), lambda run: run.final):
+        with pytest.raises(OnlineModeError, match="this is task 1 of a run of several"):
+            refused(run.of_task(1))
+    assert run.plateaus() == [] and "task 1: " in repr(run)
     frame = run.to_xarray()
     assert frame.task_errors.dims == ("alpha", "task") and frame.readout.dims == ("alpha", "head", "student_unit")
     assert frame.teacher_readout.dims == ("task", "teacher_unit")
@@ -377,7 +387,8 @@ def test_table_of_a_run_with_tasks(tmp_path):
     header, first, _ = (tmp_path / "run.csv").read_text().splitlines()
     row = dict(zip(header.split(","), first.split(",")))
     assert float(row["task_errors_1"]) == run.task_errors[0, 0, 1]
-    assert {"readout_1_0", "theory_task_errors_0", "share_1", "teacher_readout_0_1"} <= set(row)
+    assert {"readout_1_0", "theory_task_errors_0", "teacher_readout_0_1"} <= set(row)
+    assert "shares 0.3; 0.7, a head each" in (tmp_path / "run.csv").read_text()
 
 
 @pytest.mark.parametrize("make, message", [
@@ -395,12 +406,36 @@ def test_table_of_a_run_with_tasks(tmp_path):
     (lambda: om.Tasks.until_known((0, 1), 0.0), "an error must be"),
     (lambda: om.Tasks.until_known((0, 1), 0.1, check_every=0.0), "check_every must be"),
     (lambda: om.Tasks((1, 1), order=(0, 1), below=(0.1,)), "use Tasks.until_known"),
-    (lambda: om.Tasks.with_replay(10.0, 4.0, 5.0, 20.0), "length must be"),
+    (lambda: om.Tasks.with_replay(10.0, 4.0, 4.0, 20.0), "length must be below the period, 4, .* got 4"),
+    (lambda: om.Tasks.in_turn((0, 1, 0), (10, 10)), "at ascending times; got 10, 10"),
+    (lambda: om.Problem(tasks=om.Tasks((lambda a: np.maximum(0.0, 1.0 - a), 0.0))).sampled(5.0), "got none at α = 1"),
+    (lambda: om.Problem(tasks=om.Tasks(("exp:1,0.01", 0.0))).sampled(10.0), "got none at α = "),
+    (lambda: om.Problem(labels="sign", tasks=om.Tasks.until_known((0, 1), 0.1)), "give times"),
+    (lambda: om.initial.tasks(100, units=6000), "at most 10,000 units together"),
     (lambda: om.Problem(tasks=(1, 1)), r"tasks must be a Tasks, such as Tasks\(shares=\(1, 1\)\)"),
     (lambda: om.Problem(tasks=om.Tasks((1, 1), flips=(0.1, 0.0))), "only labels that are signs are flipped")])
 def test_what_is_refused(make, message):
     with pytest.raises(ParameterError, match=message):
         make()
+
+
+def test_starts_of_replicas_must_have_the_same_heads():
+    starts = [om.initial.tasks(30, heads=heads, weights=False, seed=1) for heads in ((0, 1), None)]
+    with pytest.raises(ParameterError, match=r"start\(1\) is .* 2 tasks, start\(0\) is .* 2 heads, 2 tasks"):
+        om.simulate(problem(), lambda replica: starts[replica], 1.0, "chain", N=30, replicas=2)
+
+
+def test_pictures_have_every_task_and_lines_at_switches():
+    run = om.simulate(problem(("steps:1,3=0", "steps:0,3=1"), changes={"noise": "steps:0.1,1=0.2"}),
+                      om.initial.tasks(100, heads=(0, 1), seed=1), 6.0, "chain", save_at=20)
+    ax = om.plotting.plot_error(om.plotting.new_figure(4.0, 3.0).subplots(), run)
+    curves = [line for line in ax.lines if line.get_label().startswith("task ")]
+    assert [line.get_label() for line in curves] == ["task 1", "task 2"]
+    for task, line in enumerate(curves):
+        assert set(line.get_ydata()) <= set(run.task_errors[0, :, task])
+    assert [line.get_xdata()[0] for line in ax.lines if line not in curves] == [3.0]
+    with pytest.raises(ParameterError, match="use plot_error"):
+        om.plotting.plot_tasks(ax, run.of_task(0))
 
 
 def test_starts_must_fit_the_tasks(random_weights):

@@ -30,6 +30,8 @@ from onlinemode.plotting.style import COLOURS, GREY, MARKERS, colours_of, in_leg
 from onlinemode.theory.fluctuations import Fluctuations
 from onlinemode.trajectory import Trajectory
 
+MOST_SWITCHES = 20  # of tasks, that are marked
+
 
 def plot_error(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctuations | None = None) -> Axes:
     """Generalization error ε_g against α, log-log; plateaus of the first theory (else of the first run) are shaded.
@@ -74,7 +76,7 @@ def plot_error(ax: Axes, runs: Trajectory | Iterable[Trajectory], noise: Fluctua
 def plot_tasks(ax: Axes, runs: Trajectory | Iterable[Trajectory]) -> Axes:
     """Generalization error of every task against α, one colour a task; a line where the tasks' shares jump.
 
-    Where turns of tasks wait for an error, lines are at those of the first replica.
+    Where turns of tasks wait for an error, lines are at those of the first replica.  More than 20 lines are left out.
 
     Parameters
     ----------
@@ -104,9 +106,9 @@ def plot_tasks(ax: Axes, runs: Trajectory | Iterable[Trajectory]) -> Axes:
             draw(ax, run, "task_errors", (task,), colours[task], MARKERS[number % len(MARKERS)],
                  label=f"task {task + 1}" if number == 0 else None)
     time_axis(ax, runs)
-    changes = {jump for run in runs for jump in run.problem.jumps if jump < run.alpha[-1]}
+    changes = {jump for run in runs for jump in run.problem.switches if jump < run.alpha[-1]}
     changes |= {alpha for run in runs if run.switched_at is not None for alpha in run.switched_at[0] if alpha > 0.0}
-    for alpha in sorted(changes)[:MOST_DRAWS]:
+    for alpha in changes if len(changes) <= MOST_SWITCHES else ():
         ax.axvline(alpha, color=GREY, lw=0.8, ls=":", zorder=0)
     ax.set_ylabel(r"generalization error of a task $\varepsilon_\tau$")
     ax.legend(frameon=False, fontsize="small", loc="lower left")

@@ -50,6 +50,12 @@ def outcome(diverged, complete, alpha, trains=True):
     return Status.COMPLETED, "reached the last α" if trains else NOTHING_TRAINED
 
 
+def waiting(problem, stage):
+    """What a message says of a turn of tasks that has not ended."""
+    return (f"; turn {stage + 1} of {problem.stages} of its tasks had not ended, whose level is "
+            f"{problem.tasks.below[stage]:g}")
+
+
 def within_bounds(G, S, strengths, xi_out, readout):
     """Whether the overlaps of the student are numbers, at the states of a leading axis or several."""
     with np.errstate(over="ignore", invalid="ignore"):
@@ -126,6 +132,8 @@ class Replica:
         self.status, self.message = outcome(diverged, self.saved == len(self.G), self.steps_made / self.N,
                                             self.problem.trains)
         self.finished = self.status is not Status.INTERRUPTED
+        if self.status is Status.COMPLETED and self.stage < len(self.switched):
+            self.message += waiting(self.problem, self.stage)
 
     def look(self, copy_state):
         """Keep a snapshot if a checkpoint has asked for one; ``copy_state()`` gives its arrays by name."""

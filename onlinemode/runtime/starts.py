@@ -110,7 +110,7 @@ class Starts:
 
     def _check_against_first(self, start, replica):
         first = self.first
-        sizes = lambda o: (type(o).__name__, getattr(o, "N", None), o.K, o.M, o.P)  # noqa: E731
+        sizes = lambda o: (type(o).__name__, getattr(o, "N", None), o.K, o.M, o.P, o.heads, o.tasks)  # noqa: E731
         if sizes(start) != sizes(first):
             raise ParameterError(f"the starts of all replicas must have one kind and size; start({replica}) is "
                                  f"{_words(*sizes(start))}, start(0) is {_words(*sizes(first))}")
@@ -163,5 +163,6 @@ class GoingOn(Starts):
         return {"kind": "states", "alpha": self.first.alpha, "origin": self._origin, "together": self._together}
 
 
-def _words(kind, N, K, M, P):
-    return f"{kind} with {'' if N is None else f'N = {N}, '}K = {K}, M = {M}, P = {P}"
+def _words(kind, N, K, M, P, heads, tasks):
+    readouts = "".join(f", {count} {name}" for count, name in ((heads, "heads"), (tasks, "tasks")) if count is not None)
+    return f"{kind} with {'' if N is None else f'N = {N}, '}K = {K}, M = {M}, P = {P}{readouts}"

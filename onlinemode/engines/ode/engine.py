@@ -16,7 +16,7 @@ from onlinemode.memory import too_large
 from onlinemode.replica_states import ReplicaState, ReplicaStates
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.progress import Progress
-from onlinemode.runtime.replicas import NEVER_BEGUN, NOTHING_TRAINED
+from onlinemode.runtime.replicas import NEVER_BEGUN, NOTHING_TRAINED, waiting
 from onlinemode.runtime.saved_times import save_times
 from onlinemode.state import Weights
 from onlinemode.theory.averaging import NODES, sum_error
@@ -87,6 +87,8 @@ def run(call, options):
         if drift.active.size:
             integration = _Integration(problem, drift, each, options, method, begin, alphas)
             status, message = integration.run(shown, stop)
+            if status is Status.COMPLETED and len(integration.switched) < problem.stages - 1:
+                message += waiting(problem, len(integration.switched))
             evaluations += integration.evaluations
             states[:, drift.active] = integration.moving
             states[np.isnan(integration.moving).any(1)] = np.nan
