@@ -160,7 +160,9 @@ def test_the_table_of_arrays(tmp_path):
                            "chain", replicas=7, save_at=3, keep="summary")
     found = set()
     later = om.go_on(measured, 2.0, save_at=3, store_weights=True)
-    for number, run in enumerate((measured, later, students)):
+    waiting = om.Problem(rates=learning, drift=0.1, tasks=om.Tasks.until_known((0, 1), 0.1))
+    tasks = om.simulate(waiting, om.initial.tasks(20), 1.0, "chain", save_at=3)
+    for number, run in enumerate((measured, later, students, tasks)):
         run.save(tmp_path / f"{number}.npz")
         with np.load(tmp_path / f"{number}.npz") as file:
             found |= set(file.files) - {"header"}

@@ -64,7 +64,7 @@ SHORT = {"simulate": ["--alpha", "0.5", "--no-plot"], "ode": ["--alpha", "1", "-
 
 
 def test_the_table_of_your_experiment_is_found():
-    assert len(COMMANDS) == 26
+    assert len(COMMANDS) == 27
 
 
 @pytest.mark.slow

@@ -220,7 +220,8 @@ def test_closed_forms_that_there_are_not(plateau_start):
 @pytest.mark.parametrize("options, error, message", [
     ({"nodes": 1000}, ParameterError, "nodes must be a power of 2; got 1000"),
     ({"nodes": 32}, ParameterError, "nodes must be a whole number ≥ 64 and ≤ 16777216; got 32"),
-    ({"method": "Euler"}, ParameterError, "method must be one of LSODA, DOP853, RK45, Radau, BDF; got 'Euler'"),
+    ({"method": "Euler"}, ParameterError, "method must be one of LSODA, DOP853, RK45, Radau, BDF, "
+     "exponential; got 'Euler'"),
     ({"rtol": 0.0}, ParameterError, "rtol must be a finite number ≥ 2.3e-14 and ≤ 0.1; got 0.0"),
     ({"atol": -1e-9}, ParameterError, "atol must be a finite number > 0; got -1e-09"),
     ({"replicas": 2}, EngineError, "engine ode is deterministic and has one replica a start; got replicas = 2"),
@@ -345,16 +346,16 @@ def test_an_error_of_a_slow_drift_is_told(random_overlaps, monkeypatch):
     def fail(*_):
         raise MemoryError("none left")
 
-    monkeypatch.setattr(drift, "_kernel", fail)
+    monkeypatch.setattr(drift._drift, "_kernel", fail)
     with pytest.raises(MemoryError, match="none left"):
         drift.at_start()
 
 
 def test_an_interrupt_between_two_starts(monkeypatch):
     """What is finished is kept, wherever Ctrl-C comes."""
-    from onlinemode.engines.ode import engine
+    from onlinemode.theory.meanfield import MeanFieldDrift
 
-    honest, calls = engine.MeanFieldDrift.at_start, []
+    honest, calls = MeanFieldDrift.at_start, []
 
     def at_start(drift):
         calls.append(drift)
@@ -362,7 +363,7 @@ def test_an_interrupt_between_two_starts(monkeypatch):
             raise KeyboardInterrupt
         return honest(drift)
 
-    monkeypatch.setattr(engine.MeanFieldDrift, "at_start", at_start)
+    monkeypatch.setattr(MeanFieldDrift, "at_start", at_start)
     problem = om.Problem(rates=om.LearningRates(xi_in=1.0))
     run = om.simulate(problem, lambda replica: om.initial.committee(30, K=2, seed=replica).order_parameters()
                       if replica == 0 else om.initial.committee(30, K=2, seed=0, student_seed=replica)
