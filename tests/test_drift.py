@@ -207,7 +207,7 @@ def z_scores(runs, limit):
 
 @pytest.mark.parametrize("engine, changes", [("chain", {}), ("micro", {"drift_every": 20}),
                                              ("chain", {"constraint": "sphere", "drift_every": 5}),
-                                             ("chain", {"activation": "relu", "dropout": 0.2})])
+                                             ("chain", {"dropout": 0.2})])
 def test_ode_is_the_limit(engine, changes):
     """At N = 2,000; δ that is smaller by 20 % is seen."""
     start = overlaps_of()
