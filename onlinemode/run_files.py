@@ -12,8 +12,9 @@ from onlinemode.problem import Problem
 from onlinemode.replica_states import ReplicaStates
 from onlinemode.run_checks import DAMAGED, check_run, check_start, sizes_of
 from onlinemode.run_info import FORMAT, RunInfo
+from onlinemode.run_starts import read_start
 from onlinemode.storage import read_archive
-from onlinemode.trajectory import BESIDE, KIND, Status, Trajectory, read_start
+from onlinemode.trajectory import BESIDE, KIND, Status, Trajectory
 
 _CALL = {"alpha": records.number, "engine": records.text, "N": records.or_nothing(records.whole),
          "seed": records.whole, "replicas": records.whole, "keep": records.one_of("all", "summary"),

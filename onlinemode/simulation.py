@@ -25,12 +25,13 @@ from onlinemode.progress import shown
 from onlinemode.run_checks import DAMAGED, check_start, sizes_of
 from onlinemode.run_files import check_call
 from onlinemode.run_info import RunInfo
+from onlinemode.run_starts import read_start, start_arrays
 from onlinemode.runtime.checkpoint import EVERY, Checkpoint, kernel_version, read_checkpoint
 from onlinemode.runtime.parts import KEEP, run_in_parts
 from onlinemode.runtime.saved_times import count_or_times, save_times
 from onlinemode.runtime.starts import GoingOn, Starts
 from onlinemode.state import OrderParameters, Weights
-from onlinemode.trajectory import Trajectory, read_start, start_arrays
+from onlinemode.trajectory import Trajectory
 
 MAX_SEED = 2**64 - 1
 MAX_REPLICAS = 2**24  # as many as random numbers tell apart

@@ -1,6 +1,5 @@
 """The result of every engine: order parameters at the saved times, with all that made them."""
 
-import csv
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -14,14 +13,16 @@ from numpy.typing import NDArray
 from onlinemode import checks, labelled, observables
 from onlinemode.blocks import OVERLAPS
 from onlinemode.display import Described
-from onlinemode.ensemble import OBSERVABLES, PROBABILITIES, Ensemble, ensemble_of, observables_of
+from onlinemode.ensemble import PROBABILITIES, Ensemble, ensemble_of, observables_of
 from onlinemode.errors import ParameterError
 from onlinemode.problem import Problem
 from onlinemode.replica_states import ReplicaStates
 from onlinemode.run_info import FORMAT, RunInfo, spectrum_words
+from onlinemode.run_starts import start_arrays
+from onlinemode.run_tables import write_csv
 from onlinemode.schedules import Schedule
 from onlinemode.state import OrderParameters, Weights
-from onlinemode.storage import replacing, write_archive
+from onlinemode.storage import write_archive
 from onlinemode.theory.classification import classification_error
 from onlinemode.theory.mean_loss import mean_loss
 from onlinemode.theory.meanfield import mean_error, task_errors
@@ -36,8 +37,6 @@ _DERIVED = ("Q", "R", "generalization_error", "specialization")
 MOST_DERIVED = 2**22  # entries of Q and R up to which the file holds them: they follow from the other arrays
 # What an engine may give along the saved times, beside order parameters.
 BESIDE = ("error", "error_se", "switches", "teacher_overlaps")
-_WEIGHTS = ("xi_in", "strengths", "xi_out", "readout", "teacher", "teacher_readout")
-_OVERLAPS = ("G", "S", "T", "strengths", "xi_out", "readout", "teacher_readout")
 
 
 class Status(Enum):
@@ -705,32 +704,7 @@ class Trajectory(Described):
         """
         if theory is not None:
             checks.instance("theory", theory, Trajectory)
-            self._check_theory(theory)
-        columns = {"generalization_error": self.generalization_error}
-        if self.generalization_error_se is not None:
-            columns["generalization_error_se"] = self.generalization_error_se
-        metrics = [name for name in observables_of(self.problem) if name not in OBSERVABLES]
-        columns |= {name: getattr(self, name) for name in ("specialization", *metrics, "Q", "R", "readout")}
-        rates = self.problem.rates
-        columns |= {name: getattr(self, name) for name in ("strengths", "xi_out") if getattr(rates, name) != 0.0}
-        if theory is not None:
-            columns |= {f"theory_{name}": np.broadcast_to(getattr(theory, name), getattr(self, name).shape)
-                        if theory.draws == 1 else getattr(theory, name)[:self.draws]
-                        for name in ("generalization_error", "specialization", *metrics, "Q", "R")}
-        constants = {"T": self.T, "teacher_readout": self.teacher_readout}
-        if self.teacher_overlaps is not None:
-            columns["T"] = constants.pop("T")
-        fixed = [(name, repr(float(value))) for each, values in constants.items()
-                 for name, value in zip(labelled.column_names(each, values.shape), values.flat)]
-        fixed += [(name, "" if value is None else value) for name, value in self._parameters().items()]
-        with replacing(path, "w") as file:
-            writer = csv.writer(file)
-            names = [name for each, values in columns.items() for name in labelled.column_names(each, values.shape[2:])]
-            writer.writerow(["replica", "alpha", *names, *(name for name, _ in fixed)])
-            for r in range(self.draws):
-                for i, alpha in enumerate(self.alpha):
-                    values = (alpha, *(entry for column in columns.values() for entry in column[r, i].flat))
-                    writer.writerow([r, *(repr(float(value)) for value in values), *(value for _, value in fixed)])
+        write_csv(path, self, theory)
 
     def to_xarray(self, observables: Iterable[str] | None = None) -> "xarray.Dataset":
         """The run as labelled arrays, copies of its own (docs/howto/labelled.md).
@@ -787,55 +761,7 @@ class Trajectory(Described):
         """
         return labelled.dataframe(self, observables)
 
-    def _check_theory(self, theory):
-        same = theory.alpha.shape == self.alpha.shape and np.allclose(theory.alpha, self.alpha, rtol=1e-9)
-        if not same or theory.R.shape[2:] != self.R.shape[2:] or theory.draws not in (1, self.draws):
-            raise ParameterError("the theory in a table must have the times, K and M of the run; simulate it with "
-                                 "save_at=run.alpha from the same start")
-
-    def _parameters(self):
-        """Numbers and names that made the run, as columns of a table."""
-        problem, rates = self.problem, self.problem.rates
-        other = problem.teacher_activation
-        return {"engine": self.info.engine, "N": self.N, "seed": self.info.seed, "activation": str(problem.activation),
-                "noise": problem.noise, "weight_decay": problem.weight_decay, "batch": problem.batch,
-                "eta": rates.xi_in, "eta_strengths": rates.strengths, "eta_xi_out": rates.xi_out,
-                "eta_readout": rates.readout, "inputs": repr(problem.inputs),
-                **({} if other is None else {"teacher_activation": str(other)}),
-                **({} if problem.plain else {"loss": problem.loss, "labels": problem.labels, "flips": problem.flips}),
-                **({} if problem.constraint is None else {"constraint": problem.constraint}),
-                **({} if problem.tasks is None else {"tasks": problem.tasks.words}),
-                **({"dropout": problem.dropout, "mode_dropout": problem.mode_dropout} if problem.drops_out else {}),
-                **({"drift": problem.drift, "drift_every": problem.drift_every} if problem.drifts else {})}
-
 
 def _first_to_last(values):
     finite = values[np.isfinite(values)]
     return f"{finite[0]:.4g} → {finite[-1]:.4g}" if finite.size else "not finite"
-
-
-def start_arrays(initial, starts, weights, begin=None):
-    """The arrays of a file from which :func:`read_start` makes these four again."""
-    arrays = {f"initial_{name}": getattr(initial, name) for name in _OVERLAPS}
-    if starts is not None:
-        arrays |= {f"starts_{name}": values for name, values in starts.items()}
-    if weights is not None:
-        arrays |= {f"weights_{name}": getattr(weights, name) for name in _WEIGHTS}
-    if begin is not None:
-        arrays |= begin.to_arrays("begin_")
-    return arrays
-
-
-def read_start(arrays, origin=None):
-    """These four fields of a Trajectory; ``origin`` is the recipe of the weights."""
-    weights = None
-    if "weights_xi_in" in arrays:
-        weights = Weights(**{name: arrays[f"weights_{name}"] for name in _WEIGHTS}, origin=origin)
-    return {"initial": OrderParameters(**{name: arrays[f"initial_{name}"] for name in _OVERLAPS}), "weights": weights,
-            "starts": _read_starts(arrays) if "starts_G" in arrays else None,
-            "begin": ReplicaStates.from_arrays("begin_", arrays)}
-
-
-def _read_starts(arrays):
-    own = ("T",) if "starts_T" in arrays else ()
-    return {name: arrays[f"starts_{name}"] for name in (*OVERLAPS, *own)}

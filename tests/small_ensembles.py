@@ -30,3 +30,14 @@ def assert_same_draws(one, other, count=None):
         assert np.array_equal(getattr(one, name)[:count], getattr(other, name)[:count], equal_nan=True), name
     assert np.array_equal(one.generalization_error[:count], other.generalization_error[:count], equal_nan=True)
     assert (one.status, one.message) == (other.status, other.message)
+
+
+def z_scores(runs, limit):
+    """Absolute values, of the means of all entries that move at all times but the first, against those of theory."""
+    found = []
+    for name in PATHS:
+        values, expected = getattr(runs, name)[:, 1:], getattr(limit, name)[0, 1:]
+        spread = values.std(0, ddof=1) / np.sqrt(len(values))
+        moving = spread > 1e-12
+        found.append((values.mean(0) - expected)[moving] / spread[moving])
+    return np.abs(np.concatenate(found))

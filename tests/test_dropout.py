@@ -11,6 +11,7 @@ import chain_vectors
 import numpy as np
 import plain_sgd
 import pytest
+from small_ensembles import z_scores
 
 import onlinemode as om
 from onlinemode.engines.chain import engine as chain
@@ -122,16 +123,6 @@ def test_threads_pieces_and_files(tmp_path, engine):
 
 
 # -- theory ----------------------------------------------------------------------------------------------------
-
-
-def z_scores(runs, limit):
-    found = []
-    for name in BLOCKS:
-        values, expected = getattr(runs, name)[:, 1:], getattr(limit, name)[0, 1:]
-        spread = values.std(0, ddof=1) / math.sqrt(len(values))
-        moving = spread > 1e-12
-        found.append((values.mean(0) - expected)[moving] / spread[moving])
-    return np.abs(np.concatenate(found))
 
 
 @pytest.mark.parametrize("changes", [{}, {"activation": "relu", "dropout": "linear:0=0.5,4=0"}])

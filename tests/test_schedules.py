@@ -14,6 +14,7 @@ import chain_vectors
 import numpy as np
 import plain_sgd
 import pytest
+from small_ensembles import z_scores
 from stopping import StopAt, keep_step
 
 import onlinemode as om
@@ -274,16 +275,6 @@ def test_the_chain_for_all_sizes_and_that_for_these(monkeypatch):
     other = om.simulate(problem(), start, 6.0, "chain", seed=2, save_at=5)
     for name in BLOCKS:
         assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-10, abs=1e-10)
-
-
-def z_scores(runs, limit):
-    found = []
-    for name in BLOCKS:
-        values, expected = getattr(runs, name)[:, 1:], getattr(limit, name)[0, 1:]
-        spread = values.std(0, ddof=1) / math.sqrt(len(values))
-        moving = spread > 1e-12
-        found.append((values.mean(0) - expected)[moving] / spread[moving])
-    return np.abs(np.concatenate(found))
 
 
 def test_ode_is_the_limit():

@@ -12,6 +12,7 @@ import numpy as np
 import plain_sgd
 import pytest
 from numba import njit
+from small_ensembles import z_scores
 
 import onlinemode as om
 from onlinemode.engines.chain import engine as chain
@@ -228,16 +229,6 @@ def test_turns_in_files_and_from_checkpoints(tmp_path, engine):
 
 
 # -- theory ----------------------------------------------------------------------------------------------------
-
-
-def z_scores(runs, limit):
-    found = []
-    for name in BLOCKS:
-        values, expected = getattr(runs, name)[:, 1:], getattr(limit, name)[0, 1:]
-        spread = values.std(0, ddof=1) / math.sqrt(len(values))
-        moving = spread > 1e-12
-        found.append((values.mean(0) - expected)[moving] / spread[moving])
-    return np.abs(np.concatenate(found))
 
 
 @pytest.mark.parametrize("case, heads", [({"shares": ("steps:1,2=0,4=0.3", "steps:0,2=1,4=0.7")}, 2),
