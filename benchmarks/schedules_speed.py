@@ -9,7 +9,7 @@ table of a function beside its time.
 from functools import partial
 
 import numpy as np
-from common import machine, median_seconds
+from common import machine, median_seconds, print_costs
 
 import onlinemode as om
 
@@ -34,10 +34,7 @@ def table(title, setting, rounds=5):
         task()  # compiles
     seconds = median_seconds(tasks, rounds=rounds)
     unit = 1e6 if setting["engine"] == "ode" else 1e9 / (setting["N"] * setting["alpha"])
-    print(f"\n{title}\n{'learning rate':>14} {'time':>9} {'more':>8} {'ratio':>6}")
-    for name in tasks:
-        more = (seconds[name] - seconds["constant"]) * unit
-        print(f"{name:>14} {seconds[name] * unit:9.1f} {more:8.1f} {seconds[name] / seconds['constant']:6.3f}")
+    print_costs(title, "learning rate", seconds, "constant", unit)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ runs of ode, one thread, interleaved; modes and readout are trained.
 from dataclasses import replace
 from functools import partial
 
-from common import machine, median_seconds
+from common import machine, median_seconds, print_costs
 
 import onlinemode as om
 
@@ -38,10 +38,7 @@ def table(title, setting, rounds=5):
         run()  # compiles
     seconds = median_seconds(runs, rounds=rounds)
     unit = 1e6 if setting["engine"] == "ode" else 1e9 / (setting["N"] * setting["alpha"])
-    print(f"\n{title}\n{'tasks':>18} {'time':>9} {'more':>8} {'ratio':>6}")
-    for name in runs:
-        more = (seconds[name] - seconds["one"]) * unit
-        print(f"{name:>18} {seconds[name] * unit:9.1f} {more:8.1f} {seconds[name] / seconds['one']:6.3f}")
+    print_costs(title, "tasks", seconds, "one", unit)
 
 
 if __name__ == "__main__":
