@@ -65,6 +65,6 @@ def print_costs(title, kind, seconds, reference, unit):
     """A table of times in units of 1/``unit`` seconds, beside those of the reference."""
     width = max(map(len, [kind, *seconds]))
     print(f"\n{title}\n{kind:>{width}} {'time':>9} {'more':>8} {'ratio':>6}")
-    for name, time in seconds.items():
-        more = (time - seconds[reference]) * unit
-        print(f"{name:>{width}} {time * unit:9.1f} {more:8.1f} {time / seconds[reference]:6.3f}")
+    for name, taken in seconds.items():
+        more = (taken - seconds[reference]) * unit
+        print(f"{name:>{width}} {taken * unit:9.1f} {more:8.1f} {taken / seconds[reference]:6.3f}")

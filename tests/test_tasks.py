@@ -357,10 +357,18 @@ def test_of_task_is_a_run_of_one_task():
     for refused in (om.repeat, lambda run: om.go_on(run, 4.0), lambda run: run.final):
         with pytest.raises(OnlineModeError, match="this is task 1 of a run of several"):
             refused(run.of_task(1))
-    assert run.plateaus() == [] and "task 1: " in repr(run)
+    assert "task 1: " in repr(run)
     frame = run.to_xarray()
     assert frame.task_errors.dims == ("alpha", "task") and frame.readout.dims == ("alpha", "head", "student_unit")
     assert frame.teacher_readout.dims == ("task", "teacher_unit")
+
+
+def test_jumps_between_tasks_are_no_ends_of_plateaus():
+    turns = om.Problem(rates=om.LearningRates(xi_in=1.0, readout=1.0), tasks=om.Tasks.in_turn((0, 1), (30.0,), (0, 1)))
+    run = om.simulate(turns, om.initial.tasks(1000, overlap=0.2, heads=(0, 1), seed=1), 60.0, "ode", save_at=400)
+    assert om.observables.find_plateaus(run.alpha, run.generalization_error[0])
+    assert run.plateaus() == [] and "plateaus" not in repr(run)
+    assert "plateaus" in repr(run.of_task(1))
 
 
 def test_forgetting_and_transfer():
