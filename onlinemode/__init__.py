@@ -17,6 +17,11 @@ if TYPE_CHECKING:  # what __getattr__ does, for type checkers, to which "as" say
     from onlinemode import plotting as plotting
     from onlinemode import presets as presets
     from onlinemode.activations import Activation as Activation
+    from onlinemode.analysis.drift import drift as drift
+    from onlinemode.analysis.escape import escape_law as escape_law
+    from onlinemode.analysis.fixed_points import fixed_points as fixed_points
+    from onlinemode.analysis.perfect import critical_rate as critical_rate
+    from onlinemode.analysis.perfect import noise_floor as noise_floor
     from onlinemode.comparison import compare as compare
     from onlinemode.continuing import go_on as go_on
     from onlinemode.continuing import join as join
@@ -63,6 +68,11 @@ _HOME = {
     "open_sweep": "onlinemode.sweeps.api",
     "compare": "onlinemode.comparison",
     "optimal_schedule": "onlinemode.optimal",
+    "drift": "onlinemode.analysis.drift",
+    "fixed_points": "onlinemode.analysis.fixed_points",
+    "critical_rate": "onlinemode.analysis.perfect",
+    "noise_floor": "onlinemode.analysis.perfect",
+    "escape_law": "onlinemode.analysis.escape",
     "OnlineModeError": "onlinemode.errors",
 }
 _MODULES = ("presets", "initial", "inputs", "observables", "agreement", "plotting", "errors",

@@ -178,10 +178,10 @@ def test_the_linear_noise_knows_the_teacher(random_overlaps):
     """Its drift and its increments have the same mean."""
     o = random_overlaps(2, 2, 2, seed=6)
     problem = om.Problem("erf", teacher_activation="tanh", rates=RATES)
-    from onlinemode.theory.fluctuations import _Coefficients
+    from onlinemode.theory.fluctuations import Coefficients
 
     drift = MeanFieldDrift(problem, o)
-    coefficients = _Coefficients(problem, o, drift, 2**16)
+    coefficients = Coefficients(problem, o, drift, 2**16)
     mean, covariance, correction = np.empty(drift.active.size), np.empty((drift.active.size,) * 2), np.empty((2, 2))
     from onlinemode.kernels.averages.fields import Overlaps
     from onlinemode.kernels.averages.increments import increment_moments

@@ -274,6 +274,26 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
         raise ParameterError(f"problem must be an onlinemode.Problem; got {type(problem).__name__}")
     if not (progress is None or callable(progress)):
         raise ParameterError(f"progress must be a function that is given reports; got {checks.one_line(progress)}")
+    require_linear_noise(problem)
+    if hasattr(overlaps, "order_parameters"):
+        overlaps = overlaps.order_parameters()
+    if not hasattr(overlaps, "teacher_readout"):
+        raise ParameterError("the linear-noise theory needs one start, Weights or OrderParameters; got "
+                             f"{type(overlaps).__name__}")
+    alpha = np.array(checks.array("alpha", alpha, (None,)))
+    if np.any(np.diff(alpha) < 0.0) or alpha[0] < 0.0:
+        raise ParameterError(f"alpha must hold ascending times ≥ 0; got {alpha[0]:g} ... {alpha[-1]:g}")
+    nodes = checks.power_of_two("nodes", nodes, 64, 2**24)
+    problem = problem.sampled(float(alpha[-1]) or 1.0)
+    drift = MeanFieldDrift(problem, overlaps)
+    if drift.active.size == 0:
+        raise ParameterError("nothing is trained, so nothing fluctuates; give a learning rate above 0")
+    with np.errstate(all="ignore"):
+        return _follow(problem, overlaps, alpha, nodes, drift, progress or (lambda report: None))
+
+
+def require_linear_noise(problem):
+    """Raise ParameterError unless the linear-noise equations are known for a problem."""
     if not problem.plain:
         raise ParameterError("the linear-noise theory needs the squared loss and real labels; got the loss "
                              f"{problem.loss} and {problem.labels} labels")
@@ -297,21 +317,6 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
     if problem.constraint is not None:
         raise ParameterError(f"the linear-noise theory knows no constraints; got {problem.constraint!r}: compare runs "
                              "with each other (onlinemode.agreement.z_between)")
-    if hasattr(overlaps, "order_parameters"):
-        overlaps = overlaps.order_parameters()
-    if not hasattr(overlaps, "teacher_readout"):
-        raise ParameterError("the linear-noise theory needs one start, Weights or OrderParameters; got "
-                             f"{type(overlaps).__name__}")
-    alpha = np.array(checks.array("alpha", alpha, (None,)))
-    if np.any(np.diff(alpha) < 0.0) or alpha[0] < 0.0:
-        raise ParameterError(f"alpha must hold ascending times ≥ 0; got {alpha[0]:g} ... {alpha[-1]:g}")
-    nodes = checks.power_of_two("nodes", nodes, 64, 2**24)
-    problem = problem.sampled(float(alpha[-1]) or 1.0)
-    drift = MeanFieldDrift(problem, overlaps)
-    if drift.active.size == 0:
-        raise ParameterError("nothing is trained, so nothing fluctuates; give a learning rate above 0")
-    with np.errstate(all="ignore"):
-        return _follow(problem, overlaps, alpha, nodes, drift, progress or (lambda report: None))
 
 
 def _follow(problem, overlaps, alpha, nodes, drift, progress):
@@ -319,7 +324,7 @@ def _follow(problem, overlaps, alpha, nodes, drift, progress):
     _check_memory(d, 100, len(alpha))
     last = alpha[-1] if alpha[-1] > 0.0 else 1.0
     ends = [0.0, *(each for each in problem.breaks if 0.0 < each < last), last]
-    coefficients = _Coefficients(problem, overlaps, drift, nodes)
+    coefficients = Coefficients(problem, overlaps, drift, nodes)
     state = drift.full[drift.active], np.zeros(d * d), np.zeros(d)
     parts = [], [], []
     for begin, end in zip(ends, ends[1:]):  # between two breaks of schedules, at which coefficients jump
@@ -403,7 +408,7 @@ def _solve(rate, stretch, start):
     return solution.sol
 
 
-class _Coefficients:
+class Coefficients:
     """J, Ω and the fixed part of the bias equation at points of the mean-field path."""
 
     def __init__(self, problem, overlaps, drift, nodes):
@@ -418,9 +423,7 @@ class _Coefficients:
         from onlinemode.kernels.averages.increments import increment_moments
         from onlinemode.kernels.rule.step import Factors, rule_with_numbers
 
-        h = STEP * max(np.abs(y).max(), 1e-3)
-        J = np.array([(self.drift(y + h * e, alpha) - self.drift(y - h * e, alpha)) / (2.0 * h)
-                      for e in np.eye(self.d)]).T
+        J = self.drift.jacobian(y, alpha)
         state = self.drift.full.copy()
         state[self.drift.active] = y
         layout = self.drift.layout

@@ -71,6 +71,15 @@ class TaskDrift:
                 self.last_error += share * drift.last_error
         return total
 
+    def jacobian(self, y, alpha=0.0):
+        """Derivatives of the rates, as of MeanFieldDrift."""
+        y = np.asarray(y, np.float64)
+        total = np.zeros((y.size, y.size))
+        for share, drift, moving in zip(self._problem.shares_of(alpha), self.of_tasks, self.moving):
+            if share > 0.0:
+                total[np.ix_(moving, moving)] += share * drift.jacobian(y[moving], alpha)
+        return total
+
     def at_start(self, alpha=0.0):
         """Derivatives d/dα of all order parameters at the overlaps, as of MeanFieldDrift."""
         derivative = np.zeros(self.layout.size)

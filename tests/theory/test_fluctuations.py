@@ -98,7 +98,7 @@ def test_bias_of_a_linear_unit():
 
 def test_covariance_of_the_increments():
     """Ω against 4e5 increments drawn and written out in NumPy: within 4 % of the largest (1 % each for both sides)."""
-    from onlinemode.theory.fluctuations import _Coefficients
+    from onlinemode.theory.fluctuations import Coefficients
     from onlinemode.theory.meanfield import MeanFieldDrift
 
     rng = np.random.default_rng(3)
@@ -106,7 +106,7 @@ def test_covariance_of_the_increments():
     eta, eta_s, sigma = 4.0, 1.5, 0.3
     problem = om.Problem("linear", noise=sigma, rates=om.LearningRates(xi_in=eta, strengths=eta_s))
     drift = MeanFieldDrift(problem, start)
-    _, omega, _ = _Coefficients(problem, start, drift, 2**15).at(0.0, drift.full[drift.active])
+    _, omega, _ = Coefficients(problem, start, drift, 2**15).at(0.0, drift.full[drift.active])
     fields = rng.multivariate_normal(np.zeros(4), start.covariance, 400_000)
     u, nu = fields[:, :2], fields[:, 2:]
     e = (u * start.strengths) @ start.xi_out.T @ start.readout - nu @ start.teacher_readout

@@ -1,0 +1,62 @@
+"""The path of the mean-field equations from a start, with what analysis needs of it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+RTOL, ATOL = 1e-10, 1e-13
+LARGEST = 1e8  # beyond it a path counts as diverged
+TRIED = 24  # steps between the slow points from which fixed points are looked for, too
+SLOW = 0.1  # of the largest speed
+SLOWER = 2.0  # a slow point is this much slower than what comes before and after
+
+
+class Path(NamedTuple):
+    """The steps of the solver."""
+
+    alpha: np.ndarray  # (n,)
+    states: np.ndarray  # (n, d)
+    speeds: np.ndarray  # (n,)   |dy/dα|
+    complete: bool  # it has reached its end
+
+
+def follow(drift, alpha, y0=None, rtol=RTOL, atol=ATOL, event=None):
+    """From ``y0``, or the start, to the time ``alpha``, or to where ``event(alpha, y)`` falls through 0.
+
+    Returns
+    -------
+    Path
+    """
+    from scipy.integrate import solve_ivp
+
+    events = None
+    if event is not None:
+        event.terminal, event.direction = True, -1.0
+        events = [event]
+    y0 = drift.y0 if y0 is None else y0
+    with np.errstate(all="ignore"):
+        found = solve_ivp(drift, (0.0, alpha), y0, method="LSODA", rtol=rtol, atol=atol, events=events)
+        speeds = np.linalg.norm([drift(time, y) for time, y in zip(found.t, found.y.T)], axis=1)
+    finite = bool(np.all(np.abs(found.y) < LARGEST))
+    return Path(found.t, found.y.T, speeds, found.status >= 0 and finite)
+
+
+def slow_points(path):
+    """Where a path is slowest between two stretches that are faster, with its end: indices, ascending."""
+    speeds = path.speeds
+    minima = [i for i in range(1, len(speeds) - 1) if speeds[i - 1] > speeds[i] <= speeds[i + 1]]
+    kept = []
+    for i in minima:
+        before = speeds[:i].max() if not kept else speeds[kept[-1]:i].max()
+        if before > SLOWER * speeds[i] and (not kept or before > SLOWER * speeds[kept[-1]]):
+            kept.append(i)
+        elif kept and speeds[i] < speeds[kept[-1]]:
+            kept[-1] = i
+    last = len(speeds) - 1
+    return [i for i in kept if speeds[i:].max() > SLOWER * speeds[i]] + [last]
+
+
+def between(path):
+    """Some steps of the slow stretches of a path, evenly: a run may pass a plateau while its speed grows."""
+    slow = np.flatnonzero(path.speeds < SLOW * path.speeds.max())
+    return slow[np.unique(np.linspace(0, slow.size - 1, TRIED).astype(int))] if slow.size else slow
