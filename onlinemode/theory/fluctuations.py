@@ -411,13 +411,13 @@ def _solve(rate, stretch, start):
 class Coefficients:
     """J, Ω and the fixed part of the bias equation at points of the mean-field path."""
 
-    def __init__(self, problem, overlaps, drift, nodes):
+    def __init__(self, problem: "Problem", overlaps: "OrderParameters", drift: MeanFieldDrift, nodes: int) -> None:
         self.problem, self.drift, self.d = problem, drift, drift.active.size
         self.rule, self.teacher = problem.rule(1), teacher_of(overlaps.T)
         self.nodes = normal_nodes(self.teacher.factor.shape[1] + overlaps.P + 1, nodes, NODE_SEED)
         self.teacher_readout = np.array(overlaps.teacher_readout)
 
-    def at(self, alpha, y):
+    def at(self, alpha: float, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """J (d, d), Ω (d, d) and f_1 − ½ J f (d,) at the time α and the state y."""
         from onlinemode.kernels.averages.fields import Overlaps
         from onlinemode.kernels.averages.increments import increment_moments
@@ -437,7 +437,7 @@ class Coefficients:
         full[layout.G] = correction[layout.upper]
         return J, covariance, full[self.drift.active] - 0.5 * J @ self.drift(y, alpha)
 
-    def curvature(self, alpha, y, covariance):
+    def curvature(self, alpha: float, y: np.ndarray, covariance: np.ndarray) -> np.ndarray:
         """½ Σ_ij Λ_ij ∂_i ∂_j f, by second differences along the eigenvectors of Λ."""
         h = STEP * max(np.abs(y).max(), 1e-3)
         values, vectors = np.linalg.eigh(covariance)

@@ -312,3 +312,31 @@ def test_bad_input(call, words):
     with pytest.raises(OnlineModeError, match=words) as found:
         call()
     assert isinstance(found.value, ParameterError | EngineError | ShapeError)
+
+
+def test_command_prints_what_is_found(onlinemode):
+    committee_of_two = "--init", "committee", "--K", 2, "--readout", "sum", "--N", 10**6, "--eta", 1.0, "--noise", 0.3
+    code, out, err = onlinemode("analyse", *committee_of_two, "--alpha", 600)
+    assert code == 0 and "K = 2" in err
+    assert "critical rate  2.30683" in out and "noise floor    0.0263408" in out
+    assert "escape         the run leaves the plateau without noise" in out
+    rows = [line.split() for line in out.splitlines()[1:] if line.startswith(" ")]
+    assert [row[2] for row in rows][-1] == "0" and float(rows[-1][1]) == pytest.approx(0.0263408, abs=1e-6)
+
+
+def test_command_tells_the_law_of_a_symmetric_start(onlinemode, tmp_path):
+    import json
+
+    (tmp_path / "start.toml").write_text("Q = [[0.1, 0], [0, 0.1]]\nR = [[0, 0], [0, 0]]\nT = [[1, 0], [0, 1]]\n"
+                                         'readout = "sum"\n')
+    code, out, err = onlinemode("analyse", "--start", "start.toml", "--N", 10**6, "--eta", 1.0, "--alpha", 500,
+                                "--level", 0.01, "--json")
+    assert code == 0, err
+    summary = json.loads(out)
+    assert summary["escape"]["mean"] == pytest.approx(157.28, abs=0.3) and summary["escape_message"] == ""
+    assert summary["fixed_points"][-1]["unstable"] == 1
+
+
+def test_command_refuses_a_level_of_0(onlinemode):
+    code, _, err = onlinemode("analyse", "--level", 0)
+    assert code == 2 and "--level" in err
