@@ -64,8 +64,8 @@ def _print(points, rate, floor, law, law_message):
         print(f"escape         {law_message}")
     else:
         low, high = law.quantile([0.05, 0.95])
-        print(f"escape         α = {law.mean:.4g} ± {law.sd:.3g} at N = {law.N:,}, ε_g < {law.level:.3g} (90 %: {low:.4g} "
-              f"to {high:.4g}); {0.5 / law.rate:.4g} ln N")
+        print(f"escape         α = {law.mean:.4g} ± {law.sd:.3g} at N = {law.N:,}, ε_g < {law.level:.3g} "
+              f"(90 %: {low:.4g} to {high:.4g}); {0.5 / law.rate:.4g} ln N")
 
 
 def _or_why(number, message):

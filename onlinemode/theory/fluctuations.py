@@ -429,10 +429,11 @@ class Coefficients:
         layout = self.drift.layout
         mean, covariance = np.empty(self.d), np.empty((self.d, self.d))
         correction = np.empty((layout.P, layout.P))
-        G, S, *factors = (np.ascontiguousarray(part) for part in layout.unpack(state))
+        G, S, strengths, xi_out, readout = (np.ascontiguousarray(part) for part in layout.unpack(state))
+        factors = Factors(strengths, xi_out, readout, self.teacher_readout)
         rule = rule_with_numbers(self.rule, self.problem.numbers_of(alpha))
-        increment_moments(rule, Overlaps(G, S, self.teacher), Factors(*factors, self.teacher_readout), self.nodes,
-                          self.drift.active, mean, covariance, correction)
+        increment_moments(rule, Overlaps(G, S, self.teacher), factors, self.nodes, self.drift.active, mean, covariance,
+                          correction)
         full = np.zeros(layout.size)
         full[layout.G] = correction[layout.upper]
         return J, covariance, full[self.drift.active] - 0.5 * J @ self.drift(y, alpha)

@@ -7,6 +7,7 @@ import numpy as np
 from onlinemode.blocks import StateLayout
 from onlinemode.errors import EngineError
 from onlinemode.theory import averaging
+from onlinemode.theory.few_directions import FewDirections
 from onlinemode.theory.meanfield import make_aid, teacher_of
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
 
@@ -177,6 +178,9 @@ class SpectralDrift:
         Fixes the factors and the teacher's readout.
     shares : Shares
         Of its overlaps.
+    N : int, optional
+        Number of inputs, for the terms of order 1/N of few directions, which are known for averages in closed form
+        (docs/theory, section 18.2); by default they are left out.
     nodes, node_seed, averages
         As there; losses other than the squared one, and labels that are signs, are averaged over nodes.
 
@@ -191,7 +195,7 @@ class SpectralDrift:
         How averages are taken.
     """
 
-    def __init__(self, problem, overlaps, shares, nodes=DEFAULT_NODES, node_seed=NODE_SEED, averages=None):
+    def __init__(self, problem, overlaps, shares, nodes=DEFAULT_NODES, node_seed=NODE_SEED, averages=None, N=None):
         from onlinemode.kernels.averages import spectral
         from onlinemode.kernels.jit import prepared
 
@@ -221,10 +225,18 @@ class SpectralDrift:
         self._rates = prepared(spectral.rates, self.full, self.full, self._system)
         self._flow = prepared(spectral.flow, self.full, self.full, self._system)
         self._problem = problem if problem.scheduled else None
+        self._few = None
+        if N is not None and self.method != averaging.NODES and moves[self.layout.shares].all():
+            self._few = FewDirections(self.layout, shares, problem.batch, N)
 
-    def generator(self, y, alpha=0.0):
-        """What moves all shares alike at a state: a flat vector, see ``onlinemode.kernels.averages.spectral``."""
+    def generator(self, y, alpha=0.0, more_T=None):
+        """What moves all shares alike at a state: a flat vector, see ``onlinemode.kernels.averages.spectral``.
+
+        With ``more_T`` (M, M) added to the overlaps of the teacher.
+        """
         system = self._system
+        if more_T is not None:
+            system = system._replace(teacher=system.teacher._replace(T=system.teacher.T + more_T))
         if self._problem is not None:
             from onlinemode.kernels.rule.step import rule_with_numbers
 
@@ -237,7 +249,12 @@ class SpectralDrift:
 
     def __call__(self, y, alpha=0.0):
         y = np.ascontiguousarray(y, np.float64)
-        return self._rates(y, self.generator(y, alpha), self._system)
+        rates = self._rates(y, self.generator(y, alpha), self._system)
+        if self._few is not None:
+            error = self.last_error
+            rates[self._few.rows] += self._few.rates(y, lambda state, more: self.generator(state, alpha, more))
+            self._error[0] = error
+        return rates
 
     @property
     def last_error(self):
