@@ -739,9 +739,9 @@ def check_inputs(value: Any) -> None:
 
 def require_inputs(inputs: Inputs, engine: str, kind: str) -> None:
     """Raise EngineError unless the inputs are of the kind that an engine needs, see Capabilities.inputs."""
-    if kind == "gaussian" and inputs != Gaussian():
-        raise EngineError(f"engine {engine} needs inputs with independent Gaussian entries; got {inputs!r}: use engine "
-                          "micro")
+    if kind == "gaussian" and not inputs.gaussian:
+        raise EngineError(f"engine {engine} needs inputs with independent Gaussian entries, in an eigenbasis of their "
+                          f"covariance; got {inputs!r}: use engine micro")
     if kind == "independent" and not inputs.independent:
         raise EngineError(f"engine {engine} needs inputs with independent entries of mean 0 and variance 1; got "
                           f"{inputs!r}: use engine micro")

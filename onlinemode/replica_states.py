@@ -50,7 +50,8 @@ class ReplicaState:
         ``strengths``, ``xi_out``, ``readout``, and ``last_modes`` at ``alpha``; ode: nothing but the overlaps.
         With a constraint also ``squared_lengths`` (P,), |X_p|²/N at the beginning of the run.  Of a teacher that drifts
         ``mean_T`` (M, M), about which its overlaps fluctuate; of micro ``teacher`` (M, N), of the chain ``directions``
-        (frame vectors, r_B).
+        (frame vectors, r_B).  Of the chain, where the inputs' covariance has several eigenvalues, ``teacher_factor``
+        (M, frame vectors), the teacher's components in the frame.
     teacher : array (M, N) or None
         The teacher vectors of micro.
     """
@@ -247,7 +248,7 @@ class ReplicaStates:
             of_engine = {"modes": (None, P), "last_modes": (None, P), "strengths": (P,), "xi_out": (K, P),
                          "readout": shapes_of(K, M, P, sizes.heads)["readout"]}
         of_drift = {"mean_T": (M, M), "teacher": (M, N), "directions": (None, None)}
-        optional = {"squared_lengths": (P,), **of_drift}
+        optional = {"squared_lengths": (P,), "teacher_factor": (M, None), **of_drift}
         of_engine |= {name: shape for name, shape in optional.items() if name in self.arrays}
         if set(self.arrays) != set(of_engine):
             raise ValueError(f"no engine has a state of {', '.join(self.arrays)}")

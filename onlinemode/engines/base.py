@@ -273,7 +273,7 @@ class Capabilities:
     checkpoints : bool
         An unfinished run can be written to a file and resumed.
     inputs : {"any", "independent", "gaussian"}
-        For which it holds: any, those with i.i.d. entries, or i.i.d. Gaussian entries alone.
+        For which it holds: any, those with i.i.d. entries, or Gaussian ones alone.
     """
 
     theory: bool = False

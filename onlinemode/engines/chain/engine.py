@@ -8,6 +8,7 @@ import numpy as np
 from onlinemode.blocks import FACTORS, OVERLAPS, nothing, shapes_of
 from onlinemode.engines.base import Engine
 from onlinemode.engines.chain import cuda, states
+from onlinemode.engines.chain.eigenspaces import EigenspaceStart, spectrum_of
 from onlinemode.engines.chain.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.inputs import require_inputs
@@ -121,6 +122,37 @@ class ChainStart:
         start.factors = dataclasses.replace(state.overlaps, **{name: state.arrays[name] for name in FACTORS})
         return start
 
+    @property
+    def r_B(self):
+        """Frame vectors that span the teacher."""
+        return len(self.along)
+
+    def frame_vectors(self, samples):
+        """How many there are within a block of so many samples."""
+        return len(self.modes) + min(samples, self.dof)
+
+    def fits_constants(self, samples):
+        """Whether the kernel for these sizes takes it."""
+        return len(self.across) == self.overlaps.P and self.dof >= samples
+
+    def frame(self):
+        """What the kernel knows of the frame."""
+        from onlinemode.kernels.chain.markov import Frame
+
+        return Frame(self.teacher_factor, len(self.across), self.dof)
+
+    def in_fields(self, modes):
+        """Modes (..., frame vectors, P) in units of the normals behind the fields, which are themselves."""
+        return modes
+
+    def between_blocks(self, modes):
+        """Modes at the end, as a state keeps them: :func:`onlinemode.engines.chain.states.at_the_end` rotates."""
+        return modes
+
+    def to_keep(self):
+        """What the end of a replica holds besides its state."""
+        return {}
+
 
 def run(call, options):
     """Run the chain; its state is small, and kept at the end with or without ``call.store_final``.
@@ -135,13 +167,18 @@ def run(call, options):
     Trajectory
     """
     problem, N = call.problem, call.N
-    worth = call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None and lacks(problem) is None
-    device = choose(options.device, worth)
     require_inputs(problem.inputs, "chain", CAPABILITIES.inputs)
     if N is None:
         raise EngineError("engine chain needs N when it starts from overlaps; got None: give N=..., or Weights")
+    spectrum = spectrum_of(problem, N)
+    if spectrum is not None and options.device == "cuda":
+        raise EngineError(f"device cuda has the chain for inputs with independent entries alone; got {problem.inputs!r}: "
+                          "use device cpu")
+    worth = (call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None and lacks(problem) is None
+             and spectrum is None)
+    device = choose(options.device, worth)
     alphas, steps = save_times(call.save_at, call.alpha, N)
-    factors = each_once(lambda start: _factors(start, N), call.starts)
+    factors = each_once(lambda start: _factors(start, spectrum, problem, N), call.starts)
     if device == "cuda" and problem.trains:
         made = run_there(options.device, lambda: cuda.run(call, factors, alphas, steps))
         if made is not None:
@@ -162,7 +199,9 @@ def run(call, options):
                      seconds_run=ended - compiled_at))
 
 
-def _factors(start, N):
+def _factors(start, spectrum, problem, N):
+    if spectrum is not None:
+        return EigenspaceStart(start, spectrum, problem, N)
     return ChainStart.of_state(start, N) if isinstance(start, ReplicaState) else ChainStart(start, N)
 
 
@@ -184,12 +223,12 @@ class _Simulation:
         self.shown = np.isin(self.steps, steps)
         self.rules = [RuleInTime(problem.stage(number), N, steps[-1]) for number in range(problem.stages)]
         rule = self.rules[0].rule
-        o, columns = start.overlaps, len(start.across)
-        self.rows = len(start.along) + columns + min(samples, start.dof)
-        constants = Constants(o.K, o.M, o.P, len(start.along), rule.activation.kind, rule.teacher_activation.kind,
+        o = start.overlaps
+        self.rows = start.frame_vectors(samples)
+        constants = Constants(o.K, o.M, o.P, start.r_B, rule.activation.kind, rule.teacher_activation.kind,
                               problem.batch)
         worth = float(steps[-1]) * call.replicas * problem.batch >= STEPS_WORTH_COMPILING
-        small = max(o.K, o.M, o.P, problem.batch) <= LARGEST_COMPILED and columns == o.P and start.dof >= samples
+        small = max(o.K, o.M, o.P, problem.batch) <= LARGEST_COMPILED and start.fits_constants(samples)
         self._kernel = advance if problem.drifts else make_advance(constants if worth and small else ANY)
         # Steps between two looks of the kernel's caller; the bits do not depend on it.
         self.steps_per_call = self.rules[0].at_most(max(1, STEPS_PER_CALL // problem.batch))
@@ -199,7 +238,7 @@ class _Simulation:
     def advance(self, state, counts, stop, replica, stage=0, look=None):
         """Make steps, those of a call or up to a look at the error."""
         from onlinemode.kernels.chain import drifting
-        from onlinemode.kernels.chain.markov import BUFFER, Frame, Networks, Progress
+        from onlinemode.kernels.chain.markov import BUFFER, Networks, Progress
         from onlinemode.kernels.random.philox import Key
 
         start = state.start
@@ -210,8 +249,7 @@ class _Simulation:
         if self.drift is not None:
             return self._kernel(drifting.Networks(state.modes, state.factors, state.directions), start.dof, rule,
                                 self.drift, state.saved, *how_far, self.kept_lengths(start))
-        frame = Frame(start.teacher_factor, len(start.across), start.dof)
-        return self._kernel(Networks(state.modes, state.factors), frame, rule, state.saved, *how_far,
+        return self._kernel(Networks(state.modes, state.factors), start.frame(), rule, state.saved, *how_far,
                             self.kept_lengths(start))
 
     def kept_lengths(self, start):
@@ -294,7 +332,7 @@ class _ChainReplica(Replica):
             if look is not None and self.counts[0] >= look and not diverged:
                 modes, *factors = state.arrays()[:4]
                 teacher, T = self._present_teacher(state)
-                self.look_at_error(*states.overlaps(modes, teacher), *factors, T)
+                self.look_at_error(*states.overlaps(self.start.in_fields(modes), teacher), *factors, T)
         end = None if diverged else self._end(state)
         if self.switched.size:
             alphas = simulation.steps[simulation.shown][:self.saved, None] / self.N
@@ -322,7 +360,7 @@ class _ChainReplica(Replica):
             return super().state(rows)
         shown = self._shown()[rows]
         modes, *factors = (path[shown] for path in self.paths[:4])
-        return (*states.overlaps(modes, self._teacher_factor(shown)), *factors)
+        return (*states.overlaps(self.start.in_fields(modes), self._teacher_factor(shown)), *factors)
 
     def teacher_at(self, rows):
         """The same of T."""
@@ -358,11 +396,12 @@ class _ChainReplica(Replica):
             values = [path[row] for path in self.paths]
             last, last_modes = self.state(-1), self.paths[0][-1]
         else:
-            last = (*states.overlaps(state.modes, self._present_teacher(state)[0]), *values[1:4])
+            present = self.start.in_fields(state.modes)
+            last = (*states.overlaps(present, self._present_teacher(state)[0]), *values[1:4])
         arrays = {name: np.array(value) for name, value in zip(state.names, values)}
-        arrays |= {"modes": arrays["modes"][:len(state.modes)], "last_modes": np.array(last_modes)}
+        arrays |= {"modes": arrays["modes"][:len(state.modes)], "last_modes": np.array(self.start.between_blocks(last_modes))}
         return {"alpha": self.steps_made / self.N, "steps": steps, **dict(zip(OVERLAPS, last)),
-                **{f"state_{name}": value for name, value in arrays.items()}, **self._drifted(arrays),
+                **{f"state_{name}": value for name, value in arrays.items()}, **self._drifted(arrays), **self.start.to_keep(),
                 **lengths_to_keep(self.simulation.kept_lengths(self.start))}
 
     def _drifted(self, arrays):
@@ -379,8 +418,8 @@ class _ChainReplica(Replica):
         G, S, strengths, xi_out, readout = super().state(rows)
         strengths, readout = self.problem.whole_student(self.simulation.steps[shown] / self.N, strengths, readout)
         drifted = self._teacher_factor(shown) if self.problem.drifts else None
-        return states.errors(self.problem, self.start, (G, S, strengths, xi_out, readout), self.paths[0][shown],
-                             drifted)
+        return states.errors(self.problem, self.start, (G, S, strengths, xi_out, readout),
+                             self.start.in_fields(self.paths[0][shown]), drifted)
 
 
 ENGINE = Engine("chain", Options, CAPABILITIES, run, states.at_the_end)

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from onlinemode.kernels.chain.markov import BUFFER, padded, rotate_back
+from onlinemode.kernels.chain.markov import BUFFER
+from onlinemode.kernels.chain.rotation import padded, rotate_back
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi_of_stream
 from onlinemode.kernels.random.philox import (

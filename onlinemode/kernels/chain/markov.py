@@ -20,9 +20,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from onlinemode.kernels.chain.eigenspaces import Eigenspaces, draw_in_eigenspaces, rotate_in_eigenspaces
+from onlinemode.kernels.chain.rotation import padded, rotate_back
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.mathematics.fused import fma
-from onlinemode.kernels.mathematics.lanes import LANES, load, splat, spread_2d, spread_3d, store
+from onlinemode.kernels.mathematics.lanes import LANES, load, splat, spread_3d, store
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
 from onlinemode.kernels.random.philox import (
     STREAM_CHAIN_FLIP,
@@ -52,7 +54,6 @@ from onlinemode.kernels.rule.tasks import add_unit_of_tasks, draw_task, rule_of_
 BUFFER = 128  # samples whose random numbers are drawn at once
 EXTRA = 4  # samples between two rotations, each with a new column of L_X
 _LEFT_OUT = STREAM_CHAIN_UNITS_LEFT_OUT, STREAM_CHAIN_MODES_LEFT_OUT
-TINY = 1e-280  # squares below this are 0: their inverse would be infinite
 
 
 class Constants(NamedTuple):
@@ -80,9 +81,10 @@ class Networks(NamedTuple):
 class Frame(NamedTuple):
     """What is known of the frame."""
 
-    teacher_factor: np.ndarray  # (M, r_B)   L_B
+    teacher_factor: np.ndarray  # (M, r_B)   L_B; of several eigenspaces (M, frame vectors)
     columns: int  # of L_X
     dof: int  # dimensions of the input outside the frame
+    eigenspaces: Eigenspaces | None = None  # None: Ω = I; else columns and dof are theirs
 
 
 class Saved(NamedTuple):
@@ -123,12 +125,6 @@ def rotation_period(batch):
 
 
 @compiled(inner=True)
-def padded(count):
-    """The next multiple of LANES."""
-    return -(-count // LANES) * LANES
-
-
-@compiled(inner=True)
 def _save(sizes, modes, factors, saved, row):
     """Copy the state into one row of the saved ones."""
     K, _, P = sizes
@@ -147,18 +143,13 @@ def _save(sizes, modes, factors, saved, row):
 def _draw(draws, frame, batch, samples, count, key, first_sample, sphere):
     """Draw the inputs of ``count`` blocks, with their scalar products and their teacher fields."""
     inputs, grams, teacher_fields, noises = draws.inputs, draws.grams, draws.teacher_fields, draws.noises
-    teacher_factor, columns, dof = frame
-    M, r_B = teacher_factor.shape
+    M, r_B = frame.teacher_factor.shape
     for j in range(samples):
-        x = inputs[j]
-        rows = r_B + columns + min(j, dof)  # the frame as the samples before j have left it
-        fill_chain_normals(x, rows, count, STREAM_CHAIN_NORMAL, key.replica, first_sample + j, samples, key.seed)
-        # along what the input has outside the frame, a new frame vector
-        fill_chi(x[rows], noises[j], max(dof - j, 0), count, key.replica, first_sample + j, samples, key.seed)
+        _draw_sample(frame.eigenspaces, frame, inputs[j], noises[j], j, count, key, first_sample + j, samples)
         for i in range(_first_not_met(sphere, j, batch, draws.grams.shape[0])):
             for b in range(count):
                 grams[j, i, b] = 0.0
-            for r in range(min(r_B + columns + i + 1, rows) if i < j else rows + 1):
+            for r in range(_rows_of_both(frame.eigenspaces, frame, i, j)):
                 for b in range(count):
                     grams[j, i, b] += inputs[i, r, b] * inputs[j, r, b]
         for m in range(M):
@@ -166,7 +157,29 @@ def _draw(draws, frame, batch, samples, count, key, first_sample, sphere):
                 teacher_fields[j, m, b] = 0.0
             for r in range(r_B):
                 for b in range(count):
-                    teacher_fields[j, m, b] += teacher_factor[m, r] * inputs[j, r, b]
+                    teacher_fields[j, m, b] += frame.teacher_factor[m, r] * inputs[j, r, b]
+
+
+@compiled(inner=True, forceinline=True)
+def _draw_sample(eigenspaces, frame, x, noise, j, count, key, number, apart):
+    """Components x[r, b] of sample j of each block b along the frame as the samples before have left it."""
+    if eigenspaces is None:  # decided when the kernel is compiled
+        rows = frame.teacher_factor.shape[1] + frame.columns + min(j, frame.dof)
+        fill_chain_normals(x, rows, count, STREAM_CHAIN_NORMAL, key.replica, number, apart, key.seed)
+        # along what the input has outside the frame, a new frame vector
+        fill_chi(x[rows], noise, max(frame.dof - j, 0), count, key.replica, number, apart, key.seed)
+    else:
+        draw_in_eigenspaces(eigenspaces, x, noise, j, count, key, number, apart)
+
+
+@compiled(inner=True, forceinline=True)
+def _rows_of_both(eigenspaces, frame, i, j):
+    """Frame vectors along which samples i and j >= i of a block both have components."""
+    if eigenspaces is None:
+        framed = frame.teacher_factor.shape[1] + frame.columns
+        rows = framed + min(j, frame.dof)
+        return min(framed + i + 1, rows) if i < j else rows + 1
+    return eigenspaces.first[-1]
 
 
 @compiled(inner=True, forceinline=True)
@@ -250,36 +263,21 @@ def _learn(samples, rows, P, modes, inputs, b, coefficients, decay, sphere, out)
 
 
 @compiled(inner=True, forceinline=True)
-def rotate_back(first, rows, P, width, modes, product):
-    """Replace ``modes[first:rows]`` by R of its QR factorization; rows from ``first + P`` on become 0."""
-    nothing = splat(0.0)
-    for j in range(P):  # entries below the diagonal of columns before j are left as they come
-        top = first + j
-        block = j // LANES * LANES
-        for p in range(block, width, LANES):
-            total = nothing
-            for r in range(top + 1, rows):
-                total = fma(spread_2d(modes, r, j), load(modes, r, p), total)
-            store(product, 0, p, total)
-        head, square = modes[top, j], product[0, j]
-        if square < TINY:
-            continue
-        norm = np.sqrt(head * head + square)
-        norm = -norm if head > 0.0 else norm
-        entry = splat(head - norm)  # the Householder vector is (head - norm, modes[top+1:rows, j])
-        factor = splat(1.0 / (norm * (head - norm)))
-        for p in range(width - LANES, block - 1, -LANES):  # the block of column j last
-            total = fma(factor, fma(entry, load(modes, top, p), load(product, 0, p)), nothing)
-            store(modes, top, p, fma(entry, total, load(modes, top, p)))
-            for r in range(top + 1, rows):
-                store(modes, r, p, fma(spread_2d(modes, r, j), total, load(modes, r, p)))
-        modes[top, j] = norm
-    for j in range(P):
-        for p in range(j):
-            modes[first + j, p] = 0.0
-    for r in range(first + P, rows):
-        for p in range(0, width, LANES):
-            store(modes, r, p, nothing)
+def _frame_vectors(eigenspaces, framed, fresh):
+    """Frame vectors between two blocks, and with those that a block adds."""
+    if eigenspaces is None:
+        return framed, framed + fresh
+    return eigenspaces.first[-1], eigenspaces.first[-1]  # whose modes have zeros where a block adds
+
+
+@compiled(inner=True, forceinline=True)
+def _rotate(eigenspaces, r_B, framed, rows, P, width, modes, product):
+    """Rotate the frame at the end of a block."""
+    if eigenspaces is None:
+        if rows > framed:
+            rotate_back(r_B, rows, P, width, modes, product)
+    else:
+        rotate_in_eigenspaces(eigenspaces, P, width, modes, product)
 
 
 @compiled(inner=True, forceinline=True)
@@ -388,8 +386,7 @@ def make_advance(constants):
         width = padded(P)  # modes come in lanes; those from P on stay 0
         period, samples = rotation_period(batch)
         fresh = samples if known else min(samples, frame.dof)  # columns of L_X that a block adds
-        framed = r_B + columns
-        rows = framed + fresh
+        framed, rows = _frame_vectors(frame.eigenspaces, r_B + columns, fresh)
         blocks = max(1, BUFFER // samples)
         met = samples if period > 1 else 0  # inputs of one step never meet
         sphere = _sphere_of(squared_lengths, width)
@@ -458,8 +455,7 @@ def make_advance(constants):
                 _learn(samples, rows, width, state, inputs, b, coefficients, decay, sphere, state)
                 if squared_lengths is not None:
                     _scale_back(sphere, state)
-                if fresh > 0:
-                    rotate_back(r_B, rows, P, width, state, product)
+                _rotate(frame.eigenspaces, r_B, framed, rows, P, width, state, product)
             counts[0] = made
         for r in range(framed):
             for p in range(P):

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import cuda
 
-from onlinemode.kernels.chain.markov import EXTRA, TINY
+from onlinemode.kernels.chain.markov import EXTRA
+from onlinemode.kernels.chain.rotation import TINY
 from onlinemode.kernels.cuda.device import SIMULATED, inlined, kernel, launched, on_device
 from onlinemode.kernels.random.chain_normals import chi_constants, first_chi, later_chi, two_normals
 from onlinemode.kernels.random.philox import STREAM_CHAIN_CHI, STREAM_CHAIN_FLIP, STREAM_CHAIN_NORMAL, stream_word

@@ -1,0 +1,188 @@
+"""Starts of the chain by the eigenspaces of the inputs' covariance: docs/theory, section 18.6."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from onlinemode.blocks import FACTORS
+from onlinemode.errors import EngineError, ParameterError
+from onlinemode.replica_states import ReplicaState
+from onlinemode.state import Weights
+from onlinemode.theory.spectral import EXACT, SAME, Shares
+
+MOST = 16  # eigenvalues: a step takes as long as so many, and micro at N = 1000 is as fast as the chain with these
+
+
+class Spectrum(NamedTuple):
+    """A covariance of few eigenvalues."""
+
+    eigenvalues: np.ndarray  # (L,)
+    coordinates: list  # L bool arrays (N,): those of each eigenspace
+    vectors: np.ndarray | None  # (N, N)   as columns; None where the coordinates are an eigenbasis
+
+    @property
+    def sizes(self):
+        """Dimensions of the eigenspaces, (L,)."""
+        return np.array([there.sum() for there in self.coordinates])
+
+
+def spectrum_of(problem, N):
+    """The covariance of the inputs of a problem; None where it is I.
+
+    Raises
+    ------
+    EngineError
+        If it has too many eigenvalues, or the teacher drifts beside it.
+    """
+    inputs = problem.inputs
+    if inputs.independent:
+        return None
+    values, vectors = inputs.eigenbasis(N)
+    ascending = np.sort(values)
+    distinct = ascending[np.diff(ascending, prepend=-np.inf) > SAME * ascending[-1]]
+    if len(distinct) == 1 and abs(distinct[0] - 1.0) < EXACT:
+        return None
+    if len(distinct) > MOST:
+        raise EngineError(f"engine chain keeps factors for each eigenvalue of a covariance, {MOST} at most; got "
+                          f"{len(distinct):,} of {inputs!r}: use engine micro, or ode for N → ∞")
+    if problem.drifts:
+        raise EngineError(f"a teacher that drifts needs inputs with independent entries; got {inputs!r}: take "
+                          "Gaussian(), or leave drift out")
+    if problem.constraint is None:  # directions without a field count for lengths alone
+        distinct = distinct[distinct > SAME * ascending[-1]]
+    return Spectrum(distinct, [np.abs(values - value) <= SAME * ascending[-1] for value in distinct], vectors)
+
+
+class EigenspaceStart:
+    """The factors of a start in each eigenspace of Ω: X Π_l/√N = L_XB O_B + L_X O_X, B Π_l/√N = L_B O_B.
+
+    As :class:`onlinemode.engines.chain.engine.ChainStart`, whose attributes it has where they are not listed.
+
+    Parameters
+    ----------
+    start : Weights or ReplicaState
+    spectrum : Spectrum
+    problem : Problem
+    N : int
+
+    Attributes
+    ----------
+    modes : array (frame vectors, P)
+        [L_XB, L_X]ᵀ of each eigenspace, with zeros where a block of samples adds frame vectors.
+    teacher : array (M, frame vectors)
+        L_B of each.
+    teacher_factor : array (M, frame vectors)
+        The same in units of the normals behind the fields: T is its product with itself.
+
+    Raises
+    ------
+    EngineError
+        If the start has no vectors.
+    ParameterError
+        If a state is damaged.
+    """
+
+    r_B = 0  # of one frame; there are several here
+
+    def __init__(self, start, spectrum, problem, N):
+        from onlinemode.kernels.chain.markov import rotation_period
+
+        self.spectrum, self.N = spectrum, N
+        if not isinstance(start, (Weights, ReplicaState)):
+            raise EngineError("engine chain needs the weight vectors where inputs have a covariance, since overlaps do "
+                              f"not tell how they are shared among its eigenvalues; got {type(start).__name__} and "
+                              f"{problem.inputs!r}: start from Weights")
+        M, P, sizes = start.M, start.P, spectrum.sizes
+        _, samples = rotation_period(problem.batch)
+        self.spans_teacher = np.minimum(M, sizes)
+        self.framed = np.minimum(M + P, sizes)
+        self.dof = sizes - self.framed
+        self.first = np.concatenate([[0], np.cumsum(self.framed + np.minimum(samples, self.dof))])
+        self.deviations = np.repeat(np.sqrt(spectrum.eigenvalues), np.diff(self.first))
+        if isinstance(start, ReplicaState):
+            self._go_on(start)
+        else:
+            self._begin(start, problem.inputs)
+        self.mean_T = self.overlaps.T
+        self.teacher_factor = self.teacher * self.deviations
+
+    def _begin(self, start, inputs):
+        self.overlaps = self.factors = start.order_parameters(inputs)
+        self.first_step = 0
+        self.modes, self.teacher = np.zeros((self.first[-1], start.P)), np.zeros((start.M, self.first[-1]))
+        vectors = np.concatenate([start.teacher, start.xi_in]) / np.sqrt(self.N)
+        if self.spectrum.vectors is not None:
+            vectors = vectors @ self.spectrum.vectors
+        for coordinates, rows in zip(self.spectrum.coordinates, self._frames()):
+            components = np.linalg.qr(vectors[:, coordinates].T, mode="r")
+            self.teacher[:, rows] = components[:, :start.M].T
+            self.modes[rows] = components[:, start.M:]
+        self.squared_lengths = (self.modes**2).sum(0)
+
+    def _go_on(self, state):
+        self.overlaps, self.modes, self.teacher = state.overlaps, state.arrays["modes"], state.arrays.get("teacher_factor")
+        if len(self.modes) != self.first[-1] or np.shape(self.teacher) != (state.M, self.first[-1]):
+            raise ParameterError(f"a state of the chain must have {self.first[-1]} vectors in its frame, and its teacher "
+                                 "there; it is damaged, start anew")
+        self.first_step = state.steps
+        self.squared_lengths = state.squared_lengths((self.modes**2).sum(0))
+        self.factors = dataclasses.replace(state.overlaps, **{name: state.arrays[name] for name in FACTORS})
+
+    def _frames(self):
+        """Which rows of ``modes`` are the frame of each eigenspace between two blocks."""
+        return [slice(first, first + framed) for first, framed in zip(self.first, self.framed)]
+
+    def frame_vectors(self, samples):
+        """How many there are within a block."""
+        return self.first[-1]
+
+    def fits_constants(self, samples):
+        """Whether the kernel for these sizes takes it."""
+        return True
+
+    def frame(self):
+        """What the kernel knows of the frame."""
+        from onlinemode.kernels.chain.eigenspaces import Eigenspaces
+        from onlinemode.kernels.chain.markov import Frame
+
+        return Frame(self.teacher, 0, 0, Eigenspaces(np.sqrt(self.spectrum.eigenvalues), self.first, self.spans_teacher,
+                                                     self.framed, self.dof))
+
+    def in_fields(self, modes):
+        """Modes (..., frame vectors, P) in units of the normals behind the fields: G is their product."""
+        return modes * self.deviations[:, np.newaxis]
+
+    def between_blocks(self, modes):
+        """Modes (frame vectors, P) in a frame that is rotated as between two blocks."""
+        rotated = np.zeros_like(modes)
+        for space, framed in enumerate(self._frames()):
+            whole = slice(self.first[space], self.first[space + 1])
+            along = framed.start + self.spans_teacher[space]
+            rotated[framed.start:along] = modes[framed.start:along]
+            rotated[along:framed.stop] = np.linalg.qr(modes[along:whole.stop], mode="r")
+        return rotated
+
+    def to_keep(self):
+        """What the end of a replica holds besides its state."""
+        return {"state_teacher_factor": self.teacher}
+
+    def shares(self, modes):
+        """The overlaps resolved by eigenvalues.
+
+        Parameters
+        ----------
+        modes : array (..., frame vectors, P)
+
+        Returns
+        -------
+        Shares
+            With G (..., L, P, P) and S (..., L, P, M) of all these states.
+        """
+        fields, teacher = self.in_fields(modes), self.teacher_factor
+        parts = [slice(*ends) for ends in zip(self.first, self.first[1:])]
+        columns = np.swapaxes(fields, -1, -2)
+        return Shares(self.spectrum.eigenvalues, self.spectrum.eigenvalues * self.spectrum.sizes / self.N,
+                      np.stack([columns[..., part] @ fields[..., part, :] for part in parts], -3),
+                      np.stack([columns[..., part] @ teacher[:, part].T for part in parts], -3),
+                      np.stack([teacher[:, part] @ teacher[:, part].T for part in parts]), True)
