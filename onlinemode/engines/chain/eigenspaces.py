@@ -121,10 +121,11 @@ class EigenspaceStart:
         self.squared_lengths = (self.modes**2).sum(0)
 
     def _go_on(self, state):
-        self.overlaps, self.modes, self.teacher = state.overlaps, state.arrays["modes"], state.arrays.get("teacher_factor")
+        self.overlaps, self.modes = state.overlaps, state.arrays["modes"]
+        self.teacher = state.arrays.get("teacher_factor")
         if len(self.modes) != self.first[-1] or np.shape(self.teacher) != (state.M, self.first[-1]):
-            raise ParameterError(f"a state of the chain must have {self.first[-1]} vectors in its frame, and its teacher "
-                                 "there; it is damaged, start anew")
+            raise ParameterError(f"a state of the chain must have {self.first[-1]} vectors in its frame, and the "
+                                 "components of its teacher; it is damaged, start anew")
         self.first_step = state.steps
         self.squared_lengths = state.squared_lengths((self.modes**2).sum(0))
         self.factors = dataclasses.replace(state.overlaps, **{name: state.arrays[name] for name in FACTORS})
@@ -164,8 +165,8 @@ class EigenspaceStart:
         return rotated
 
     def to_keep(self):
-        """What the end of a replica holds besides its state."""
-        return {"state_teacher_factor": self.teacher}
+        """Arrays that a state holds besides those that the kernel changes."""
+        return {"teacher_factor": self.teacher}
 
     def shares(self, modes):
         """The overlaps resolved by eigenvalues.

@@ -150,7 +150,7 @@ class ChainStart:
         return modes
 
     def to_keep(self):
-        """What the end of a replica holds besides its state."""
+        """Arrays that a state holds besides those that the kernel changes."""
         return {}
 
 
@@ -172,8 +172,8 @@ def run(call, options):
         raise EngineError("engine chain needs N when it starts from overlaps; got None: give N=..., or Weights")
     spectrum = spectrum_of(problem, N)
     if spectrum is not None and options.device == "cuda":
-        raise EngineError(f"device cuda has the chain for inputs with independent entries alone; got {problem.inputs!r}: "
-                          "use device cpu")
+        raise EngineError("device cuda has the chain for inputs with independent entries alone; got "
+                          f"{problem.inputs!r}: use device cpu")
     worth = (call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None and lacks(problem) is None
              and spectrum is None)
     device = choose(options.device, worth)
@@ -399,9 +399,10 @@ class _ChainReplica(Replica):
             present = self.start.in_fields(state.modes)
             last = (*states.overlaps(present, self._present_teacher(state)[0]), *values[1:4])
         arrays = {name: np.array(value) for name, value in zip(state.names, values)}
-        arrays |= {"modes": arrays["modes"][:len(state.modes)], "last_modes": np.array(self.start.between_blocks(last_modes))}
+        arrays |= {"modes": arrays["modes"][:len(state.modes)],
+                   "last_modes": np.array(self.start.between_blocks(last_modes)), **self.start.to_keep()}
         return {"alpha": self.steps_made / self.N, "steps": steps, **dict(zip(OVERLAPS, last)),
-                **{f"state_{name}": value for name, value in arrays.items()}, **self._drifted(arrays), **self.start.to_keep(),
+                **{f"state_{name}": value for name, value in arrays.items()}, **self._drifted(arrays),
                 **lengths_to_keep(self.simulation.kept_lengths(self.start))}
 
     def _drifted(self, arrays):
