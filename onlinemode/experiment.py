@@ -415,7 +415,7 @@ class Experiment:
             As :meth:`run` would raise them.
         """
         from onlinemode.ensemble import quantile_levels
-        from onlinemode.inputs import require_inputs
+        from onlinemode.inputs import require_few_eigenvalues, require_inputs
         from onlinemode.runtime.saved_times import save_times
         from onlinemode.simulation import MAX_REPLICAS, MAX_SEED, check_alpha
         from onlinemode.theory.spectral import require_theory
@@ -431,6 +431,8 @@ class Experiment:
         save_times(self.save_at, self.alpha, self.N, whole_steps=not can.theory)
         problem = self.problem()
         require_inputs(problem.inputs, self.engine, can.inputs)
+        if can.eigenvalues is not None and self.N is not None:
+            require_few_eigenvalues(problem.inputs, self.engine, can.eigenvalues, self.N)
         if can.theory:
             require_theory(problem)
         self.call()

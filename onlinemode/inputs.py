@@ -737,11 +737,23 @@ def check_inputs(value: Any) -> None:
                              f"{checks.one_line(value)}")
 
 
+def require_few_eigenvalues(inputs: Inputs, engine: str, most: int, N: int) -> None:
+    """Raise EngineError if the covariance has more different eigenvalues than an engine takes."""
+    from onlinemode.theory.spectral import distinct_eigenvalues
+
+    if inputs.independent:
+        return
+    count = len(distinct_eigenvalues(inputs.eigenbasis(N)[0]))
+    if count > most:
+        raise EngineError(f"engine {engine} needs a covariance of at most {most} different eigenvalues; got {count:,} "
+                          f"of {inputs!r}: use engine micro, or ode for N → ∞")
+
+
 def require_inputs(inputs: Inputs, engine: str, kind: str) -> None:
     """Raise EngineError unless the inputs are of the kind that an engine needs, see Capabilities.inputs."""
     if kind == "gaussian" and not inputs.gaussian:
-        raise EngineError(f"engine {engine} needs inputs with independent Gaussian entries, in an eigenbasis of their "
-                          f"covariance; got {inputs!r}: use engine micro")
+        raise EngineError(f"engine {engine} needs inputs with independent Gaussian entries; got {inputs!r}: use engine "
+                          "micro")
     if kind == "independent" and not inputs.independent:
         raise EngineError(f"engine {engine} needs inputs with independent entries of mean 0 and variance 1; got "
                           f"{inputs!r}: use engine micro")

@@ -140,7 +140,7 @@ def test_what_diverges_and_a_perfect_student(random_weights):
 
 
 @pytest.mark.parametrize("inputs, changes, message", [
-    (PowerLaw(1.0), {}, "engine chain keeps factors for each eigenvalue of a covariance, 16 at most; got 32 of Power"),
+    (PowerLaw(1.0), {}, "engine chain needs a covariance of at most 16 different eigenvalues; got 32 of Power"),
     (om.inputs.Rademacher(), {}, "engine chain needs inputs with independent Gaussian entries"),
     (THREE, {"drift": 0.1}, "a teacher that drifts needs inputs with independent entries"),
     (THREE, {"device": "cuda"}, "device cuda has the chain for inputs with independent entries alone"),

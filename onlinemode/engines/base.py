@@ -274,12 +274,15 @@ class Capabilities:
         An unfinished run can be written to a file and resumed.
     inputs : {"any", "independent", "gaussian"}
         For which it holds: any, those with i.i.d. entries, or Gaussian ones alone.
+    eigenvalues : int, optional
+        How many different ones their covariance may have; by default any number.
     """
 
     theory: bool = False
     makes_vectors: bool = False
     checkpoints: bool = True
     inputs: str = "any"
+    eigenvalues: int | None = None
 
 
 @dataclass(frozen=True)

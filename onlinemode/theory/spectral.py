@@ -42,6 +42,12 @@ def participation(eigenvalues):
     return float(np.sum(eigenvalues) ** 2 / np.sum(eigenvalues**2))
 
 
+def distinct_eigenvalues(eigenvalues):
+    """The different ones among eigenvalues, ascending; rounding makes no difference."""
+    ascending = np.sort(eigenvalues)
+    return ascending[np.diff(ascending, prepend=-np.inf) > SAME * ascending[-1]]
+
+
 def usual_nodes(eigenvalues, rate, alpha):
     """How many nodes resolve a spectrum to NODE_ERROR up to a time, from the range of y = ln(ω + ω_c)."""
     y = np.log(eigenvalues + _cutoff(rate, alpha))
@@ -73,8 +79,7 @@ def resolve(modes, teacher, eigenvalues, count, rate, alpha):
     there = eigenvalues > SAME * eigenvalues.max()
     eigenvalues = eigenvalues[there]
     vectors = np.concatenate([modes, teacher])[:, there]
-    ascending = np.sort(eigenvalues)
-    distinct = ascending[np.diff(ascending, prepend=-np.inf) > SAME * ascending[-1]]
+    distinct = distinct_eigenvalues(eigenvalues)
     if count is None:
         count = usual_nodes(eigenvalues, rate, alpha)
     exact = len(distinct) <= count

@@ -9,9 +9,7 @@ from onlinemode.blocks import FACTORS
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.replica_states import ReplicaState
 from onlinemode.state import Weights
-from onlinemode.theory.spectral import EXACT, SAME, Shares
-
-MOST = 16  # eigenvalues: a step takes as long as so many, and micro at N = 1000 is as fast as the chain with these
+from onlinemode.theory.spectral import EXACT, SAME, Shares, distinct_eigenvalues
 
 
 class Spectrum(NamedTuple):
@@ -33,25 +31,21 @@ def spectrum_of(problem, N):
     Raises
     ------
     EngineError
-        If it has too many eigenvalues, or the teacher drifts beside it.
+        If the teacher drifts beside it.
     """
     inputs = problem.inputs
     if inputs.independent:
         return None
     values, vectors = inputs.eigenbasis(N)
-    ascending = np.sort(values)
-    distinct = ascending[np.diff(ascending, prepend=-np.inf) > SAME * ascending[-1]]
+    distinct = distinct_eigenvalues(values)
     if len(distinct) == 1 and abs(distinct[0] - 1.0) < EXACT:
         return None
-    if len(distinct) > MOST:
-        raise EngineError(f"engine chain keeps factors for each eigenvalue of a covariance, {MOST} at most; got "
-                          f"{len(distinct):,} of {inputs!r}: use engine micro, or ode for N → ∞")
     if problem.drifts:
         raise EngineError(f"a teacher that drifts needs inputs with independent entries; got {inputs!r}: take "
                           "Gaussian(), or leave drift out")
     if problem.constraint is None:  # directions without a field count for lengths alone
-        distinct = distinct[distinct > SAME * ascending[-1]]
-    return Spectrum(distinct, [np.abs(values - value) <= SAME * ascending[-1] for value in distinct], vectors)
+        distinct = distinct[distinct > SAME * distinct[-1]]
+    return Spectrum(distinct, [np.abs(values - value) <= SAME * distinct[-1] for value in distinct], vectors)
 
 
 class EigenspaceStart:

@@ -11,7 +11,7 @@ from onlinemode.engines.chain import cuda, states
 from onlinemode.engines.chain.eigenspaces import EigenspaceStart, spectrum_of
 from onlinemode.engines.chain.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError, ParameterError
-from onlinemode.inputs import require_inputs
+from onlinemode.inputs import require_few_eigenvalues, require_inputs
 from onlinemode.replica_states import ReplicaState, lengths_to_keep
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.device import choose, lacks, run_there
@@ -170,6 +170,7 @@ def run(call, options):
     require_inputs(problem.inputs, "chain", CAPABILITIES.inputs)
     if N is None:
         raise EngineError("engine chain needs N when it starts from overlaps; got None: give N=..., or Weights")
+    require_few_eigenvalues(problem.inputs, "chain", CAPABILITIES.eigenvalues, N)
     spectrum = spectrum_of(problem, N)
     if spectrum is not None and options.device == "cuda":
         raise EngineError("device cuda has the chain for inputs with independent entries alone; got "

@@ -145,7 +145,7 @@ def _draw(draws, frame, batch, samples, count, key, first_sample, sphere):
     inputs, grams, teacher_fields, noises = draws.inputs, draws.grams, draws.teacher_fields, draws.noises
     M, r_B = frame.teacher_factor.shape
     for j in range(samples):
-        _draw_sample(frame.eigenspaces, frame, inputs[j], noises[j], j, count, key, first_sample + j, samples)
+        _draw_input(frame.eigenspaces, frame, inputs[j], noises[j], j, count, key, first_sample + j, samples)
         for i in range(_first_not_met(sphere, j, batch, draws.grams.shape[0])):
             for b in range(count):
                 grams[j, i, b] = 0.0
@@ -161,7 +161,7 @@ def _draw(draws, frame, batch, samples, count, key, first_sample, sphere):
 
 
 @compiled(inner=True, forceinline=True)
-def _draw_sample(eigenspaces, frame, x, noise, j, count, key, number, apart):
+def _draw_input(eigenspaces, frame, x, noise, j, count, key, number, apart):
     """Components x[r, b] of sample j of each block b along the frame as the samples before have left it."""
     if eigenspaces is None:  # decided when the kernel is compiled
         rows = frame.teacher_factor.shape[1] + frame.columns + min(j, frame.dof)
