@@ -298,7 +298,7 @@ def shared_options(*names, replaced=None):
     config = click.option("--config", type=click.Path(), help="TOML file of options (names with underscores).")
 
     def decorate(function):
-        for decorator in reversed([options[name] for name in ("preset", *names)] + [config]):
+        for decorator in reversed([options[name] for name in dict.fromkeys(("preset", *names))] + [config]):
             function = decorator(function)
         return function
 

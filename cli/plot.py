@@ -8,6 +8,7 @@ import click
 
 from onlinemode.cli.names import CURVES, MOVIE, PICTURE, claim_file
 from onlinemode.cli.simulate import is_interrupted
+from onlinemode.errors import EngineError, FileError, RepeatError
 
 MOST_FILES = 3  # that are named in the title
 DESCRIPTION = "sweep.json"  # makes a folder that of a sweep
@@ -94,7 +95,7 @@ def _plot_runs(files, out, overwrite, theory, csv, pace):
     curves = {name: claim_file(None, Path(name).with_suffix(""), CURVES, overwrite)
               for name in dict.fromkeys(files)} if csv else {}
     first = runs[0]
-    if theory and first.problem.inputs.independent and not any(plotting.is_theory(run) for run in runs):
+    if theory and not any(plotting.is_theory(run) for run in runs):
         runs += _theory(first)
     title = describe_run(first) if len(files) == 1 else _title(files, [describe_run(run) for run in runs[:len(files)]])
     if pace is None:
@@ -129,15 +130,21 @@ def _animate(runs, path, title, suffix, pace):
 
 
 def _theory(run):
-    """The mean-field equations through a run, in a list that is empty where they take too long."""
+    """The mean-field equations through a run, in a list that is empty where they take too long or cannot be made."""
     from onlinemode.beside import too_much
     from onlinemode.continuing import mean_field
 
     reason = too_much(run.problem, run.initial, 1 if run.starts is None else run.draws, {})
+    if not reason:
+        try:
+            theory = mean_field(run)
+        except (EngineError, FileError, RepeatError) as problem:
+            if run.problem.inputs.independent:
+                raise
+            reason = str(problem)
     if reason:
         print(f"no theory: {reason}", file=sys.stderr)
         return []
-    theory = mean_field(run)
     if is_interrupted(theory):
         raise KeyboardInterrupt
     return [theory]

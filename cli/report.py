@@ -193,6 +193,8 @@ def summary(command, run, files, theory=None, noise=None):
         out["mean_loss"] = _ends(run.mean_loss)
     if run.problem.tasks is not None:
         out["tasks"] = _summary_of_tasks(run)
+    if run.gaussian_equivalence is not None:
+        out["gaussian_equivalence"] = _summary_of_equivalence(run.gaussian_equivalence)
     if theory is not None:
         out["theory"] = {
             "status": theory.status[0].value, "generalization_error": _ends(theory.generalization_error)[0],
@@ -205,6 +207,13 @@ def summary(command, run, files, theory=None, noise=None):
     if noise is not None:
         out["z_scores"] = agreement.z_summary(run, noise)
     return out
+
+
+def _summary_of_equivalence(found):
+    """Where the closed form of ε_g is farthest from what fresh samples measure."""
+    i = found.worst
+    return {"alpha": float(found.alpha[i]), "deviation": float(found.deviation[i]),
+            "standard_error": float(found.standard_error[i]), "holds": found.holds}
 
 
 def _summary_of_tasks(run):
@@ -245,6 +254,7 @@ def print_run(run, theory):
               f"(the first of {run.replicas:,} replicas, which began from different students)")
     print_table(run, theory, mean)
     _print_spectrum(run if run.info.theory else theory)
+    _print_equivalence(run)
     print_stages(run, theory)
     print_tasks(run, theory, mean)
 
@@ -264,6 +274,7 @@ def print_comparison(runs, theory, noise, reason):
         else:
             _print_z_table(run, theory, noise)
         print_deviation(agreement.deviation(run, theory), run.N)
+        _print_equivalence(run)
     _print_spectrum(theory)
     if noise is None and reason is not None:
         print(f"no z-scores: {reason}")
@@ -275,6 +286,12 @@ def _print_spectrum(theory):
     words = None if theory is None else spectrum_words(theory.info)
     if words is not None:
         print(f"theory resolves the spectrum of the inputs: {words}")
+
+
+def _print_equivalence(run):
+    found = run.gaussian_equivalence
+    if found is not None:
+        print(f"{'' if found.holds else 'warning: '}{found.words}")
 
 
 def _print_z_table(run, theory, noise):

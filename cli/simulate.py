@@ -76,7 +76,7 @@ def check_engine(settings, engine):
                                f"on with onlinemode ode --start {settings['start']}")
     if engine not in SIMULATED:
         raise click.UsageError(f"--engine must be one of {', '.join(SIMULATED)}; got {engine!r}")
-    for name in ("precision", "device", "test_samples"):
+    for name in ("precision", "device", "test_samples", "resolve"):
         if name not in OPTIONS_OF[engine] and settings[name] != DEFAULTS.get(name):
             raise click.UsageError(f"engine {engine} has no option --{name.replace('_', '-')}; leave it out")
 
@@ -111,7 +111,7 @@ def run_simulation(problem, start, settings, engine, mean_field, title, keeper=N
         if before is not None:
             return go_on(before, settings["alpha"], save_at=settings["save_at"], problem=problem, progress=progress,
                          store_weights=bool(settings["store_weights"]), store_final=settings["store_final"],
-                         checkpoint=checkpoint, **chosen(settings, ("threads",)))
+                         checkpoint=checkpoint, **chosen(settings, {"threads", "resolve"} & set(OPTIONS_OF[engine])))
         return simulate(problem, start, progress=progress, store_weights=bool(settings["store_weights"]),
                         store_final=bool(settings["store_final"]), checkpoint=checkpoint,
                         **experiment_of(settings | {"engine": engine}).call())

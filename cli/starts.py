@@ -50,8 +50,10 @@ def beginning(settings, before=None, checkpoint=None, vectors=False):
     from onlinemode.simulation import start_in_checkpoint
 
     if before is not None:
-        states = end_of(before, "ode").overlaps_alone()
-        problem, start = changed_problem(before, settings), GoingOn(states, before.initial, before.N)
+        states, problem = end_of(before, "ode"), changed_problem(before, settings)
+        if problem.inputs.independent:  # else the equations need the vectors, to resolve their overlaps
+            states = states.overlaps_alone()
+        start = GoingOn(states, before.initial, before.N)
     elif checkpoint is not None and settings["start"] is not None:
         problem, start = start_in_checkpoint(checkpoint)  # the file may be another one by now
     else:
@@ -141,7 +143,7 @@ def settings_of(run, given):
         "eta_xi_out": rates.xi_out, "eta_readout": rates.readout, "engine": run.info.engine,
         "replicas": run.replicas, "keep": call["keep"], "quantiles": call.get("quantiles"),
         "precision": call.get("precision", DEFAULTS["precision"]), "device": run.info.device,
-        "test_samples": call.get("test_samples"), "threads": call.get("threads")}
+        "test_samples": call.get("test_samples"), "resolve": call.get("resolve"), "threads": call.get("threads")}
     settings |= options_of(problem.tasks, arguments)
     if any(typed.get(name) is not None for name in ("shares", *ORDERS)):
         settings |= dict.fromkeys(("shares", *ORDERS))  # those of the run until now

@@ -37,7 +37,7 @@ def _is_this(kept, problem, start, alpha, engine, call):
     asked, made = {"alpha": alpha, "engine": engine, "save_at": 200, **call}, kept.meta["call"]
     same_call = all(made.get(name) == value for name, value in asked.items() if name != "save_at")
     first = start(0) if callable(start) else start
-    first = first.order_parameters() if isinstance(first, om.Weights) else first
+    first = first.order_parameters(problem.inputs) if isinstance(first, om.Weights) else first
     return (same_call and kept.problem == problem and _same(made["save_at"], asked["save_at"])
             and _same(kept.initial.S, first.S))
 

@@ -7,6 +7,7 @@ import numpy as np
 
 FACTORS = ("strengths", "xi_out", "readout")
 OVERLAPS = ("G", "S", *FACTORS)
+OF_GROUPS = ("group_G", "group_S")  # resolved by groups of eigenvalues of the inputs' covariance, where asked for
 
 
 def shapes_of(K, M, P, heads=None):

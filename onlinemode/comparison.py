@@ -115,6 +115,8 @@ class Comparison(Described):
             if (apart := self.deviation.get(engine)) is not None:
                 rows.append((f"{engine}, (Q, R)", f"{apart['rms_overlaps']:.3g} rms from the ODE, "
                              f"{apart['rms_overlaps_sqrt_N']:.3g} in units of N^-1/2"))
+            if run.gaussian_equivalence is not None:
+                rows.append((f"{engine}, Gaussian equivalence", run.gaussian_equivalence.words))
             if self.theory is not None and (spectrum := spectrum_words(self.theory.info)) is not None:
                 rows.append(("spectrum of inputs", spectrum))
             if (z := self.z_overlaps.get(engine)) is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from onlinemode import checks
-from onlinemode.blocks import OVERLAPS
+from onlinemode.blocks import OF_GROUPS, OVERLAPS
 from onlinemode.engines import capabilities_of, get_engine
 from onlinemode.ensemble import PROBABILITIES, Ensemble
 from onlinemode.errors import EngineError, ParameterError
@@ -18,7 +18,8 @@ from onlinemode.replica_states import ReplicaStates
 from onlinemode.runtime.checkpoint import EVERY
 from onlinemode.runtime.saved_times import later_times
 from onlinemode.runtime.starts import GoingOn
-from onlinemode.simulation import simulate
+from onlinemode.simulation import rebuilt_start, simulate
+from onlinemode.theory.spectral import require_theory
 from onlinemode.trajectory import Trajectory
 
 
@@ -63,7 +64,7 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
     checkpoint_every : float, default 300
         Seconds between two checkpoints.
     **options
-        ``threads``; ode: its options.  The others are those of the run.
+        ``threads`` and, of micro, ``resolve``; ode: its options.  The others are those of the run.
 
     Returns
     -------
@@ -91,7 +92,7 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
     states = end_of(run, engine)
     call, goes_on = run.info.call, get_engine(engine)
     theory, known = goes_on.capabilities.theory, goes_on.Options.names()
-    free = known if theory else ("threads",)
+    free = known if theory else tuple(name for name in ("threads", "resolve") if name in known)
     fixed = sorted(set(options) - set(free))
     if fixed:
         raise EngineError(f"go_on has no option {fixed[0]!r}; engine {engine} has {', '.join(free)}, the others are "
@@ -124,17 +125,29 @@ def mean_field(run: Trajectory) -> Trajectory:
     -------
     Trajectory
         Of engine ode; one replica a start.
+
+    Raises
+    ------
+    EngineError, FileError, RepeatError
+        If the equations are not known for the inputs of the run, or need vectors or data that cannot be had.
     """
     if run.info.start["kind"] == "task":
         raise ParameterError("theory is of a run of several tasks as a whole, and this is one of them: take the run "
                              "itself")
     start: Any = run.initial if run.starts is None else run.start_of
     replicas = 1 if run.starts is None else run.draws
-    if run.info.start["kind"] == "states":
+    resolve = {} if run.groups is None else {"resolve": run.info.call["resolve"]}
+    if not run.problem.inputs.independent:  # overlaps alone do not tell how they are shared among its eigenvalues
+        require_theory(run.problem)
+        run.problem.inputs.available()
+        start = rebuilt_start(run)
+        replicas = run.draws if isinstance(start, GoingOn) else replicas
+    elif run.info.start["kind"] == "states":
         rows = {name: values[:, :1] for name, values in run.overlaps().items()}
         start = GoingOn(ReplicaStates.of_rows(run.alpha[:1], [0] * run.draws, rows), run.initial, run.N)
         replicas = run.draws
-    return simulate(run.problem, start, float(run.alpha[-1]), "ode", N=run.N, replicas=replicas, save_at=run.alpha)
+    return simulate(run.problem, start, float(run.alpha[-1]), "ode", N=run.N, replicas=replicas, save_at=run.alpha,
+                    **resolve)
 
 
 def end_of(run: Trajectory, engine: str | None = None) -> ReplicaStates:
@@ -227,6 +240,9 @@ def _joined(run, piece):
                                      for each in (run, piece)))
     if run.teacher_overlaps is not None:
         fields["teacher_overlaps"] = along(run.T, piece.T)
+    if run.groups is not None and piece.groups is not None and len(run.groups.T) == len(piece.groups.T):
+        fields |= {name: along(getattr(run, name), getattr(piece, name)) for name in OF_GROUPS}
+        fields["groups"] = run.groups
     alpha = along(run.alpha, piece.alpha, 0)
     call, last = run.info.call, piece.info
     info = replace(run.info, steps=last.steps, date=last.date, call={

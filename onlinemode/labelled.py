@@ -63,7 +63,7 @@ LONG_NAMES = {
     "alpha": "time α = steps/N", "replica": "replica", "student_unit": "student unit",
     "student_unit_2": "other student unit", "teacher_unit": "teacher unit", "teacher_unit_2": "other teacher unit",
     "mode": "mode", "mode_2": "other mode", "quantile": "probability of a quantile", "task": "task",
-    "head": "head of the student",
+    "head": "head of the student", "group": "group of eigenvalues, the largest first",
 }
 """Of the coordinates."""
 
@@ -74,6 +74,7 @@ _WHY_ABSENT = {
     "task_errors": "there is one task",
 }
 _INT32 = 2**31
+_OF_TEACHER = ("teacher_unit", "teacher_unit_2")
 
 
 def dimensions(K: int, M: int, P: int, tasks: int | None = None, heads: int | None = None) -> dict[str, int]:
@@ -131,6 +132,8 @@ def dataset(run: "Trajectory", observables: Iterable[str] | None = None) -> "xar
         variables["generalization_error_se"] = (_of_replicas(run), _kept(run, run.generalization_error_se),
                                                 _attributes("standard error of the measured generalization error"))
     variables |= _statistics(run, values)
+    if observables is None and run.resolved is not None:
+        variables |= _of_groups(run, run.resolved)
     variables |= {
         "T": _teacher_overlaps(run),
         "teacher_readout": (("teacher_unit",) if run.initial.tasks is None else ("task", "teacher_unit"),
@@ -144,12 +147,27 @@ def dataset(run: "Trajectory", observables: Iterable[str] | None = None) -> "xar
                           provenance(run))
 
 
+def _of_groups(run, resolved):
+    """Variables of the overlaps by group of eigenvalues."""
+    constant = {"group_eigenvalue": ((), resolved.eigenvalues, "mean eigenvalue of a group of directions"),
+                "group_multiplicity": ((), resolved.multiplicities, "directions in a group"),
+                "group_trace": ((), resolved.traces, "share of a group in the trace"),
+                "group_T": (_OF_TEACHER, resolved.T, "overlap of teacher units in a group")}
+    along = {"group_G": (OBSERVABLES["G"].dims, resolved.G, "overlap of input modes in a group"),
+             "group_S": (OBSERVABLES["S"].dims, resolved.S, "overlap of input modes and teacher units in a group"),
+             "group_learned": ((), resolved.learned, "share of the teacher that is learned in a group")}
+    return ({name: (("group", *dims), np.array(values), _attributes(words))
+             for name, (dims, values, words) in constant.items()}
+            | {name: (_of_replicas(run, "group", *dims), _kept(run, values), _attributes(words))
+               for name, (dims, values, words) in along.items()})
+
+
 def _dims(run, name):
     return dims_of(name, run.initial.heads is not None)
 
 
 def _teacher_overlaps(run):
-    dims, attributes = ("teacher_unit", "teacher_unit_2"), _attributes("overlap of teacher units")
+    dims, attributes = _OF_TEACHER, _attributes("overlap of teacher units")
     if run.teacher_overlaps is None:
         return dims, np.array(run.T), attributes
     return _of_replicas(run, *dims), _kept(run, run.T), attributes
@@ -218,6 +236,8 @@ def _statistics(run, names):
 def _coordinates(run):
     start = run.initial
     numbers = {"replica": run.draws, **dimensions(start.K, start.M, start.P, start.tasks, start.heads)}
+    if run.groups is not None:
+        numbers["group"] = len(run.groups.T)
     found = {name: (name, np.arange(size), {"long_name": LONG_NAMES[name]}) for name, size in numbers.items()}
     found["alpha"] = ("alpha", np.array(run.alpha), {"long_name": LONG_NAMES["alpha"], "units": "steps/N"})
     if run.summary is not None:

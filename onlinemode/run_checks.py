@@ -56,6 +56,7 @@ def check_run(run: Trajectory, whole: bool = True) -> None:
         _is_array("teacher_overlaps", run.teacher_overlaps, (draws, n, o.M, o.M))
         if np.isinf(run.teacher_overlaps).any():
             raise ValueError("teacher_overlaps must be finite, or NaN where they are not known")
+    _check_groups(run, draws, n)
     for name, values in (run.starts or {}).items():
         _is_array(f"starts_{name}", values, (replicas, *{**shapes, "T": (o.M, o.M)}[name]), finite=True)
     if run.summary is not None:
@@ -77,6 +78,22 @@ def check_run(run: Trajectory, whole: bool = True) -> None:
         steps = getattr(run.info, name)
         if steps is not None and len(steps) not in ((0, replicas) if run.info.theory else (replicas,)):
             raise ValueError(f"{name} of {len(steps)} replicas")
+
+
+def _check_groups(run, draws, n):
+    o, groups, paths = run.initial, run.groups, (run.group_G, run.group_S)
+    if any((each is None) != (groups is None) for each in paths):
+        raise ValueError("overlaps by group without the groups, or the other way round")
+    if groups is None:
+        return
+    R = len(np.atleast_1d(groups.eigenvalues))
+    for name in ("eigenvalues", "traces"):
+        _is_array(f"group_{name}", getattr(groups, name), (R,), finite=True)
+    _is_array("group_T", groups.T, (R, o.M, o.M), finite=True)
+    if groups.multiplicities.shape != (R,) or groups.multiplicities.dtype.kind not in "iu":
+        raise ValueError("group_multiplicities must be whole numbers, one a group")
+    _is_array("group_G", run.group_G, (draws, n, R, o.P, o.P))
+    _is_array("group_S", run.group_S, (draws, n, R, o.P, o.M))
 
 
 def _check_summary(summary, n, shapes):

@@ -14,6 +14,7 @@ from onlinemode.run_checks import DAMAGED, check_run, check_start, sizes_of
 from onlinemode.run_info import FORMAT, RunInfo
 from onlinemode.run_starts import read_start
 from onlinemode.storage import read_archive
+from onlinemode.theory.spectral_groups import EigenvalueGroups
 from onlinemode.trajectory import BESIDE, KIND, Status, Trajectory
 
 _CALL = {"alpha": records.number, "engine": records.text, "N": records.or_nothing(records.whole),
@@ -58,7 +59,7 @@ def load(path: str | PathLike[str]) -> Trajectory:
             alpha=arrays["alpha"], **{name: arrays[name] for name in OVERLAPS},
             problem=Problem.from_dict(header["problem"]), **start,
             status=[Status(name) for name in header["status"]], message=header["message"], info=info,
-            **{name: arrays.get(name) for name in BESIDE},
+            **{name: arrays.get(name) for name in BESIDE}, groups=EigenvalueGroups.from_arrays(arrays),
             summary=Ensemble.from_arrays(arrays["alpha"], arrays), end=ReplicaStates.from_arrays("end_", arrays))
         check_run(run)
         levels = None if run.summary is None else run.summary.probabilities.tolist()

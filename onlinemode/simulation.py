@@ -245,7 +245,7 @@ def repeat(run: Trajectory, progress: bool | Callable | None = None) -> Trajecto
     if run.info.start["kind"] == "weights":
         call["N"] = None
     stored = run.weights is not None or run.begin is not None
-    return simulate(run.problem, _rebuild_start(run), progress=progress, store_weights=stored, **call)
+    return simulate(run.problem, rebuilt_start(run), progress=progress, store_weights=stored, **call)
 
 
 def resume(path: str | PathLike[str], progress: bool | Callable | None = None,
@@ -356,7 +356,7 @@ def start_in_checkpoint(path, restored=None):
                             problem=Problem.from_dict(header["problem"]), status=[], message=[],
                             info=RunInfo(call["engine"], call["N"], start=header["start"],
                                          versions=header["versions"]), **begin)
-        return record.problem, _rebuild_start(record)
+        return record.problem, rebuilt_start(record)
 
 
 def _check_part(header, replicas):
@@ -366,7 +366,7 @@ def _check_part(header, replicas):
         raise ValueError(f"{part['count']} replicas from number {part['first']} on, after {finished} of {replicas}")
 
 
-def _rebuild_start(run):
+def rebuilt_start(run):
     """The start of a saved run: Weights, OrderParameters, a callable where replicas have their own, or a GoingOn."""
     recorded = run.info.start
     if recorded["kind"] == "task":

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onlinemode import checks, labelled, observables
-from onlinemode.blocks import OVERLAPS
+from onlinemode.blocks import OF_GROUPS, OVERLAPS
 from onlinemode.display import Described
 from onlinemode.ensemble import PROBABILITIES, Ensemble, ensemble_of, observables_of
+from onlinemode.equivalence import GaussianEquivalence, gaussian_equivalence
 from onlinemode.errors import ParameterError
 from onlinemode.problem import Problem
 from onlinemode.replica_states import ReplicaStates
+from onlinemode.resolved import Resolved
 from onlinemode.run_info import FORMAT, RunInfo, spectrum_words
 from onlinemode.run_starts import start_arrays
 from onlinemode.run_tables import write_csv
@@ -26,6 +28,7 @@ from onlinemode.storage import write_archive
 from onlinemode.theory.classification import classification_error
 from onlinemode.theory.mean_loss import mean_loss
 from onlinemode.theory.meanfield import mean_error, task_errors
+from onlinemode.theory.spectral_groups import EigenvalueGroups
 
 if TYPE_CHECKING:
     import pandas
@@ -36,7 +39,7 @@ LEAST_ERROR = 1e-12  # ε_g below which order parameters are rounding, or factor
 _DERIVED = ("Q", "R", "generalization_error", "specialization")
 MOST_DERIVED = 2**22  # entries of Q and R up to which the file holds them: they follow from the other arrays
 # What an engine may give along the saved times, beside order parameters.
-BESIDE = ("error", "error_se", "switches", "teacher_overlaps")
+BESIDE = ("error", "error_se", "switches", "teacher_overlaps", *OF_GROUPS)
 
 
 class Status(Enum):
@@ -116,6 +119,13 @@ class Trajectory(Described):
         Where tasks wait for an error, the α at which each turn had ended by then; NaN of those to come.
     teacher_overlaps : array (draws, n, M, M), optional
         Overlaps of the teacher's units, BBᵀ/N, where the teacher drifts and N is finite; read them as ``T``.
+    groups : EigenvalueGroups, optional
+        Groups of eigenvalues of the inputs' covariance, where overlaps by group were asked for (``resolve=``); read
+        this and the next two as ``resolved``.
+    group_G : array (draws, n, R, P, P), optional
+        The share of each group in G.
+    group_S : array (draws, n, R, P, M), optional
+        In S.
     """
 
     alpha: np.ndarray
@@ -138,6 +148,9 @@ class Trajectory(Described):
     end: ReplicaStates | None = field(default=None, repr=False)
     switches: np.ndarray | None = field(default=None, repr=False)
     teacher_overlaps: np.ndarray | None = field(default=None, repr=False)
+    groups: EigenvalueGroups | None = field(default=None, repr=False)
+    group_G: np.ndarray | None = field(default=None, repr=False)
+    group_S: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -196,6 +209,8 @@ class Trajectory(Described):
             rows.append(("turns ended" + whose, f"α = {ends}"))
         if (spectrum := spectrum_words(self.info)) is not None:
             rows.append(("spectrum of inputs", spectrum))
+        if self.gaussian_equivalence is not None:
+            rows.append(("Gaussian equivalence", self.gaussian_equivalence.words))
         if len(self.alpha) and self.draws:
             first = self._first()
             rows += [("α", f"{self.alpha[0]:.4g} to {self.alpha[-1]:.4g}, {len(self.alpha)} times"),
@@ -410,14 +425,17 @@ class Trajectory(Described):
                   if getattr(self, name) is not None}
         if self.teacher_overlaps is not None:
             errors["teacher_overlaps"] = self.T[..., used[:, None], used]
+        groups: dict[str, Any] = {}
+        if self.groups is not None and self.group_S is not None:
+            groups = {"groups": self.groups.of_teacher_units(used), "group_S": self.group_S[..., used]}
         draws, call = self.draws, {**self.info.call, "replicas": self.draws, "keep": "all"}
         steps = {name: getattr(self.info, name)[:draws] for name in ("steps", "steps_before")
                  if getattr(self.info, name) is not None}
         starts = None if self.starts is None else {name: each[:draws] for name, each in own(self.starts).items()}
-        return replace(self, **own({name: getattr(self, name) for name in OVERLAPS}), **errors, problem=problem,
-                       initial=initial, starts=starts, status=self.status[:draws], message=self.message[:draws],
-                       info=replace(self.info, call=call, start={"kind": "task", "task": task}, **steps), weights=None,
-                       summary=None, begin=None, end=None, switches=None)
+        return replace(self, **own({name: getattr(self, name) for name in OVERLAPS}), **errors, **groups,
+                       problem=problem, initial=initial, starts=starts, status=self.status[:draws],
+                       message=self.message[:draws], weights=None, summary=None, begin=None, end=None, switches=None,
+                       info=replace(self.info, call=call, start={"kind": "task", "task": task}, **steps))
 
     def forgetting(self, task: int, switch: float) -> NDArray[np.float64]:
         """How much worse a task is known than when it was left: ε_g − ε_g(switch); docs/theory, section 16.3.
@@ -535,6 +553,28 @@ class Trajectory(Described):
         if not any(isinstance(each, Schedule) for each in (problem.noise, problem.flips)):
             return at(problem)
         return np.stack([at(problem.at(alpha), slice(None), i) for i, alpha in enumerate(self.alpha)], 1)
+
+    @cached_property
+    def resolved(self) -> Resolved | None:
+        """Overlaps by group of eigenvalues, an :class:`onlinemode.resolved.Resolved`; None without ``resolve=``.
+
+        docs/theory, section 18.7.
+        """
+        if self.groups is None or self.group_G is None or self.group_S is None:
+            return None
+        return Resolved(*self.groups, self.group_G, self.group_S, self._scaled, self.rho, self.signed)
+
+    @cached_property
+    def gaussian_equivalence(self) -> GaussianEquivalence | None:
+        """How far ε_g measured on fresh samples is from its closed form at the run's own overlaps.
+
+        A :class:`onlinemode.equivalence.GaussianEquivalence`; None where nothing was measured, or of several tasks,
+        of which each has it (:meth:`of_task`).  docs/theory, section 18.8.
+        """
+        if self.error_se is None or self.problem.tasks is not None:
+            return None
+        closed = mean_error(self.problem, self.alpha, *self._state(self.T))
+        return gaussian_equivalence(self.alpha, self.generalization_error, self.error_se, closed)
 
     @property
     def signed(self) -> bool:
@@ -671,6 +711,8 @@ class Trajectory(Described):
         if self.summary is not None:
             arrays |= self.summary.to_arrays()
         arrays |= start_arrays(self.initial, self.starts, self.weights, self.begin)
+        if self.groups is not None:
+            arrays |= self.groups.to_arrays()
         if self.end is not None:
             arrays |= self.end.to_arrays("end_")
         o = self.initial

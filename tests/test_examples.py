@@ -162,7 +162,9 @@ def test_the_table_of_arrays(tmp_path):
     later = om.go_on(measured, 2.0, save_at=3, store_weights=True)
     waiting = om.Problem(rates=learning, drift=0.1, tasks=om.Tasks.until_known((0, 1), 0.1))
     tasks = om.simulate(waiting, om.initial.tasks(20), 1.0, "chain", save_at=3)
-    for number, run in enumerate((measured, later, students, tasks)):
+    power_law = om.Problem(rates=learning, inputs=om.inputs.PowerLaw(1.0))
+    resolved = om.simulate(power_law, start, 1.0, "ode", save_at=3, resolve=2)
+    for number, run in enumerate((measured, later, students, tasks, resolved)):
         run.save(tmp_path / f"{number}.npz")
         with np.load(tmp_path / f"{number}.npz") as file:
             found |= set(file.files) - {"header"}

@@ -389,7 +389,7 @@ def test_the_page(several, tmp_path, monkeypatch):
     assert list(names["entries"].columns[:4]) == ["replica", "alpha", "R_0_0", "R_0_1"]
     rows = re.findall(r"^\| (`[^|]*`) \|[^|]*\| ([^|]*) \|$", PAGE, re.M)
     dims = {name for row, _ in rows for name in re.findall(r"`(\w+)`", row)}
-    assert dims == {"replica", "alpha", "quantile", "task", "head"} | INDICES
+    assert dims == {"replica", "alpha", "quantile", "task", "head", "group"} | INDICES
     for name, variable in simulated(start=om.initial.paper(20, K=3, P=2)).to_xarray().data_vars.items():
         for row, where in rows[2:5]:
             first = re.findall(r"`(\w+)`", row)[0]

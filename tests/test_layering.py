@@ -14,7 +14,7 @@ LAYERS = [
     ["observables"], ["blocks"], ["kernels"], ["activation_tables"], ["activations"], ["losses"], ["schedule_words"],
     ["schedule_tables"], ["schedules"], ["tasks"], ["task_options"], ["theory"], ["dataset"], ["inputs"], ["problem"],
     ["state"], ["linear_forms"], ["task_banks"], ["initial"], ["analysis"], ["claims"], ["deep"], ["ensemble"],
-    ["replica_states"], ["run_info"], ["run_starts"], ["labelled"], ["run_tables"],
+    ["replica_states"], ["run_info"], ["equivalence", "resolved"], ["run_starts"], ["labelled"], ["run_tables"],
     ["trajectory"], ["run_checks"], ["runtime"], ["engines"], ["run_files"], ["simulation"],
     ["continuing"], ["agreement", "summaries"], ["beside"], ["benchmark"], ["plotting"], ["experiment"], ["presets"],
     ["sweeps"], ["comparison", "optimal"], ["cli"],

@@ -18,7 +18,9 @@ MODULES = (  # whose public names are for users; a name that two of them have is
     "onlinemode.deep.pruning", "onlinemode.deep.geometry", "onlinemode.deep.width", "onlinemode.deep.growth",
     "onlinemode.deep.torch", "onlinemode.engines", "onlinemode.engines.base")
 RECORDS = (  # what users are given, or give, without calling it by its name
-    "onlinemode.run_info.RunInfo", "onlinemode.ensemble.Ensemble", "onlinemode.replica_states.ReplicaState",
+    "onlinemode.run_info.RunInfo", "onlinemode.resolved.Resolved", "onlinemode.equivalence.GaussianEquivalence",
+    "onlinemode.theory.spectral_groups.EigenvalueGroups", "onlinemode.ensemble.Ensemble",
+    "onlinemode.replica_states.ReplicaState",
     "onlinemode.replica_states.ReplicaStates", "onlinemode.runtime.progress.Progress",
     "onlinemode.activation_tables.Table", "onlinemode.labelled.Observable",
     "onlinemode.labelled.OBSERVABLES",

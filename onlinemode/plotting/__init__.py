@@ -27,6 +27,7 @@ from onlinemode.plotting.panels import (
     plot_specialization,
     plot_tasks,
 )
+from onlinemode.plotting.resolved import plot_resolved, resolved_figure
 from onlinemode.plotting.style import COLOURS, GREY, MARKERS, new_figure, save_figure, use_defaults
 from onlinemode.plotting.sweeps import sweep_figure
 from onlinemode.plotting.timings import benchmark_figure
@@ -36,7 +37,7 @@ __all__ = [
     "geometry_figure", "has_bands", "is_theory", "map_times", "modes_figure", "movie_kind", "name_of", "new_figure",
     "optimal_figure", "overview", "plot_by_layer", "plot_controls", "plot_deviation", "plot_error", "plot_errors",
     "plot_importance", "plot_matched", "plot_overlap_map", "plot_overlaps", "plot_removal", "plot_residuals",
-    "plot_specialization", "plot_tasks", "plot_training_accuracy", "plot_training_loss", "plot_width",
-    "plot_width_curves", "removal_figure", "save_figure", "sweep_figure", "training_figure", "use_defaults",
-    "width_figure",
+    "plot_resolved", "plot_specialization", "plot_tasks", "plot_training_accuracy", "plot_training_loss", "plot_width",
+    "plot_width_curves", "removal_figure", "resolved_figure", "save_figure", "sweep_figure", "training_figure",
+    "use_defaults", "width_figure",
 ]

@@ -16,16 +16,21 @@ from onlinemode.plotting.panels import (
     plot_specialization,
     saved_index,
 )
+from onlinemode.plotting.resolved import draw_maps
 from onlinemode.plotting.style import new_figure
 from onlinemode.theory.fluctuations import Fluctuations
 from onlinemode.trajectory import Trajectory
+
+MAP_HEIGHT = 2.9  # inches, of maps of groups of eigenvalues
+MOST_MAPS = 3
 
 
 def overview(runs: Trajectory | Iterable[Trajectory], title: str | None = None) -> Figure:
     """The whole picture of one or several runs of the same problem.
 
     ε_g, specialization, matched overlaps and Q, R against α; below, mode residuals where the first run has them,
-    and ρ at three or four of its times.
+    and ρ at three or four of its times; then, of runs whose overlaps are resolved by eigenvalues, what is learned in
+    each group.
 
     Parameters
     ----------
@@ -42,13 +47,19 @@ def overview(runs: Trajectory | Iterable[Trajectory], title: str | None = None) 
     runs = listed(runs)
     first = runs[0]
     same = all(run.R.shape[-2:] == first.R.shape[-2:] for run in runs)
-    figure = new_figure(11.0, 8.6 if same else 4.2, title)
+    resolved = [run for run in runs if run.resolved is not None][:MOST_MAPS] if same else []
+    figure = new_figure(11.0, (8.6 if same else 4.2) + (MAP_HEIGHT if resolved else 0.0), title)
     if not same:
         left, right = figure.subplots(1, 2)
         plot_error(left, runs)
         plot_specialization(right, runs)
         return figure
-    top, bottom = figure.subfigures(2, 1, height_ratios=(2.35, 1.0))
+    if resolved:
+        whole, last = figure.subfigures(2, 1, height_ratios=(8.6, MAP_HEIGHT))
+        draw_maps(last, resolved)
+    else:
+        whole = figure
+    top, bottom = whole.subfigures(2, 1, height_ratios=(2.35, 1.0))
     axes = top.subplots(2, 2)
     plot_error(axes[0, 0], runs)
     plot_specialization(axes[0, 1], runs)

@@ -13,6 +13,7 @@ from onlinemode.run_checks import check_run
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.replicas import NEVER_BEGUN, restore, thread_count
 from onlinemode.runtime.saved_times import save_times
+from onlinemode.theory.spectral_groups import EigenvalueGroups
 from onlinemode.trajectory import BESIDE, Status, Trajectory
 
 KEEP = ("all", "summary")
@@ -118,6 +119,8 @@ class _Finished:
             return {}, {}
         run = self.run
         arrays = {"alpha": run.alpha, **_paths(run)}
+        if run.groups is not None:
+            arrays |= run.groups.to_arrays()
         if run.end is not None:
             arrays |= run.end.to_arrays("end_")
         begun = len(run.status)
@@ -134,7 +137,8 @@ class _Finished:
             alpha=arrays["alpha"], **{name: arrays[name] for name in OVERLAPS}, problem=self._problem,
             initial=self._starts.overlaps(), status=[Status(name) for name in header["status"]],
             message=header["message"], info=RunInfo.from_dict(header["meta"]),
-            end=ReplicaStates.from_arrays("end_", arrays), **{name: arrays.get(name) for name in BESIDE})
+            end=ReplicaStates.from_arrays("end_", arrays), **{name: arrays.get(name) for name in BESIDE},
+            groups=EigenvalueGroups.from_arrays(arrays))
         check_run(self.run, whole=False)
         for name in observables_of(self._problem):
             if f"gathered_{name}" in arrays:
@@ -191,7 +195,7 @@ def _first_draws(part, count):
     """The first replicas of a part alone; their status stays with the whole run."""
     kept = {name: values[:count].copy() for name, values in _paths(part).items()}
     return Trajectory(alpha=part.alpha, **kept, problem=part.problem, initial=part.initial, status=part.status,
-                      message=part.message, info=part.info, end=part.end)
+                      message=part.message, info=part.info, end=part.end, groups=part.groups)
 
 
 def _nothing(part, count, draws):
@@ -201,7 +205,7 @@ def _nothing(part, count, draws):
     return Trajectory(alpha=part.alpha, **missing_like(_paths(part), count if draws is None else min(count, draws)),
                       problem=part.problem, initial=part.initial, status=[Status.INTERRUPTED] * count,
                       message=[NEVER_BEGUN] * count, end=None if part.end is None else part.end.nowhere(count),
-                      info=info)
+                      info=info, groups=part.groups)
 
 
 def _together(parts):
@@ -214,7 +218,7 @@ def _together(parts):
     return Trajectory(
         alpha=first.alpha, **joined(_paths(part) for part in parts), problem=first.problem, initial=first.initial,
         status=chained(part.status for part in parts), message=chained(part.message for part in parts), info=info,
-        end=_ends_together(parts))
+        end=_ends_together(parts), groups=first.groups)
 
 
 def _ends_together(parts):

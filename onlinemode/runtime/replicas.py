@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import numpy as np
 
 from onlinemode import checks
-from onlinemode.blocks import FACTORS, OVERLAPS, blocks_of, missing_like, nothing, shapes_of, stacked
+from onlinemode.blocks import FACTORS, OF_GROUPS, OVERLAPS, blocks_of, missing_like, nothing, shapes_of, stacked
 from onlinemode.replica_states import ReplicaStates
 from onlinemode.runtime.progress import Progress
 from onlinemode.theory.meanfield import mean_error
@@ -280,7 +280,8 @@ def run_in_threads(replicas, threads, call, last_step):
 def collect(replicas, teacher=None):
     """The fields of a Trajectory that come from the replicas; ``teacher`` belongs to their ends."""
     own = (("switches", replicas[0].switched.size), ("teacher_overlaps", replicas[0].problem.drifts))
-    names = (*OVERLAPS, *(name for name, there in own if there))
+    names = (*OVERLAPS, *(name for name, there in own if there),
+             *(name for name in OF_GROUPS if name in replicas[0].path_names))
     return {**stacked(blocks_of(replica, names) for replica in replicas), "end": _ends(replicas, teacher),
             "status": [replica.status for replica in replicas],
             "message": [replica.message for replica in replicas]}

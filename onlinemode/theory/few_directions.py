@@ -1,4 +1,4 @@
-"""What the mean step has beside the mean-field equations where inputs have few directions; docs/theory, section 18.2."""
+"""What the mean step has beside the mean-field rates where inputs have few directions; docs/theory, section 18.2."""
 
 import numpy as np
 

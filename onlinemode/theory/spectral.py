@@ -55,7 +55,7 @@ def usual_nodes(eigenvalues, rate, alpha):
     return int(np.ceil(6.0 - np.log(NODE_ERROR) / np.arcsinh(np.pi / reach))) if reach > 0.0 else 1
 
 
-def resolve(modes, teacher, eigenvalues, count, rate, alpha):
+def resolve(modes, teacher, eigenvalues, count, rate, alpha, more=0):
     """The shares of vectors, at the eigenvalues themselves where these are few, else at nodes of an interpolation.
 
     Parameters
@@ -68,6 +68,8 @@ def resolve(modes, teacher, eigenvalues, count, rate, alpha):
         Largest number of shares; None: as many as :func:`usual_nodes` says.
     rate, alpha : float
         Largest learning rate of the modes, and last time: nodes lie at Chebyshev's points of ln(ω + 0.3/(rate·alpha)).
+    more : int, default 0
+        Shares beyond that number.
 
     Returns
     -------
@@ -82,6 +84,7 @@ def resolve(modes, teacher, eigenvalues, count, rate, alpha):
     distinct = distinct_eigenvalues(eigenvalues)
     if count is None:
         count = usual_nodes(eigenvalues, rate, alpha)
+    count += more
     exact = len(distinct) <= count
     cutoff = _cutoff(rate, alpha)
     nodes = distinct if exact else _nodes(eigenvalues, count, cutoff)
@@ -169,6 +172,13 @@ class ShareLayout:
     def unpack(self, states):
         """The order parameters of states: G and S summed over all shares, strengths, xi_out and readout."""
         return self.of_sums.unpack(self.sums(states))
+
+    def unpack_groups(self, states, first):
+        """G (..., R, P, P) and S (..., R, P, M) of states, summed over the shares from each of ``first`` (R,) on."""
+        shares = states[..., self.shares].reshape(states.shape[:-1] + (self.of_share, self.L))
+        groups = np.moveaxis(np.add.reduceat(shares, first, -1), -1, -2)
+        G, S = groups[..., self.of_sums.full_G], groups[..., self.of_sums.S]
+        return G, S.reshape(S.shape[:-1] + (self.P, self.M))
 
 
 class SpectralDrift:

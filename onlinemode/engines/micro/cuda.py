@@ -51,6 +51,9 @@ def run(call, options):
     if options.test_samples is not None:
         raise EngineError(f"device cuda takes the error from the overlaps alone; got test_samples = "
                           f"{options.test_samples}: leave it out, or use device cpu")
+    if options.resolve is not None:
+        raise EngineError(f"device cuda resolves no overlaps by eigenvalues; got resolve = {options.resolve}: leave it "
+                          "out, or use device cpu")
     if call.store_final:
         raise EngineError("device cuda does not keep the vectors at the end: leave store_final out, or use device cpu")
     vectors = each_once(lambda start: _Start(start, call), call.starts)

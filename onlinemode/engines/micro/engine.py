@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from onlinemode.blocks import FACTORS, OVERLAPS
+from onlinemode.blocks import FACTORS, OF_GROUPS, OVERLAPS
 from onlinemode.engines.base import Engine
 from onlinemode.engines.micro import cuda
 from onlinemode.engines.micro.fresh_samples import FreshSamples
+from onlinemode.engines.micro.groups import GroupOverlaps
 from onlinemode.engines.micro.options import CAPABILITIES, Options
 from onlinemode.engines.micro.starts import vectors_from_overlaps
 from onlinemode.errors import EngineError
@@ -62,7 +63,8 @@ def run(call, options):
     Trajectory
     """
     problem, N = call.problem, call.N
-    worth = N is not None and N >= N_WORTH_A_DEVICE and cuda.supports(problem, options.test_samples, call.store_final)
+    worth = (N is not None and N >= N_WORTH_A_DEVICE and options.resolve is None
+             and cuda.supports(problem, options.test_samples, call.store_final))
     device = choose(options.device, worth)
     if N is None:
         raise EngineError("engine micro needs N when it starts from overlaps; got None: give N=..., or Weights")
@@ -89,7 +91,7 @@ def run(call, options):
     began = time.perf_counter()
     threads = thread_count(options.threads)
     threads_inside = max(1, min(threads // len(vectors), N // COORDINATES_A_THREAD))
-    simulation = _Simulation(call, vectors[0], steps, test_samples, threads_inside)
+    simulation = _Simulation(call, vectors[0], steps, test_samples, threads_inside, options.resolve)
     compiled_at = time.perf_counter()
     results = [_MicroReplica(number, vector, simulation) for number, vector in enumerate(vectors, call.first_replica)]
     run_in_threads(results, threads, call, steps[-1])
@@ -99,7 +101,7 @@ def run(call, options):
     common_teacher = None if problem.drifts else vectors[0].teacher_rows
     return Trajectory(
         alpha=alphas, **collect(results, common_teacher), **measured, problem=problem,
-        initial=vectors[0].overlaps,
+        initial=vectors[0].overlaps, groups=None if simulation.resolved is None else simulation.resolved.groups,
         info=RunInfo("micro", N, precision=options.precision, test_samples=test_samples,
                      steps=[result.steps_made for result in results], seconds_compile=compiled_at - began,
                      seconds_run=ended - compiled_at))
@@ -143,7 +145,7 @@ class _VectorStart:
 class _Simulation:
     """What all replicas share: the problem, the saved steps, the compiled kernel."""
 
-    def __init__(self, call, start, steps, test_samples, threads_inside):
+    def __init__(self, call, start, steps, test_samples, threads_inside, resolve):
         from onlinemode.kernels.micro import sgd
 
         self.kernel = sgd
@@ -156,6 +158,7 @@ class _Simulation:
         swept = start.xi_in.nbytes + start.teacher.nbytes + matrix
         self.steps_per_block = max(1, samples_per_block(swept) // problem.batch)
         self.test_samples = test_samples
+        self.resolved = None if resolve is None else GroupOverlaps(problem.inputs, self.rows(start.image), resolve)
         work = N * (start.overlaps.P + start.overlaps.M + latent) * problem.batch
         most = self.rules[0].at_most(int(WORK_PER_CALL / work))
         self.steps_per_call = max(1, most // self.steps_per_block) * self.steps_per_block
@@ -213,6 +216,11 @@ class _MicroReplica(Replica):
         super().__init__(number, start.overlaps, simulation.call, len(simulation.steps), start.first_step)
         self.start, self.simulation = start, simulation
         self.error, self.error_se = self.unknown_errors(), self.unknown_errors()
+        if simulation.resolved is not None:
+            times, o, count = len(simulation.steps), start.overlaps, simulation.resolved.count
+            self.group_G, self.group_S = np.full((times, count, o.P, o.P), np.nan), np.full((times, count, o.P, o.M),
+                                                                                            np.nan)
+            self.path_names = (*self.path_names, *OF_GROUPS)
 
     def advance(self, stop):
         networks = self._begin()
@@ -299,6 +307,8 @@ class _MicroReplica(Replica):
             self.switches[i] = self.switched
         if self.problem.drifts:
             self.teacher_overlaps[i] = self._present_T(networks)
+        if self.simulation.resolved is not None:
+            self.group_G[i], self.group_S[i] = self.simulation.resolved.of(self.simulation.rows(networks.xi_in))
         if fresh is not None:
             measured = [fresh.error(networks._replace(factors=each)) for each in self._whole_students(i, factors)]
             self.error[i], self.error_se[i] = zip(*measured) if self.problem.tasks is not None else measured[0]

@@ -27,6 +27,9 @@ class Options(base.Options):
     test_samples : int, optional
         Fresh samples on which ε_g is measured at every saved time.  By default 10,000 where it does not
         follow from the overlaps (fields that are not Gaussian, units that are not linear), else none.
+    resolve : int, optional
+        Also save the overlaps, on the CPU, in at most so many groups of eigenvalues of the inputs' covariance, as
+        ``run.resolved`` (docs/theory, section 18.7).
     """
 
     precision: str = option(Choice(("float64", "float32")), "float64", "Of the weights: float64 or float32.")
@@ -35,3 +38,5 @@ class Options(base.Options):
     threads: int | None = option(Whole(1), None, "Over replicas, then inside trajectories of large N.", "all cores")
     test_samples: int | None = option(Whole(2, MOST_TEST_SAMPLES), None, "Fresh samples that measure the error.",
                                       "10000 where the overlaps do not tell it")
+    resolve: int | None = option(Whole(1), None, "Also save overlaps in at most so many groups of eigenvalues of the "
+                                                 "inputs' covariance.", "no groups")

@@ -6,11 +6,11 @@ import warnings
 
 import numpy as np
 
-from onlinemode.blocks import OVERLAPS
+from onlinemode.blocks import OF_GROUPS, OVERLAPS
 from onlinemode.engines.base import Engine
 from onlinemode.engines.ode.exponential import Exponential
 from onlinemode.engines.ode.options import CAPABILITIES, EXPONENTIAL, Options
-from onlinemode.engines.ode.resolved import MORE_NODES, largest_deviation, shares_of
+from onlinemode.engines.ode.resolved import MORE_NODES, largest_deviation, resolution_of
 from onlinemode.errors import EngineError, OnlineModeError
 from onlinemode.memory import too_large
 from onlinemode.replica_states import ReplicaState, ReplicaStates
@@ -48,7 +48,9 @@ def run(call, options):
     """
     problem, progress, stop = call.problem, call.progress, call.stop
     require_theory(problem)
-    shares = [shares_of(start, problem, options.spectral_nodes, call.alpha) for start in call.starts]
+    given_spectrum = options.spectral_nodes, call.alpha, options.resolve
+    resolutions = [resolution_of(start, problem, *given_spectrum) for start in call.starts]
+    shares, groups = [each.shares for each in resolutions], resolutions[0].groups
     overlaps = [_overlaps(start, problem.inputs) for start in call.starts]
     begin = call.starts[0].alpha if isinstance(call.starts[0], ReplicaState) else 0.0
     alphas, _ = save_times(call.save_at, call.alpha, call.N, whole_steps=False)
@@ -70,7 +72,7 @@ def run(call, options):
     drift = drift_from(overlaps[0], shares[0])
     _evaluate_once(drift, stop)
     compiled_at = time.perf_counter()
-    paths, outcomes, switches, evaluations, quadrature_error, spectral_error = [], [], [], 0, None, None
+    paths, of_groups, outcomes, switches, evaluations, quadrature_error, spectral_error = [], [], [], [], 0, None, None
     for number, each in enumerate(overlaps):
         if number and not stop[0]:
             drift = drift_from(each, shares[number])
@@ -78,7 +80,9 @@ def run(call, options):
         if stop[0]:
             outcomes.append((Status.INTERRUPTED, NEVER_BEGUN))
             switches.append(np.full((len(alphas), problem.stages - 1), np.nan))
-            paths.append(drift.layout.unpack(np.full((len(alphas), drift.layout.size), np.nan)))
+            unknown = np.full((len(alphas), drift.layout.size), np.nan)
+            paths.append(drift.layout.unpack(unknown))
+            of_groups.append(resolutions[0].overlaps(drift.layout, unknown))
             continue
         shown = None if progress is None else _share_of(progress, number, len(overlaps))
         states = np.repeat(drift.full[None], len(alphas), 0)
@@ -99,10 +103,10 @@ def run(call, options):
                 other = make_drift(problem, each, options.nodes, options.node_seed + 1, options.averages)
                 quadrature_error = _quadrature_error(drift, other, options, alphas, integration.moving)
         paths.append(drift.layout.unpack(states))
+        of_groups.append(resolutions[number].overlaps(drift.layout, states))
         switches.append(np.where(switched <= alphas[:, None], switched, np.nan))
         if number == 0 and drift.active.size and shares[0] is not None and not shares[0].exact and not stop[0]:
-            more = shares_of(call.starts[0], problem, len(shares[0].eigenvalues) + MORE_NODES, call.alpha)
-            finer = drift_from(each, more)
+            finer = drift_from(each, resolution_of(call.starts[0], problem, *given_spectrum, MORE_NODES).shares)
             integration = _Integration(problem, finer, each, options, method, begin, alphas)
             if integration.run(None, stop)[0] != Status.INTERRUPTED:
                 spectral_error = _spectral_error(problem, each, finer, integration, paths[0])
@@ -120,9 +124,11 @@ def run(call, options):
     resolved = {} if shares[0] is None else {
         "spectral_nodes": len(shares[0].eigenvalues), "spectral_error": spectral_error,
         "participation": participation(problem.inputs.eigenbasis(call.N)[0])}
+    by_group = {} if groups is None else dict(zip(OF_GROUPS, (np.ascontiguousarray(np.stack(part))
+                                                              for part in zip(*of_groups))))
     quadrature = {"nodes": options.nodes, "node_seed": options.node_seed} if drift.method == NODES else {}
     return Trajectory(
-        alpha=alphas, **dict(zip(OVERLAPS, parts)), problem=problem,
+        alpha=alphas, **dict(zip(OVERLAPS, parts)), **by_group, groups=groups, problem=problem,
         initial=overlaps[0], switches=np.stack(switches) if problem.stages > 1 else None,
         end=ReplicaStates.of_rows(alphas, [0] * len(paths), dict(zip(OVERLAPS, parts))),
         status=[status for status, _ in outcomes], message=[message for _, message in outcomes],

@@ -38,6 +38,10 @@ class Options(base.Options):
     spectral_nodes : int, optional
         At most so many eigenvalues of the inputs' covariance are followed: all of them where there are no more, else
         nodes of an interpolation; by default as many as 1e-5 of ε_g takes, 20 to 45 or so (docs/theory, section 18.3).
+        With ``resolve`` that is of each group.
+    resolve : int, optional
+        Also give the overlaps in at most so many groups of eigenvalues of the inputs' covariance, as ``run.resolved``
+        (docs/theory, section 18.7).
     """
 
     method: str | None = option(Choice(("LSODA", "DOP853", "RK45", "Radau", "BDF", EXPONENTIAL)), None,
@@ -51,6 +55,8 @@ class Options(base.Options):
     node_seed: int = option(Whole(0), NODE_SEED, "Seed of the quadrature nodes.")
     spectral_nodes: int | None = option(Whole(2, 512), None, "Eigenvalues of the inputs' covariance that are followed.",
                                         "as many as 1e-5 of ε_g takes")
+    resolve: int | None = option(Whole(1), None, "Also save overlaps in at most so many groups of eigenvalues of the "
+                                                 "inputs' covariance.", "no groups")
 
     def solver(self, problem, overlaps, shares=None):
         """The method for a problem.

@@ -1,5 +1,7 @@
 """Starts resolved by the eigenvalues of the inputs' covariance, for engine ode: docs/theory, section 18."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from onlinemode.errors import EngineError
@@ -7,14 +9,43 @@ from onlinemode.replica_states import ReplicaState
 from onlinemode.state import Weights
 from onlinemode.theory.meanfield import generalization_error
 from onlinemode.theory.spectral import Shares, resolve
+from onlinemode.theory.spectral_groups import (
+    EigenvalueGroups,
+    groups_of,
+    members_of,
+    require_covariance,
+    resolve_groups,
+)
 
 MORE_NODES = 8  # of the interpolation that a run is checked with
 TIMES = 200  # at which the learning rate is looked at for its largest value
 NOTHING = 1e-6  # of ε_g at the start: below it a relative error says nothing
 
 
-def shares_of(start: Weights | ReplicaState, problem, count: int | None, alpha: float) -> Shares | None:
-    """The shares of a start; None where the covariance has nothing to resolve.
+class Resolution(NamedTuple):
+    """A start resolved by the eigenvalues of the inputs' covariance.
+
+    ``shares`` is None where there is nothing to resolve; ``groups`` unless overlaps by group were asked for, and then
+    ``first`` (R,) says where the shares of each group begin.
+    """
+
+    shares: Shares | None
+    groups: EigenvalueGroups | None = None
+    first: np.ndarray | None = None
+
+    def overlaps(self, layout, states):
+        """G (n, R, P, P) and S (n, R, P, M) of the groups at states (n, size); None without groups."""
+        if self.groups is None:
+            return None
+        if self.shares is None:  # one group of all directions
+            G, S, *_ = layout.unpack(states)
+            return G[:, None], S[:, None]
+        return layout.unpack_groups(states, self.first)
+
+
+def resolution_of(start: Weights | ReplicaState, problem, count: int | None, alpha: float,
+                  most_groups: int | None = None, more: int = 0) -> Resolution:
+    """How a start is resolved: at ``count`` nodes and ``more``; with ``most_groups`` so many in each.
 
     Raises
     ------
@@ -22,8 +53,10 @@ def shares_of(start: Weights | ReplicaState, problem, count: int | None, alpha: 
         If the start has no vectors, or the eigenvalues of the covariance cannot be had.
     """
     inputs = problem.inputs
+    if most_groups is not None:
+        require_covariance(inputs)
     if inputs.independent:
-        return None
+        return Resolution(None)
     if isinstance(start, ReplicaState):
         start = start.start()
     if not isinstance(start, Weights):
@@ -35,8 +68,13 @@ def shares_of(start: Weights | ReplicaState, problem, count: int | None, alpha: 
     if vectors is not None:
         modes, teacher = (_products(rows, vectors.T) for rows in (modes, teacher))
     rate = float(problem.numbers_at(np.linspace(0.0, alpha, TIMES))[:, 0].max())
-    shares = resolve(modes, teacher, eigenvalues, count, rate, alpha)
-    return None if shares.isotropic else shares
+    if most_groups is None:
+        shares = resolve(modes, teacher, eigenvalues, count, rate, alpha, more)
+        return Resolution(None if shares.isotropic else shares)
+    members = members_of(eigenvalues, most_groups)
+    shares, first = resolve_groups(modes, teacher, eigenvalues, members, count, rate, alpha, more)
+    groups = groups_of(eigenvalues, members, np.add.reduceat(shares.T, first, 0))
+    return Resolution(None if shares.isotropic else shares, groups, first)
 
 
 def _products(rows, others):

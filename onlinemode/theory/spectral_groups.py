@@ -1,0 +1,155 @@
+"""A spectrum cut into few groups of neighbouring eigenvalues: which directions are learned when.
+
+docs/theory, section 18.7.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from onlinemode.errors import EngineError
+from onlinemode.theory.spectral import SAME, resolve
+
+LEFT_OUT = -1  # in place of the number of a group: directions of no variance
+
+
+class EigenvalueGroups(NamedTuple):
+    """Groups of neighbouring eigenvalues of the inputs' covariance Ω, the largest first.
+
+    Attributes
+    ----------
+    eigenvalues : array (R,)
+        Of each group the mean Σω²/Σω, weighted by the trace.
+    multiplicities : int array (R,)
+        Directions in it; those of no variance are in none.
+    traces : array (R,)
+        τ_l = Σω/N, whose sum is 1.
+    T : array (R, M, M)
+        Shares of the teacher's overlaps, whose sum is T.
+    """
+
+    eigenvalues: np.ndarray
+    multiplicities: np.ndarray
+    traces: np.ndarray
+    T: np.ndarray
+
+    def of_teacher_units(self, units: np.ndarray) -> "EigenvalueGroups":
+        """The same of some of the teacher's units.
+
+        Parameters
+        ----------
+        units : int array
+            Their numbers, from 0.
+
+        Returns
+        -------
+        EigenvalueGroups
+            With a smaller T.
+        """
+        return self._replace(T=self.T[:, units[:, None], units])
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The arrays of a file.
+
+        Returns
+        -------
+        dict of arrays
+            By their names there.
+        """
+        return {f"group_{name}": values for name, values in self._asdict().items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "EigenvalueGroups | None":
+        """The inverse of :meth:`to_arrays`.
+
+        Parameters
+        ----------
+        arrays : dict of arrays
+            All of a file.
+
+        Returns
+        -------
+        EigenvalueGroups or None
+            None where the file has none.
+        """
+        if "group_eigenvalues" not in arrays:
+            return None
+        return cls(*(arrays[f"group_{name}"] for name in cls._fields))
+
+
+def require_covariance(inputs):
+    """Raise EngineError where there is nothing to resolve."""
+    if inputs.independent:
+        raise EngineError(f"resolve needs inputs with a covariance; {inputs!r} have one eigenvalue, and nothing to "
+                          "resolve: leave it out, or take inputs such as PowerLaw(1.0)")
+
+
+def members_of(eigenvalues, most):
+    """The group of each direction, from 0 for the largest eigenvalues; LEFT_OUT for those that vanish.
+
+    The distinct eigenvalues themselves where there are no more than ``most``, else groups of about equal sums of √ω.
+    An eigenvalue is never divided, so groups may be fewer.
+
+    Parameters
+    ----------
+    eigenvalues : array (N,)
+        In the order of the directions.
+    most : int
+        Largest number of groups.
+
+    Returns
+    -------
+    int array (N,)
+    """
+    largest = eigenvalues.max()
+    there = np.flatnonzero(eigenvalues > SAME * largest)
+    descending = there[np.argsort(-eigenvalues[there], kind="stable")]
+    values = eigenvalues[descending]
+    distinct = np.cumsum(np.diff(values, prepend=values[0]) < -SAME * largest)
+    number = distinct
+    if distinct[-1] >= most:
+        roots = np.bincount(distinct, np.sqrt(values))
+        middles = np.cumsum(roots) - 0.5 * roots
+        cut = np.minimum((most * middles / roots.sum()).astype(int), most - 1)
+        number = np.unique(cut, return_inverse=True)[1][distinct]
+    members = np.full(len(eigenvalues), LEFT_OUT)
+    members[descending] = number
+    return members
+
+
+def groups_of(eigenvalues, members, T):
+    """What is the same at all times, an EigenvalueGroups; ``T`` are the teacher's shares, (R, M, M)."""
+    there = members != LEFT_OUT
+    own, values = members[there], eigenvalues[there]
+    traces = np.bincount(own, values)
+    return EigenvalueGroups(np.bincount(own, values**2) / traces, np.bincount(own).astype(np.int64),
+                            traces / len(eigenvalues), np.ascontiguousarray(T))
+
+
+def resolve_groups(modes, teacher, eigenvalues, members, count, rate, alpha, more=0):
+    """The shares of vectors, each group at eigenvalues or nodes of its own, so that sums over a group have a meaning.
+
+    Parameters
+    ----------
+    modes, teacher, eigenvalues, count, rate, alpha, more
+        As in :func:`onlinemode.theory.spectral.resolve`; ``count`` and ``more`` are of each group.
+    members : int array (N,)
+        Of :func:`members_of`.
+
+    Returns
+    -------
+    shares : Shares
+        Those of all groups, one after the other.
+    first : int array (R,)
+        Where those of each group begin.
+    """
+    N, parts = len(eigenvalues), []
+    for group in range(members.max() + 1):
+        own = members == group
+        part = resolve(modes[:, own], teacher[:, own], eigenvalues[own], count, rate, alpha, more)
+        share = own.sum() / N  # resolve divides by the directions that it is given
+        parts.append(part._replace(traces=share * part.traces, G=share * part.G, S=share * part.S, T=share * part.T))
+    ends = np.cumsum([len(part.eigenvalues) for part in parts])
+    joined = {name: np.concatenate([getattr(part, name) for part in parts])
+              for name in ("eigenvalues", "traces", "G", "S", "T")}
+    return parts[0]._replace(**joined, exact=all(part.exact for part in parts)), np.concatenate([[0], ends[:-1]])
