@@ -138,7 +138,7 @@ class Experiment:
     test_samples : int, optional
         Of micro: fresh samples that measure ε_g.
     method : {"LSODA", "DOP853", "RK45", "Radau", "BDF", "exponential"}, optional
-        Solver of ode, as are the next six those of ode, also where it is the theory beside a simulation.
+        Solver of ode, as are the next seven those of ode, also where it is the theory beside a simulation.
     rtol, atol : float, optional
         Its tolerances.
     averages : {"closed", "nodes"}, optional
@@ -147,8 +147,10 @@ class Experiment:
         Quadrature nodes, and their seed.
     spectral_nodes : int, optional
         At most so many eigenvalues of the inputs' covariance are followed.
+    corrections : {"auto", "on", "off"}, optional
+        Terms of order 1/N where inputs have few directions.
     resolve : int, optional
-        Of micro and ode: also save the overlaps in at most so many groups of these eigenvalues.
+        Also save the overlaps in at most so many groups of these eigenvalues.
 
     Raises
     ------
@@ -214,6 +216,7 @@ class Experiment:
     nodes: int | None = None
     node_seed: int | None = None
     spectral_nodes: int | None = None
+    corrections: str | None = None
     resolve: int | None = None
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ _KINDS = {
     "evaluations": _WHOLE, "averages": _TEXT, "activation_error": _NUMBER, "nodes": _WHOLE, "node_seed": _WHOLE,
     "quadrature_error": _NUMBER, "test_samples": _WHOLE, "device_name": _TEXT,
     "spectral_nodes": _WHOLE, "spectral_error": _NUMBER, "participation": _NUMBER,
+    "corrected": records.flag,
     "launch": records.or_nothing(records.record)}
 
 
@@ -31,6 +32,7 @@ def spectrum_words(info: "RunInfo") -> str | None:
     words = f"participation number {info.participation:.3g}, {info.spectral_nodes} "
     words += "eigenvalues" if info.spectral_error is None else f"nodes, ε_g right to {info.spectral_error:.1e}"
     few = f"; below {FEW_DIRECTIONS} the N → ∞ theory is not exact"
+    few += f", here with terms of order 1/N at N = {info.N:,}" if info.corrected else ""
     return words + (few if info.participation < FEW_DIRECTIONS else "")
 
 
@@ -91,6 +93,8 @@ class RunInfo:
         start; None where all eigenvalues are followed.
     participation : float, optional
         (Σω)²/Σω² of the eigenvalues ω of the inputs' covariance: the mean-field equations need a large one.
+    corrected : bool
+        Whether ode has added the terms of order 1/N of few directions.
     test_samples : int, optional
         Fresh samples that measured ε_g.
     device_name : str, optional
@@ -126,6 +130,7 @@ class RunInfo:
     spectral_nodes: int | None = None
     spectral_error: float | None = None
     participation: float | None = None
+    corrected: bool = False
     test_samples: int | None = None
     device_name: str | None = None
     launch: dict[str, Any] | None = None

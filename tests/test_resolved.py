@@ -248,10 +248,9 @@ def test_commands(onlinemode, monkeypatch):
      r"resolve needs inputs with a covariance; Rademacher\(\) have one eigenvalue, and nothing to resolve: leave it"),
     (lambda: simulated(om.inputs.Gaussian(), "ode"), EngineError, "resolve needs inputs with a covariance"),
     (lambda: simulated(resolve=0), ParameterError, "resolve must be"),
-    (lambda: simulated(engine="chain"), EngineError, "engine chain has no option 'resolve'"),
-    (lambda: om.Experiment(resolve=3, engine="chain").call(), EngineError, "engine chain has no option 'resolve'"),
+    (lambda: simulated(om.inputs.Gaussian(), "chain"), EngineError, "resolve needs inputs with a covariance"),
     (lambda: om.fluctuations(problem_of(), WEIGHTS, 1.0), ParameterError, "i.i.d. Gaussian inputs"),
-], ids=["signs", "ode", "none", "chain", "experiment", "fluctuations"])
+], ids=["signs", "ode", "none", "chain", "fluctuations"])
 def test_refused(call, error, message):
     with pytest.raises(error, match=message) as caught:
         call()
@@ -298,3 +297,23 @@ def test_deviation_from_the_closed_form(onlinemode):
     assert code == 0 and "warning: closed form of ε_g at the run's own overlaps +" in out
     code, out, _ = onlinemode("compare", *options, "--json")
     assert code == 0 and json.loads(out)["gaussian_equivalence"]["holds"] is False
+
+
+def test_chain_resolves_as_micro_does():
+    """Three eigenvalues in two groups: the start to rounding, the mean of 40 runs within 4.5 standard errors."""
+    inputs = om.inputs.Blocks((4.0, 1.0, 0.3), (10, 20, 30))
+    chain, micro = (simulated(inputs, engine=engine, resolve=2, replicas=40, alpha=3.0, save_at=[0.0, 3.0]).resolved
+                    for engine in ("chain", "micro"))
+    for name in ("eigenvalues", "multiplicities", "traces", "T"):
+        np.testing.assert_allclose(getattr(chain, name), getattr(micro, name), atol=1e-12)
+    np.testing.assert_allclose(chain.S[:, 0], micro.S[:, 0], atol=1e-12)
+    apart = chain.S[:, 1].mean(0) - micro.S[:, 1].mean(0)
+    error = np.sqrt((chain.S[:, 1].var(0) + micro.S[:, 1].var(0)) / 40)
+    assert np.abs(apart / error).max() < 4.5 < np.abs((chain.S[:, 1].mean(0) - micro.S[:, 0].mean(0)) / error).max()
+
+
+def test_one_eigenvalue_is_one_group_of_the_chain():
+    run = simulated(om.inputs.PowerLaw(0.0), engine="chain", replicas=1)
+    found = run.resolved
+    assert found.groups == 1 and found.multiplicities.tolist() == [N]
+    np.testing.assert_array_equal(found.G[:, :, 0], run.G)

@@ -272,6 +272,11 @@ class SpectralDrift:
         return rates
 
     @property
+    def corrected(self):
+        """Whether there are terms of order 1/N."""
+        return self._few is not None
+
+    @property
     def last_error(self):
         """Generalization error ε_g at the state of the last call."""
         return float(self._error[0])

@@ -10,6 +10,7 @@ from onlinemode.errors import EngineError, ParameterError
 from onlinemode.replica_states import ReplicaState
 from onlinemode.state import Weights
 from onlinemode.theory.spectral import EXACT, SAME, Shares, distinct_eigenvalues
+from onlinemode.theory.spectral_groups import groups_of, members_of
 
 
 class Spectrum(NamedTuple):
@@ -161,6 +162,33 @@ class EigenspaceStart:
     def to_keep(self):
         """Arrays that a state holds besides those that the kernel changes."""
         return {"teacher_factor": self.teacher}
+
+    def groups(self, most):
+        """Few groups of neighbouring eigenvalues, and which eigenspaces are in each.
+
+        Parameters
+        ----------
+        most : int
+            Largest number of groups.
+
+        Returns
+        -------
+        groups : EigenvalueGroups
+        spaces : list of int arrays
+            Numbers of eigenspaces; those of no variance are in none.
+        """
+        eigenvalues, sizes = self.spectrum.eigenvalues, self.spectrum.sizes
+        members = members_of(np.repeat(eigenvalues, sizes), most)
+        of_space = members[np.cumsum(sizes) - 1]
+        spaces = [np.flatnonzero(of_space == group) for group in range(members.max() + 1)]
+        T = self.shares(self.modes).T
+        groups = groups_of(np.repeat(eigenvalues, sizes), members, np.stack([T[own].sum(0) for own in spaces]))
+        return groups._replace(traces=groups.traces * sizes.sum() / self.N), spaces
+
+    def of_groups(self, modes, spaces):
+        """G (..., R, P, P) and S (..., R, P, M) of groups of eigenspaces at modes (..., frame vectors, P)."""
+        shares = self.shares(modes)
+        return tuple(np.stack([each[..., own, :, :].sum(-3) for own in spaces], -3) for each in (shares.G, shares.S))
 
     def shares(self, modes):
         """The overlaps resolved by eigenvalues.

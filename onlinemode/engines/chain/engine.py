@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from onlinemode.blocks import FACTORS, OVERLAPS, nothing, shapes_of
+from onlinemode.blocks import FACTORS, OF_GROUPS, OVERLAPS, nothing, shapes_of
 from onlinemode.engines.base import Engine
 from onlinemode.engines.chain import cuda, states
 from onlinemode.engines.chain.eigenspaces import EigenspaceStart, spectrum_of
@@ -29,6 +29,7 @@ from onlinemode.runtime.saved_times import save_times
 from onlinemode.runtime.timetable import RuleInTime
 from onlinemode.state import Weights, attainable
 from onlinemode.theory.quadrature import teacher_factor
+from onlinemode.theory.spectral_groups import EigenvalueGroups, require_covariance
 from onlinemode.trajectory import Trajectory
 
 # Below this many steps of all replicas together the one kernel for all sizes is used: compiling one
@@ -145,6 +146,16 @@ class ChainStart:
         """Modes (..., frame vectors, P) in units of the normals behind the fields, which are themselves."""
         return modes
 
+    def groups(self, most):
+        """All directions are one group, and have one eigenvalue."""
+        return EigenvalueGroups(np.ones(1), np.array([self.dof + len(self.modes)]), np.ones(1),
+                                self.overlaps.T[None]), None
+
+    def of_groups(self, modes, spaces):
+        """G and S of the only group at modes (..., frame vectors, P)."""
+        G, S = states.overlaps(modes, self.teacher_factor)
+        return G[..., None, :, :], S[..., None, :, :]
+
     def between_blocks(self, modes):
         """Modes at the end, as a state keeps them: :func:`onlinemode.engines.chain.states.at_the_end` rotates."""
         return modes
@@ -172,6 +183,8 @@ def run(call, options):
         raise EngineError("engine chain needs N when it starts from overlaps; got None: give N=..., or Weights")
     require_few_eigenvalues(problem.inputs, "chain", CAPABILITIES.eigenvalues, N)
     spectrum = spectrum_of(problem, N)
+    if options.resolve is not None:
+        require_covariance(problem.inputs)
     if spectrum is not None and options.device == "cuda":
         raise EngineError("device cuda has the chain for inputs with independent entries alone; got "
                           f"{problem.inputs!r}: use device cpu")
@@ -188,13 +201,13 @@ def run(call, options):
         call.progress(Progress(0.0, 0.0, 0, float("nan")))
 
     began = time.perf_counter()
-    simulation = _Simulation(call, factors[0], steps)
+    simulation = _Simulation(call, factors[0], steps, options.resolve)
     compiled_at = time.perf_counter()
     results = [_ChainReplica(number, start, simulation) for number, start in enumerate(factors, call.first_replica)]
     run_in_threads(results, thread_count(options.threads), call, steps[-1])
     ended = time.perf_counter()
     return Trajectory(
-        alpha=alphas, **collect(results), problem=problem, initial=factors[0].overlaps,
+        alpha=alphas, **collect(results), problem=problem, initial=factors[0].overlaps, groups=simulation.groups,
         error=np.stack([result.error for result in results]),
         info=RunInfo("chain", N, steps=[result.steps_made for result in results], seconds_compile=compiled_at - began,
                      seconds_run=ended - compiled_at))
@@ -209,13 +222,14 @@ def _factors(start, spectrum, problem, N):
 class _Simulation:
     """What all replicas share: the problem, the saved steps, the compiled kernel."""
 
-    def __init__(self, call, start, steps):
+    def __init__(self, call, start, steps, resolve=None):
         from onlinemode.kernels.chain.drifting import advance
         from onlinemode.kernels.chain.markov import ANY, Constants, make_advance, rotation_period
 
         self.call, self.seed = call, call.seed
         self.problem, self.N = problem, N = call.problem, call.N
         self.drift = teacher_drift(problem, N, start.mean_T)
+        self.groups, self.spaces = (None, None) if resolve is None else start.groups(resolve)
         period, samples = (1, 0) if problem.drifts else rotation_period(problem.batch)
         # Steps are made in blocks, and the state between two blocks is what a run goes on from: the beginning of the
         # last block is saved, too.
@@ -306,6 +320,8 @@ class _ChainReplica(Replica):
         super().__init__(number, start.overlaps, simulation.call, int(simulation.shown.sum()), start.first_step)
         self.start, self.simulation = start, simulation
         self.error = self.unknown_errors()
+        if simulation.groups is not None:
+            self.path_names = (*self.path_names, *OF_GROUPS)
         self.paths = None
 
     @property
@@ -342,6 +358,8 @@ class _ChainReplica(Replica):
         if self.problem.drifts:
             self.teacher_overlaps = self.teacher_at(slice(None))
         self.error[:self.saved] = self._errors()
+        if simulation.groups is not None:
+            self.group_G, self.group_S = self.start.of_groups(self.paths[0][self._shown()], simulation.spaces)
         self.counts[1], self.paths = self.saved, None
         if self.cut_beyond_bounds():
             self.counts[0] = simulation.steps[simulation.shown][self.saved]

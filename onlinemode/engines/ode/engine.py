@@ -14,7 +14,7 @@ from onlinemode.engines.ode.resolved import MORE_NODES, largest_deviation, resol
 from onlinemode.errors import EngineError, OnlineModeError
 from onlinemode.memory import too_large
 from onlinemode.replica_states import ReplicaState, ReplicaStates
-from onlinemode.run_info import RunInfo
+from onlinemode.run_info import FEW_DIRECTIONS, RunInfo
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import NEVER_BEGUN, NOTHING_TRAINED, waiting
 from onlinemode.runtime.saved_times import save_times
@@ -64,10 +64,13 @@ def run(call, options):
     make_drift = drift_of if quick else _SlowDrift
     began = time.perf_counter()
     given = options.nodes, options.node_seed, options.averages
+    directions = None if shares[0] is None else participation(problem.inputs.eigenbasis(call.N)[0])
+    corrected = (directions is not None and method != EXPONENTIAL and options.corrections != "off"
+                 and (options.corrections == "on" or directions < FEW_DIRECTIONS))
 
     def drift_from(start, resolved):
         return (make_drift(problem, start, *given) if resolved is None else
-                SpectralDrift(problem, start, resolved, *given))
+                SpectralDrift(problem, start, resolved, *given, N=call.N if corrected else None))
 
     drift = drift_from(overlaps[0], shares[0])
     _evaluate_once(drift, stop)
@@ -123,7 +126,7 @@ def run(call, options):
     rtol, atol = options.tolerances(problem, shares[0] is not None)
     resolved = {} if shares[0] is None else {
         "spectral_nodes": len(shares[0].eigenvalues), "spectral_error": spectral_error,
-        "participation": participation(problem.inputs.eigenbasis(call.N)[0])}
+        "participation": directions, "corrected": drift.corrected}
     by_group = {} if groups is None else dict(zip(OF_GROUPS, (np.ascontiguousarray(np.stack(part))
                                                               for part in zip(*of_groups))))
     quadrature = {"nodes": options.nodes, "node_seed": options.node_seed} if drift.method == NODES else {}

@@ -39,6 +39,9 @@ class Options(base.Options):
         At most so many eigenvalues of the inputs' covariance are followed: all of them where there are no more, else
         nodes of an interpolation; by default as many as 1e-5 of ε_g takes, 20 to 45 or so (docs/theory, section 18.3).
         With ``resolve`` that is of each group.
+    corrections : {"auto", "on", "off"}, default "auto"
+        Terms of order 1/N that matter where inputs have few directions: by default where the participation number is
+        below 20 (docs/theory, section 18.2); not with exponential steps, and for averages in closed form alone.
     resolve : int, optional
         Also give the overlaps in at most so many groups of eigenvalues of the inputs' covariance, as ``run.resolved``
         (docs/theory, section 18.7).
@@ -55,6 +58,8 @@ class Options(base.Options):
     node_seed: int = option(Whole(0), NODE_SEED, "Seed of the quadrature nodes.")
     spectral_nodes: int | None = option(Whole(2, 512), None, "Eigenvalues of the inputs' covariance that are followed.",
                                         "as many as 1e-5 of ε_g takes")
+    corrections: str = option(Choice(("auto", "on", "off")), "auto", "Terms of order 1/N where inputs have few "
+                              "directions: auto, on or off.")
     resolve: int | None = option(Whole(1), None, "Also save overlaps in at most so many groups of eigenvalues of the "
                                                  "inputs' covariance.", "no groups")
 
