@@ -39,6 +39,7 @@ USUAL = {
     "precision": ["float64", "float32"], "replicas": ["1", "3"], "keep": ["all", "summary"], "threads": ["1", "2"],
     "method": ["LSODA", "RK45", "DOP853", "BDF", "Radau", "rk45"], "rtol": ["1e-6"], "atol": ["1e-8"],
     "averages": ["closed", "nodes"], "nodes": ["64", "256", "100"], "resolve": ["1", "3", "0"],
+    "corrections": ["auto", "on", "off", "of"],
     "seed": ["0", "1", "12345678901234567890"], "checkpoint": ["c.ckpt", "gone/c.ckpt"],
     "every": ["0.01", "10"], "resume": ["unfinished.ckpt", "micro.npz", "gone.ckpt", "/dev/null"],
     "out": ["a", "b.npz", "c.png", "micro.npz", "folder", "gone/d", "ü ε", "x" * 240, "x" * 251, "x" * 300],

@@ -26,7 +26,8 @@ WORDS = {"engine": ["ode", "MICRO"], "init": ["Paper", "graded"], "readout": ["s
          "teacher_activation": ["Linear"], "loss": ["Huber", "correlation"], "labels": ["SIGN"],
          "constraint": ["Sphere"], "overlap_of": ["Readouts", "units"], "heads": ["One", "own"],
          "inputs": ["rademacher"], "precision": ["FLOAT32"], "device": ["Auto"],
-         "method": ["rk45"], "averages": ["closed", "NODES"]}
+         "method": ["rk45"], "averages": ["closed", "NODES"],
+         "corrections": ["auto", "on", "off"]}
 SOURCE = """import onlinemode as om
 
 BASE = om.Experiment(N=40, K=2, alpha=2.0, save_at=6, engine="chain")
