@@ -140,18 +140,18 @@ def test_what_diverges_and_a_perfect_student(random_weights):
 
 
 @pytest.mark.parametrize("inputs, changes, message", [
-    (PowerLaw(1.0), {}, "engine chain needs a covariance of at most 16 different eigenvalues; got 32 of Power"),
+    (PowerLaw(1.0), {}, "engine chain needs a covariance of at most 32 different eigenvalues; got 40 of Power"),
     (om.inputs.Rademacher(), {}, "engine chain needs inputs with independent Gaussian entries"),
     (THREE, {"drift": 0.1}, "a teacher that drifts needs inputs with independent entries"),
     (THREE, {"device": "cuda"}, "device cuda has the chain for inputs with independent entries alone"),
     (Spiked((9.0,)), {"overlaps": True}, "engine chain needs the weight vectors where inputs have a covariance"),
 ])
 def test_what_is_refused(inputs, changes, message, random_weights):
-    start = random_weights(32, K=2, M=2, P=2, seed=1)
+    start = random_weights(40, K=2, M=2, P=2, seed=1)
     if "overlaps" in changes:
         start = start.order_parameters(inputs)
     options = {name: changes[name] for name in ("device",) if name in changes}
     problem = om.Problem(inputs=inputs, drift=changes.get("drift", 0.0), rates=RATES)
     with pytest.raises(EngineError, match=message) as caught:
-        om.simulate(problem, start, 1.0, "chain", N=32, **options)
+        om.simulate(problem, start, 1.0, "chain", N=40, **options)
     assert "\n" not in str(caught.value)

@@ -374,7 +374,7 @@ BAD = {
     "parse blocks": (lambda: parse("blocks:4"), ParameterError, "inputs must be one of .* got 'blocks:4'"),
     "chain": (lambda: simulate(Rademacher(), "chain"), EngineError, "engine chain needs inputs with independent "
               r"Gaussian entries; got Rademacher\(\): use engine micro"),
-    "chain correlated": (lambda: simulate(PowerLaw(1.0), "chain"), EngineError, "engine chain needs .* got 37 of Power"),
+    "chain correlated": (lambda: simulate(PowerLaw(1.0), "chain"), EngineError, "engine chain needs .* got 37 of Pow"),
     "fluctuations": (lambda: om.fluctuations(om.Problem(inputs=Uniform()), OVERLAPS, [1.0]), ParameterError,
                      r"needs i.i.d. Gaussian inputs; got Uniform\(\): compare runs with each other .*z_between"),
     "overlaps": (lambda: om.simulate(om.Problem(inputs=PowerLaw(1.0)), OVERLAPS, 1.0, N=N), EngineError,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from onlinemode.engines import base
 from onlinemode.engines.base import Capabilities, Device, Whole, option
 
-# A step takes as long as there are eigenvalues; with these one of micro at N = 1000 takes no longer.
-MOST_EIGENVALUES = 16
+# The time of a step grows with their number; with so many it is that of micro at N = 1000 (docs/theory, section 18.6).
+MOST_EIGENVALUES = 32
 CAPABILITIES = Capabilities(inputs="gaussian", eigenvalues=MOST_EIGENVALUES)
 
 
