@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from onlinemode import __version__, checks, inputs
+from onlinemode import __version__, checks
 from onlinemode.engines import capabilities_of
 from onlinemode.errors import EngineError, OnlineModeError, ParameterError
 from onlinemode.experiment import DRAWN, OPTIONS_OF, Experiment, first_of
+from onlinemode.inputs import parse
 from onlinemode.labelled import dimensions
 from onlinemode.runtime.checkpoint import kernel_version
 from onlinemode.runtime.saved_times import count_or_times, save_times
@@ -136,7 +137,7 @@ def _data_sets(first, grid):
     for each in sorted(words):
         if each.removesuffix(":raw").endswith(".npy"):
             with suppress(OnlineModeError):
-                found[each] = inputs.parse(each)
+                found[each] = parse(each)
     return found
 
 

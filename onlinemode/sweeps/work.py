@@ -155,24 +155,24 @@ def provide(job: Job) -> None:
     EngineError
         If one is not that of the client.
     """
-    from onlinemode import inputs
+    from onlinemode.inputs import words as input_words
 
     for words, given in job.inputs.items():
         try:
-            opened = inputs.parse(words) if given is None else given
+            opened = input_words.parse(words) if given is None else given
         except OnlineModeError:  # the points that need it will say so
             continue
         if opened.to_dict()["sha256"] != job.data[words]:
             raise EngineError(f"a worker finds other data in {words} than the client: put the same file there")
-        inputs.provide(words, opened)
+        input_words.provide(words, opened)
 
 
 def withdraw(data: dict[str, Any]) -> None:
     """The words of data sets mean what the files hold again."""
-    from onlinemode import inputs
+    from onlinemode.inputs import words as input_words
 
     for words in data:
-        inputs.withdraw(words)
+        input_words.withdraw(words)
 
 
 def make(packed: Packed, numbers: list[int], values: list[tuple]) -> Batch:

@@ -181,7 +181,7 @@ def expected_covariance(inputs, N):
 def test_covariance(inputs, dense, monkeypatch):
     """Against its definition, as a matrix, and in chunks without one."""
     from onlinemode import dataset
-    from onlinemode import inputs as module
+    from onlinemode.inputs import base as module
 
     if not dense:
         monkeypatch.setattr(module, "DENSE_UP_TO", 10)

@@ -1,0 +1,211 @@
+"""What all kinds of inputs have: their N, their covariance and its eigenvalues, where kernels take samples from."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onlinemode import checks, dataset
+from onlinemode.errors import EngineError, ParameterError
+
+if TYPE_CHECKING:
+    from onlinemode.kernels.micro.inputs import Source
+
+DENSE_UP_TO = 4096  # inputs N up to which Ω of a manifold or a data set is kept as an N×N array
+
+_NOTHING, _NO_ROWS = np.zeros(0), np.zeros((0, 0), np.uint8)
+_NO_TILES, _NO_MATRIX = np.zeros((0, 0), np.float32), np.zeros((0, 0, 0, 0), np.float32)
+_NO_ROWS.flags.writeable = False
+
+
+class Inputs:
+    """Base of all kinds of inputs (docs/theory, section 9).
+
+    Attributes
+    ----------
+    kind : str
+        Its name in files.
+    independent : bool
+        Entries are independent, with mean 0 and variance 1; then Ω = I.
+    gaussian : bool
+        Entries are jointly Gaussian, so that fields are, at any N.
+    has_mean : bool
+        Entries have means other than 0, so that Ω is no covariance.
+    columns : int or None
+        The only possible N, where there is one.
+    """
+
+    kind: str = ""
+    independent: bool = False
+    gaussian: bool = False
+    has_mean: bool = False
+    columns: int | None = None
+
+    def check(self, N: int) -> None:
+        """Raise an error unless N-dimensional inputs of this kind exist.
+
+        Parameters
+        ----------
+        N : int
+            Number of inputs.
+
+        Raises
+        ------
+        ParameterError
+            If only another N is possible.
+        """
+        N = checks.inputs(N)
+        if self.columns is not None and N != self.columns:
+            raise ParameterError(f"N must be {self.columns}, the number of columns of the inputs {self!r}; got {N}")
+
+    def covariance(self, N: int) -> Callable[[np.ndarray], np.ndarray]:
+        """The covariance Ω = E[x xᵀ] as a function, since Ω itself may not fit into memory.
+
+        Parameters
+        ----------
+        N : int
+            Number of inputs.
+
+        Returns
+        -------
+        callable
+            Takes row vectors (r, N) and returns them times Ω, in float64.
+
+        Raises
+        ------
+        ParameterError
+            If only another N is possible.
+        """
+        self.check(N)
+        return _covariance(self, N)
+
+    def eigenbasis(self, N: int) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Eigenvalues and eigenvectors of the covariance Ω.
+
+        Parameters
+        ----------
+        N : int
+            Number of inputs.
+
+        Returns
+        -------
+        eigenvalues : array (N,)
+            At least 0; their mean is 1.
+        eigenvectors : array (N, N) or None
+            As columns, in float64, to rounding; None where the coordinates themselves are an eigenbasis.
+
+        Raises
+        ------
+        ParameterError
+            If only another N is possible.
+        EngineError
+            If Ω is a matrix, and N above 4,096.
+        """
+        self.check(N)
+        return self._eigenbasis(N)
+
+    def _eigenbasis(self, N):
+        if self.independent:
+            return np.ones(N), None
+        if N > DENSE_UP_TO:
+            raise EngineError(f"eigenvalues of the covariance of {self!r} are known up to N = {DENSE_UP_TO:,}; got "
+                              f"{N:,}")
+        return _eigenvectors(self, N)
+
+    def source(self, N: int) -> "Source":
+        """Where the kernels take these inputs from.
+
+        Parameters
+        ----------
+        N : int
+            Number of inputs.
+
+        Returns
+        -------
+        Source
+            A record of ``onlinemode.kernels.micro.inputs``.
+
+        Raises
+        ------
+        ParameterError
+            If only another N is possible.
+        """
+        self.check(N)
+        return self._source(N)  # type: ignore[attr-defined]
+
+    def available(self) -> None:
+        """Raise an error if data that the inputs need cannot be had.
+
+        Raises
+        ------
+        FileError
+            If a file is missing or has changed, or an array was never in one.
+        """
+
+    def to_dict(self) -> dict[str, Any]:
+        """The kind and its parameters, as they are saved.
+
+        Returns
+        -------
+        dict
+            Of plain values, with the key "kind".
+        """
+        return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
+
+    @classmethod
+    def _restored(cls, fields):
+        return cls(**fields)
+
+    def _products(self, N):
+        return lambda rows: rows
+
+
+def make_source(kind, stream, *, deviations=_NO_TILES, projection=_NO_MATRIX, rows=_NO_ROWS, offset=_NOTHING,
+                 scale=_NOTHING):
+    from onlinemode.kernels.micro import inputs as kernel
+    from onlinemode.kernels.random import philox
+
+    return kernel.Source(getattr(kernel, kind), getattr(philox, f"STREAM_{stream}"), deviations, projection, rows,
+                         offset, scale)
+
+
+def in_tiles(values):
+    """Numbers (N,) as float32 (tiles, coordinates), 0 from N on."""
+    from onlinemode.kernels.micro.sgd import to_tiles
+
+    return to_tiles(values[None], np.float32)[:, 0]
+
+
+@lru_cache(maxsize=1)
+def _covariance(inputs, N):
+    return inputs._products(N)
+
+
+@lru_cache(maxsize=1)
+def _eigenvectors(inputs, N):
+    eigenvalues, vectors = np.linalg.eigh(inputs.covariance(N)(np.eye(N)))
+    return np.maximum(eigenvalues, 0.0), vectors
+
+
+def row_products(N, chunk, kept=False):
+    """rows -> rows Ω, from a function that gives some rows of Ω; they are kept up to DENSE_UP_TO."""
+    from onlinemode.kernels.micro.inputs import add_products
+
+    length = max(1, dataset.CHUNK_ENTRIES // N)
+    edges = [(first, min(first + length, N)) for first in range(0, N, length)]
+    if not kept and N <= DENSE_UP_TO:
+        parts = {first: chunk(first, last) for first, last in edges}
+        chunk = lambda first, last: parts[first]  # noqa: E731
+
+    def products(rows):
+        rows, out = np.array(rows, np.float64, order="C"), np.zeros((len(rows), N))
+        for first, last in edges:
+            part = np.zeros((len(rows), last - first))
+            add_products(rows, chunk(first, last), part, False)
+            out[:, first:last] = part
+        return out
+
+    return products
