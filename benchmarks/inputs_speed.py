@@ -35,22 +35,23 @@ def all_kinds():
     return {"Gaussian": kinds.Gaussian(), "Rademacher": kinds.Rademacher(), "uniform": kinds.Uniform(),
             "power law": kinds.PowerLaw(1.0), "rows, float32": kinds.Rows(data.astype(np.float32)),
             "rows, uint8": kinds.Rows(data), "manifold, D = 100, erf": kinds.HiddenManifold(100),
-            "manifold, D = 100, sign": kinds.HiddenManifold(100, "sign")}
+            "manifold, D = 100, sign": kinds.HiddenManifold(100, "sign"),
+            "the same, latent teacher": kinds.HiddenManifold(100, "sign", teacher="latent")}
 
 
 def steps_of(inputs):
     """Number of steps, and a function that makes them in so many threads."""
-    start = om.initial.committee(N, K=K, seed=1, student_size=0.7)
+    start = om.initial.committee(N, K=K, seed=1, student_size=0.7, teacher_columns=inputs.teacher_columns(N))
     problem = om.Problem(rates=om.LearningRates(xi_in=0.3), inputs=inputs)
     source = None if inputs == kinds.Gaussian() else inputs.source(N)
     networks = sgd.Networks(sgd.to_tiles(start.xi_in, np.float64), sgd.to_tiles(start.teacher, np.float64),
-                            start.order_parameters().factors())
+                            start.factors())
     swept = networks.xi_in.nbytes + networks.teacher.nbytes + (0 if source is None else source.projection.nbytes)
     steps = STEPS_OF_MANIFOLD if inputs.kind == "manifold" else STEPS
     stretch, key = sgd.Stretch(0, steps, samples_per_block(swept)), Key(np.uint64(1), 0)
 
     def run(threads):
-        arguments = networks, problem.rule(N), stretch, key, source
+        arguments = networks, problem.rule(N), stretch, key, source, None, None, inputs.teacher_source(N)
         if threads == 1:
             sgd.advance(*arguments)
         else:

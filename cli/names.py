@@ -86,7 +86,7 @@ def _one_word(value):
     kind, _, numbers = str(value).partition(":")
     if kind.isalpha() and _NUMBERS.fullmatch(numbers):
         return kind + numbers.replace(",", "_").replace("+", "")
-    return re.sub(r"[^\w.-]", "_", Path(re.split("[:(]", str(value))[0]).stem) or "inputs"
+    return re.sub(r"[^\w.-]", "_", Path(re.split("[:(,]", str(value))[0]).stem) or "inputs"
 
 
 def claim_files(settings, stem, endings=("",), tails=(RESULT,), replaceable=None):

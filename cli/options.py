@@ -242,8 +242,9 @@ OPTIONS = {
                          "--noise"),
     "batch": option("batch", FROM_1, "Samples a step."),
     "inputs": option("inputs", str, "gaussian, rademacher, uniform, power-law:EXPONENT, blocks:SHARExEIGENVALUE,..., "
-                     "spiked:VARIANCE,..., manifold:D=LATENT,erf (or sign), FILE.npy (its rows, standardised) or "
-                     "FILE.npy:raw (as they are)."),
+                     "spiked:VARIANCE,..., covariance:FILE.npy, manifold:D=LATENT,erf (or sign; with ,latent the "
+                     "teacher sees the latent variables), FILE.npy (its rows, standardised) or FILE.npy:raw (as they "
+                     "are); with ,teacher=FILE.npy the teacher sees the rows of another file."),
     "start": option("start", click.Path(), "What to begin from in place of --init: OVERLAPS.toml "
                     "(docs/howto/going-on.md), or RUN.npz, to go on with that run.", "--init"),
     "init": option("init", OneOf(CHOICES["init"]), "Initial condition.", "the preset's"),

@@ -366,6 +366,10 @@ class Experiment:
         if vectors is None:
             vectors = capabilities_of(self.engine).makes_vectors or 4 * N * K <= VECTORS_UP_TO
         arguments |= {"N": N, "K": K, "weights": vectors}
+        if vectors:
+            from onlinemode.inputs.words import latent_columns
+
+            arguments["teacher_columns"] = latent_columns(self.inputs, N)
         if self.fresh_students:
             return lambda replica: draw(**arguments, student_seed=replica)
         return draw(**arguments)

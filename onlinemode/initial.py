@@ -108,7 +108,8 @@ def from_overlaps(Q: ArrayLike, R: ArrayLike, T: ArrayLike, readout: str | Array
 
 
 def paper(N: int, K: int = 8, M: int | None = None, P: int | None = None, seed: int = 0, readout: str = "mean",
-          weights: bool = True, student_seed: int | None = None) -> Weights | OrderParameters:
+          weights: bool = True, student_seed: int | None = None,
+          teacher_columns: int | None = None) -> Weights | OrderParameters:
     """The setting of Li and Huang, figure 4: student and teacher share output modes and strengths.
 
     Every entry of A, s, X and X* is drawn from N(0, 1)/(ln N)^(1/6); B = A diag(s) X* (docs/theory, section 5.1).
@@ -131,6 +132,9 @@ def paper(N: int, K: int = 8, M: int | None = None, P: int | None = None, seed: 
         False: overlaps alone, from their exact law; N up to 10^15, N ≥ 2P.
     student_seed : int, optional
         Draws the student's input modes from a generator of their own; everything else stays that of ``seed``.
+    teacher_columns : int, optional
+        How many numbers the teacher sees, by default N: see :meth:`Inputs.teacher_columns
+        <onlinemode.inputs.Inputs.teacher_columns>`.
 
     Returns
     -------
@@ -154,12 +158,12 @@ def paper(N: int, K: int = 8, M: int | None = None, P: int | None = None, seed: 
     origin = {"name": "paper", "arguments": {"N": N, "K": K, "P": P, "seed": seed, "readout": readout}}
     return _draw(generator, N, student_size=scale, teacher_modes=P, teacher_size=scale, orthogonal=False,
                  teacher_map=xi_out * strengths, strengths=strengths, xi_out=xi_out, readout=readout,
-                 weights=weights, student_seed=student_seed, origin=origin)
+                 weights=weights, student_seed=student_seed, teacher_columns=teacher_columns, origin=origin)
 
 
 def committee(N: int, K: int = 3, M: int | None = None, seed: int = 0, teacher: str = "orthogonal",
               student_size: float = 0.1, readout: str = "mean", weights: bool = True,
-              student_seed: int | None = None) -> Weights | OrderParameters:
+              student_seed: int | None = None, teacher_columns: int | None = None) -> Weights | OrderParameters:
     """An ordinary soft committee machine: W itself is trained (P = K, A = I, s = 1).
 
     That of Saad and Solla, Phys. Rev. E 52, 4225 (1995), with readout "sum"; docs/theory, sections 1.4 and 5.2.
@@ -184,6 +188,9 @@ def committee(N: int, K: int = 3, M: int | None = None, seed: int = 0, teacher: 
         False: overlaps alone, from their exact law; N up to 10^15, N ≥ K + M.
     student_seed : int, optional
         Draws the student's input modes from a generator of their own; everything else stays that of ``seed``.
+    teacher_columns : int, optional
+        How many numbers the teacher sees, by default N: see :meth:`Inputs.teacher_columns
+        <onlinemode.inputs.Inputs.teacher_columns>`.
 
     Returns
     -------
@@ -200,12 +207,12 @@ def committee(N: int, K: int = 3, M: int | None = None, seed: int = 0, teacher: 
     origin = {"name": "committee", "arguments": {"N": N, "K": K, "M": M, "seed": seed, "teacher": teacher,
                                                  "student_size": student_size, "readout": readout}}
     return _committee(N, K, M, seed, np.ones(M), teacher == "orthogonal", student_size, readout, weights, student_seed,
-                      origin)
+                      teacher_columns, origin)
 
 
 def graded(N: int, K: int = 4, M: int | None = None, seed: int = 0, teacher_norms: ArrayLike | None = None,
            student_size: float = 0.1, readout: str = "mean", weights: bool = True,
-           student_seed: int | None = None) -> Weights | OrderParameters:
+           student_seed: int | None = None, teacher_columns: int | None = None) -> Weights | OrderParameters:
     """A soft committee machine whose orthogonal teacher units differ in strength.
 
     docs/theory, section 5.3.
@@ -230,6 +237,9 @@ def graded(N: int, K: int = 4, M: int | None = None, seed: int = 0, teacher_norm
         False: overlaps alone, from their exact law; N up to 10^15, N ≥ K + M.
     student_seed : int, optional
         Draws the student's input modes from a generator of their own; everything else stays that of ``seed``.
+    teacher_columns : int, optional
+        How many numbers the teacher sees, by default N: see :meth:`Inputs.teacher_columns
+        <onlinemode.inputs.Inputs.teacher_columns>`.
 
     Returns
     -------
@@ -248,12 +258,13 @@ def graded(N: int, K: int = 4, M: int | None = None, seed: int = 0, teacher_norm
         raise ParameterError(f"teacher_norms must be ≥ 0; got {norms.tolist()}")
     origin = {"name": "graded", "arguments": {"N": N, "K": K, "M": M, "seed": seed, "teacher_norms": norms.tolist(),
                                               "student_size": student_size, "readout": readout}}
-    return _committee(N, K, M, seed, np.sqrt(norms), True, student_size, readout, weights, student_seed, origin)
+    return _committee(N, K, M, seed, np.sqrt(norms), True, student_size, readout, weights, student_seed,
+                      teacher_columns, origin)
 
 
 def showcase(N: int, K: int = 3, M: int | None = None, P: int | None = None, seed: int = 0, student_size: float = 0.3,
              mixing: float = 0.05, readout: str = "mean", weights: bool = True,
-             student_seed: int | None = None) -> Weights | OrderParameters:
+             student_seed: int | None = None, teacher_columns: int | None = None) -> Weights | OrderParameters:
     """A mode-decomposed student that specializes unit by unit: the default of the command line.
 
     As many modes as units; A is the identity plus Gaussian entries of size ``mixing`` and is shared
@@ -280,6 +291,9 @@ def showcase(N: int, K: int = 3, M: int | None = None, P: int | None = None, see
         False: overlaps alone, from their exact law; N up to 10^15, N ≥ 2K.
     student_seed : int, optional
         Draws the student's input modes from a generator of their own; everything else stays that of ``seed``.
+    teacher_columns : int, optional
+        How many numbers the teacher sees, by default N: see :meth:`Inputs.teacher_columns
+        <onlinemode.inputs.Inputs.teacher_columns>`.
 
     Returns
     -------
@@ -307,13 +321,14 @@ def showcase(N: int, K: int = 3, M: int | None = None, P: int | None = None, see
                                                 "mixing": mixing, "readout": readout}}
     return _draw(generator, N, student_size=student_size, teacher_modes=K, teacher_size=1.0, orthogonal=False,
                  teacher_map=xi_out * strengths, strengths=strengths, xi_out=xi_out, readout=readout,
-                 weights=weights, student_seed=student_seed, origin=origin)
+                 weights=weights, student_seed=student_seed, teacher_columns=teacher_columns, origin=origin)
 
 
 def polynomial_teacher(N: int, terms: Mapping[tuple[int, ...], float] | Sequence[Any], activation: str | Activation,
                        K: int | None = None, seed: int = 0, student_size: float = 0.1, readout: str = "mean",
                        weights: bool = True, student_seed: int | None = None, hermite: bool = False,
-                       forms: ArrayLike | None = None) -> Weights | OrderParameters:
+                       forms: ArrayLike | None = None,
+                       teacher_columns: int | None = None) -> Weights | OrderParameters:
     """A soft committee machine that learns a polynomial of fields of orthogonal directions.
 
     The label Σ c Π_i ν_i^(n_i) is that of a committee of few units of a polynomial activation, whose rows are linear
@@ -347,6 +362,9 @@ def polynomial_teacher(N: int, terms: Mapping[tuple[int, ...], float] | Sequence
     forms : array (M, r), optional
         The teacher's units in terms of the directions, if you know a sum of powers of your own; by default few of them
         are searched for, and kept in ``origin``.
+    teacher_columns : int, optional
+        How many numbers the teacher sees, by default N: see :meth:`Inputs.teacher_columns
+        <onlinemode.inputs.Inputs.teacher_columns>`.
 
     Returns
     -------
@@ -367,8 +385,6 @@ def polynomial_teacher(N: int, terms: Mapping[tuple[int, ...], float] | Sequence
     units, teacher_readout = committee_of(polynomial, activation, forms)
     M, fields = units.shape
     K = M if K is None else checks.integer("K", K, 1, MAX_UNITS)
-    if fields > N:
-        raise ParameterError(f"N must be at least {fields} for {fields} orthogonal directions; got {N}")
     pairs = terms.items() if isinstance(terms, Mapping) else terms
     origin = {"name": "polynomial_teacher", "arguments": {
         "N": N, "terms": [[[int(n) for n in exponents], float(c)] for exponents, c in pairs],
@@ -376,13 +392,14 @@ def polynomial_teacher(N: int, terms: Mapping[tuple[int, ...], float] | Sequence
         "readout": readout, "hermite": hermite, "forms": units.tolist()}}
     return _draw(np.random.default_rng(seed), N, student_size=student_size, teacher_modes=fields, teacher_size=1.0,
                  orthogonal=True, teacher_map=units, strengths=np.ones(K), xi_out=np.eye(K), readout=readout,
-                 teacher_readout=teacher_readout, weights=weights, student_seed=student_seed, origin=origin)
+                 teacher_readout=teacher_readout, weights=weights, student_seed=student_seed,
+                 teacher_columns=teacher_columns, origin=origin)
 
 
 def tasks(N: int, K: int = 2, units: int = 1, tasks: int = 2, overlap: float | ArrayLike = 0.5,
           kind: str = FEATURES, heads: Sequence[int] | None = None, head_size: float | None = None, seed: int = 0,
           student_size: float = 0.1, readout: str = "sum", weights: bool = True,
-          student_seed: int | None = None) -> Weights | OrderParameters:
+          student_seed: int | None = None, teacher_columns: int | None = None) -> Weights | OrderParameters:
     """A soft committee machine that learns several tasks, whose overlaps are exact.
 
     That of Lee, Goldt and Saxe, Proc. ICML 2021, where features differ and each task has a head; docs/theory, section
@@ -418,6 +435,9 @@ def tasks(N: int, K: int = 2, units: int = 1, tasks: int = 2, overlap: float | A
         False: overlaps alone, from their exact law; N up to 10^15.
     student_seed : int, optional
         Draws the student's input modes from a generator of their own; everything else stays that of ``seed``.
+    teacher_columns : int, optional
+        How many numbers the teacher sees, by default N: see :meth:`Inputs.teacher_columns
+        <onlinemode.inputs.Inputs.teacher_columns>`.
 
     Returns
     -------
@@ -437,8 +457,6 @@ def tasks(N: int, K: int = 2, units: int = 1, tasks: int = 2, overlap: float | A
         raise ParameterError(f"tasks have at most {MAX_UNITS:,} units together; got {count} of {units:,} each")
     forms, teacher_readout = bank(kind, count, units, overlap, readout_vector(readout, units))
     fields = forms.shape[1]
-    if fields > N:
-        raise ParameterError(f"N must be at least {fields} for {fields} orthogonal directions; got {N}")
     generator = np.random.default_rng(seed)
     of_student = _heads(generator, heads, count, head_size, readout_vector(readout, K))
     origin = {"name": "tasks", "arguments": {
@@ -447,7 +465,8 @@ def tasks(N: int, K: int = 2, units: int = 1, tasks: int = 2, overlap: float | A
         "student_size": student_size, "readout": readout}}
     return _draw(generator, N, student_size=student_size, teacher_modes=fields, teacher_size=1.0, orthogonal=True,
                  teacher_map=forms, strengths=np.ones(K), xi_out=np.eye(K), readout=of_student,
-                 teacher_readout=teacher_readout, weights=weights, student_seed=student_seed, origin=origin)
+                 teacher_readout=teacher_readout, weights=weights, student_seed=student_seed,
+                 teacher_columns=teacher_columns, origin=origin)
 
 
 def _heads(generator, heads, tasks, size, readout):
@@ -471,22 +490,27 @@ def _require_shared(K, M, name):
                              f"K = {K}; got {M}: leave M out, or use the committee start, where M is free")
 
 
-def _committee(N, K, M, seed, teacher_lengths, orthogonal, student_size, readout, weights, student_seed, origin):
+def _committee(N, K, M, seed, teacher_lengths, orthogonal, student_size, readout, weights, student_seed,
+               teacher_columns, origin):
     N = checks.inputs(N)
     seed = checks.integer("seed", seed, 0)
     student_size = checks.number("student_size", student_size, 0.0, maximum=MAX_SIZE)
-    if orthogonal and M > N:
-        raise ParameterError(f"N must be at least M = {M} for {M} orthogonal teacher units; got {N}")
     generator = np.random.default_rng(seed)
     return _draw(generator, N, student_size=student_size, teacher_modes=M, teacher_size=1.0, orthogonal=orthogonal,
                  teacher_map=np.diag(teacher_lengths), strengths=np.ones(K), xi_out=np.eye(K), readout=readout,
-                 weights=weights, student_seed=student_seed, origin=origin)
+                 weights=weights, student_seed=student_seed, teacher_columns=teacher_columns, origin=origin)
 
 
 def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal, teacher_map, strengths, xi_out,
-          readout, weights, student_seed, origin, teacher_readout=None):
+          readout, weights, student_seed, teacher_columns, origin, teacher_readout=None):
     """Student modes X and teacher modes Y, Gaussian rows (Y orthogonal on request); B = teacher_map Y."""
     weights = checks.flag("weights", weights)
+    D = _columns_of_teacher(N, teacher_columns, teacher_modes if orthogonal else 1)
+    if teacher_columns is not None:
+        origin["arguments"]["teacher_columns"] = D
+        if not weights:
+            raise ParameterError("weights=False draws the overlaps of a teacher that sees the inputs; got "
+                                 f"teacher_columns = {D}: use weights=True")
     K, P = xi_out.shape
     of_student = generator
     if student_seed is not None:
@@ -500,9 +524,9 @@ def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal
     small = {"strengths": strengths, "xi_out": xi_out, "teacher_readout": teacher_readout,
              "readout": readout_vector(readout, K) if isinstance(readout, str) else readout}
     if weights:
-        rows = generator.standard_normal((teacher_modes, N))
+        rows = generator.standard_normal((teacher_modes, D))
         if orthogonal:
-            rows = math.sqrt(N) * np.linalg.qr(rows.T)[0].T
+            rows = math.sqrt(D) * np.linalg.qr(rows.T)[0].T
         xi_in = student_size * of_student.standard_normal((P, N))
         return Weights(xi_in=xi_in, teacher=teacher_map @ (teacher_size * rows), origin=origin, **small)
     if N < teacher_modes + P:
@@ -516,6 +540,17 @@ def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal
     across = student_size * _bartlett(of_student, P, N - teacher_modes)
     B = teacher_map @ teacher_factor
     return OrderParameters(G=(along @ along.T + across @ across.T) / N, S=along @ B.T / N, T=B @ B.T / N, **small)
+
+
+def _columns_of_teacher(N, teacher_columns, orthogonal):
+    """N, or as many as are given; at least the number of orthogonal directions."""
+    name, columns = "N", N
+    if teacher_columns is not None:
+        name, columns = "teacher_columns", checks.integer("teacher_columns", teacher_columns, 1, MAX_N)
+    if columns < orthogonal:
+        raise ParameterError(f"{name} must be at least {orthogonal} for {orthogonal} orthogonal directions; "
+                             f"got {columns}")
+    return columns
 
 
 def _bartlett(generator, rows, dof):

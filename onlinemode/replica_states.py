@@ -223,7 +223,7 @@ class ReplicaStates:
                    {name[len(states):]: values for name, values in arrays.items() if name.startswith(states)},
                    arrays.get(f"{prefix}teacher"))
 
-    def check(self, replicas: int, sizes: OrderParameters, N: int | None) -> None:
+    def check(self, replicas: int, sizes: OrderParameters, N: int | None, teacher_columns: int | None = None) -> None:
         """Refuse states in which replicas of such a run cannot stand.
 
         Parameters
@@ -234,6 +234,8 @@ class ReplicaStates:
             Of these sizes.
         N : int or None
             Number of inputs; None for the mean-field equations.
+        teacher_columns : int, optional
+            How many numbers the teacher sees; by default N.
 
         Raises
         ------
@@ -263,8 +265,9 @@ class ReplicaStates:
             right = values.dtype in kinds.get(name, (np.float64,))
             if not fits or not right:
                 raise ValueError(f"{name} of a state must have shape {wanted}; got {values.dtype} of {values.shape}")
-        if self.teacher is not None and (self.teacher.shape != (M, N) or self.teacher.dtype.kind != "f"):
-            raise ValueError(f"teacher of a state must have shape ({M}, {N}); got {self.teacher.shape}")
+        D = N if teacher_columns is None else teacher_columns
+        if self.teacher is not None and (self.teacher.shape != (M, D) or self.teacher.dtype.kind != "f"):
+            raise ValueError(f"teacher of a state must have shape ({M}, {D}); got {self.teacher.shape}")
         made = np.where(np.isfinite(self.alpha), self.alpha * (N or 0), 0.0)
         if self.arrays and ((self.steps < 0) | (self.steps > made + 0.5) | (made > MOST_STEPS)).any():
             raise ValueError("steps of a state beyond its time")

@@ -69,7 +69,7 @@ def check_run(run: Trajectory, whole: bool = True) -> None:
         raise ValueError("weights of other sizes")
     for states in (run.begin, run.end):
         if states is not None:
-            states.check(replicas, o, run.N)
+            states.check(replicas, o, run.N, None if run.N is None else run.problem.inputs.teacher_columns(run.N))
             if ("xi_in" in states.arrays) == (states.teacher is None and "teacher" not in states.arrays):
                 raise ValueError("vectors of a student without those of its teacher, or the other way round")
     if run.N is None and not run.info.theory:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from onlinemode import checks
 from onlinemode.display import Described
 from onlinemode.errors import OverlapError, ParameterError
-from onlinemode.inputs import Inputs, check_inputs
+from onlinemode.inputs import Gaussian, Inputs, check_inputs
+from onlinemode.inputs.base import mean_products
 
 if TYPE_CHECKING:
     from onlinemode.kernels.rule.step import Factors
@@ -110,8 +111,9 @@ class Weights(_Sizes):
         Output modes A.
     readout : array (K,) or (heads, K)
         Second layer v of the student, or its heads.
-    teacher : array (M, N)
-        First layer B of the teacher.
+    teacher : array (M, N), or (M, D)
+        First layer B of the teacher; of one that sees D numbers that are not the inputs
+        (:meth:`Inputs.teacher_columns <onlinemode.inputs.Inputs.teacher_columns>`) a column for each of them.
     teacher_readout : array (M,) or (tasks, M)
         Second layer v* of the teacher, or of each task.
     origin : dict, optional
@@ -135,7 +137,7 @@ class Weights(_Sizes):
     def __post_init__(self) -> None:
         _, M, P = self._check_factors()
         object.__setattr__(self, "xi_in", checks.array("xi_in", self.xi_in, (P, None), symbols="(P, N)"))
-        object.__setattr__(self, "teacher", checks.array("teacher", self.teacher, (M, self.N), symbols="(M, N)"))
+        object.__setattr__(self, "teacher", checks.array("teacher", self.teacher, (M, None), symbols="(M, N)"))
 
     def _described(self):
         rows, sizes = super()._described()
@@ -154,6 +156,8 @@ class Weights(_Sizes):
     def order_parameters(self, inputs: Inputs | None = None) -> "OrderParameters":
         """The overlaps of these weights: G = XΩXᵀ/N, S = XΩBᵀ/N, T = BΩBᵀ/N, and the small factors.
 
+        Of a teacher that sees something else than the inputs S = E[u νᵀ], T = E[ν νᵀ] (docs/theory, section 9.6).
+
         Parameters
         ----------
         inputs : Inputs, optional
@@ -166,16 +170,17 @@ class Weights(_Sizes):
 
         Raises
         ------
-        ParameterError, FileError
-            If the inputs are no Inputs or have another N, or their data cannot be had.
+        ParameterError, ShapeError, FileError
+            If the inputs are no Inputs or have another N, the teacher has another number of columns than they need, or
+            their data cannot be had.
         """
         if inputs is not None:
             check_inputs(inputs)
-        times_covariance = (lambda rows: rows) if inputs is None else inputs.covariance(self.N)
-        teacher = times_covariance(self.teacher)
+        inputs = Gaussian() if inputs is None else inputs
+        image, T = inputs.teacher_moments(self.teacher, self.N)
         return OrderParameters(
-            G=_row_products(self.xi_in, times_covariance(self.xi_in)), S=_row_products(self.xi_in, teacher),
-            T=_row_products(self.teacher, teacher), strengths=self.strengths, xi_out=self.xi_out,
+            G=mean_products(self.xi_in, inputs.covariance(self.N)(self.xi_in)), S=mean_products(self.xi_in, image), T=T,
+            strengths=self.strengths, xi_out=self.xi_out,
             readout=self.readout, teacher_readout=self.teacher_readout)
 
     def fingerprint(self) -> str:
@@ -401,11 +406,6 @@ def symmetric(name: str, value: NDArray[np.float64]) -> NDArray[np.float64]:
     result = 0.5 * (value + value.T)
     result.flags.writeable = False
     return result
-
-
-def _row_products(a, b):
-    """a bᵀ / N with pairwise sums, so that the bits do not depend on a number of BLAS threads."""
-    return np.array([[np.sum(x * y) for y in b] for x in a]) / a.shape[1]
 
 
 def weights_from_overlaps(overlaps: OrderParameters, N: int, seed: int) -> Weights:

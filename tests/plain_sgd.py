@@ -48,7 +48,7 @@ def student_of(weights):
     return Student(*(np.array(getattr(weights, name)) for name in Student._fields))
 
 
-def step(problem, weights, student, inputs, noises, uniforms=None, masks=None, tasks=None):
+def step(problem, weights, student, inputs, noises, uniforms=None, masks=None, tasks=None, seen=None):
     """The student after one step.
 
     Parameters
@@ -66,6 +66,8 @@ def step(problem, weights, student, inputs, noises, uniforms=None, masks=None, t
         1 for the units and the modes that a sample keeps, else 0.
     tasks : int array (batch,), optional
         From which of the problem's tasks a sample is, where there are several.
+    seen : array (batch, D), optional
+        What the teacher sees, where that is not the inputs.
     """
     (X, s, A, v), B, N, rates = student, weights.teacher, weights.N, problem.rates
     g, slope = FORMULAS[problem.activation]
@@ -73,7 +75,8 @@ def step(problem, weights, student, inputs, noises, uniforms=None, masks=None, t
     dX, ds, dA, dv = (np.zeros_like(each) for each in student)
     whole_s, whole_v = s, v
     units, modes = (np.ones((problem.batch, size)) for size in A.shape) if masks is None else masks
-    for i, (x, zeta, r, m) in enumerate(zip(inputs, noises, units, modes)):
+    seen = inputs if seen is None else seen
+    for i, (x, y, zeta, r, m) in enumerate(zip(inputs, seen, noises, units, modes)):
         noise, flips, of_task, head = problem.noise, problem.flips, ..., ...
         if problem.tasks is not None:
             of_task = tasks[i]
@@ -81,12 +84,12 @@ def step(problem, weights, student, inputs, noises, uniforms=None, masks=None, t
                 (noise, problem.tasks.noise), (flips, problem.tasks.flips)))
             head = ... if problem.tasks.heads is None else problem.tasks.heads[of_task]
         s, v = m * whole_s, r * whole_v[head]
-        u, nu = X @ x / math.sqrt(N), B @ x / math.sqrt(N)
+        u, nu = X @ x / math.sqrt(N), B @ y / math.sqrt(len(y))
         field = A @ (s * u)
-        f, y = v @ g(field), weights.teacher_readout[of_task] @ of_teacher(nu) + noise * zeta
+        f, label = v @ g(field), weights.teacher_readout[of_task] @ of_teacher(nu) + noise * zeta
         if problem.labels == "sign":
-            y = (1.0 if y > 0.0 else -1.0) * (-1.0 if uniforms is not None and uniforms[i] < flips else 1.0)
-        error = SLOPE_OF_LOSS[problem.loss](f, y)
+            label = (1.0 if label > 0.0 else -1.0) * (-1.0 if uniforms is not None and uniforms[i] < flips else 1.0)
+        error = SLOPE_OF_LOSS[problem.loss](f, label)
         delta = error * v * slope(field)
         a = A.T @ delta
         dX += np.outer(s * a, x) / math.sqrt(N) / problem.batch
@@ -99,9 +102,20 @@ def step(problem, weights, student, inputs, noises, uniforms=None, masks=None, t
 
 def inputs_of(kind, N, first, count, seed, replica=0, stream=None):
     """x of consecutive samples of micro, (count, N); tests/kernels/test_inputs_cpu.py holds them against NumPy."""
+    return _drawn(kind.source(N), N, first, count, seed, replica, stream)
+
+
+def seen_of(kind, N, first, count, seed, replica=0, stream=None):
+    """What the teacher sees of them, (count, D)."""
+    if kind.sees_inputs:
+        return inputs_of(kind, N, first, count, seed, replica, stream)
+    return _drawn(*kind.teacher_source(N), first, count, seed, replica, stream)
+
+
+def _drawn(source, N, first, count, seed, replica, stream):
     tiles, length = tile_shape(N)
     out = np.empty((tiles, count, length), np.float32)
-    source = kind.source(N) if stream is None else kind.source(N)._replace(stream=stream)
+    source = source if stream is None else source._replace(stream=stream)
     draw_inputs(source, N, first, count, Key(np.uint64(seed), replica), out)
     return out.transpose(1, 0, 2).reshape(count, -1)[:, :N].astype(float)
 
@@ -149,7 +163,8 @@ def run(problem, weights, steps, seed, replica=0):
         sample, now = number * batch, problem.at((number + 0.5) / weights.N)
         student = step(now, weights, student, inputs_of(problem.inputs, weights.N, sample, batch, seed, replica),
                        label_noises(sample, batch, seed, replica), flip_numbers(sample, batch, seed, replica),
-                       masks(now, weights, sample, batch, seed), tasks_of(now, sample, batch, seed, replica))
+                       masks(now, weights, sample, batch, seed), tasks_of(now, sample, batch, seed, replica),
+                       seen_of(problem.inputs, weights.N, sample, batch, seed, replica))
         if problem.constraint == "sphere":
             student = scaled_back(student, weights)
     return student

@@ -47,6 +47,9 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("overlaps.toml").write_text(re.search(r"```toml\n(.*?)```", GOING_ON, re.S)[1])
     np.save("images.npy", np.random.default_rng(0).integers(0, 256, (200, 28, 28)))
+    clean = np.random.default_rng(1).standard_normal((200, 784))
+    np.save("clean.npy", clean)
+    np.save("noisy.npy", clean + np.random.default_rng(2).standard_normal(clean.shape))
     return tmp_path
 
 
@@ -64,7 +67,7 @@ SHORT = {"simulate": ["--alpha", "0.5", "--no-plot"], "ode": ["--alpha", "1", "-
 
 
 def test_the_table_of_your_experiment_is_found():
-    assert len(COMMANDS) == 27
+    assert len(COMMANDS) == 29
 
 
 @pytest.mark.slow

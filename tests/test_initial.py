@@ -48,7 +48,7 @@ def test_bad_arguments(name, options, message):
     (lambda: initial.committee(30, teacher="equal"), "teacher must be one of orthogonal, random; got 'equal'"),
     (lambda: initial.committee(30, student_size=-0.1), "student_size must be a finite number ≥ 0 .* got -0.1"),
     (lambda: initial.showcase(30, mixing=math.nan), "mixing must be a finite number ≥ 0 .* got nan"),
-    (lambda: initial.committee(3, M=4), "N must be at least M = 4 for 4 orthogonal teacher units; got 3"),
+    (lambda: initial.committee(3, M=4), "N must be at least 4 for 4 orthogonal directions; got 3"),
     (lambda: initial.graded(30, M=2, teacher_norms=[1.0, -2.0]), r"teacher_norms must be ≥ 0; got \[1.0, -2.0\]"),
     (lambda: initial.graded(30, M=2, teacher_norms=[1.0]), r"teacher_norms must have shape .* = \(2,\); got \(1,\)"),
     (lambda: initial.paper(5, P=3, weights=False), "with weights=False, N must be at least 6 .* got 5"),

@@ -16,8 +16,8 @@ OVERLAPS = {"G": np.eye(2), "S": np.zeros((2, 4)), "T": np.eye(4), "strengths": 
 @pytest.mark.parametrize("changes, message", [
     ({"xi_in": np.ones((3, 5))}, "xi_in must have shape (P, N) = (2, any); got (3, 5)"),
     ({"xi_in": np.ones(5)}, "xi_in must have shape (P, N) = (2, any); got (5,)"),
-    ({"teacher": np.ones((4, 6))}, "teacher must have shape (M, N) = (4, 5); got (4, 6)"),
-    ({"teacher_readout": np.ones(3)}, "teacher must have shape (M, N) = (3, 5); got (4, 5)"),
+    ({"teacher": np.ones((3, 5))}, "teacher must have shape (M, N) = (4, any); got (3, 5)"),
+    ({"teacher_readout": np.ones(3)}, "teacher must have shape (M, N) = (3, any); got (4, 5)"),
     ({"readout": np.ones(2)}, "readout must have shape (K,) = (3,); got (2,)"),
     ({"strengths": np.ones(3)}, "strengths must have shape (P,) = (2,); got (3,)"),
     ({"xi_out": np.ones(2)}, "xi_out must have shape (K, P) = (any, any); got (2,)"),
@@ -28,6 +28,14 @@ def test_weights_of_wrong_shape(changes, message):
     with pytest.raises(ShapeError) as caught:
         om.Weights(**{**WEIGHTS, **changes})
     assert str(caught.value) == message
+
+
+def test_a_teacher_that_does_not_fit_the_inputs():
+    weights = om.Weights(**{**WEIGHTS, "teacher": np.ones((4, 6))})
+    for call in (weights.order_parameters, lambda: om.simulate(om.Problem(), weights, 1.0, "chain")):
+        with pytest.raises(ShapeError) as caught:
+            call()
+        assert str(caught.value) == ("teacher must have shape (M, N) = (4, 5) where it sees the inputs; got (4, 6)")
 
 
 @pytest.mark.parametrize("name", list(WEIGHTS))

@@ -30,6 +30,7 @@ USUAL = {
     "task_noise": ["0;0.3", "0.1", "exp:0.3,1;0"],
     "weight_decay": ["0", "0.1"], "batch": ["1", "3"], "save_at": ["2", "20", "0,0.5,1", "0.1,0.1", "1,0.5"],
     "inputs": ["gaussian", "rademacher", "uniform", "power-law:1", "manifold:D=5,erf", "rows.npy", "rows.npy:raw",
+               "manifold:D=5,sign,latent", "rows.npy,teacher=rows.npy", "covariance:rows.npy",
                "manifold:D=0,erf", "power-law:", "gone.npy"],
     "test_samples": ["10"], "init": ["showcase", "paper", "committee", "graded", "tasks"],
     "readout": ["mean", "sum", "sqrt"],

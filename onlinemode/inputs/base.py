@@ -3,22 +3,29 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onlinemode import checks, dataset
-from onlinemode.errors import EngineError, ParameterError
+from onlinemode.errors import EngineError, ParameterError, ShapeError
 
 if TYPE_CHECKING:
-    from onlinemode.kernels.micro.inputs import Source
+    from onlinemode.kernels.micro.inputs import Source, TeacherSource
 
 DENSE_UP_TO = 4096  # inputs N up to which Ω of a manifold or a data set is kept as an N×N array
 
 _NOTHING, _NO_ROWS = np.zeros(0), np.zeros((0, 0), np.uint8)
 _NO_TILES, _NO_MATRIX = np.zeros((0, 0), np.float32), np.zeros((0, 0, 0, 0), np.float32)
 _NO_ROWS.flags.writeable = False
+
+
+class TeacherMoments(NamedTuple):
+    """Second moments of the teacher's fields ν."""
+
+    image: NDArray[np.float64]  # (M, N)   √N E[ν xᵀ], which is BΩ where the teacher sees the inputs
+    T: NDArray[np.float64]  # (M, M)   E[ν νᵀ]
 
 
 class Inputs:
@@ -36,6 +43,9 @@ class Inputs:
         Entries have means other than 0, so that Ω is no covariance.
     columns : int or None
         The only possible N, where there is one.
+    sees_inputs : bool
+        The teacher sees x, as the student does; else something else of D numbers, by which its fields are
+        ν = B c/√D (docs/theory, section 9.6).
     """
 
     kind: str = ""
@@ -43,6 +53,7 @@ class Inputs:
     gaussian: bool = False
     has_mean: bool = False
     columns: int | None = None
+    sees_inputs: bool = True
 
     def check(self, N: int) -> None:
         """Raise an error unless N-dimensional inputs of this kind exist.
@@ -113,7 +124,8 @@ class Inputs:
         if N > DENSE_UP_TO:
             raise EngineError(f"eigenvalues of the covariance of {self!r} are known up to N = {DENSE_UP_TO:,}; got "
                               f"{N:,}")
-        return _eigenvectors(self, N)
+        eigenvalues, vectors = eigenvectors(self, N)
+        return np.maximum(eigenvalues, 0.0), vectors
 
     def source(self, N: int) -> "Source":
         """Where the kernels take these inputs from.
@@ -136,6 +148,105 @@ class Inputs:
         self.check(N)
         return self._source(N)  # type: ignore[attr-defined]
 
+    def teacher_columns(self, N: int) -> int:
+        """How many numbers the teacher sees of a sample: the columns of ``Weights.teacher``.
+
+        Parameters
+        ----------
+        N : int
+            Number of inputs.
+
+        Returns
+        -------
+        int
+            N where it sees the inputs, else D.
+
+        Raises
+        ------
+        ParameterError
+            If only another N is possible.
+        """
+        self.check(N)
+        return N if self.sees_inputs else self._latent_columns()  # type: ignore[attr-defined]
+
+    def teacher_moments(self, teacher: NDArray[np.float64], N: int) -> TeacherMoments:
+        """The exact second moments of a teacher's fields with the inputs and with each other.
+
+        Parameters
+        ----------
+        teacher : array (M, D)
+            Its first layer B.
+        N : int
+            Number of inputs.
+
+        Returns
+        -------
+        TeacherMoments
+            ``image``, √N E[ν xᵀ], (M, N), and ``T``, E[ν νᵀ], (M, M).
+
+        Raises
+        ------
+        ShapeError
+            If the teacher has another number of columns than :meth:`teacher_columns`.
+        ParameterError, FileError
+            If only another N is possible, or data cannot be had.
+        """
+        self.check_teacher(teacher, N)
+        if not self.sees_inputs:
+            return self._latent_moments(teacher, N)  # type: ignore[attr-defined]
+        image = self.covariance(N)(teacher)
+        return TeacherMoments(image, mean_products(teacher, image))
+
+    def check_teacher(self, teacher: NDArray[np.float64], N: int) -> None:
+        """Raise an error unless a teacher has as many columns as it sees numbers.
+
+        Parameters
+        ----------
+        teacher : array (M, D)
+            Its first layer B.
+        N : int
+            Number of inputs.
+
+        Raises
+        ------
+        ShapeError
+            If it has not.
+        ParameterError
+            If only another N is possible.
+        """
+        M, D = teacher.shape
+        wanted = self.teacher_columns(N)
+        if D == wanted:
+            return
+        if self.sees_inputs:
+            raise ShapeError(f"teacher must have shape (M, N) = ({M}, {N}) where it sees the inputs; got ({M}, {D})")
+        raise ShapeError(f"teacher must have shape (M, D) = ({M}, {wanted}), a column for each number that it sees in "
+                         f"{self!r}; got ({M}, {D}): draw it with teacher_columns={wanted}")
+
+    def teacher_source(self, N: int) -> "TeacherSource | None":
+        """Where the kernels take what the teacher sees from.
+
+        Parameters
+        ----------
+        N : int
+            Number of inputs.
+
+        Returns
+        -------
+        TeacherSource or None
+            A record of ``onlinemode.kernels.micro.inputs``; None where it sees the inputs.
+
+        Raises
+        ------
+        ParameterError, FileError
+            If only another N is possible, or data cannot be had.
+        """
+        if self.sees_inputs:
+            return None
+        from onlinemode.kernels.micro.inputs import TeacherSource
+
+        return TeacherSource(self._latent_source(), self.teacher_columns(N))  # type: ignore[attr-defined]
+
     def available(self) -> None:
         """Raise an error if data that the inputs need cannot be had.
 
@@ -144,6 +255,16 @@ class Inputs:
         FileError
             If a file is missing or has changed, or an array was never in one.
         """
+
+    def fingerprint(self) -> str | None:
+        """SHA-256 of the data that inputs are made of.
+
+        Returns
+        -------
+        str or None
+            In hexadecimal; None where the parameters say all.
+        """
+        return None
 
     def to_dict(self) -> dict[str, Any]:
         """The kind and its parameters, as they are saved.
@@ -179,15 +300,20 @@ def in_tiles(values):
     return to_tiles(values[None], np.float32)[:, 0]
 
 
+def mean_products(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """a bᵀ over their number of columns, by pairwise sums, whose bits do not depend on a number of BLAS threads."""
+    return np.array([[np.sum(x * y) for y in b] for x in a]) / a.shape[1]
+
+
 @lru_cache(maxsize=1)
 def _covariance(inputs, N):
     return inputs._products(N)
 
 
 @lru_cache(maxsize=1)
-def _eigenvectors(inputs, N):
-    eigenvalues, vectors = np.linalg.eigh(inputs.covariance(N)(np.eye(N)))
-    return np.maximum(eigenvalues, 0.0), vectors
+def eigenvectors(inputs, N):
+    """Eigenvalues of Ω in ascending order, as they are computed, and eigenvectors."""
+    return np.linalg.eigh(inputs.covariance(N)(np.eye(N)))
 
 
 def row_products(N, chunk, kept=False):

@@ -7,12 +7,14 @@ from onlinemode.errors import ParameterError
 from onlinemode.inputs.base import Inputs
 from onlinemode.inputs.gaussian import Gaussian
 from onlinemode.inputs.independent import Rademacher, Uniform
-from onlinemode.inputs.manifold import HiddenManifold
+from onlinemode.inputs.manifold import TEACHERS, HiddenManifold
 from onlinemode.inputs.rows import Rows
 from onlinemode.inputs.spectra import Blocks, PowerLaw, Spiked
 
 WORDS = ("gaussian, rademacher, uniform, power-law:EXPONENT, blocks:SHARExEIGENVALUE,..., spiked:VARIANCE,..., "
-         "manifold:D=LATENT,erf or sign, FILE.npy, FILE.npy:raw")
+         "covariance:FILE.npy, manifold:D=LATENT,erf or sign, FILE.npy, FILE.npy:raw")
+
+_TEACHER = ",teacher="  # in words of a file: what follows is what the teacher sees
 
 
 def parse(text: str) -> Inputs:
@@ -23,8 +25,9 @@ def parse(text: str) -> Inputs:
     text : str
         "gaussian", "rademacher", "uniform", "power-law:1.0", "blocks:0.1x4,0.3x1,0.6x0.3" (shares of the
         directions and their eigenvalues), "spiked:30,20" (variances of the first directions, relative to the others),
-        "manifold:D=100,erf" (also "sign", and "seed=1"), the path of an .npy file, or that path with ":raw" for rows
-        that are not standardised.
+        "covariance:FILE.npy", "manifold:D=100,erf" (also "sign", "seed=1", and "latent" for a teacher that sees the
+        latent variables), the path of an .npy file, or that path with ":raw" for rows that are not standardised; and
+        either with ",teacher=FILE.npy" for a teacher that sees the rows of another file.
 
     Returns
     -------
@@ -61,17 +64,31 @@ def parse(text: str) -> Inputs:
                 if name in ("D", "seed") and equals:
                     arguments[name] = int(value)
                 else:
-                    arguments["activation"] = part
+                    arguments["teacher" if part in TEACHERS else "activation"] = part
             return HiddenManifold(**arguments)
     except ParameterError:
         raise
     except (TypeError, ValueError):
         pass
     else:
-        path = text.removesuffix(":raw")
-        if path.endswith(".npy"):
-            return Rows(path, standardise=path == text)
+        if word == "covariance" and rest.endswith(".npy"):
+            return Gaussian(rest)
+        rows, _, teacher = text.partition(_TEACHER)
+        path = rows.removesuffix(":raw")
+        if path.endswith(".npy") and (teacher.endswith(".npy") or rows == text):
+            return Rows(path, path == rows, teacher or None)
     raise ParameterError(f"inputs must be one of {WORDS}; got {checks.one_line(text)}")
+
+
+def latent_columns(text: str, N: int) -> int | None:
+    """How many numbers a teacher sees that does not see the inputs; None where it does.
+
+    Data are opened where the words name others for the teacher, and not else.
+    """
+    if text not in _PROVIDED and _TEACHER not in text and not text.startswith("manifold:"):
+        return None
+    inputs = parse(text)
+    return None if inputs.sees_inputs else inputs.teacher_columns(N)
 
 
 _PROVIDED: dict[str, Inputs] = {}

@@ -93,6 +93,8 @@ class Starts:
         if not isinstance(start, (Weights, OrderParameters)):
             what = f"start({replica})" if self.differ else "start"
             raise ParameterError(f"{what} must be Weights or OrderParameters; got {type(start).__name__}")
+        if isinstance(start, Weights):
+            self._inputs.check_teacher(start.teacher, start.N)
         if replica:
             self._check_against_first(start, replica)
         return start

@@ -123,7 +123,7 @@ def make_points(results: Memory | Store, executor: Any = None, workers: int | No
     """
     plan = results.plan
     data = plan.data if sends_data(executor) else dict.fromkeys(plan.data)
-    hashes = {words: given.sha256 for words, given in plan.data.items()}
+    hashes = {words: given.fingerprint() for words, given in plan.data.items()}
     job = Job(plan.recipe, plan.grid.names, plan.kept, data, kernel_version(), None if executor is None else 1,
               hashes, plan.recipe.code())
     if executor is None or (isinstance(executor, str) and executor == "threads"):

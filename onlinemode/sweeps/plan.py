@@ -58,7 +58,7 @@ class Plan:
         """What ``sweep.json`` holds: enough to make the sweep again, and to see whether another one is the same."""
         return json.loads(json.dumps({
             "format": FORMAT, "version": __version__, "kernels": kernel_version(), **self.recipe.to_dict(),
-            "data": {words: given.sha256 for words, given in self.data.items()},
+            "data": {words: given.fingerprint() for words, given in self.data.items()},
             "over": [axis.to_list() for axis in self.grid.axes], "replicas": self.kept.replicas,
             "keep": [*self.kept.names, *["runs"] * self.kept.runs], "times": list(self.kept.times),
             "sizes": self.kept.sizes}))

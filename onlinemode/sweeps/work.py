@@ -162,7 +162,7 @@ def provide(job: Job) -> None:
             opened = input_words.parse(words) if given is None else given
         except OnlineModeError:  # the points that need it will say so
             continue
-        if opened.to_dict()["sha256"] != job.data[words]:
+        if opened.fingerprint() != job.data[words]:
             raise EngineError(f"a worker finds other data in {words} than the client: put the same file there")
         input_words.provide(words, opened)
 

@@ -21,7 +21,8 @@ EXACT = 1e-12  # of the one eigenvalue of independent inputs, which is 1
 class Shares(NamedTuple):
     """The overlaps of a start, resolved by the eigenvalues of the inputs' covariance.
 
-    Sums over l are the overlaps themselves.  At nodes of an interpolation single shares may be negative or indefinite.
+    Sums over l are the overlaps themselves; of a teacher that does not see the inputs the shares of T are those of its
+    :func:`effective_teacher`.  At nodes of an interpolation single shares may be negative or indefinite.
     """
 
     eigenvalues: np.ndarray  # (L,)   ω_l
@@ -53,6 +54,26 @@ def usual_nodes(eigenvalues, rate, alpha):
     y = np.log(eigenvalues + _cutoff(rate, alpha))
     reach = y.max() - y.min()
     return int(np.ceil(6.0 - np.log(NODE_ERROR) / np.arcsinh(np.pi / reach))) if reach > 0.0 else 1
+
+
+def effective_teacher(image, eigenvalues):
+    """The teacher on the inputs whose fields have the covariances with x that those of another teacher have.
+
+    √N E[ν xᵀ] Ω⁺; what is left of ν is independent of Gaussian inputs (docs/theory, section 18.9).
+
+    Parameters
+    ----------
+    image : array (M, N)
+        √N E[ν xᵀ], in the eigenbasis of the covariance.
+    eigenvalues : array (N,)
+        Those that vanish give no field.
+
+    Returns
+    -------
+    array (M, N)
+    """
+    there = eigenvalues > SAME * eigenvalues.max()
+    return np.where(there, image / np.where(there, eigenvalues, 1.0), 0.0)
 
 
 def resolve(modes, teacher, eigenvalues, count, rate, alpha, more=0):

@@ -28,8 +28,13 @@ ENTRIES = {Gaussian: "normal", PowerLaw: "scaled", Spectrum: "scaled", Rademache
 def supports(problem, test_samples, store_final=False):
     """Whether a device can make such a run as the CPU would; without a device no more is known."""
     as_from_overlaps = problem.inputs.gaussian or all(each.linear for each in problem.activations)
-    return (type(problem.inputs) in ENTRIES and as_from_overlaps and lacks(problem) is None and test_samples is None
+    return (_draws(problem.inputs) and as_from_overlaps and lacks(problem) is None and test_samples is None
             and not store_final)
+
+
+def _draws(inputs):
+    """Whether a device makes such inputs: their entries are independent."""
+    return type(inputs) in ENTRIES and (inputs.independent or not isinstance(inputs, Gaussian))
 
 
 def run(call, options):
@@ -43,7 +48,7 @@ def run(call, options):
     from onlinemode.kernels.cuda import device
 
     problem = call.problem
-    if type(problem.inputs) not in ENTRIES:
+    if not _draws(problem.inputs):
         raise EngineError(f"device cuda draws inputs with independent entries alone; got {problem.inputs!r}: use "
                           "device cpu")
     if lacks(problem) is not None:

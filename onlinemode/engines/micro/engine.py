@@ -115,7 +115,8 @@ def samples_per_block(weights):
 class _VectorStart:
     """Initial weights in tiles, with their overlaps.
 
-    ``image`` is BΩ in tiles, ``teacher_rows`` B to keep, ``drift`` how B moves, if it does.
+    ``image`` is √N E[ν xᵀ] in tiles, which is BΩ where the teacher sees the inputs, ``teacher_rows`` B to keep,
+    ``drift`` how B moves, if it does.
     """
 
     def __init__(self, start, call, options):
@@ -131,10 +132,12 @@ class _VectorStart:
         else:
             self.overlaps = start.order_parameters(inputs)
         self.teacher_rows = start.teacher if call.store_final else None
-        self.xi_in, self.teacher = to_tiles(start.xi_in, precision), to_tiles(start.teacher, precision)
-        self.image = self.teacher
+        self.xi_in, teacher = to_tiles(start.xi_in, precision), start.teacher
+        if not inputs.sees_inputs:  # fields are B c/√D, and the kernel divides by √N
+            teacher = np.sqrt(N / inputs.teacher_columns(N)) * teacher
+        self.teacher = self.image = to_tiles(teacher, precision)
         if not inputs.independent:
-            self.image = to_tiles(inputs.covariance(N)(start.teacher), precision)
+            self.image = to_tiles(inputs.teacher_moments(start.teacher, N).image, precision)
         self.mean_T = given.mean_T if isinstance(given, ReplicaState) else self.overlaps.T
         self.drift = teacher_drift(call.problem, N, self.mean_T)
         if call.problem.constraint is not None:
@@ -153,6 +156,7 @@ class _Simulation:
         self.problem, self.N = problem, N = call.problem, call.N
         self.rules = [RuleInTime(problem.stage(number), N, steps[-1]) for number in range(problem.stages)]
         self.source = None if problem.inputs == Gaussian() else problem.inputs.source(N)
+        self.teacher_source = problem.inputs.teacher_source(N)
         latent, matrix = (0, 0) if self.source is None else (self.source.projection.shape[2],
                                                              self.source.projection.nbytes)
         swept = start.xi_in.nbytes + start.teacher.nbytes + matrix
@@ -162,11 +166,11 @@ class _Simulation:
         work = N * (start.overlaps.P + start.overlaps.M + latent) * problem.batch
         most = self.rules[0].at_most(int(WORK_PER_CALL / work))
         self.steps_per_call = max(1, most // self.steps_per_block) * self.steps_per_block
-        sgd.vector_overlaps(start.xi_in, start.teacher, N)
+        sgd.vector_overlaps(start.xi_in, start.image, N)
         # compiles, in this thread alone; the step of a copy is thrown away
         copy = sgd.Networks(start.xi_in.copy(), start.teacher.copy(), start.overlaps.factors())
         sgd.advance(copy, self.rules[0].over(0, 1), sgd.Stretch(0, 1, self.steps_per_block), self.key(0), self.source,
-                    start.squared_lengths, start.drift)
+                    start.squared_lengths, start.drift, self.teacher_source)
 
     def helpers(self):
         """The threads that help inside one trajectory, as a context; none starts before there is work for it."""
@@ -181,7 +185,8 @@ class _Simulation:
     def advance(self, helpers, networks, start, first_step, steps, replica, stage=0):
         stretch = self.kernel.Stretch(first_step, steps, self.steps_per_block)
         rule = self.rules[stage].over(first_step, steps)
-        arguments = networks, rule, stretch, self.key(replica), self.source, start.squared_lengths, start.drift
+        arguments = (networks, rule, stretch, self.key(replica), self.source, start.squared_lengths, start.drift,
+                     self.teacher_source)
         if self.threads_inside == 1:
             return self.kernel.advance(*arguments)
         from onlinemode.engines.micro import together
@@ -189,7 +194,7 @@ class _Simulation:
         return together.advance(helpers, self.threads_inside, *arguments)
 
     def overlaps(self, xi_in, image):
-        """G = XΩXᵀ/N and S = XΩBᵀ/N, from X and BΩ in tiles."""
+        """G = XΩXᵀ/N and S = E[u νᵀ], from X and the image of the teacher in tiles."""
         products, inputs, N = self.kernel.vector_overlaps, self.problem.inputs, self.N
         if inputs.independent:
             return products(xi_in, xi_in, N), products(xi_in, image, N)
@@ -206,7 +211,8 @@ class _Simulation:
         if self.test_samples is None:
             return None
         source = self.problem.inputs.source(self.N) if self.source is None else self.source
-        return FreshSamples(source, self.rules[0].rule._replace(tasks=None), self.test_samples, self.key(replica))
+        return FreshSamples(source, self.teacher_source, self.rules[0].rule._replace(tasks=None), self.test_samples,
+                            self.key(replica))
 
 
 class _MicroReplica(Replica):
@@ -285,7 +291,7 @@ class _MicroReplica(Replica):
                 **lengths_to_keep(self.start.squared_lengths), **drifted}
 
     def _image(self, networks):
-        """BΩ; a teacher that drifts has Ω = I."""
+        """What S is taken with; a teacher that drifts has Ω = I."""
         return networks.teacher if self.problem.drifts else self.start.image
 
     def _present_T(self, networks):

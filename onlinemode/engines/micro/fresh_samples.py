@@ -12,21 +12,22 @@ class FreshSamples:
     Parameters
     ----------
     source : onlinemode.kernels.micro.inputs.Source
+    teacher_source : onlinemode.kernels.micro.inputs.TeacherSource or None
+        What the teacher sees of them, where that is not the inputs.
     rule : onlinemode.kernels.rule.step.Rule
     count : int
     key : onlinemode.kernels.random.philox.Key
         Test sample s of a replica has number s in a stream of its own.
     """
 
-    def __init__(self, source, rule, count, key):
-        from onlinemode.kernels.micro.sgd import tile_shape
+    def __init__(self, source, teacher_source, rule, count, key):
         from onlinemode.kernels.random.philox import STREAM_TEST
 
-        self._source, self._rule = source._replace(stream=STREAM_TEST), rule
-        self._count, self._key = count, key
-        tiles, length = tile_shape(int(rule.N))
-        self._shape = (tiles, SAMPLES_A_BLOCK, length)
-        self._most_kept = BYTES_KEPT // (4 * tiles * SAMPLES_A_BLOCK * length)
+        test = lambda samples: samples._replace(stream=STREAM_TEST)  # noqa: E731
+        self._inputs = test(source), int(rule.N)
+        self._seen = None if teacher_source is None else (test(teacher_source.source), teacher_source.columns)
+        self._rule, self._count, self._key = rule, count, key
+        self._most_kept = BYTES_KEPT // sum(_bytes(each[1]) for each in (self._inputs, self._seen) if each is not None)
         self._kept = {}
 
     def error(self, networks):
@@ -41,16 +42,34 @@ class FreshSamples:
         losses = np.empty(self._count)
         for first in range(0, self._count, SAMPLES_A_BLOCK):
             part = losses[first:first + SAMPLES_A_BLOCK]
-            sample_losses(networks, self._rule, self._block(first), part)
+            sample_losses(networks, self._rule, *self._block(first), part)
         return losses.mean(), losses.std(ddof=1) / np.sqrt(self._count)
 
     def _block(self, first):
-        from onlinemode.kernels.micro.inputs import draw_inputs
-
+        """Inputs, and what the teacher sees of them."""
         if first in self._kept:
             return self._kept[first]
-        inputs = np.empty(self._shape, np.float32)
-        draw_inputs(self._source, int(self._rule.N), first, SAMPLES_A_BLOCK, self._key, inputs)
+        inputs = self._draw(first, *self._inputs)
+        block = inputs, inputs if self._seen is None else self._draw(first, *self._seen)
         if len(self._kept) < self._most_kept:
-            self._kept[first] = inputs
-        return inputs
+            self._kept[first] = block
+        return block
+
+    def _draw(self, first, source, columns):
+        from onlinemode.kernels.micro.inputs import draw_inputs
+
+        samples = np.empty(_shape(columns), np.float32)
+        draw_inputs(source, columns, first, SAMPLES_A_BLOCK, self._key, samples)
+        return samples
+
+
+def _shape(columns):
+    from onlinemode.kernels.micro.sgd import tile_shape
+
+    tiles, length = tile_shape(columns)
+    return tiles, SAMPLES_A_BLOCK, length
+
+
+def _bytes(columns):
+    tiles, samples, length = _shape(columns)
+    return 4 * tiles * samples * length

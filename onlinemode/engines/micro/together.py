@@ -4,7 +4,8 @@ from onlinemode.kernels.micro.sgd import make_block, sphere_of, take_part
 from onlinemode.kernels.micro.team import dismiss, make_team
 
 
-def advance(helpers, threads, networks, rule, stretch, key, source, squared_lengths=None, teacher_drift=None):
+def advance(helpers, threads, networks, rule, stretch, key, source, squared_lengths=None, teacher_drift=None,
+            teacher_source=None):
     """:func:`onlinemode.kernels.micro.sgd.advance` in several threads, to the same bits.
 
     Parameters
@@ -12,12 +13,12 @@ def advance(helpers, threads, networks, rule, stretch, key, source, squared_leng
     helpers : concurrent.futures.Executor
         Its threads help the one that calls.
     threads : int
-    networks, rule, stretch, key, source, squared_lengths, teacher_drift
+    networks, rule, stretch, key, source, squared_lengths, teacher_drift, teacher_source
         As there; so is the result.
     """
     team, block = make_team(len(networks.xi_in)), make_block(networks, stretch.steps_per_block, rule.batch)
     work = (team, block, networks, rule, stretch, key, source,
-            sphere_of(networks, rule.N, squared_lengths), teacher_drift)
+            sphere_of(networks, rule.N, squared_lengths), teacher_drift, teacher_source)
     others = []
     try:
         for _ in range(threads - 1):

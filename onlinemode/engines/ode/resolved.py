@@ -8,7 +8,7 @@ from onlinemode.errors import EngineError
 from onlinemode.replica_states import ReplicaState
 from onlinemode.state import Weights
 from onlinemode.theory.meanfield import generalization_error
-from onlinemode.theory.spectral import Shares, resolve
+from onlinemode.theory.spectral import Shares, effective_teacher, resolve
 from onlinemode.theory.spectral_groups import (
     EigenvalueGroups,
     groups_of,
@@ -65,16 +65,20 @@ def resolution_of(start: Weights | ReplicaState, problem, count: int | None, alp
                           f"{inputs!r}: start from Weights")
     eigenvalues, vectors = inputs.eigenbasis(start.N)
     modes, teacher = start.xi_in, start.teacher
+    if not inputs.sees_inputs:
+        teacher = inputs.teacher_moments(teacher, start.N).image
     if vectors is not None:
         modes, teacher = (_products(rows, vectors.T) for rows in (modes, teacher))
+    if not inputs.sees_inputs:
+        teacher = effective_teacher(teacher, eigenvalues)
     rate = float(problem.numbers_at(np.linspace(0.0, alpha, TIMES))[:, 0].max())
     if most_groups is None:
         shares = resolve(modes, teacher, eigenvalues, count, rate, alpha, more)
-        return Resolution(None if shares.isotropic else shares)
+        return Resolution(None if shares.isotropic and inputs.sees_inputs else shares)
     members = members_of(eigenvalues, most_groups)
     shares, first = resolve_groups(modes, teacher, eigenvalues, members, count, rate, alpha, more)
     groups = groups_of(eigenvalues, members, np.add.reduceat(shares.T, first, 0))
-    return Resolution(None if shares.isotropic else shares, groups, first)
+    return Resolution(None if shares.isotropic and inputs.sees_inputs else shares, groups, first)
 
 
 def _products(rows, others):

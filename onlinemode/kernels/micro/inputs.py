@@ -11,14 +11,14 @@ import numpy as np
 
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.mathematics.arcsine import arcsine
-from onlinemode.kernels.micro.manifold import ERF, SIGN, fill_manifold
+from onlinemode.kernels.micro.manifold import ERF, LINEAR, SIGN, fill_manifold
 from onlinemode.kernels.random.entries import fill_signs, fill_uniforms, words_for
 from onlinemode.kernels.random.normals import fill_normals
 from onlinemode.kernels.random.philox import STREAM_PROJECTION, philox, stream_word
 from onlinemode.kernels.registers import prefer_wide_registers
 from onlinemode.kernels.rule.step import error_without_noise, make_small
 
-NORMAL, RADEMACHER, UNIFORM, SIGN_MANIFOLD, ERF_MANIFOLD, ROWS = range(6)
+NORMAL, RADEMACHER, UNIFORM, SIGN_MANIFOLD, ERF_MANIFOLD, LINEAR_MANIFOLD, ROWS = range(7)
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -38,10 +38,17 @@ class Source(NamedTuple):
     kind: int
     stream: int
     deviations: np.ndarray  # (tiles, coordinates)   float32 √ω_i, 0 from N on: normals
-    projection: np.ndarray  # (tiles, pieces, padded D, coordinates)   unit vectors F_i/√D, of to_pieces: manifolds
+    projection: np.ndarray  # (tiles, pieces, padded D, coordinates)   rows F_i/√D, of to_pieces: manifolds
     rows: np.ndarray  # (n, N)   the data set, of any real type: rows
     offset: np.ndarray  # (N,)   float64, subtracted from them: rows
     scale: np.ndarray  # (N,)   float64, with which the difference is multiplied: rows
+
+
+class TeacherSource(NamedTuple):
+    """Where what the teacher sees comes from, if that is not the input: numbers of the same sample."""
+
+    source: Source  # of the same stream as that of the inputs
+    columns: int  # how many numbers
 
 
 @compiled(inner=True)
@@ -86,8 +93,9 @@ def fill_tile(source, inputs, tile, N, first_sample, samples, key, words):
     length = inputs.shape[1]
     start = tile * length
     inside = min(length, N - start)
-    if kind == SIGN_MANIFOLD or kind == ERF_MANIFOLD:
-        fill_manifold(ERF if kind == ERF_MANIFOLD else SIGN, source.projection[tile], inputs, stream, first_sample,
+    if kind == SIGN_MANIFOLD or kind == ERF_MANIFOLD or kind == LINEAR_MANIFOLD:
+        activation = ERF if kind == ERF_MANIFOLD else SIGN if kind == SIGN_MANIFOLD else LINEAR
+        fill_manifold(activation, source.projection[tile], inputs, stream, first_sample,
                       samples, key)
     for j in range(samples):
         sample = first_sample + j
@@ -198,7 +206,7 @@ def manifold_covariance(correlations, kind, first):
 
 
 @compiled
-def sample_losses(networks, rule, inputs, out):
+def sample_losses(networks, rule, inputs, seen, out):
     """Fill ``out`` with ½(f − y)² of as many samples, without label noise.
 
     Parameters
@@ -206,6 +214,8 @@ def sample_losses(networks, rule, inputs, out):
     networks : onlinemode.kernels.micro.sgd.Networks
     rule : onlinemode.kernels.rule.step.Rule
     inputs : array (tiles, at least ``out.size``, coordinates)
+    seen : array of the same kind
+        What the teacher sees of them.
     out : float64 array (samples,)
     """
     xi_in, teacher, factors = networks
@@ -216,8 +226,10 @@ def sample_losses(networks, rule, inputs, out):
         for j in range(out.size):
             for p in range(P):
                 mode_fields[j, p] += _dot(xi_in[tile, p], inputs[tile, j])
+    for tile in range(teacher.shape[0]):
+        for j in range(out.size):
             for m in range(M):
-                teacher_fields[j, m] += _dot(teacher[tile, m], inputs[tile, j])
+                teacher_fields[j, m] += _dot(teacher[tile, m], seen[tile, j])
     small = make_small((factors.xi_out.shape[0], M, P), factors)
     scale = 1.0 / math.sqrt(rule.N)
     for j in range(out.size):

@@ -1,7 +1,8 @@
 """Inputs of a hidden manifold: products of latent vectors with a fixed matrix, for many samples at once.
 
-x_i is a function of F_i·c/√D (docs/theory, section 9.1).  The matrix leaves the fast caches where D is large, so a
-piece of it meets all samples of a block while it is there.  Every operation is float32 and rounds as it is written.
+x_i is a function of F_i·c/√D (docs/theory, section 9.1); the identity makes Gaussian inputs of any
+covariance.  The matrix leaves the fast caches where D is large, so a piece of it meets all samples of a block while it
+is there.  Every operation is float32 and rounds as it is written.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ from onlinemode.kernels.mathematics.fused import fma
 from onlinemode.kernels.random.normals import fill_normals
 from onlinemode.kernels.registers import prefer_wide_registers
 
-SIGN, ERF = range(2)
+SIGN, ERF, LINEAR = range(3)
 
 TOGETHER = 4  # samples that share a load of the matrix, and latent variables that share one of the sums
 PIECE = 256  # coordinates whose sums, of up to 16 samples, stay in the first cache
@@ -33,7 +34,7 @@ def to_pieces(projection, length):
     Parameters
     ----------
     projection : array (N, D)
-        Unit vectors F_i/√D.
+        Rows F_i/√D.
     length : int
         Coordinates of a tile.
 
@@ -92,9 +93,12 @@ def _activate(activation, z, out):
     if activation == SIGN:
         for i in range(out.size):
             out[i] = np.float32(1) if z[i] >= np.float32(0) else np.float32(-1)
-    else:
+    elif activation == ERF:
         for i in range(out.size):
             out[i] = erf_entry(z[i])
+    else:
+        for i in range(out.size):
+            out[i] = z[i]
 
 
 @compiled(inner=True)
@@ -104,7 +108,7 @@ def fill_manifold(activation, projection, inputs, stream, first_sample, samples,
     Parameters
     ----------
     activation : int
-        SIGN or ERF.
+        SIGN, ERF, or LINEAR for z itself.
     projection : float32 array (pieces, padded D, coordinates of a piece)
         Of this tile, from :func:`to_pieces`.
     inputs : float32 array (at least samples, coordinates)

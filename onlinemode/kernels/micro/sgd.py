@@ -69,7 +69,8 @@ class Networks(NamedTuple):
     """Student and teacher, all but the activations."""
 
     xi_in: np.ndarray  # (tiles, P, coordinates)   float32 or float64, changed in place
-    teacher: np.ndarray  # (tiles, M, coordinates)   of the same type; changed in place where it drifts
+    teacher: np.ndarray  # (tiles, M, coordinates)   of the same type; changed in place where it drifts; with tiles of
+    # its own, and rows times √(N/D), where it sees D numbers that are not the inputs
     factors: Factors  # changed in place
 
 
@@ -257,8 +258,21 @@ def _clear(sums):
             sums[i, j] = 0.0
 
 
+@compiled(inner=True)
+def project_what_it_sees(kind, teacher, teacher_source, first_sample, samples, key, sums):
+    """Add the products of the teacher's rows with what they see of consecutive samples, tile by tile of the rows."""
+    source, columns = teacher_source
+    tiles, M, length = teacher.shape
+    seen = np.zeros((-(-samples // SAMPLE_GROUP) * SAMPLE_GROUP, length), np.float32)
+    words = make_scratch(length)
+    for tile in range(tiles):
+        fill_tile(source, seen, tile, columns, first_sample, samples, key, words)
+        for j in range(0, samples, SAMPLE_GROUP):
+            _project(kind, teacher[tile], 0, M, seen, j, sums)
+
+
 @compiled(inner=True, inline="always")
-def _sweep(team, block, networks, N, key, source, sphere, teacher_drift):
+def _sweep(team, block, networks, N, key, source, sphere, teacher_drift, teacher_source):
     """Sweep tiles as long as there are any to take: update the modes, draw the inputs, project them.
 
     The plan of the team says what the sweep does; it stays as it is while this thread has a tile.
@@ -291,7 +305,7 @@ def _sweep(team, block, networks, N, key, source, sphere, teacher_drift):
             _update(kind, xi_in[tile], inputs, pending, block.coefficients, team.decay[0], sphere)
         if sphere is not None:
             _square_modes(sphere, tile, xi_in[tile])
-        if teacher_drift is not None:  # decided when the kernel is compiled
+        if teacher_drift is not None:  # as below
             if team.plan[4] > 0:
                 move_tile(kind, teacher[tile], tile, N, teacher_drift, team.plan[4], key, words)
         if source is None:
@@ -300,12 +314,16 @@ def _sweep(team, block, networks, N, key, source, sphere, teacher_drift):
             fill_tile(source, inputs, tile, N, first_sample, samples, key, words)
         for j in range(0, samples, SAMPLE_GROUP):
             _project(kind, xi_in[tile], 0, xi_in.shape[1], inputs, j, block.mode_sums[tile])
-            _project(kind, teacher[tile], 0, teacher.shape[1], inputs, j, block.teacher_sums[tile])
+            if teacher_source is None:  # decided when the kernel is compiled
+                _project(kind, teacher[tile], 0, teacher.shape[1], inputs, j, block.teacher_sums[tile])
             if with_gram:
                 _project_on_each_other(kind, inputs, j, block.gram_sums[tile])
                 _project(kind, inputs, j + SAMPLE_GROUP, samples, inputs, j, block.gram_sums[tile])
                 if sphere is not None:
                     _square_inputs(inputs, j, block.gram_sums[tile])
+        if teacher_source is not None:
+            if tile == 0:
+                project_what_it_sees(kind, teacher, teacher_source, first_sample, samples, key, block.teacher_sums[0])
         tile_is_done(team)
         tile = take_tile(team)
 
@@ -403,7 +421,8 @@ def _end_on(sphere, xi_in):
 
 
 @compiled
-def take_part(leads, team, block, networks, rule, stretch, key, source=None, sphere=None, teacher_drift=None):
+def take_part(leads, team, block, networks, rule, stretch, key, source=None, sphere=None, teacher_drift=None,
+              teacher_source=None):
     """Make the steps of a stretch of online SGD in place, as one of the threads that do it together.
 
     Parameters
@@ -419,6 +438,7 @@ def take_part(leads, team, block, networks, rule, stretch, key, source=None, sph
     sphere : Sphere, optional
         From :func:`sphere_of`.
     teacher_drift : TeacherDrift, optional
+    teacher_source : TeacherSource, optional
         As in :func:`advance`.
 
     Returns
@@ -445,7 +465,7 @@ def take_part(leads, team, block, networks, rule, stretch, key, source=None, sph
             moved_at = made
         elif not wait_for_work(team):
             return made
-        _sweep(team, block, networks, np.int64(rule.N), key, source, sphere, teacher_drift)
+        _sweep(team, block, networks, np.int64(rule.N), key, source, sphere, teacher_drift, teacher_source)
         if leads:
             wait_for_tiles(team)
             learned, decay = _learn(block, networks.factors, rule, stretch.first_step + made, count, key, sphere)
@@ -456,7 +476,7 @@ def take_part(leads, team, block, networks, rule, stretch, key, source=None, sph
             count = steps_to_move(teacher_drift, stretch.first_step + made, min(stretch.steps_per_block, steps - made))
 
 
-def advance(networks, rule, stretch, key, source=None, squared_lengths=None, teacher_drift=None):
+def advance(networks, rule, stretch, key, source=None, squared_lengths=None, teacher_drift=None, teacher_source=None):
     """Make the steps of a stretch of online SGD in place, in this thread.
 
     Parameters
@@ -471,6 +491,8 @@ def advance(networks, rule, stretch, key, source=None, squared_lengths=None, tea
         |X_p|²/N to which the modes are scaled back after each step; by default they are not.
     teacher_drift : onlinemode.kernels.rule.drifting.TeacherDrift, optional
         How the teacher moves; by default it does not.
+    teacher_source : TeacherSource, optional
+        Where what the teacher sees comes from; by default it sees the inputs.
 
     Returns
     -------
@@ -480,7 +502,7 @@ def advance(networks, rule, stretch, key, source=None, squared_lengths=None, tea
     """
     block = make_block(networks, stretch.steps_per_block, rule.batch)
     return take_part(True, make_team(len(networks.xi_in)), block, networks, rule, stretch, key, source,
-                     sphere_of(networks, rule.N, squared_lengths), teacher_drift)
+                     sphere_of(networks, rule.N, squared_lengths), teacher_drift, teacher_source)
 
 
 @compiled(inner=True, fastmath=_SUMS)
