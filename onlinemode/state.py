@@ -146,6 +146,8 @@ class Weights(_Sizes):
             arguments = (f"{name} {checks.one_line(value) if isinstance(value, list) else value}"
                          for name, value in self.origin["arguments"].items())
             drawn = ", ".join([self.origin["name"], *arguments])
+        D = self.teacher.shape[1]
+        sizes += "" if D == self.N else f", a teacher that sees D = {D:,} numbers"
         return [("Weights", f"N = {self.N:,}, {sizes}"), ("drawn by", drawn), *rows]
 
     @property

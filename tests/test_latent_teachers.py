@@ -6,6 +6,7 @@ import math
 import numpy as np
 import plain_sgd
 import pytest
+from scipy.linalg import hadamard
 
 import onlinemode as om
 from onlinemode.engines.ode.resolved import shares_of
@@ -168,6 +169,17 @@ def test_theory_against_sgd(kind):
     assert largest_z(run, plain) > 10.0
 
 
+def test_a_teacher_of_which_isotropic_inputs_tell_nothing():
+    """One eigenvalue, 1, and yet not the equations of independent inputs, by which S would grow."""
+    columns = hadamard(32)[:, 1:]
+    inputs = Rows(columns[:, :16], teacher=columns[:, 16:])
+    start, problem = start_for(inputs, 16), om.Problem(rates=om.LearningRates(xi_in=0.5), inputs=inputs)
+    theory = om.simulate(problem, start, 5.0, "ode", save_at=3)
+    assert theory.info.spectral_nodes == 1 and np.abs(theory.S).max() < 1e-12
+    assert not np.allclose(theory.G[0, -1], theory.G[0, 0], atol=0.01)
+    assert "a teacher that sees D = 15 numbers" in str(start)
+
+
 def test_a_covariance_is_its_spectrum_in_other_coordinates():
     matrix, eigenvalues, vectors = covariance(60, 50)
     inputs, rotated = Gaussian(3.0 * matrix), Spectrum(eigenvalues)
@@ -298,6 +310,8 @@ BAD = {
     "constant": (lambda: Rows(DATA, teacher=0 * CLEAN), ParameterError, "11 of 11 in the array are constant"),
     "chain": (lambda: simulate(LATENT[0], "chain", columns=7), EngineError, "engine chain needs .*HiddenManifold"),
     "mean": (lambda: simulate(LATENT[3], "ode", columns=11), EngineError, "equations need inputs of mean 0; "),
+    "mean of the teacher": (lambda: simulate(Rows(DATA - DATA.mean(0), False, CLEAN), "ode", columns=11), EngineError,
+                            "equations need inputs of mean 0; "),
     "parse": (lambda: parse("manifold:D=5,erf,hidden"), ParameterError, "hidden manifold must be .* got 'hidden'"),
     "parse teacher": (lambda: parse("x.npy,teacher=y.txt"), ParameterError, "inputs must be one of .*teacher=y.txt'"),
     "parse covariance": (lambda: parse("covariance:5"), ParameterError, "inputs must be one of .* got 'covariance:5'"),

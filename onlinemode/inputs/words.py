@@ -12,7 +12,7 @@ from onlinemode.inputs.rows import Rows
 from onlinemode.inputs.spectra import Blocks, PowerLaw, Spiked
 
 WORDS = ("gaussian, rademacher, uniform, power-law:EXPONENT, blocks:SHARExEIGENVALUE,..., spiked:VARIANCE,..., "
-         "covariance:FILE.npy, manifold:D=LATENT,erf or sign, FILE.npy, FILE.npy:raw")
+         "covariance:FILE.npy, manifold:D=LATENT,erf or sign(,latent), FILE.npy(,teacher=FILE.npy), FILE.npy:raw")
 
 _TEACHER = ",teacher="  # in words of a file: what follows is what the teacher sees
 
