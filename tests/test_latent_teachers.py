@@ -9,7 +9,7 @@ import pytest
 from scipy.linalg import hadamard
 
 import onlinemode as om
-from onlinemode.engines.ode.resolved import shares_of
+from onlinemode.engines.ode.resolved import resolution_of
 from onlinemode.errors import EngineError, FileError, ParameterError, RepeatError, ShapeError
 from onlinemode.inputs import Gaussian, HiddenManifold, Rows, Spectrum, from_dict, parse
 
@@ -100,7 +100,7 @@ def test_moments_against_samples(inputs):
 def residual(inputs, start):
     """T_res and the effective teacher, of the equations' own shares."""
     problem = om.Problem(inputs=inputs)
-    shares = shares_of(start, problem, 10**6, 1.0)
+    shares = resolution_of(start, problem, 10**6, 1.0).shares
     values, vectors = inputs.eigenbasis(start.N)
     image = inputs.teacher_moments(start.teacher, start.N).image @ vectors
     effective = np.where(values > 1e-9, image / np.maximum(values, 1e-9), 0.0) @ vectors.T
