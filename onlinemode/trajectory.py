@@ -284,7 +284,7 @@ class Trajectory(Described):
         states = self.states_at_end()
         if states.teacher is None and not self.problem.inputs.independent:
             raise ParameterError("final needs the vectors where the entries of inputs are not independent, and this "
-                                 "run kept none: make it with store_final=True")
+                                 "run kept none: make it with store_final=True (engine micro)")
 
         def final_of(replica):
             return states.one(checks.integer("replica", replica, 0, len(states) - 1), self.initial).start()

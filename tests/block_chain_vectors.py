@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import plain_sgd
 
-from onlinemode.engines.chain.eigenspaces import EigenspaceStart, spectrum_of
+from onlinemode.engines.chain.eigenspaces import EigenspaceStart, decomposition_of
 from onlinemode.kernels.chain.markov import ANY, BUFFER, Networks, Progress, Saved, make_advance, rotation_period
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
 from onlinemode.kernels.random.chain_normals import fill_chi_of_stream as fill_chi_of
@@ -74,18 +74,18 @@ class _Frame:
 def pairs(problem, weights, steps, seed):
     """The real student and the state of the chain after every step, a Pair each."""
     batch, N = problem.batch, weights.N
-    spectrum = spectrum_of(problem, N)
-    begin = EigenspaceStart(weights, spectrum, problem, N)
+    eigenspaces = decomposition_of(problem, N)
+    begin = EigenspaceStart(weights, eigenspaces, problem, N)
     period, _ = rotation_period(batch)
     paths = _chain(problem, weights, begin, steps, seed)
     generator, student = np.random.default_rng(1), plain_sgd.student_of(weights)
     vectors = np.concatenate([weights.teacher, weights.xi_in])
     frames = [_Frame(vectors[:, there], variance, space) for space, (variance, there)
-              in enumerate(zip(spectrum.eigenvalues, spectrum.coordinates))]
+              in enumerate(zip(eigenspaces.eigenvalues, eigenspaces.coordinates))]
     for step in range(steps):
         inputs, noises = np.zeros((batch, N)), np.zeros(batch)
         for j in range(batch):
-            for frame, there in zip(frames, spectrum.coordinates):
+            for frame, there in zip(frames, eigenspaces.coordinates):
                 inputs[j, there], noises[j] = frame.sample(step * batch + j, seed, generator)
         uniforms = plain_sgd.flip_numbers(step * batch, batch, seed, stream=STREAM_CHAIN_FLIP)
         now = problem.at((step + 0.5) / N)
@@ -99,7 +99,7 @@ def pairs(problem, weights, steps, seed):
         yield Pair(student, {"G": shares.G.sum(0), "S": shares.S.sum(0), "strengths": factors[0], "xi_out": factors[1],
                              "readout": factors[2].reshape(weights.readout.shape), "shares": shares})
         if (step + 1) % period == 0:
-            for frame, there, first in zip(frames, spectrum.coordinates, begin.first):
+            for frame, there, first in zip(frames, eigenspaces.coordinates, begin.first):
                 frame.rotate(modes[first:first + frame.framed], student.xi_in[:, there] / np.sqrt(N))
 
 

@@ -8,7 +8,7 @@ from small_ensembles import z_scores
 from stopping import StopAt
 
 import onlinemode as om
-from onlinemode.engines.chain.eigenspaces import EigenspaceStart, spectrum_of
+from onlinemode.engines.chain.eigenspaces import EigenspaceStart, decomposition_of
 from onlinemode.errors import EngineError
 from onlinemode.inputs import Blocks, Gaussian, PowerLaw, Spectrum, Spiked
 
@@ -107,7 +107,7 @@ def test_one_eigenvalue_is_the_chain_of_independent_inputs(random_weights):
             for inputs in (Gaussian(), PowerLaw(0.0), Blocks((2.0, 2.0), (0.5, 0.5)))]
     for run in runs[1:]:
         assert np.array_equal(run.G, runs[0].G) and np.array_equal(run.readout, runs[0].readout)
-    assert spectrum_of(runs[1].problem, 40) is None
+    assert decomposition_of(runs[1].problem, 40) is None
 
 
 def test_threads_saved_times_checkpoints_and_going_on(slow_looks, random_weights, tmp_path):
@@ -125,9 +125,9 @@ def test_threads_saved_times_checkpoints_and_going_on(slow_looks, random_weights
     piece.save(tmp_path / "piece.npz")
     going_on = om.go_on(om.load(tmp_path / "piece.npz"), 2000.0, save_at=times[2:])
     assert np.array_equal(going_on.G[:, -1], whole.G[:, -1])
-    quiet = om.go_on(piece, 2000.0, problem=om.Problem(inputs=THREE, **{**SIX, "rates": om.LearningRates(xi_in=0.0)}),
-                     save_at=[2000.0])  # from the end of the last step, not from the beginning of its block
-    assert np.allclose(quiet.S[:, -1], piece.S[:, -1] * (1 - 0.4 / 32) ** (64000 - round(900.03 * 32)), rtol=1e-9)
+    still = om.Problem(inputs=THREE, weight_decay=0.4, rates=om.LearningRates(xi_in=0.0))
+    decayed = om.go_on(piece, 901.0, problem=still, save_at=[901.0])  # from the last step, not the first of its block
+    assert np.allclose(decayed.G[:, -1], piece.G[:, -1] * (1.0 - 0.4 / 32) ** (2 * (28832 - 28801)), rtol=1e-9)
 
 
 def test_what_diverges_and_a_perfect_student(random_weights):

@@ -13,8 +13,8 @@ from onlinemode.theory.spectral import EXACT, SAME, Shares, distinct_eigenvalues
 from onlinemode.theory.spectral_groups import groups_of, members_of
 
 
-class Spectrum(NamedTuple):
-    """A covariance of few eigenvalues."""
+class Decomposition(NamedTuple):
+    """A covariance of few eigenvalues by its eigenspaces."""
 
     eigenvalues: np.ndarray  # (L,)
     coordinates: list  # L bool arrays (N,): those of each eigenspace
@@ -26,8 +26,8 @@ class Spectrum(NamedTuple):
         return np.array([there.sum() for there in self.coordinates])
 
 
-def spectrum_of(problem, N):
-    """The covariance of the inputs of a problem; None where it is I.
+def decomposition_of(problem, N):
+    """The decomposition of the covariance of the inputs of a problem; None where it is I.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def spectrum_of(problem, N):
                           "Gaussian(), or leave drift out")
     if problem.constraint is None:  # directions without a field count for lengths alone
         distinct = distinct[distinct > SAME * distinct[-1]]
-    return Spectrum(distinct, [np.abs(values - value) <= SAME * distinct[-1] for value in distinct], vectors)
+    return Decomposition(distinct, [np.abs(values - value) <= SAME * distinct[-1] for value in distinct], vectors)
 
 
 class EigenspaceStart:
@@ -57,7 +57,7 @@ class EigenspaceStart:
     Parameters
     ----------
     start : Weights or ReplicaState
-    spectrum : Spectrum
+    decomposition : Decomposition
     problem : Problem
     N : int
 
@@ -80,21 +80,21 @@ class EigenspaceStart:
 
     r_B = 0  # of one frame; there are several here
 
-    def __init__(self, start, spectrum, problem, N):
+    def __init__(self, start, decomposition, problem, N):
         from onlinemode.kernels.chain.markov import rotation_period
 
-        self.spectrum, self.N = spectrum, N
+        self.decomposition, self.N = decomposition, N
         if not isinstance(start, (Weights, ReplicaState)):
             raise EngineError("engine chain needs the weight vectors where inputs have a covariance, since overlaps do "
                               f"not tell how they are shared among its eigenvalues; got {type(start).__name__} and "
                               f"{problem.inputs!r}: start from Weights")
-        M, P, sizes = start.M, start.P, spectrum.sizes
+        M, P, sizes = start.M, start.P, decomposition.sizes
         _, samples = rotation_period(problem.batch)
         self.spans_teacher = np.minimum(M, sizes)
         self.framed = np.minimum(M + P, sizes)
         self.dof = sizes - self.framed
         self.first = np.concatenate([[0], np.cumsum(self.framed + np.minimum(samples, self.dof))])
-        self.deviations = np.repeat(np.sqrt(spectrum.eigenvalues), np.diff(self.first))
+        self.deviations = np.repeat(np.sqrt(decomposition.eigenvalues), np.diff(self.first))
         if isinstance(start, ReplicaState):
             self._go_on(start)
         else:
@@ -107,9 +107,9 @@ class EigenspaceStart:
         self.first_step = 0
         self.modes, self.teacher = np.zeros((self.first[-1], start.P)), np.zeros((start.M, self.first[-1]))
         vectors = np.concatenate([start.teacher, start.xi_in]) / np.sqrt(self.N)
-        if self.spectrum.vectors is not None:
-            vectors = vectors @ self.spectrum.vectors
-        for coordinates, rows in zip(self.spectrum.coordinates, self._frames()):
+        if self.decomposition.vectors is not None:
+            vectors = vectors @ self.decomposition.vectors
+        for coordinates, rows in zip(self.decomposition.coordinates, self._frames()):
             components = np.linalg.qr(vectors[:, coordinates].T, mode="r")
             self.teacher[:, rows] = components[:, :start.M].T
             self.modes[rows] = components[:, start.M:]
@@ -142,8 +142,8 @@ class EigenspaceStart:
         from onlinemode.kernels.chain.eigenspaces import Eigenspaces
         from onlinemode.kernels.chain.markov import Frame
 
-        return Frame(self.teacher, 0, 0, Eigenspaces(np.sqrt(self.spectrum.eigenvalues), self.first, self.spans_teacher,
-                                                     self.framed, self.dof))
+        deviations = np.sqrt(self.decomposition.eigenvalues)
+        return Frame(self.teacher, 0, 0, Eigenspaces(deviations, self.first, self.spans_teacher, self.framed, self.dof))
 
     def in_fields(self, modes):
         """Modes (..., frame vectors, P) in units of the normals behind the fields: G is their product."""
@@ -177,7 +177,7 @@ class EigenspaceStart:
         spaces : list of int arrays
             Numbers of eigenspaces; those of no variance are in none.
         """
-        eigenvalues, sizes = self.spectrum.eigenvalues, self.spectrum.sizes
+        eigenvalues, sizes = self.decomposition.eigenvalues, self.decomposition.sizes
         members = members_of(np.repeat(eigenvalues, sizes), most)
         of_space = members[np.cumsum(sizes) - 1]
         spaces = [np.flatnonzero(of_space == group) for group in range(members.max() + 1)]
@@ -204,8 +204,8 @@ class EigenspaceStart:
         """
         fields, teacher = self.in_fields(modes), self.teacher_factor
         parts = [slice(*ends) for ends in zip(self.first, self.first[1:])]
-        columns = np.swapaxes(fields, -1, -2)
-        return Shares(self.spectrum.eigenvalues, self.spectrum.eigenvalues * self.spectrum.sizes / self.N,
+        columns, eigenvalues = np.swapaxes(fields, -1, -2), self.decomposition.eigenvalues
+        return Shares(eigenvalues, eigenvalues * self.decomposition.sizes / self.N,
                       np.stack([columns[..., part] @ fields[..., part, :] for part in parts], -3),
                       np.stack([columns[..., part] @ teacher[:, part].T for part in parts], -3),
                       np.stack([teacher[:, part] @ teacher[:, part].T for part in parts]), True)

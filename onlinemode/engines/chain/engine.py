@@ -8,7 +8,7 @@ import numpy as np
 from onlinemode.blocks import FACTORS, OF_GROUPS, OVERLAPS, nothing, shapes_of
 from onlinemode.engines.base import Engine
 from onlinemode.engines.chain import cuda, states
-from onlinemode.engines.chain.eigenspaces import EigenspaceStart, spectrum_of
+from onlinemode.engines.chain.eigenspaces import EigenspaceStart, decomposition_of
 from onlinemode.engines.chain.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.inputs import require_few_eigenvalues, require_inputs
@@ -182,17 +182,17 @@ def run(call, options):
     if N is None:
         raise EngineError("engine chain needs N when it starts from overlaps; got None: give N=..., or Weights")
     require_few_eigenvalues(problem.inputs, "chain", CAPABILITIES.eigenvalues, N)
-    spectrum = spectrum_of(problem, N)
+    decomposition = decomposition_of(problem, N)
     if options.resolve is not None:
         require_covariance(problem.inputs)
-    if spectrum is not None and options.device == "cuda":
+    if decomposition is not None and options.device == "cuda":
         raise EngineError("device cuda has the chain for inputs with independent entries alone; got "
                           f"{problem.inputs!r}: use device cpu")
     worth = (call.replicas >= REPLICAS_WORTH_A_DEVICE and call.checkpoint is None and lacks(problem) is None
-             and spectrum is None)
+             and decomposition is None)
     device = choose(options.device, worth)
     alphas, steps = save_times(call.save_at, call.alpha, N)
-    factors = each_once(lambda start: _factors(start, spectrum, problem, N), call.starts)
+    factors = each_once(lambda start: _factors(start, decomposition, problem, N), call.starts)
     if device == "cuda" and problem.trains:
         made = run_there(options.device, lambda: cuda.run(call, factors, alphas, steps))
         if made is not None:
@@ -213,9 +213,9 @@ def run(call, options):
                      seconds_run=ended - compiled_at))
 
 
-def _factors(start, spectrum, problem, N):
-    if spectrum is not None:
-        return EigenspaceStart(start, spectrum, problem, N)
+def _factors(start, decomposition, problem, N):
+    if decomposition is not None:
+        return EigenspaceStart(start, decomposition, problem, N)
     return ChainStart.of_state(start, N) if isinstance(start, ReplicaState) else ChainStart(start, N)
 
 
