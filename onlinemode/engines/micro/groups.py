@@ -61,5 +61,7 @@ class GroupOverlaps:
 
     def _sums(self, rows, others, weights):
         """Weighted products Σ_i w_i a_i b_i over the directions of each group, (R, rows, others)."""
-        products = rows[:, None] * others * weights
-        return np.moveaxis(np.add.reduceat(products, self._first, -1), -1, 0)
+        sums = np.empty((len(self._first), len(rows), len(others)))
+        for i, j in np.ndindex(sums.shape[1:]):
+            sums[:, i, j] = np.add.reduceat(weights * rows[i] * others[j], self._first)
+        return sums
