@@ -110,6 +110,18 @@ def test_one_eigenvalue_is_the_chain_of_independent_inputs(random_weights):
     assert decomposition_of(runs[1].problem, 40) is None
 
 
+def test_a_covariance_as_a_matrix_is_taken_in_its_eigenbasis(random_weights):
+    start = random_weights(32, K=2, M=2, P=2, seed=1)
+    turn = np.linalg.qr(np.random.default_rng(1).standard_normal((32, 32)))[0]
+    turned = om.Weights(start.xi_in @ turn.T, start.strengths, start.xi_out, start.readout, start.teacher @ turn.T,
+                        start.teacher_readout)
+    one, other = (EigenspaceStart(begin, decomposition_of(problem, 32), problem, 32) for begin, problem in (
+        (start, om.Problem(inputs=THREE)), (turned, om.Problem(inputs=Gaussian((turn * THREE.spectrum(32)) @ turn.T)))))
+    assert list(other.dof) == [16, 4, 0]
+    for expected, values in zip(one.shares(one.modes), other.shares(other.modes)):
+        assert np.allclose(values, expected, rtol=1e-10, atol=1e-12)
+
+
 def test_threads_saved_times_checkpoints_and_going_on(slow_looks, random_weights, tmp_path):
     start = random_weights(32, K=2, M=2, P=2, seed=1, size=0.7)
     problem = om.Problem(inputs=THREE, **SIX)
