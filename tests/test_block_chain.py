@@ -142,6 +142,18 @@ def test_threads_saved_times_checkpoints_and_going_on(slow_looks, random_weights
     assert np.allclose(decayed.G[:, -1], piece.G[:, -1] * (1.0 - 0.4 / 32) ** (2 * (28832 - 28801)), rtol=1e-9)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("K, M, P, batch", [(4, 4, 4, 1), (2, 3, 5, 3)])
+def test_the_kernel_for_these_sizes_equals_the_one_for_all_sizes(K, M, P, batch, random_weights, monkeypatch):
+    start = random_weights(40, K=K, M=M, P=P, seed=2, size=0.5)
+    problem = om.Problem(inputs=Spiked((9.0, 4.0)), batch=batch, **SIX)
+    general = om.simulate(problem, start, 3.0, "chain", save_at=10)
+    monkeypatch.setattr("onlinemode.engines.chain.engine.STEPS_WORTH_COMPILING", 1.0)
+    special = om.simulate(problem, start, 3.0, "chain", save_at=10)
+    assert np.allclose(special.G, general.G, rtol=1e-9, atol=1e-12)
+    assert np.allclose(special.xi_out, general.xi_out, rtol=1e-9, atol=1e-12)
+
+
 def test_what_diverges_and_a_perfect_student(random_weights):
     start = random_weights(32, K=2, M=2, P=2, seed=1, size=0.7)
     wild = om.Problem(activation="linear", inputs=THREE, rates=om.LearningRates(xi_in=50.0))
