@@ -169,6 +169,19 @@ def test_theory_against_sgd(kind):
     assert largest_z(run, plain) > 10.0
 
 
+def test_groups_of_eigenvalues(tmp_path):
+    inputs = HiddenManifold(30, "sign", teacher="latent")
+    start, problem = start_for(inputs, 60), om.Problem(rates=om.LearningRates(xi_in=0.3), inputs=inputs)
+    run = om.simulate(problem, start, 2.0, save_at=[0.0, 2.0], resolve=4, test_samples=100)
+    theory = om.simulate(problem, start, 2.0, "ode", save_at=[0.0, 2.0], resolve=4)
+    assert np.allclose(run.resolved.S.sum(2), run.S, rtol=0.0, atol=1e-12)
+    assert np.allclose(run.resolved.S[0, 0], theory.resolved.S[0, 0], rtol=0.0, atol=1e-12)
+    assert np.allclose(run.groups.T.sum(0), run.initial.T - residual(inputs, start)[0], rtol=0.0, atol=1e-12)
+    assert np.allclose(run.groups.T, theory.groups.T, rtol=0.0, atol=1e-12)
+    theory.save(tmp_path / "run.npz")
+    assert np.array_equal(om.load(tmp_path / "run.npz").groups.T, theory.groups.T)
+
+
 def test_a_teacher_of_which_isotropic_inputs_tell_nothing():
     """One eigenvalue, 1, and yet not the equations of independent inputs, by which S would grow."""
     columns = hadamard(32)[:, 1:]

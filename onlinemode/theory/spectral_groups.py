@@ -25,7 +25,8 @@ class EigenvalueGroups(NamedTuple):
     traces : array (R,)
         τ_l = Σω/N, whose sum is 1.
     T : array (R, M, M)
-        Shares of the teacher's overlaps, whose sum is T.
+        Shares of the teacher's overlaps, whose sum is T; of one that does not see the inputs what they tell of it
+        (docs/theory, section 18.9).
     """
 
     eigenvalues: np.ndarray
