@@ -3,7 +3,7 @@
     python figures/hidden_manifold_teacher.py            # from figures/data
     python figures/hidden_manifold_teacher.py --fresh    # everything anew, some minutes
 
-Inputs are signs, or error functions, of N = 784 fields of D latent variables: docs/theory, sections 9.6 and 18.6.
+Inputs are signs, or error functions, of N = 784 fields of D latent variables: docs/theory, sections 9.6 and 18.9.
 """
 
 import numpy as np
