@@ -292,7 +292,7 @@ def fluctuations(problem: "Problem", overlaps: "OrderParameters | Weights", alph
         return _follow(problem, overlaps, alpha, nodes, drift, progress or (lambda report: None))
 
 
-def require_linear_noise(problem):
+def require_linear_noise(problem: "Problem") -> None:
     """Raise ParameterError unless the linear-noise equations are known for a problem."""
     if not problem.plain:
         raise ParameterError("the linear-noise theory needs the squared loss and real labels; got the loss "
