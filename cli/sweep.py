@@ -29,7 +29,7 @@ from onlinemode.cli.simulate import check_engine
 from onlinemode.cli.starts import with_overlaps
 from onlinemode.cli.sweep_file import EXAMPLE, parse_over, read_sweep
 from onlinemode.engines import capabilities_of
-from onlinemode.experiment import CHOICES
+from onlinemode.experiment import CHOICES, OPTIONS_OF
 from onlinemode.progress import about
 
 _OUTPUT = tuple(name for name in OUTPUT if name not in ("store_weights", "store_final", "csv"))
@@ -136,7 +136,8 @@ def _check_options(settings):
     if not theory:
         check_engine(settings, engine)
     foreign = [name for name in (SIMULATION if theory else ODE)
-               if settings[name] is not None and settings[name] != DEFAULTS.get(name) and name != "threads"]
+               if settings[name] is not None and settings[name] != DEFAULTS.get(name)
+               and name not in ("threads", *OPTIONS_OF[engine])]
     if foreign:
         raise click.UsageError(f"engine {engine} has no option --{foreign[0].replace('_', '-')}; leave it out")
 

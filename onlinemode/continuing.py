@@ -240,7 +240,7 @@ def _joined(run, piece):
                                      for each in (run, piece)))
     if run.teacher_overlaps is not None:
         fields["teacher_overlaps"] = along(run.T, piece.T)
-    if run.groups is not None and piece.groups is not None and len(run.groups.T) == len(piece.groups.T):
+    if None not in (run.groups, piece.groups) and np.array_equal(run.groups.eigenvalues, piece.groups.eigenvalues):
         fields |= {name: along(getattr(run, name), getattr(piece, name)) for name in OF_GROUPS}
         fields["groups"] = run.groups
     alpha = along(run.alpha, piece.alpha, 0)

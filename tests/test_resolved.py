@@ -235,6 +235,10 @@ def test_commands(onlinemode, monkeypatch):
     code, _, err = onlinemode("plot", "run.npz")  # the vectors are drawn again from their recipe
     assert code == 0 and not err and [each.info.engine for each in drawn] == ["micro", "ode"]
     assert drawn[1].resolved.groups == 3
+    for engine in ("micro", "ode"):
+        code, _, _ = onlinemode("sweep", *settings, "--resolve", 2, "--engine", engine, "--over", "noise=0,0.1",
+                                "--out", engine, "--no-plot", "--quiet")
+        assert code == 0 and (om.open_sweep(engine).status == "completed").all()
     simulated(start=om.Weights(**{**vars(WEIGHTS), "origin": None}), alpha=1.0, save_at=2).save("own.npz")
     code, _, err = onlinemode("plot", "own.npz", "--out", "own")
     assert code == 0 and err.startswith("no theory: this run began from weights of your own")
