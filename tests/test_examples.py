@@ -70,7 +70,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page, lines, programs", [
-    ("README.md", 8, 1), ("docs/howto/command-line.md", 19, 0), ("docs/howto/python.md", 0, 6),
+    ("README.md", 8, 1), ("docs/howto/command-line.md", 19, 0), ("docs/howto/python.md", 0, 7),
     ("docs/concepts/conventions.md", 0, 4), ("docs/concepts/files.md", 1, 1)])
 def test_pages_have_what_is_run(page, lines, programs):
     assert len(commands(page)) >= lines
@@ -116,6 +116,16 @@ def test_schedules(folder, capsys):
     again = om.repeat(om.load("annealed.npz"))
     assert (again.G == names["run"].G).all() and f"{again.problem.rates.xi_in}" == "function of α"
     assert names["theory"].problem.jumps == tuple(range(2, 40, 2))
+
+
+def test_plateaus(folder, capsys):
+    """The numbers that the page prints."""
+    names = run_page("docs/howto/plateaus.md", capsys)
+    assert [point.unstable for point in names["found"]] == [3, 1, 0]
+    law = names["law"]
+    assert (round(law.mean, 1), round(law.sd, 1), round(law.at(10**15).mean)) == (98.7, 18.8, 332)
+    assert names["drift"].names[:3] == ["G[0,0]", "G[0,1]", "G[1,1]"]
+    assert names["found"][-1].level == pytest.approx(0.0263408, abs=1e-6)
 
 
 def test_translations_of_papers(folder, capsys):

@@ -296,6 +296,9 @@ def checked(problem: Problem, start: "OrderParameters | Weights") -> tuple[Probl
         start = start.order_parameters()
     checks.instance("start", start, OrderParameters)
     problem.check_start(start)
+    if problem.stages > 1:
+        raise ParameterError(f"the equations as a function know no turns that wait for an error; got {problem.stages} "
+                             "turns: take one of the tasks, problem.of_task(task)")
     if not problem.inputs.independent:
         raise EngineError("the mean-field equations as a function are for inputs with independent entries; got "
                           f"{problem.inputs!r}: use engine ode")

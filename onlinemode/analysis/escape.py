@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from onlinemode.state import OrderParameters, Weights
 
 LONG = 500.0  # over the learning rate: when a run should have come to its plateau
-ON_THE_PLATEAU = 1e-4  # relative distance of the run
+ON_THE_PLATEAU = 1e-2  # relative distance of the run
+OF_NOISE = 0.1  # what the start may have along the unstable directions, relative to the noise
 FIRST_AMPLITUDE = 1e-6  # relative to the state, of the deviations from which the way out is followed
 RTOL, ATOL = 1e-9, 1e-13
 COARSE = 1e-6  # rtol of the run at whose steps the noise is sampled
 OUT = 40.0  # over the rate of the escape: when a run must have come to the level
 DIRECTIONS = 100
+_REMEDY = ("start without overlaps along its unstable directions, for example with R = 0 and equal Q_kk "
+           "(onlinemode.initial.from_overlaps)")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,6 +51,8 @@ class EscapeLaw(Described):
         λ: deviations from the plateau grow as e^(λα).
     multiplicity : int
         Directions m in which they do.
+    of_start : float
+        What the start has along the unstable directions over the noise at N = 1; times √N it must be below 0.1.
     offsets : array (directions,)
         c of each direction u on the unit sphere: α = ln N/(2λ) + c(u) − ln χ/λ, with a chi variable χ of m degrees of
         freedom.
@@ -60,6 +65,7 @@ class EscapeLaw(Described):
     plateau: FixedPoint | None
     rate: float
     multiplicity: int
+    of_start: float
     offsets: np.ndarray
 
     @property
@@ -81,6 +87,13 @@ class EscapeLaw(Described):
             return float("nan")
         return float(np.sqrt(0.25 * polygamma(1, 0.5 * self.multiplicity) / self.rate**2 + self.offsets.var()))
 
+    @property
+    def standard_error(self) -> float:
+        """That of the mean from the directions that were followed; 0 where there are two alone."""
+        if self.status is not Finding.FOUND or self.multiplicity == 1:
+            return 0.0 if self.status is Finding.FOUND else float("nan")
+        return float(self.offsets.std(ddof=1) / np.sqrt(self.offsets.size))
+
     def at(self, N: int) -> "EscapeLaw":
         """The same law for another number of inputs.
 
@@ -92,14 +105,20 @@ class EscapeLaw(Described):
         Returns
         -------
         EscapeLaw
-            All but N is the same.
+            All but N is the same; none where the start is no longer small beside the noise.
 
         Raises
         ------
         ParameterError
-            If N is no number of inputs.
+            If N is no number of inputs, or below P + M.
         """
-        return replace(self, N=checks.inputs(N))
+        N = checks.inputs(N)
+        if self.plateau is None or self.plateau.state is None:
+            return replace(self, N=N)
+        _check_rank(N, self.plateau.state)
+        if self.of_start * np.sqrt(N) > OF_NOISE:
+            return replace(self, N=N, status=Finding.NONE, message=_of_start(self.of_start, N))
+        return replace(self, N=N)
 
     def cdf(self, alpha: ArrayLike) -> NDArray[np.float64]:
         """The probability that a run is out at the time α.
@@ -167,10 +186,13 @@ class EscapeLaw(Described):
     def _described(self):
         if self.status is not Finding.FOUND:
             return [("EscapeLaw", self.status.value), ("why", self.message)]
-        return [("EscapeLaw", f"α = {self.mean:.5g} ± {self.sd:.4g} at N = {self.N:,}"),
+        rows = [("EscapeLaw", f"α = {self.mean:.5g} ± {self.sd:.4g} at N = {self.N:,}"),
                 ("plateau", f"ε_g = {self.plateau.level:.6g}, left below {self.level:.4g}"),
                 ("rate", f"{self.rate:.6g}, in {self.multiplicity} directions"),
                 ("grows with N as", f"ln N · {0.5 / self.rate:.5g}")]
+        if self.standard_error:
+            rows.append(("mean", f"± {self.standard_error:.2g} from the {self.offsets.size} directions followed"))
+        return [*rows, ("but", self.message)] if self.message else rows
 
 
 def escape_law(problem: Problem, start: "OrderParameters | Weights", N: int, level: float | None = None,
@@ -222,9 +244,7 @@ def escape_law(problem: Problem, start: "OrderParameters | Weights", N: int, lev
     problem, start = autonomous(problem, start)
     require_linear_noise(problem)
     N = checks.inputs(N)
-    if N < start.P + start.M:
-        raise ParameterError(f"N must be at least P + M = {start.P + start.M}, the vectors of student and teacher; got "
-                             f"{N}")
+    _check_rank(N, start)
     level = None if level is None else checks.number("level", level, above=0.0)
     alpha = LONG / largest_rate(problem) if alpha is None else checks.number("alpha", alpha, above=0.0)
     directions = checks.integer("directions", directions, 2, 10**6)
@@ -233,23 +253,31 @@ def escape_law(problem: Problem, start: "OrderParameters | Weights", N: int, lev
 
     def nothing(status, message, plateau=None):
         nan = float("nan")
-        return EscapeLaw(status, message, N, nan if level is None else level, plateau, nan, 0, np.zeros(0))
+        return EscapeLaw(status, message, N, nan if level is None else level, plateau, nan, 0, nan, np.zeros(0))
 
     drift = Drift(problem, start)
     path = follow(drift, alpha)
     if not path.complete:
         return nothing(Finding.DIVERGED, "the mean-field equations diverge: lower the learning rates")
-    plateau, arrival = _plateau_of(drift, path)
+    plateau, place, *why = _plateau_of(drift, path)
     if plateau is None:
-        return nothing(Finding.NONE, arrival)
+        return nothing(*why)
+    arrival = path.alpha[place]
     left, right = _unstable(drift, plateau)
     if abs(plateau.rates[0].imag) > SAME * abs(plateau.rates[0]):
         return nothing(Finding.NONE, "the fastest deviations from the plateau turn as they grow", plateau)
     noise = _noise(drift, left, arrival, plateau, nodes)
+    along = left @ (path.states[place] - plateau.y) * np.exp(-plateau.rate * arrival)
+    of_start = float(np.sqrt(along @ np.linalg.solve(noise, along)))
+    if of_start * np.sqrt(N) > OF_NOISE:
+        return nothing(Finding.NONE, _of_start(of_start, N), plateau)
     steps = _directions(noise, directions, seed)
     amplitude = FIRST_AMPLITUDE * np.linalg.norm(plateau.y)
     if level is None:
         last = follow(drift, OUT / plateau.rate, plateau.y + amplitude * right @ steps[0], RTOL, ATOL)
+        if not (last.complete and drift.error(last.states[-1]) < plateau.level):
+            return nothing(Finding.NONE, "the way out of the plateau does not lead to a smaller error, so no level is "
+                           "known below which a run is out: give one", plateau)
         level = 0.5 * (plateau.level + drift.error(last.states[-1]))
     if not level < plateau.level:
         return nothing(Finding.NONE, f"level must be below that of the plateau, {plateau.level:.6g}; got {level:.6g}",
@@ -260,22 +288,50 @@ def escape_law(problem: Problem, start: "OrderParameters | Weights", N: int, lev
                        f"ε_g < {level:.4g}: give a larger level", plateau)
     lengths = np.einsum("ni,ij,nj->n", steps, np.linalg.inv(noise), steps)
     offsets = times + (np.log(amplitude) + 0.5 * np.log(lengths)) / plateau.rate
-    return EscapeLaw(Finding.FOUND, "", N, float(level), plateau, plateau.rate, plateau.multiplicity, offsets)
+    return EscapeLaw(Finding.FOUND, _slower(plateau), N, float(level), plateau, plateau.rate, plateau.multiplicity,
+                     of_start, offsets)
+
+
+def _check_rank(N, state):
+    """Raise ParameterError unless N-vectors can have any overlaps of these sizes."""
+    if N < state.P + state.M:
+        raise ParameterError(f"N must be at least P + M = {state.P + state.M}, the vectors of student and teacher; got "
+                             f"{N}")
+
+
+def _of_start(of_start, N):
+    return (f"the start has {of_start * np.sqrt(N):.2g} times as much along the unstable directions as the noise at "
+            f"N = {N:,}, so the run leaves without it: {_REMEDY}")
+
+
+def _slower(plateau):
+    """What is to be said of unstable directions of smaller rates, which the law leaves out."""
+    more = plateau.unstable - plateau.multiplicity
+    if more == 0:
+        return ""
+    return (f"{more} more directions grow, at rates of up to {plateau.rates[plateau.multiplicity].real:.4g}: the law "
+            "is that of large N")
 
 
 def _plateau_of(drift, path):
-    """The plateau on which a run stays, and when it has come there; or None, and why there is none."""
-    nearest = float("inf")
+    """The plateau on which a run stays, and at which of its steps; or None, None, a status and why there is none."""
+    nearest, unknown = float("inf"), 0
     for i in slow_points(path):
         point = near(drift, path.states[i], path.alpha[i])
+        unknown += point.status is not Finding.FOUND
         if point.unstable:
             nearest = min(nearest, point.distance)
             if point.distance < ON_THE_PLATEAU:
-                return point, path.alpha[i]
-    if nearest == float("inf"):
-        return None, f"no plateau up to α = {path.alpha[-1]:.4g}: the run comes to no fixed point that it could leave"
-    return None, (f"the run leaves the plateau without noise, {nearest:.2g} away at its nearest: start it without "
-                  "overlaps along the unstable directions, for example with R = 0 (onlinemode.initial.from_overlaps)")
+                return point, i
+    last = path.alpha[-1]
+    if nearest < float("inf"):
+        why = f"the run leaves the plateau without noise, {nearest:.2g} away at its nearest: {_REMEDY}"
+        return None, None, Finding.NONE, why
+    if unknown:
+        why = f"where the run is slow up to α = {last:.4g} Newton's method comes to no fixed point (om.fixed_points)"
+        return None, None, Finding.NOT_CONVERGED, why
+    why = f"no plateau up to α = {last:.4g}: the run comes to no fixed point that it could leave"
+    return None, None, Finding.NONE, why
 
 
 def _unstable(drift, plateau):

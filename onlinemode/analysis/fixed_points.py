@@ -137,7 +137,7 @@ def fixed_points(problem: Problem, start: "OrderParameters | Weights", alpha: fl
     Parameters
     ----------
     problem : Problem
-        Without schedules and a drifting teacher.
+        Without schedules and turns of tasks.
     start : OrderParameters or Weights
         Where the run begins.
     alpha : float

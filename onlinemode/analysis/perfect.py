@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PERFECT = 1e-12  # ε_g below which a start is a perfect student
 SAME = 1e-9  # readouts that differ by less, relative to the largest, are equal
 ZERO = 1e-7  # of eigenvalues, relative to the largest: symmetries, at any rate
-LARGEST, SMALLEST = 1e6, 1e-3  # factors of the given rates that are tried
+LARGEST, SMALLEST = 1e6, 1e-3  # rates that are tried, relative to where both terms of the drift are alike
 LONG = 2000.0  # over the learning rate: when a run should have come to the floor, if it ever does
 
 
@@ -67,7 +67,7 @@ class NoiseFloor(Described):
     status : Finding
         Whether it was found, and is stable.
     message : str
-        Why not.
+        Why not; or that it is above the critical rate.
     level : float
         Error ε_g there; NaN if not found, or if it is unstable.
     point : FixedPoint or None
@@ -82,7 +82,8 @@ class NoiseFloor(Described):
     def _described(self):
         if self.status is not Finding.FOUND:
             return [("NoiseFloor", self.status.value), ("why", self.message)]
-        return [("NoiseFloor", f"ε_g = {self.level:.9g}"), ("slowest approach", f"{self.point.rate:.6g}")]
+        rows = [("NoiseFloor", f"ε_g = {self.level:.9g}"), ("slowest approach", f"{self.point.rate:.6g}")]
+        return [*rows, ("but", self.message)] if self.message else rows
 
 
 def critical_rate(problem: Problem, start: "OrderParameters | Weights", nodes: int = DEFAULT_NODES) -> CriticalRate:
@@ -133,7 +134,8 @@ def critical_rate(problem: Problem, start: "OrderParameters | Weights", nodes: i
     if factor is None:
         return CriticalRate(Finding.UNSTABLE, "the perfect student is unstable at any learning rate", float("nan"),
                             float("nan"), student)
-    return CriticalRate(Finding.FOUND, "", factor * problem.rates.xi_in, factor, student)
+    message = "" if np.isfinite(factor) else "no learning rate is too large"
+    return CriticalRate(Finding.FOUND, message, factor * problem.rates.xi_in, factor, student)
 
 
 def noise_floor(problem: Problem, start: "OrderParameters | Weights", nodes: int = DEFAULT_NODES) -> NoiseFloor:
@@ -154,7 +156,8 @@ def noise_floor(problem: Problem, start: "OrderParameters | Weights", nodes: int
     Returns
     -------
     NoiseFloor
-        With a status: above the critical rate the root is unstable, or there is none.
+        With a status.  Above the critical rate there may be a stable state that does not become the perfect student
+        as the noise vanishes; then it says so.
 
     Raises
     ------
@@ -188,24 +191,41 @@ def noise_floor(problem: Problem, start: "OrderParameters | Weights", nodes: int
     if point.unstable:
         return NoiseFloor(Finding.UNSTABLE, f"the floor at ε_g = {point.level:.6g} is unstable, with {point.unstable} "
                           f"directions: lower the learning rates", float("nan"), point)
-    return NoiseFloor(Finding.FOUND, "", point.level, point)
+    return NoiseFloor(Finding.FOUND, _beyond(problem, student, nodes), point.level, point)
+
+
+def _beyond(problem, student, nodes):
+    """What is to be said of a floor above the critical rate; nothing below it, or where that is not known."""
+    if _not_simple(problem):
+        return ""
+    factor = _least_crossing(*_parts_of_jacobian(replace(problem, noise=0.0), student, nodes))
+    if factor is None or factor > 1.0:
+        return ""
+    return f"the learning rate is {1.0 / factor:.3g} times the critical one: this floor does not vanish with the noise"
 
 
 def _perfect(problem, start):
     """The student that is the teacher of a start, or None, and why there is none."""
     if problem.tasks is not None:
-        return None, "several tasks have no common perfect student"
+        return None, "several tasks have no common perfect student: take one of them, problem.of_task(task)"
+    if not problem.plain:
+        return None, (f"the perfect student is known for the squared loss and real labels; got {problem.loss} and "
+                      f"{problem.labels} labels")
     own, of_teacher = problem.activations
     if own != of_teacher:
         return None, f"a student of {own} is never a teacher of {of_teacher}"
     if problem.drops_out:
-        return None, "no student is perfect for all that dropout leaves of it"
-    if problem.constraint is not None or problem.drifts:
-        return None, "the perfect student is no fixed point on a sphere, nor where the teacher drifts"
+        return None, "no student is perfect for all that dropout leaves of it: leave dropout out"
+    if problem.constraint is not None:
+        return None, f"the perfect student is no fixed point on a {problem.constraint}: leave the constraint out"
+    if problem.drifts:
+        return None, f"no student stays perfect for a teacher that drifts, here by {problem.drift:g}: leave drift out"
     error = generalization_error(own, start.G, start.S, start.T, start.strengths, start.xi_out, start.readout,
                                  start.teacher_readout)
     if error < PERFECT:
         return start, ""
+    if problem.rates.xi_in == 0.0:
+        return None, "the input modes are not trained, so the student stays what it is: give a perfect one as the start"
     if start.K != start.M:
         return None, (f"with K = {start.K} and M = {start.M} units no single student is the teacher: give a perfect "
                       "one as the start")
@@ -234,10 +254,8 @@ def _matched(readout, teacher_readout, trained):
 
 def _not_simple(problem):
     """Why the drift is not c·f1 + c²·f2 with Jacobians at the perfect student; empty where it is."""
-    if not problem.plain:
-        return f"critical rates are known for the squared loss and real labels; got {problem.loss}, {problem.labels}"
     if problem.weight_decay:
-        return "with weight decay the perfect student is no fixed point"
+        return f"with weight decay, here {problem.weight_decay:g}, the perfect student is no fixed point: take 0"
     if not problem.activations[0].smooth:
         return f"the drift of {problem.activation_words} has no derivatives at the perfect student"
     if problem.rates.xi_in == 0.0:
@@ -265,11 +283,12 @@ def _least_crossing(first, second):
         values = values[np.argsort(np.abs(values))][zeros:]  # without the symmetries
         return values.real.max()
 
-    if growth(SMALLEST) >= 0.0:
+    alike = np.linalg.norm(first) / max(np.linalg.norm(second), 1e-300)
+    below = above = SMALLEST * alike
+    if growth(below) >= 0.0:
         return None
-    below = above = SMALLEST
     while growth(above) < 0.0:
         below, above = above, 1.1 * above
-        if above > LARGEST:
+        if above > LARGEST * alike:
             return float("inf")
     return float(brentq(growth, below, above, xtol=1e-14 * above, rtol=1e-13))

@@ -12,6 +12,7 @@ from onlinemode.inputs.base import DENSE_UP_TO, Inputs, eigenvectors, in_tiles, 
 from onlinemode.inputs.stored import StoredData
 
 ROUNDING = 1e-8  # of the largest eigenvalue: below it an eigenvalue is 0
+NEGATIVE = 1e-6  # of the largest eigenvalue: what a negative one may be, from a computation in float32
 ASYMMETRY = 1e-6  # of the largest entry, which may have been computed in float32
 
 _WHAT = "Gaussian with a covariance"
@@ -34,7 +35,7 @@ class Gaussian(Inputs):
         If the file cannot be read.
     ShapeError, ParameterError
         If the covariance is no square matrix, not symmetric to 10^-6, not finite, 0, too large, or has an eigenvalue
-        below −10^-8 times its largest one.
+        below −10^-6 times its largest one.
     """
 
     kind = "gaussian"
@@ -46,9 +47,11 @@ class Gaussian(Inputs):
         if self._stored is not None:
             _check_shape(self._stored)
             eigenvalues = eigenvectors(self, self._stored.shape[0])[0]
-            if eigenvalues[0] < -ROUNDING * eigenvalues[-1]:
-                raise ParameterError(f"a covariance must have no negative eigenvalue; the smallest of "
-                                     f"{self._stored.name} is {eigenvalues[0] / eigenvalues[-1]:.3g} times the largest")
+            if eigenvalues[0] < -NEGATIVE * eigenvalues[-1]:
+                raise ParameterError(
+                    f"a covariance must have no negative eigenvalue; the smallest of {self._stored.name} is "
+                    f"{eigenvalues[0] / eigenvalues[-1]:.3g} times the largest: compute it in float64, or set negative "
+                    "eigenvalues to 0")
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise FrozenInstanceError(f"cannot assign to field {name!r}")

@@ -203,10 +203,13 @@ def test_readout_in_another_order_is_matched():
     ({"activation": "relu"}, committee(2), "no derivatives"),
     ({"weight_decay": 0.1}, committee(2), "weight decay"),
     ({"loss": "huber:1"}, committee(2), "squared loss"),
+    ({"constraint": "sphere"}, committee(2), "on a sphere: leave"),
+    ({"drift": 0.1}, committee(2), "here by 0.1: leave"),
     ({}, committee(3, M=2, Q=0.5, R=0.1), "no single student"),
     ({}, replace(committee(2, Q=0.5, R=0.1), teacher_readout=np.array([1.0, 3.0])), "readouts"),
     ({"teacher_activation": "linear"}, committee(2), "never a teacher"),
     ({"rates": om.LearningRates(strengths=1.0)}, committee(2), "input modes are not trained"),
+    ({"rates": om.LearningRates(readout=1.0)}, committee(2, Q=0.5, R=0.1), "input modes are not trained"),
 ])
 def test_what_has_no_critical_rate_says_why(changes, start, why):
     found = om.critical_rate(replace(problem(), **changes), start)
@@ -226,6 +229,24 @@ def test_noise_floor_at_small_rates():
     """η σ² K/(2√3 π) for T = I."""
     found = om.noise_floor(problem(1e-3, noise=0.1), committee(3))
     assert found.level == pytest.approx(1e-3 * 0.01 * 3 / (2.0 * np.sqrt(3.0) * np.pi), rel=2e-3)
+
+
+def test_floors_of_what_is_not_trained_or_measured_say_why():
+    untrained = om.Problem(rates=om.LearningRates(readout=1.0), noise=0.3)
+    assert "input modes are not trained" in om.noise_floor(untrained, committee(2, Q=0.5, R=0.1)).message
+    assert "squared loss" in om.noise_floor(problem(labels="sign"), committee(2)).message
+
+
+def test_floor_above_the_critical_rate_does_not_vanish_with_the_noise():
+    strong, weak = (om.noise_floor(problem(3.0, noise=noise), committee(2)) for noise in (0.3, 0.01))
+    assert weak.level > 0.05 and strong.level > weak.level
+    assert "1.3 times the critical one" in weak.message and weak.message in repr(weak)
+    assert om.noise_floor(problem(2.0, noise=0.01), committee(2)).message == ""
+
+
+def test_critical_rate_is_found_from_any_rate():
+    for rate in (1e-4, 5000.0):
+        assert om.critical_rate(problem(rate), committee(2)).rate == pytest.approx(2.30683, rel=5e-6)
 
 
 def test_no_floor_where_the_student_grows_for_ever():
@@ -263,6 +284,15 @@ def test_quantiles_mean_and_distribution_are_of_one_law(law):
         law.quantile(1.0)
 
 
+def escapes(run, level):
+    """When each replica first falls below a level, linear in ln ε_g between two times, which are 1 apart."""
+    below, errors = run.generalization_error < level, np.log(run.generalization_error)
+    assert below.any(1).all()
+    first, rows = below.argmax(1), np.arange(len(below))
+    before, after = errors[rows, first - 1], errors[rows, first]
+    return run.alpha[first - 1] + (before - np.log(level)) / (before - after)
+
+
 def test_chain_escapes_by_the_law(law):
     """300 runs of N = 100: a KS test at the false-alarm rate 1e-3, and the mean within 4 standard errors.
 
@@ -273,22 +303,44 @@ def test_chain_escapes_by_the_law(law):
     at = law.at(100)
     run = om.simulate(problem(), committee(2, Q=0.1, R=0.0), N=100, alpha=260.0, engine="chain", replicas=300, seed=3,
                       save_at=np.arange(0.0, 261.0))
-    below = run.generalization_error < 0.01
-    last = below.argmax(1)
-    rows = np.arange(300)
-    errors = np.log(run.generalization_error)
-    share = (errors[rows, last - 1] - np.log(0.01)) / (errors[rows, last - 1] - errors[rows, last])
-    times = run.alpha[last - 1] + share
-    assert below.any(1).all()
+    times = escapes(run, 0.01)
     assert kstest(times, at.cdf).pvalue > 1e-3
     assert abs(times.mean() - at.mean) < 4.0 * at.sd / np.sqrt(300)
     assert kstest(times, law.at(2000).cdf).pvalue < 1e-6
+
+
+def test_law_of_several_directions():
+    """K = 3, four directions: 100 chains of N = 100; mean within 4 standard errors, KS at 1e-3; a chi of one is off."""
+    from scipy.stats import kstest
+
+    given, start = problem(0.7), committee(3, Q=0.1, R=0.0)
+    found = om.escape_law(given, start, N=100, level=0.02, directions=50, nodes=2**13)
+    assert found.multiplicity == 4 and 0.5 < found.standard_error < 6.0 and "directions followed" in repr(found)
+    times = escapes(om.simulate(given, start, N=100, alpha=450.0, engine="chain", replicas=100, seed=5,
+                                save_at=np.arange(0.0, 451.0)), 0.02)
+    error = np.hypot(found.sd / 10.0, found.standard_error)
+    assert abs(times.mean() - found.mean) < 4.0 * error
+    assert kstest(times, found.cdf).pvalue > 1e-3
+    assert kstest(times, replace(found, multiplicity=1).cdf).pvalue < 1e-3
+
+
+def test_start_that_leaves_by_itself_has_no_law_at_large_N():
+    """R_11 = 1e-8 along the unstable direction: less than the noise at N = 10^6, and more at 10^15."""
+    start = om.initial.from_overlaps(Q=0.1 * np.eye(2), R=[[1e-8, 0.0], [0.0, 0.0]], T=np.eye(2), readout="sum")
+    found = om.escape_law(problem(), start, N=10**6, level=0.01)
+    assert found.mean == pytest.approx(157.28, abs=0.3)
+    large = found.at(10**15)
+    assert large.status is Finding.NONE and "N = 1,000,000,000,000,000, so the run leaves" in large.message
+    assert om.escape_law(problem(), start, N=10**15, level=0.01).status is Finding.NONE
+    with pytest.raises(ParameterError, match="at least P \\+ M = 4"):
+        found.at(3)
 
 
 def test_laws_that_are_not_there_say_why():
     start = om.initial.committee(N=1000, K=2, readout="sum", weights=False)
     found = om.escape_law(problem(), start, N=1000)
     assert found.status is Finding.NONE and "leaves the plateau without noise" in found.message
+    assert np.isnan(found.at(10**6).mean)
     assert np.isnan(found.mean) and np.isnan(found.sd) and np.isnan(found.quantile(0.5)) and np.isnan(found.cdf(1.0))
     assert "no plateau" in om.escape_law(problem(), committee(2), N=1000).message
     too_high = om.escape_law(problem(), committee(2, Q=0.1, R=0.0), N=1000, level=0.1)
@@ -303,6 +355,8 @@ def test_laws_that_are_not_there_say_why():
     (lambda: om.fixed_points(om.Problem(), committee(2), alpha=10.0), "nothing is trained"),
     (lambda: om.fixed_points(problem(0.0, weight_decay=0.1), committee(2), alpha=10.0), "nothing is trained"),
     (lambda: om.drift(om.Problem(), committee(2)), "nothing is trained"),
+    (lambda: om.drift(problem(tasks=om.Tasks.until_known((0, 1), (0.3,))), om.initial.tasks(200, weights=False)),
+     "wait for an error"),
     (lambda: om.drift("problem", committee(2)), "must be an onlinemode.Problem"),
     (lambda: om.drift(problem(), "start"), "must be an onlinemode.OrderParameters"),
     (lambda: om.drift(problem(inputs=om.inputs.PowerLaw(1.0)), committee(2)), "engine ode"),

@@ -1,10 +1,13 @@
 """Terms of order 1/N of few directions: against the mean of first steps of real vectors, and runs of the chain."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import erf
 
 import onlinemode as om
+from onlinemode.errors import EngineError
 from onlinemode.theory.spectral import SpectralDrift, resolve
 
 N, K, P, M = 40, 3, 2, 2
@@ -69,5 +72,7 @@ def test_on_by_default_for_few_directions_alone():
     on = om.simulate(problem, w, 5.0, "ode", corrections="on")
     assert not off.info.corrected and "1/N" not in repr(off) and "1/N at N = 40" in repr(on)
     assert np.abs(on.generalization_error / off.generalization_error - 1.0).max() > 1e-3
-    exponential = om.simulate(problem, w, 5.0, "ode", method="exponential", corrections="on")
-    assert not exponential.info.corrected
+    assert not om.simulate(problem, w, 5.0, "ode", method="exponential").info.corrected
+    for changes, method in (({}, "exponential"), ({"inputs": om.inputs.Gaussian()}, None)):
+        with pytest.raises(EngineError, match="corrections are for inputs with a covariance"):
+            om.simulate(replace(problem, **changes), w, 5.0, "ode", method=method, corrections="on")

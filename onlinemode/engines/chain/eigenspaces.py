@@ -38,15 +38,17 @@ def decomposition_of(problem, N):
     if inputs.independent:
         return None
     values, vectors = inputs.eigenbasis(N)
-    distinct = distinct_eigenvalues(values)
-    if len(distinct) == 1 and abs(distinct[0] - 1.0) < EXACT:
+    space = np.searchsorted(distinct_eigenvalues(values), values, side="right") - 1
+    means = np.bincount(space, values) / np.bincount(space)  # of eigenvalues that differ by rounding
+    if len(means) == 1 and abs(means[0] - 1.0) < EXACT:
         return None
     if problem.drifts:
         raise EngineError(f"a teacher that drifts needs inputs with independent entries; got {inputs!r}: take "
                           "Gaussian(), or leave drift out")
+    kept = np.arange(len(means))
     if problem.constraint is None:  # directions without a field count for lengths alone
-        distinct = distinct[distinct > SAME * distinct[-1]]
-    return Decomposition(distinct, [np.abs(values - value) <= SAME * distinct[-1] for value in distinct], vectors)
+        kept = kept[means > SAME * means[-1]]
+    return Decomposition(means[kept], [space == number for number in kept], vectors)
 
 
 class EigenspaceStart:

@@ -19,7 +19,7 @@ from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import NEVER_BEGUN, NOTHING_TRAINED, waiting
 from onlinemode.runtime.saved_times import save_times
 from onlinemode.state import Weights
-from onlinemode.theory.averaging import NODES, sum_error
+from onlinemode.theory.averaging import NODES, is_closed, sum_error
 from onlinemode.theory.convergence import CONVERGED_ERROR, Convergence
 from onlinemode.theory.cost import drift_seconds, integration_bytes
 from onlinemode.theory.spectral import SpectralDrift, participation, require_theory
@@ -65,6 +65,11 @@ def run(call, options):
     began = time.perf_counter()
     given = options.nodes, options.node_seed, options.averages
     directions = None if shares[0] is None else participation(problem.inputs.eigenbasis(call.N)[0])
+    if options.corrections == "on" and (directions is None or method == EXPONENTIAL
+                                        or not is_closed(problem, options.averages) or not problem.plain):
+        raise EngineError("corrections are for inputs with a covariance of several eigenvalues, averages in closed "
+                          f"form and methods other than exponential; got {problem.inputs!r}, the loss {problem.loss}, "
+                          f"method {method}: leave corrections at auto")
     corrected = (directions is not None and method != EXPONENTIAL and options.corrections != "off"
                  and (options.corrections == "on" or directions < FEW_DIRECTIONS))
 
