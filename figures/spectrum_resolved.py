@@ -6,6 +6,8 @@
 docs/theory, section 18.7.
 """
 
+from dataclasses import replace
+
 import matplotlib
 import numpy as np
 from common import run, save
@@ -13,12 +15,21 @@ from matplotlib.figure import Figure
 
 import onlinemode as om
 from onlinemode import plotting
+from onlinemode.theory.spectral_groups import members_of
 
 N, LAST, GROUPS, REPLICAS = 1000, 2000.0, 10, 16
 TIMES = np.concatenate([[0.0], np.geomspace(0.02, LAST, 70)])
 SOME = slice(1, None, 3)  # of these times, at which SGD is shown
 SHOWN = (0, 2, 4, 6, 9)
+BLOCKS = 32  # eigenvalues of the exact chain
 PROBLEM = om.Problem(rates=om.LearningRates(xi_in=0.5), inputs=om.inputs.PowerLaw(1.0))
+
+
+def blocked():
+    """The power law with few eigenvalues: those of groups of neighbours are replaced by their mean."""
+    eigenvalues = om.inputs.PowerLaw(1.0).spectrum(N)
+    members = members_of(eigenvalues, BLOCKS)
+    return om.inputs.Spectrum((np.bincount(members, eigenvalues) / np.bincount(members))[members])
 
 
 def main():
@@ -26,6 +37,8 @@ def main():
     theory = run("spectrum_resolved_ode", PROBLEM, start, LAST, "ode", save_at=TIMES.tolist(), resolve=GROUPS)
     micro = run("spectrum_resolved_micro", PROBLEM, start, LAST, "micro", save_at=TIMES[SOME].tolist(), resolve=GROUPS,
                 replicas=REPLICAS, seed=1)
+    chain = run("spectrum_resolved_chain", replace(PROBLEM, inputs=blocked()), start, LAST, "chain",
+                save_at=TIMES[SOME].tolist(), resolve=GROUPS, replicas=REPLICAS, seed=2)
     figure = Figure(figsize=(10.2, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1.0))
     plotting.plot_resolved(left, theory)
@@ -38,11 +51,16 @@ def main():
                    label=rf"$\omega$ = {theory.resolved.eigenvalues[group]:.3g}")
         right.errorbar(micro.alpha, found[:, :, group].mean(0), found[:, :, group].std(0, ddof=1) / np.sqrt(REPLICAS),
                        fmt="o", color=colour, ms=3.5, mfc="none", lw=0.8)
+        right.plot(chain.alpha, chain.resolved.learned[:, :, group].mean(0), "+", color=colour, ms=6.0)
     right.axhline(1.0, color="0.8", lw=0.8, zorder=0)
     right.set(xscale="log", xlabel=r"time $\alpha$ = steps / $N$", ylabel=r"$\lambda$ of a group",
-              title=f"lines theory, circles SGD, {REPLICAS} runs")
+              title="lines theory, circles SGD, + chain")
     right.legend(frameon=False, fontsize="small", title="mean eigenvalue")
     report(theory, micro)
+    for group in range(GROUPS):
+        apart = chain.resolved.learned[:, :, group].mean(0) - found[:, :, group].mean(0)
+        print(f"group {group}: {chain.resolved.multiplicities[group]} directions of the chain, which is within "
+              f"{np.abs(apart).max():.3f} of SGD")
     save(figure, "spectrum_resolved")
 
 
