@@ -158,6 +158,8 @@ class ShareLayout:
     ----------
     K, M, P, L : int
         Hidden units of student and teacher, modes, and shares.
+    heads : int, optional
+        Readouts of the student; by default one, (K,).
 
     Attributes
     ----------
@@ -169,8 +171,8 @@ class ShareLayout:
         Where each small factor stands.
     """
 
-    def __init__(self, K, M, P, L):
-        self.of_sums = StateLayout(K, M, P)
+    def __init__(self, K, M, P, L, heads=None):
+        self.of_sums = StateLayout(K, M, P, heads)
         self.K, self.M, self.P, self.L = K, M, P, L
         self.of_share = self.of_sums.strengths.start
         shift = (L - 1) * self.of_share
@@ -183,7 +185,7 @@ class ShareLayout:
     def pack(self, G, S, strengths, xi_out, readout):
         """One full state vector of G (L, P, P), S (L, P, M) and the small factors."""
         shares = np.hstack([G[:, *self.of_sums.upper], S.reshape(self.L, -1)])
-        return np.concatenate([shares.T.ravel(), strengths, xi_out.ravel(), readout])
+        return np.concatenate([shares.T.ravel(), strengths, xi_out.ravel(), readout.ravel()])
 
     def sums(self, states):
         """States (..., size) with the sum over all shares in place of them, in the order of StateLayout."""
@@ -338,9 +340,6 @@ def require_theory(problem):
     if problem.constraint is not None:
         raise EngineError("the mean-field equations for inputs with a covariance know no constraints; got "
                           f"{problem.constraint!r} and {inputs!r}: use engine micro")
-    if problem.tasks is not None:
-        raise EngineError(f"the mean-field equations for inputs with a covariance know one task; got "
-                          f"{problem.tasks.count} and {inputs!r}: use engine micro")
     if inputs.has_mean:
         raise EngineError(f"the mean-field equations need inputs of mean 0; the rows of {inputs!r} have another one: "
                           "take standardised rows, or subtract the means of the columns")

@@ -22,7 +22,7 @@ from onlinemode.state import Weights
 from onlinemode.theory.averaging import NODES, is_closed, sum_error
 from onlinemode.theory.convergence import CONVERGED_ERROR, Convergence
 from onlinemode.theory.cost import drift_seconds, integration_bytes
-from onlinemode.theory.spectral import SpectralDrift, participation, require_theory
+from onlinemode.theory.spectral import ShareLayout, participation, require_theory
 from onlinemode.theory.task_drift import drift_of
 from onlinemode.trajectory import Status, Trajectory
 
@@ -75,7 +75,7 @@ def run(call, options):
 
     def drift_from(start, resolved):
         return (make_drift(problem, start, *given) if resolved is None else
-                SpectralDrift(problem, start, resolved, *given, N=call.N if corrected else None))
+                drift_of(problem, start, *given, resolved, call.N if corrected else None))
 
     drift = drift_from(overlaps[0], shares[0])
     _evaluate_once(drift, stop)
@@ -223,7 +223,7 @@ class _Integration:
 
     def __init__(self, problem, drift, overlaps, options, method, begin, alphas):
         self._drift, self._method, self._begin, self._alphas = drift, method, begin, alphas
-        resolved = isinstance(drift, SpectralDrift)
+        resolved = isinstance(drift.layout, ShareLayout)
         self._rtol, self._atol = options.tolerances(problem, resolved)
         self._start, self._last = drift.full[drift.active], alphas[-1]
         self._breaks, self._scheduled = problem.breaks, problem.scheduled

@@ -83,14 +83,16 @@ class Options(base.Options):
         Raises
         ------
         EngineError
-            If exponential steps are asked for where there is nothing to resolve.
+            If exponential steps are asked for where there is nothing to resolve, or there are several tasks.
         """
         if self.method == EXPONENTIAL and shares is None:
             raise EngineError("method exponential is for inputs with a covariance of several eigenvalues; got "
                               f"{problem.inputs!r}: take LSODA")
+        if self.method == EXPONENTIAL and problem.tasks is not None:
+            raise EngineError(f"method exponential is for one task; got {problem.tasks.count}: take LSODA")
         if self.method is not None:
             return self.method
-        if shares is None:
+        if shares is None or problem.tasks is not None:
             return "LSODA"
         from onlinemode.theory.cost import order_parameters
 

@@ -7,7 +7,7 @@ import numpy as np
 from onlinemode.errors import EngineError
 from onlinemode.replica_states import ReplicaState
 from onlinemode.state import Weights
-from onlinemode.theory.meanfield import generalization_error
+from onlinemode.theory.meanfield import generalization_error, task_errors
 from onlinemode.theory.spectral import Shares, effective_teacher, resolve
 from onlinemode.theory.spectral_groups import (
     EigenvalueGroups,
@@ -90,9 +90,16 @@ def _products(rows, others):
 
 
 def largest_deviation(problem, overlaps, one, other):
-    """The largest relative deviation of ε_g between two paths of order parameters, each (G, S, strengths, ...)."""
+    """The largest relative deviation of ε_g, or of that of any task, between two paths (G, S, strengths, ...)."""
+    if problem.tasks is not None:
+        return _largest(*(task_errors(problem, G, S, overlaps.T, strengths, xi_out, readout, overlaps.teacher_readout)
+                          for G, S, strengths, xi_out, readout in (one, other)))
     first, second = (generalization_error(problem.activation, G, S, overlaps.T, strengths, xi_out, readout,
                                           overlaps.teacher_readout, problem.teacher_activation)
                      for G, S, strengths, xi_out, readout in (one, other))
+    return _largest(first, second)
+
+
+def _largest(first, second):
     known = np.isfinite(first) & np.isfinite(second) & (first > NOTHING * first[0])
     return float(np.max(np.abs(second[known] / first[known] - 1.0), initial=0.0))
