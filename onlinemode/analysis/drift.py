@@ -17,6 +17,8 @@ from onlinemode.theory.task_drift import drift_of
 
 if TYPE_CHECKING:
     from onlinemode.state import Weights
+    from onlinemode.theory.meanfield import MeanFieldDrift
+    from onlinemode.theory.task_drift import TaskDrift
 
 
 class Drift(Described):
@@ -197,14 +199,25 @@ class Drift(Described):
                              f"{state.K}, {state.M}, {state.P}")
         return self._layout.pack(*(getattr(state, name) for name in OVERLAPS))[self._active]
 
-    def error(self, y):
-        """The same of one state that is known to be one, from the averages of the rates."""
+    def error(self, y: NDArray[np.float64]) -> float:
+        """Error ε_g of one state as the averages behind its rates give it, in microseconds; not checked.
+
+        Parameters
+        ----------
+        y : array (d,)
+            A state.
+
+        Returns
+        -------
+        float
+            With a floor of about 1e-16; over nodes with their error.
+        """
         self._drift(y)
         return self._drift.last_error
 
     @property
-    def compiled(self):
-        """The right-hand side itself, as theory takes it."""
+    def compiled(self) -> "MeanFieldDrift | TaskDrift":
+        """The right-hand side itself, called with the state first, as the rest of the theory takes it."""
         return self._drift
 
     def _checked(self, y):

@@ -212,9 +212,9 @@ def escape_law(problem: Problem, start: "OrderParameters | Weights", N: int, lev
     N : int
         Number of inputs, at least P + M.
     level : float, optional
-        Error ε_g below which a run is out.  [midway between the plateau and where runs go from there]
+        Error ε_g below which a run is out; by default midway between the plateau and where runs go from there.
     alpha : float, optional
-        When the mean-field run is on the plateau at the latest.  [500 over the largest learning rate]
+        When the mean-field run is on the plateau at the latest; by default 500 over the largest learning rate.
     directions : int, default 100
         Ways out that are followed where there are several unstable directions.
     seed : int, default 0

@@ -71,7 +71,7 @@ class FixedPoint(Described):
 
     @property
     def rate(self) -> float:
-        """The largest real part of :attr:`rates`: of the escape where it is positive, else of the approach."""
+        """The largest real part of ``rates``: of the escape where it is positive, else of the approach."""
         return float(self.rates[0].real) if self.rates.size else float("nan")
 
     def _described(self):

@@ -143,6 +143,7 @@ class MeanFieldDrift:
         Returns
         -------
         array (d, d)
+            At this state and time.
         """
         y = np.ascontiguousarray(y, np.float64)
         if not self._reverse_mode:
