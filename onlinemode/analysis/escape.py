@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from onlinemode.state import OrderParameters, Weights
 
 LONG = 500.0  # over the learning rate: when a run should have come to its plateau
-ON_THE_PLATEAU = 1e-2  # relative distance of the run
+ON_THE_PLATEAU = 1e-3  # relative distance of the run
 OF_NOISE = 0.1  # what the start may have along the unstable directions, relative to the noise
 FIRST_AMPLITUDE = 1e-6  # relative to the state, of the deviations from which the way out is followed
 RTOL, ATOL = 1e-9, 1e-13
@@ -315,16 +315,21 @@ def _slower(plateau):
 
 def _plateau_of(drift, path):
     """The plateau on which a run stays, and at which of its steps; or None, None, a status and why there is none."""
-    nearest, unknown = float("inf"), 0
+    nearest, closest, unknown = float("inf"), None, 0
     for i in slow_points(path):
         point = near(drift, path.states[i], path.alpha[i])
         unknown += point.status is not Finding.FOUND
         if point.unstable:
-            nearest = min(nearest, point.distance)
+            if point.distance < nearest:
+                nearest, closest = point.distance, i
             if point.distance < ON_THE_PLATEAU:
                 return point, i
     last = path.alpha[-1]
-    if nearest < float("inf"):
+    if closest == len(path.alpha) - 1:
+        why = (f"at α = {last:.4g} the run is still {nearest:.1g} away from the plateau, and must be within "
+               f"{ON_THE_PLATEAU:g}: give a larger alpha")
+        return None, None, Finding.NONE, why
+    if closest is not None:
         why = f"the run leaves the plateau without noise, {nearest:.2g} away at its nearest: {_REMEDY}"
         return None, None, Finding.NONE, why
     if unknown:

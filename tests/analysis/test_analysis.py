@@ -274,10 +274,12 @@ def test_escape_law_of_two_units(law):
     assert law.multiplicity == 1 and law.offsets.shape == (2,)
 
 
-def test_noise_after_the_arrival_counts(law):
-    """A run that is followed to α = 25 alone, where 8 % of the noise is still to come, 0.7 of α."""
-    early = om.escape_law(problem(), committee(2, Q=0.1, R=0.0), N=10**6, level=0.01, alpha=25.0)
-    assert early.mean == pytest.approx(law.mean, abs=0.15)
+def test_run_must_have_come_to_the_plateau(law):
+    """At α = 25 it is still 0.5 % away, and so is the rate: 0.5 of α. At α = 200 it has come."""
+    early, late = (om.escape_law(problem(), committee(2, Q=0.1, R=0.0), N=10**6, level=0.01, alpha=alpha)
+                   for alpha in (25.0, 200.0))
+    assert early.status is Finding.NONE and "still 0.005 away" in early.message and "larger alpha" in early.message
+    assert late.mean == pytest.approx(law.mean, abs=0.1)
 
 
 def test_quantiles_mean_and_distribution_are_of_one_law(law):
