@@ -30,7 +30,6 @@ def command(level, **given):
     settings = with_overlaps(resolve(given), given)
     check_numbers(settings)
     experiment = experiment_with_overlaps(settings | {"engine": "chain"})
-    require_independent(experiment.problem().inputs)
     problem, start = experiment.problem(), experiment.start()
     title = describe(settings, first_of(start))
     announce(settings, title)
@@ -47,15 +46,6 @@ def command(level, **given):
         print_json(_summary(title, points, rate, floor, law, law_message))
     elif not settings["quiet"]:
         _print(points, rate, floor, law, law_message)
-
-
-def require_independent(inputs):
-    """Raise EngineError where the equations are resolved by the eigenvalues of a covariance."""
-    from onlinemode.errors import EngineError
-
-    if not inputs.independent:
-        raise EngineError(f"analyse needs inputs with independent entries; got {inputs!r}: leave --inputs out, or see "
-                          "the run itself (onlinemode ode)")
 
 
 def _print(points, rate, floor, law, law_message):

@@ -64,7 +64,7 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
     checkpoint_every : float, default 300
         Seconds between two checkpoints.
     **options
-        ``threads`` and, of micro, ``resolve``; ode: its options.  The others are those of the run.
+        ``threads`` and ``resolve``; ode: its options.  The others are those of the run.
 
     Returns
     -------

@@ -1,34 +1,18 @@
 """Real vectors that learn from the samples of the chain where the inputs' covariance has several eigenvalues."""
 
-from typing import NamedTuple
-
+import chain_vectors
 import numpy as np
 import plain_sgd
 
 from onlinemode.engines.chain.eigenspaces import EigenspaceStart, decomposition_of
-from onlinemode.kernels.chain.markov import ANY, BUFFER, Networks, Progress, Saved, make_advance, rotation_period
+from onlinemode.kernels.chain.markov import rotation_period
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
 from onlinemode.kernels.random.chain_normals import fill_chi_of_stream as fill_chi_of
 from onlinemode.kernels.random.philox import (
     STREAM_CHAIN_CHI_OF_EIGENSPACES,
-    STREAM_CHAIN_FLIP,
-    STREAM_CHAIN_MODES_LEFT_OUT,
     STREAM_CHAIN_NORMAL,
     STREAM_CHAIN_NORMAL_OF_EIGENSPACES,
-    STREAM_CHAIN_TASK,
-    STREAM_CHAIN_UNITS_LEFT_OUT,
-    Key,
 )
-from onlinemode.runtime.timetable import RuleInTime
-
-_LEFT_OUT = STREAM_CHAIN_UNITS_LEFT_OUT, STREAM_CHAIN_MODES_LEFT_OUT
-
-
-class Pair(NamedTuple):
-    """One moment of both."""
-
-    vectors: plain_sgd.Student
-    chain: dict  # G, S, strengths, xi_out and readout, and shares: G and S of the eigenspaces
 
 
 class _Frame:
@@ -72,12 +56,12 @@ class _Frame:
 
 
 def pairs(problem, weights, steps, seed):
-    """The real student and the state of the chain after every step, a Pair each."""
+    """The real student and the state of the chain after every step, a Pair each, with ``shares`` of the eigenspaces."""
     batch, N = problem.batch, weights.N
     eigenspaces = decomposition_of(problem, N)
     begin = EigenspaceStart(weights, eigenspaces, problem, N)
     period, _ = rotation_period(batch)
-    paths = _chain(problem, weights, begin, steps, seed)
+    paths = chain_vectors.chain_path(problem, weights, begin, steps, seed, len(begin.modes))
     generator, student = np.random.default_rng(1), plain_sgd.student_of(weights)
     vectors = np.concatenate([weights.teacher, weights.xi_in])
     frames = [_Frame(vectors[:, there], variance, space) for space, (variance, there)
@@ -87,30 +71,12 @@ def pairs(problem, weights, steps, seed):
         for j in range(batch):
             for frame, there in zip(frames, eigenspaces.coordinates):
                 inputs[j, there], noises[j] = frame.sample(step * batch + j, seed, generator)
-        uniforms = plain_sgd.flip_numbers(step * batch, batch, seed, stream=STREAM_CHAIN_FLIP)
-        now = problem.at((step + 0.5) / N)
-        kept = plain_sgd.masks(now, weights, step * batch, batch, seed, streams=_LEFT_OUT)
-        tasks = plain_sgd.tasks_of(now, step * batch, batch, seed, stream=STREAM_CHAIN_TASK)
-        student = plain_sgd.step(now, weights, student, inputs, noises, uniforms, kept, tasks)
-        if problem.constraint == "sphere":
-            student = plain_sgd.scaled_back(student, weights)
+        student = chain_vectors.learned(problem, weights, student, step, inputs, noises, seed)
         modes, *factors = (path[step + 1] for path in paths)
         shares = begin.shares(modes)
-        yield Pair(student, {"G": shares.G.sum(0), "S": shares.S.sum(0), "strengths": factors[0], "xi_out": factors[1],
-                             "readout": factors[2].reshape(weights.readout.shape), "shares": shares})
+        chain = {"G": shares.G.sum(0), "S": shares.S.sum(0), "strengths": factors[0], "xi_out": factors[1],
+                 "readout": factors[2].reshape(weights.readout.shape), "shares": shares}
+        yield chain_vectors.Pair(student, chain)
         if (step + 1) % period == 0:
             for frame, there, first in zip(frames, eigenspaces.coordinates, begin.first):
                 frame.rotate(modes[first:first + frame.framed], student.xi_in[:, there] / np.sqrt(N))
-
-
-def _chain(problem, weights, begin, steps, seed):
-    """What the kernel saves at every step: modes in its frame, strengths, xi_out, readout."""
-    K, P = weights.K, weights.P
-    shapes = (begin.modes.shape, (P,), (K, P), (weights.readout.size,))
-    paths = tuple(np.full((steps + 1, *shape), np.nan) for shape in shapes)
-    make_advance(ANY)(
-        Networks(begin.modes.copy(), weights.factors()), begin.frame(),
-        RuleInTime(problem, weights.N, steps).over(0, steps + BUFFER), Saved(np.arange(steps + 1), *paths),
-        Progress(np.zeros(2, np.int64), steps + 1, np.zeros(1, np.uint8)), Key(np.uint64(seed), 0),
-        None if problem.constraint is None else begin.squared_lengths)
-    return paths

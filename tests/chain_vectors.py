@@ -6,7 +6,7 @@ import numpy as np
 import plain_sgd
 
 from onlinemode.engines.chain.engine import ChainStart
-from onlinemode.kernels.chain.markov import ANY, BUFFER, Frame, Networks, Progress, Saved, make_advance, rotation_period
+from onlinemode.kernels.chain.markov import ANY, BUFFER, Networks, Progress, Saved, make_advance, rotation_period
 from onlinemode.kernels.random.chain_normals import fill_chain_normals, fill_chi
 from onlinemode.kernels.random.philox import (
     STREAM_CHAIN_FLIP,
@@ -33,7 +33,7 @@ def pairs(problem, weights, steps, seed):
     begin, batch, N, P = ChainStart(weights, weights.N), problem.batch, weights.N, weights.P
     period, samples = rotation_period(batch)
     along, columns = len(begin.along), len(begin.across)
-    paths = _chain(problem, weights, begin, steps, seed, along + columns + min(samples, begin.dof))
+    paths = chain_path(problem, weights, begin, steps, seed, along + columns + min(samples, begin.dof))
     generator = np.random.default_rng(1)
     span = np.linalg.pinv(begin.teacher_factor) @ weights.teacher / np.sqrt(N)
     student = plain_sgd.student_of(weights)
@@ -48,13 +48,7 @@ def pairs(problem, weights, steps, seed):
                 x = x + length * frame[-1]
             inputs.append(x)
             noises.append(noise)
-        uniforms = plain_sgd.flip_numbers(step * batch, batch, seed, stream=STREAM_CHAIN_FLIP)
-        now = problem.at((step + 0.5) / N)
-        kept = plain_sgd.masks(now, weights, step * batch, batch, seed, streams=_LEFT_OUT)
-        tasks = plain_sgd.tasks_of(now, step * batch, batch, seed, stream=STREAM_CHAIN_TASK)
-        student = plain_sgd.step(now, weights, student, inputs, noises, uniforms, kept, tasks)
-        if problem.constraint == "sphere":
-            student = plain_sgd.scaled_back(student, weights)
+        student = learned(problem, weights, student, step, inputs, noises, seed)
         modes, *factors = (path[step + 1] for path in paths)
         now = modes[along:]
         chain = {"G": modes.T @ modes, "S": modes[:along].T @ begin.teacher_factor.T,
@@ -64,12 +58,22 @@ def pairs(problem, weights, steps, seed):
             frame = _rotated(frame, now[:P], student, modes[:along], span, generator)
 
 
-def _chain(problem, weights, begin, steps, seed, rows):
-    """What the kernel saves at every step: modes in its frame, strengths, xi_out, readout."""
+def learned(problem, weights, student, step, inputs, noises, seed):
+    """The student after a step on these inputs and normals of labels; all other numbers are the chain's own."""
+    batch, now = problem.batch, problem.at((step + 0.5) / weights.N)
+    uniforms = plain_sgd.flip_numbers(step * batch, batch, seed, stream=STREAM_CHAIN_FLIP)
+    kept = plain_sgd.masks(now, weights, step * batch, batch, seed, streams=_LEFT_OUT)
+    tasks = plain_sgd.tasks_of(now, step * batch, batch, seed, stream=STREAM_CHAIN_TASK)
+    student = plain_sgd.step(now, weights, student, inputs, noises, uniforms, kept, tasks)
+    return plain_sgd.scaled_back(student, weights) if problem.constraint == "sphere" else student
+
+
+def chain_path(problem, weights, begin, steps, seed, rows):
+    """What the kernel saves at every step: modes in its frame of so many rows, strengths, xi_out, readout."""
     K, P = weights.K, weights.P
     paths = tuple(np.full((steps + 1, *shape), np.nan) for shape in ((rows, P), (P,), (K, P), (weights.readout.size,)))
     make_advance(ANY)(
-        Networks(begin.modes.copy(), weights.factors()), Frame(begin.teacher_factor, len(begin.across), begin.dof),
+        Networks(begin.modes.copy(), weights.factors()), begin.frame(),
         RuleInTime(problem, weights.N, steps).over(0, steps + BUFFER), Saved(np.arange(steps + 1), *paths),
         Progress(np.zeros(2, np.int64), steps + 1, np.zeros(1, np.uint8)), Key(np.uint64(seed), 0),
         None if problem.constraint is None else begin.squared_lengths)

@@ -313,6 +313,6 @@ def checked(problem: Problem, start: "OrderParameters | Weights") -> tuple[Probl
         raise ParameterError(f"the equations as a function know no turns that wait for an error; got {problem.stages} "
                              "turns: take one of the tasks, problem.of_task(task)")
     if not problem.inputs.independent:
-        raise EngineError("the mean-field equations as a function are for inputs with independent entries; got "
-                          f"{problem.inputs!r}: use engine ode")
+        raise EngineError("the drift as a function, and its fixed points, are for inputs with independent entries; got "
+                          f"{problem.inputs!r}: follow a run (engine ode, onlinemode ode)")
     return problem, start

@@ -10,7 +10,7 @@ from onlinemode import checks
 from onlinemode.analysis.drift import Drift
 from onlinemode.analysis.findings import Finding
 from onlinemode.analysis.fixed_points import SAME, FixedPoint, autonomous, largest_rate, near
-from onlinemode.analysis.paths import follow, slow_points
+from onlinemode.analysis.paths import follow, slow_points, speeds_along
 from onlinemode.display import Described
 from onlinemode.errors import ParameterError
 from onlinemode.problem import Problem
@@ -316,7 +316,7 @@ def _slower(plateau):
 def _plateau_of(drift, path):
     """The plateau on which a run stays, and at which of its steps; or None, None, a status and why there is none."""
     nearest, closest, unknown = float("inf"), None, 0
-    for i in slow_points(path):
+    for i in slow_points(speeds_along(drift, path)):
         point = near(drift, path.states[i], path.alpha[i])
         unknown += point.status is not Finding.FOUND
         if point.unstable:

@@ -9,7 +9,7 @@ import numpy as np
 from onlinemode import checks
 from onlinemode.analysis.drift import Drift, checked
 from onlinemode.analysis.findings import Finding
-from onlinemode.analysis.paths import between, follow, slow_points
+from onlinemode.analysis.paths import between, follow, slow_points, speeds_along
 from onlinemode.display import Described
 from onlinemode.errors import OverlapError, ParameterError
 from onlinemode.problem import Problem
@@ -170,10 +170,11 @@ def fixed_points(problem: Problem, start: "OrderParameters | Weights", alpha: fl
     alpha = checks.number("alpha", alpha, above=0.0)
     path = follow(drift, alpha)
     found: list[FixedPoint] = []
-    slow = slow_points(path) if path.complete else slow_points(path)[:-1]
-    for i in slow:
+    speeds = speeds_along(drift, path)
+    slow = slow_points(speeds)
+    for i in slow if path.complete else slow[:-1]:
         _add(found, near(drift, path.states[i], path.alpha[i]), path)
-    for i in between(path):
+    for i in between(speeds):
         if not _passed(found, path, i):
             point = near(drift, path.states[i], path.alpha[i])
             if point.status is Finding.FOUND and _closest(point, path)[1] < CLOSE:

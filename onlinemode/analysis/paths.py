@@ -16,7 +16,6 @@ class Path(NamedTuple):
 
     alpha: np.ndarray  # (n,)
     states: np.ndarray  # (n, d)
-    speeds: np.ndarray  # (n,)   |dy/dα|
     complete: bool  # it has reached its end
 
 
@@ -36,14 +35,18 @@ def follow(drift, alpha, y0=None, rtol=RTOL, atol=ATOL, event=None):
     y0 = drift.y0 if y0 is None else y0
     with np.errstate(all="ignore"):
         found = solve_ivp(drift, (0.0, alpha), y0, method="LSODA", rtol=rtol, atol=atol, events=events)
-        speeds = np.linalg.norm([drift(time, y) for time, y in zip(found.t, found.y.T)], axis=1)
     finite = bool(np.all(np.abs(found.y) < LARGEST))
-    return Path(found.t, found.y.T, speeds, found.status >= 0 and finite)
+    return Path(found.t, found.y.T, found.status >= 0 and finite)
 
 
-def slow_points(path):
+def speeds_along(drift, path):
+    """How fast the order parameters move at every step, |dy/dα|, (n,)."""
+    with np.errstate(all="ignore"):
+        return np.linalg.norm(drift(0.0, path.states), axis=1)
+
+
+def slow_points(speeds):
     """Where a path is slowest between two stretches that are faster, with its end: indices, ascending."""
-    speeds = path.speeds
     minima = [i for i in range(1, len(speeds) - 1) if speeds[i - 1] > speeds[i] <= speeds[i + 1]]
     kept = []
     for i in minima:
@@ -56,7 +59,7 @@ def slow_points(path):
     return [i for i in kept if speeds[i:].max() > SLOWER * speeds[i]] + [last]
 
 
-def between(path):
+def between(speeds):
     """Some steps of the slow stretches of a path, evenly: a run may pass a plateau while its speed grows."""
-    slow = np.flatnonzero(path.speeds < SLOW * path.speeds.max())
+    slow = np.flatnonzero(speeds < SLOW * speeds.max())
     return slow[np.unique(np.linspace(0, slow.size - 1, TRIED).astype(int))] if slow.size else slow

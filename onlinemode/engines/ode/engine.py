@@ -14,12 +14,12 @@ from onlinemode.engines.ode.resolved import MORE_NODES, largest_deviation, resol
 from onlinemode.errors import EngineError, OnlineModeError
 from onlinemode.memory import too_large
 from onlinemode.replica_states import ReplicaState, ReplicaStates
-from onlinemode.run_info import FEW_DIRECTIONS, RunInfo
+from onlinemode.run_info import RunInfo
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import NEVER_BEGUN, NOTHING_TRAINED, waiting
 from onlinemode.runtime.saved_times import save_times
 from onlinemode.state import Weights
-from onlinemode.theory.averaging import NODES, is_closed, sum_error
+from onlinemode.theory.averaging import NODES, sum_error
 from onlinemode.theory.convergence import CONVERGED_ERROR, Convergence
 from onlinemode.theory.cost import drift_seconds, integration_bytes
 from onlinemode.theory.spectral import ShareLayout, participation, require_theory
@@ -65,17 +65,11 @@ def run(call, options):
     began = time.perf_counter()
     given = options.nodes, options.node_seed, options.averages
     directions = None if shares[0] is None else participation(problem.inputs.eigenbasis(call.N)[0])
-    if options.corrections == "on" and (directions is None or method == EXPONENTIAL
-                                        or not is_closed(problem, options.averages) or not problem.plain):
-        raise EngineError("corrections are for inputs with a covariance of several eigenvalues, averages in closed "
-                          f"form and methods other than exponential; got {problem.inputs!r}, the loss {problem.loss}, "
-                          f"method {method}: leave corrections at auto")
-    corrected = (directions is not None and method != EXPONENTIAL and options.corrections != "off"
-                 and (options.corrections == "on" or directions < FEW_DIRECTIONS))
+    N = call.N if options.corrects(problem, method, directions) else None
 
     def drift_from(start, resolved):
         return (make_drift(problem, start, *given) if resolved is None else
-                drift_of(problem, start, *given, resolved, call.N if corrected else None))
+                drift_of(problem, start, *given, resolved, N))
 
     drift = drift_from(overlaps[0], shares[0])
     _evaluate_once(drift, stop)

@@ -6,6 +6,7 @@ from onlinemode.engines import base
 from onlinemode.engines.base import Capabilities, Choice, Positive, PowerOfTwo, Whole, option
 from onlinemode.errors import EngineError
 from onlinemode.losses import loss_of
+from onlinemode.run_info import FEW_DIRECTIONS
 from onlinemode.theory.averaging import CHOICES, is_closed
 from onlinemode.theory.defaults import DEFAULT_NODES, NODE_SEED
 
@@ -98,6 +99,36 @@ class Options(base.Options):
 
         size = order_parameters(problem, overlaps.K, overlaps.M, overlaps.P, len(shares.eigenvalues))
         return EXPONENTIAL if size > LARGE else "LSODA"
+
+    def corrects(self, problem, method, directions):
+        """Whether the terms of order 1/N of few directions are added.
+
+        Parameters
+        ----------
+        problem : Problem
+            What is learned and how.
+        method : str
+            Its solver.
+        directions : float or None
+            The participation number of the inputs; None where there is nothing to resolve.
+
+        Returns
+        -------
+        bool
+            As ``corrections`` says; by default for few directions.
+
+        Raises
+        ------
+        EngineError
+            If they are asked for where they are not known.
+        """
+        known = (directions is not None and method != EXPONENTIAL and problem.plain
+                 and is_closed(problem, self.averages))
+        if self.corrections == "on" and not known:
+            raise EngineError("corrections are for inputs with a covariance of several eigenvalues, averages in closed "
+                              f"form and methods other than exponential; got {problem.inputs!r}, the loss "
+                              f"{problem.loss}, method {method}: leave corrections at auto")
+        return known and (self.corrections == "on" or (self.corrections == "auto" and directions < FEW_DIRECTIONS))
 
     def tolerances(self, problem, resolved=False):
         """Tolerances for a problem: where they are not given 1e-9, 1e-12; over nodes 1e-5, 1e-7 where something jumps.
