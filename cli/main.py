@@ -28,7 +28,7 @@ def onlinemode():
     onlinemode compare --N 4000             both, with their deviation in units of N^-1/2
     onlinemode sweep --over eta=1:6:11      the same run over a grid of options
     onlinemode optimal --K 2 --alpha 150    the learning rate that leaves the least error
-    onlinemode analyse --K 3 --alpha 1500   its plateaus, critical rate, noise floor
+    onlinemode analyse --init committee     plateaus, critical rate, noise floor
     onlinemode plot run.npz other.npz       draw saved runs again
     onlinemode repeat run.npz               make a saved run again, from its file
     onlinemode benchmark                    time the engines on this machine
