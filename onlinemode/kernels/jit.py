@@ -11,6 +11,7 @@ entry replaced.
 """
 
 import hashlib
+import inspect
 import os
 import pickle
 import tempfile
@@ -23,7 +24,7 @@ import numpy
 from numba import njit
 from numba._dispatcher import compute_fingerprint
 from numba.core import caching
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 # NUMBA_DISABLE_JIT: kernels as plain Python, for a debugger or a measure of coverage, a thousand times slower
 UNCOMPILED = bool(numba.config.DISABLE_JIT)
@@ -203,6 +204,28 @@ def instruction(in_python):
         return in_python if UNCOMPILED else intrinsic(definition)
 
     return decorate
+
+
+def by_type(functions):
+    """A function for kernels that calls one of several, chosen by the type of its first argument.
+
+    The choice is made when a kernel is compiled, from the types of its arguments, so that the kernel is cached for each
+    of them, which one that captures a function is not.
+
+    Parameters
+    ----------
+    functions : dict
+        Classes of NamedTuple to compiled functions of arguments of the same names.
+    """
+    first, *rest = inspect.signature(next(iter(functions.values())).py_func).parameters
+    names = ", ".join([first, *rest])
+    made = {"functions": functions}
+    # by names, since Numba inlines no functions of *arguments, and each one that is not takes a second to compile
+    exec(f"def choose({names}):\n    return functions[type({first})]({names})\n"
+         f"def choice({names}):\n    function = functions[{first}.instance_class]\n"
+         f"    return lambda {names}: function({names})\n", made)
+    overload(made["choose"], inline="always")(made["choice"])
+    return made["choose"]
 
 
 def prepared(function, *arguments):

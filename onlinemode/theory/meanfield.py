@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from onlinemode import checks
-from onlinemode.activations import Activation, activation_of
+from onlinemode.activations import ERF, LINEAR, RELU, Activation, activation_of
 from onlinemode.blocks import StateLayout
 from onlinemode.errors import ShapeError
 from onlinemode.theory import averaging, differences
@@ -25,11 +25,19 @@ def teacher_of(T):
 
 def make_aid(method, problem, K, M, dimensions, nodes, node_seed):
     """What the averages of a problem need beside the overlaps; normal nodes are of so many dimensions."""
+    from onlinemode.kernels.averages import records
+
+    if method == averaging.NODES:
+        return records.Nodes(normal_nodes(dimensions, nodes, node_seed))
+    aid = _closed_aid(method, problem, K, M)
+    return aid if problem.plain else records.Labels(aid)
+
+
+def _closed_aid(method, problem, K, M):
+    from onlinemode.kernels.averages import records
     from onlinemode.kernels.averages.leaky import Slopes
     from onlinemode.kernels.averages.polynomials import polynomials_of
 
-    if method == averaging.NODES:
-        return normal_nodes(dimensions, nodes, node_seed)
     if method == averaging.ERF_SUMS:
         return averaging.terms_of(*problem.activations, K, M)
     if method == averaging.LINEAR_STUDENT:
@@ -38,7 +46,7 @@ def make_aid(method, problem, K, M, dimensions, nodes, node_seed):
         return Slopes(*map(averaging.slope_below, problem.activations))
     if method == averaging.POLYNOMIALS:
         return polynomials_of(*(each.coefficients for each in problem.activations))
-    return None
+    return {ERF: records.Erf, LINEAR: records.Linear, RELU: records.Relu}[method]()
 
 
 class MeanFieldDrift:
@@ -73,7 +81,7 @@ class MeanFieldDrift:
     """
 
     def __init__(self, problem, overlaps, nodes=DEFAULT_NODES, node_seed=NODE_SEED, averages=None):
-        from onlinemode.kernels.averages import correlation, drift
+        from onlinemode.kernels.averages import drift
         from onlinemode.kernels.averages.fields import Teacher
         from onlinemode.kernels.jit import prepared
 
@@ -100,8 +108,7 @@ class MeanFieldDrift:
         self._system = drift.System(rule, (overlaps.K, overlaps.M, overlaps.P), teacher,
                                     np.array(overlaps.teacher_readout), aid, self.full.copy(), self.active,
                                     self._error)
-        drifts = drift.DRIFTS if problem.plain or method == averaging.NODES else correlation.DRIFTS
-        self._kernel = prepared(drifts[method], self.full, self._system)
+        self._kernel = prepared(drift.drift_into, self.full, self._system, self.full)
         self._problem = problem if problem.scheduled else None
         self._masks = Masks(problem, self) if problem.drops_out else None
         self._keep_lengths = None
@@ -118,9 +125,9 @@ class MeanFieldDrift:
         y = np.ascontiguousarray(y, np.float64)
         system = self._system if self._problem is None else self._system_at(alpha)
         if self._masks is None:
-            rates = self._kernel(y, system)
+            rates = self._rates(y, system)
         else:
-            rates = self._masks.mean(lambda state, y: self._kernel(y, system._replace(state=state)), y, alpha)
+            rates = self._masks.mean(lambda state, y: self._rates(y, system._replace(state=state)), y, alpha)
         if self._keep_lengths is not None:
             self._keep_lengths(y, rates, self.layout.P, self.layout.M)
         if self._drift:  # of the teacher, whose own overlaps stay
@@ -151,6 +158,11 @@ class MeanFieldDrift:
         from onlinemode.kernels.averages.jacobian import erf_jacobian
 
         return erf_jacobian(y, self._system if self._problem is None else self._system_at(alpha))
+
+    def _rates(self, y, system):
+        rates = np.empty(y.size)
+        self._kernel(y, system, rates)
+        return rates
 
     def _system_at(self, alpha):
         from onlinemode.kernels.rule.step import rule_with_numbers

@@ -259,7 +259,7 @@ class SpectralDrift:
             make_aid(self.method, problem, K, M, teacher.factor.shape[1] + P, nodes, node_seed),
             spectral.Spectrum(shares.eigenvalues, shares.traces, np.ascontiguousarray(np.moveaxis(shares.T, 0, -1))),
             self.full.copy(), self.active, self._error)
-        self._generator = prepared(spectral.GENERATORS[self.method], self.full, self._system)
+        self._generator = prepared(spectral.generator, self.full, self._system)
         self._rates = prepared(spectral.rates, self.full, self.full, self._system)
         self._flow = prepared(spectral.flow, self.full, self.full, self._system)
         self._problem = problem if problem.scheduled else None

@@ -1,4 +1,4 @@
-"""Right-hand side of the mean-field equations, docs/theory, section 2.2: one function for each way to average.
+"""Right-hand side of the mean-field equations, docs/theory, section 2.2.
 
 A state is one flat vector, the concatenation of: upper triangle of G by rows, S, strengths, xi_out, readout.
 """
@@ -7,16 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from onlinemode.kernels.averages.erf import erf_averages
-from onlinemode.kernels.averages.erf_sums import Terms, erf_sum_averages
-from onlinemode.kernels.averages.fields import Overlaps, Teacher, field_covariances
-from onlinemode.kernels.averages.leaky import Slopes, leaky_averages
-from onlinemode.kernels.averages.linear import linear_averages, linear_student_averages
-from onlinemode.kernels.averages.nodes import node_averages
-from onlinemode.kernels.averages.polynomials import Polynomials, polynomial_averages
+from onlinemode.kernels.averages.fields import Overlaps, Teacher
+from onlinemode.kernels.averages.methods import averages_at
 from onlinemode.kernels.averages.records import make_averages
-from onlinemode.kernels.averages.relu import relu_averages
-from onlinemode.kernels.averages.units import Units
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.rule.step import Factors, Rule, decay_rate, descended, open_step
 
@@ -28,7 +21,7 @@ class System(NamedTuple):
     sizes: tuple  # (K, M, P)
     teacher: Teacher
     teacher_readout: np.ndarray  # (M,)
-    aid: np.ndarray | Terms | Units | Polynomials | Slopes | None  # what the averages need; nodes (count, r_B + P)
+    aid: NamedTuple  # what the averages need beside the overlaps, see methods.py
     state: np.ndarray  # (full state,)   of which the entries that move change
     active: np.ndarray  # (d,)   which those are
     error: np.ndarray  # (1,)   receives ε_g
@@ -56,8 +49,8 @@ def unpacked(system, y):
 
 
 @compiled(inner=True)
-def assemble(system, overlaps, factors, averages):
-    """d/dα of the entries that move."""
+def _assemble(system, overlaps, factors, averages, rate):
+    """Fill in d/dα of the entries that move."""
     rule, G, S = system.rule, overlaps.G, overlaps.S
     K, M, P = system.sizes
     now = open_step(rule, 1.0)
@@ -96,92 +89,14 @@ def assemble(system, overlaps, factors, averages):
         out[position] = descended(0.0, rule.rates.readout, averages.activity[k])
         position += 1
     system.error[0] = averages.error[0]
-    rate = np.empty(system.active.size)
     for i in range(rate.size):
         rate[i] = out[system.active[i]]
-    return rate
 
 
 @compiled
-def erf_drift(y, system):
-    """d/dα of the entries that move, for erf."""
-    overlaps, factors = unpacked(system, y)
-    Z, cross, w = field_covariances(overlaps, factors)
-    averages = make_averages(*system.sizes)
-    erf_averages(Z, cross, w, factors.readout.size, system.rule.noise, averages)
-    return assemble(system, overlaps, factors, averages)
-
-
-@compiled
-def linear_drift(y, system):
-    """The same for the linear activation."""
-    overlaps, factors = unpacked(system, y)
-    Z, cross, w = field_covariances(overlaps, factors)
-    averages = make_averages(*system.sizes)
-    linear_averages(Z, cross, w, factors.readout.size, system.rule.noise, averages)
-    return assemble(system, overlaps, factors, averages)
-
-
-@compiled
-def relu_drift(y, system):
-    """The same for relu."""
-    overlaps, factors = unpacked(system, y)
-    Z, cross, w = field_covariances(overlaps, factors)
-    averages = make_averages(*system.sizes)
-    relu_averages(Z, cross, w, factors.readout.size, system.rule.noise, averages)
-    return assemble(system, overlaps, factors, averages)
-
-
-@compiled
-def erf_sum_drift(y, system):
-    """The same for students that are sums of erfs; the aid is the terms of all units."""
-    overlaps, factors = unpacked(system, y)
-    Z, cross, w = field_covariances(overlaps, factors)
-    averages = make_averages(*system.sizes)
-    erf_sum_averages(Z, cross, w, factors.readout.size, system.rule.noise, system.aid, averages)
-    return assemble(system, overlaps, factors, averages)
-
-
-@compiled
-def linear_student_drift(y, system):
-    """The same for a linear student of other units, which are the aid."""
-    overlaps, factors = unpacked(system, y)
-    Z, cross, w = field_covariances(overlaps, factors)
-    averages = make_averages(*system.sizes)
-    linear_student_averages(Z, cross, w, factors.readout.size, system.rule.noise, system.aid, averages)
-    return assemble(system, overlaps, factors, averages)
-
-
-@compiled
-def leaky_drift(y, system):
-    """The same for units that are linear on each side of 0, whose slopes are the aid."""
-    overlaps, factors = unpacked(system, y)
-    Z, cross, w = field_covariances(overlaps, factors)
-    averages = make_averages(*system.sizes)
-    leaky_averages(Z, cross, w, factors.readout.size, system.rule.noise, system.aid, averages)
-    return assemble(system, overlaps, factors, averages)
-
-
-@compiled
-def polynomial_drift(y, system):
-    """The same for polynomials, which are the aid."""
-    overlaps, factors = unpacked(system, y)
-    Z, cross, w = field_covariances(overlaps, factors)
-    averages = make_averages(*system.sizes)
-    polynomial_averages(Z, cross, w, factors.readout.size, system.rule.noise, system.aid, averages)
-    return assemble(system, overlaps, factors, averages)
-
-
-@compiled
-def node_drift(y, system):
-    """The same for any activations, over normal nodes, which are the aid."""
+def drift_into(y, system, out):
+    """Fill out (d,) with d/dα of the entries that move, at the state where they are ``y``; ε_g goes to ``system``."""
     overlaps, factors = unpacked(system, y)
     averages = make_averages(*system.sizes)
-    node_averages(system.rule, overlaps, factors, system.aid, averages)
-    return assemble(system, overlaps, factors, averages)
-
-
-# By the method of onlinemode.theory.averaging
-DRIFTS = {"erf": erf_drift, "linear": linear_drift, "relu": relu_drift, "sums of erfs": erf_sum_drift,
-          "linear student": linear_student_drift, "kinked units": leaky_drift, "polynomials": polynomial_drift,
-          "nodes": node_drift}
+    averages_at(system.aid, system.rule, overlaps, factors, averages)
+    _assemble(system, overlaps, factors, averages, out)

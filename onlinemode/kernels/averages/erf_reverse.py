@@ -44,7 +44,7 @@ class OverFields(NamedTuple):
 
 @compiled
 def erf_drift_reverse(y, costate, error_weight, system, over_y, over_rates):
-    """Derivatives of costate · f + error_weight · ε_g, with the drift f of ``erf_drift``.
+    """Derivatives of costate · f + error_weight · ε_g, with the drift f of ``drift_into``.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def erf_drift_reverse(y, costate, error_weight, system, over_y, over_rates):
     error_weight : float
         Of the generalization error.
     system : System
-        As for ``erf_drift``.
+        As for ``drift_into``.
     over_y : array (d,)
         Receives the derivatives by the entries that move.
     over_rates : array (4,)
@@ -82,7 +82,7 @@ def erf_drift_reverse(y, costate, error_weight, system, over_y, over_rates):
 
 @compiled(inner=True)
 def _assemble_reverse(system, factors, averages, costate, over_averages, state, over_rates):
-    """Of ``drift.assemble``: adds to the derivatives by averages and state, and fills those by the rates."""
+    """Of ``drift._assemble``: adds to the derivatives by averages and state, and fills those by the rates."""
     rule = system.rule
     K, M, P = system.sizes
     s, A, H = factors.strengths, factors.xi_out, averages.field

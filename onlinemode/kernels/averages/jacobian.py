@@ -8,7 +8,7 @@ from onlinemode.kernels.jit import compiled
 
 @compiled
 def erf_jacobian(y, system):
-    """Derivatives (d, d) of the entries of ``erf_drift`` (rows) by the entries of the state that move (columns)."""
+    """Derivatives (d, d) of the entries of ``drift_into`` (rows) by the entries of the state that move (columns)."""
     out = np.empty((y.size, y.size))
     costate, over_rates = np.zeros(y.size), np.empty(4)
     for i in range(y.size):

@@ -24,6 +24,30 @@ class Averages(NamedTuple):
     error: np.ndarray  # (1,)      ε_g, label noise excluded
 
 
+class Erf(NamedTuple):
+    """The aid of averages that need nothing beside the overlaps: all units are erf."""
+
+
+class Linear(NamedTuple):
+    """The same: all units are linear."""
+
+
+class Relu(NamedTuple):
+    """The same: all units are relu."""
+
+
+class Nodes(NamedTuple):
+    """Averages are taken over nodes, for any units and losses."""
+
+    normals: np.ndarray  # (count, r_B + P)
+
+
+class Labels(NamedTuple):
+    """Averages for the correlation loss, whose e is −y, by the closed forms of an aid for the squared loss."""
+
+    aid: NamedTuple
+
+
 @compiled
 def make_averages(K, M, P):
     return Averages(np.zeros((K, P + M)), np.zeros((K, K)), np.zeros(K), np.zeros(1))

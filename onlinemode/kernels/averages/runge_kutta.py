@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from onlinemode.kernels.averages.drift import System, erf_drift
+from onlinemode.kernels.averages.drift import System, drift_into
 from onlinemode.kernels.averages.erf_reverse import erf_drift_reverse
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.rule.step import with_numbers
@@ -53,9 +53,10 @@ def _fill_own(y, parts, part, own):
 def _mean_drift(y, system, parts, rows, shares, own, slope, errors):
     """The mean of the drifts, and ε_g of each part."""
     slope[:] = 0.0
+    rates = np.empty(own.size)
     for part in range(shares.size):
         _fill_own(y, parts, part, own)
-        rates = erf_drift(own, _system_of(system, parts, part, rows))
+        drift_into(own, _system_of(system, parts, part, rows), rates)
         errors[part] = system.error[0]
         for i in range(own.size):
             slope[parts.places[part, i]] += shares[part] * parts.kept[part, i] * rates[i]
@@ -141,7 +142,7 @@ def backward(over_end, steps, numbers, shares, system, parts, stages, mean_weigh
     n, d = steps.size, over_end.size
     m = parts.places.shape[1]
     costate, weight, over_y, rates = over_end.copy(), np.zeros(d), np.zeros((4, d)), np.zeros(4)
-    own, of_part, over_own = np.empty(m), np.empty(m), np.empty(m)
+    own, slope, of_part, over_own = np.empty(m), np.empty(m), np.empty(m), np.empty(m)
     over_rates[:] = 0.0
     over_shares[:] = 0.0
     costates[n] = costate
@@ -160,7 +161,7 @@ def backward(over_end, steps, numbers, shares, system, parts, stages, mean_weigh
                 for j in range(m):
                     of_part[j] = parts.kept[part, j] * weight[parts.places[part, j]]
                 if shares.shape[2] > 1:
-                    slope = erf_drift(own, now)
+                    drift_into(own, now, slope)
                     for j in range(m):
                         over_shares[i, time, part] += of_part[j] * slope[j]
                         of_part[j] *= shares[i, time, part]
@@ -265,7 +266,7 @@ def follow_greedily(y, steps, numbers, system, bounds, rates, errors):
             _stage_state(y, steps[i] if i < n else 0.0, stage, slopes, now)
             row[:] = numbers[i, _TIME[stage]] if i < n else numbers[n - 1, 2]
             row[0] = best_rate(now, none, 1.0, row, system, bounds)
-            slopes[stage] = erf_drift(now, _system_with(system, row))
+            drift_into(now, _system_with(system, row), slopes[stage])
             if stage == 0:
                 rates[i], errors[i] = row[0], system.error[0]
         if i < n and not _advance(y, steps[i], slopes):

@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from onlinemode.kernels.averages.erf import erf_averages
-from onlinemode.kernels.averages.erf_sums import Terms, erf_sum_averages
 from onlinemode.kernels.averages.fields import (
     Overlaps,
     Teacher,
@@ -23,12 +21,8 @@ from onlinemode.kernels.averages.fields import (
     fields_at_node,
     student_factors,
 )
-from onlinemode.kernels.averages.leaky import Slopes, leaky_averages
-from onlinemode.kernels.averages.linear import linear_averages, linear_student_averages
-from onlinemode.kernels.averages.polynomials import Polynomials, polynomial_averages
+from onlinemode.kernels.averages.methods import by_method, closed_averages
 from onlinemode.kernels.averages.records import make_averages
-from onlinemode.kernels.averages.relu import relu_averages
-from onlinemode.kernels.averages.units import Units
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.rule.losses import mean_slopes
 from onlinemode.kernels.rule.step import (
@@ -59,7 +53,7 @@ class System(NamedTuple):
     sizes: tuple  # (K, M, P)
     teacher: Teacher  # the sum over l, and its factors
     teacher_readout: np.ndarray  # (M,)
-    aid: np.ndarray | Terms | Units | Polynomials | Slopes | None  # what the averages need; nodes (count, r_B + P)
+    aid: NamedTuple  # what the averages need beside the overlaps, see methods.py
     spectrum: Spectrum
     state: np.ndarray  # (full state,)   of which the entries that move change
     active: np.ndarray  # (d,)   which those are
@@ -152,88 +146,9 @@ def _generator(system, overlaps, factors, averages):
     return out
 
 
-@compiled
-def erf_generator(y, system):
-    """The generator for erf, at the state whose entries that move are ``y``."""
-    overlaps, factors = _unpacked(y, system)
-    Z, modes, w = _units_and_modes(overlaps, factors)
-    averages = make_averages(*system.sizes)
-    erf_averages(Z, modes, w, factors.readout.size, system.rule.noise, averages)
-    return _generator(system, overlaps, factors, averages)
-
-
-@compiled
-def linear_generator(y, system):
-    """The same for the linear activation."""
-    overlaps, factors = _unpacked(y, system)
-    Z, modes, w = _units_and_modes(overlaps, factors)
-    averages = make_averages(*system.sizes)
-    linear_averages(Z, modes, w, factors.readout.size, system.rule.noise, averages)
-    return _generator(system, overlaps, factors, averages)
-
-
-@compiled
-def relu_generator(y, system):
-    """The same for relu."""
-    overlaps, factors = _unpacked(y, system)
-    Z, modes, w = _units_and_modes(overlaps, factors)
-    averages = make_averages(*system.sizes)
-    relu_averages(Z, modes, w, factors.readout.size, system.rule.noise, averages)
-    return _generator(system, overlaps, factors, averages)
-
-
-@compiled
-def erf_sum_generator(y, system):
-    """The same for students that are sums of erfs; the aid is the terms of all units."""
-    overlaps, factors = _unpacked(y, system)
-    Z, modes, w = _units_and_modes(overlaps, factors)
-    averages = make_averages(*system.sizes)
-    erf_sum_averages(Z, modes, w, factors.readout.size, system.rule.noise, system.aid, averages)
-    return _generator(system, overlaps, factors, averages)
-
-
-@compiled
-def linear_student_generator(y, system):
-    """The same for a linear student of other units, which are the aid."""
-    overlaps, factors = _unpacked(y, system)
-    Z, modes, w = _units_and_modes(overlaps, factors)
-    averages = make_averages(*system.sizes)
-    linear_student_averages(Z, modes, w, factors.readout.size, system.rule.noise, system.aid, averages)
-    return _generator(system, overlaps, factors, averages)
-
-
-@compiled
-def leaky_generator(y, system):
-    """The same for units that are linear on each side of 0, whose slopes are the aid."""
-    overlaps, factors = _unpacked(y, system)
-    Z, modes, w = _units_and_modes(overlaps, factors)
-    averages = make_averages(*system.sizes)
-    leaky_averages(Z, modes, w, factors.readout.size, system.rule.noise, system.aid, averages)
-    return _generator(system, overlaps, factors, averages)
-
-
-@compiled
-def polynomial_generator(y, system):
-    """The same for polynomials, which are the aid."""
-    overlaps, factors = _unpacked(y, system)
-    Z, modes, w = _units_and_modes(overlaps, factors)
-    averages = make_averages(*system.sizes)
-    polynomial_averages(Z, modes, w, factors.readout.size, system.rule.noise, system.aid, averages)
-    return _generator(system, overlaps, factors, averages)
-
-
-@compiled
-def node_generator(y, system):
-    """The same for any activations and losses, over normal nodes, which are the aid."""
-    overlaps, factors = _unpacked(y, system)
-    averages = make_averages(*system.sizes)
-    _node_averages(system.rule, overlaps, factors, system.aid, averages)
-    return _generator(system, overlaps, factors, averages)
-
-
 @compiled(inner=True)
-def _node_averages(rule, overlaps, factors, nodes, out):
-    """Averages whose ``field`` is E[∂δ/∂(u, ν)], over nodes (count, r_B + P), which need no slope of g'.
+def _node_averages(aid, rule, overlaps, factors, out):
+    """Averages whose ``field`` is E[∂δ/∂(u, ν)], over nodes, which need no slope of g'.
 
     Of the normals ω behind (u, ν), ν = L_B ω_B and u = L_XB ω_B + L_X ω_X, Stein's lemma is E[∂δ/∂ω] = E[δ ωᵀ]; what
     δ cannot depend on by itself, since L_X has no length there, counts as 0.
@@ -246,6 +161,7 @@ def _node_averages(rule, overlaps, factors, nodes, out):
     work = small.work
     by_normals = np.zeros((K, r_B + P))  # E[δ ωᵀ]
     squared_error = 0.0
+    nodes = aid.normals
     count = nodes.shape[0]
     for i in range(count):
         fields_at_node(nodes[i], overlaps.teacher.factor, along, across, work)
@@ -277,10 +193,22 @@ def _node_averages(rule, overlaps, factors, nodes, out):
     out.error[0] = 0.5 * squared_error / count
 
 
-# By the method of onlinemode.theory.averaging
-GENERATORS = {"erf": erf_generator, "linear": linear_generator, "relu": relu_generator,
-              "sums of erfs": erf_sum_generator, "linear student": linear_student_generator,
-              "kinked units": leaky_generator, "polynomials": polynomial_generator, "nodes": node_generator}
+@compiled(inner=True, inline="always")
+def _closed(aid, rule, overlaps, factors, out):
+    Z, modes, w = _units_and_modes(overlaps, factors)
+    closed_averages(aid, Z, modes, w, factors.readout, rule.noise, out)
+
+
+_averages_at = by_method(_closed, _node_averages)
+
+
+@compiled
+def generator(y, system):
+    """The generator at the state whose entries that move are ``y``; ε_g goes to ``system``."""
+    overlaps, factors = _unpacked(y, system)
+    averages = make_averages(*system.sizes)
+    _averages_at(system.aid, system.rule, overlaps, factors, averages)
+    return _generator(system, overlaps, factors, averages)
 
 
 @compiled(inner=True)
