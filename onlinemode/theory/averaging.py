@@ -10,7 +10,7 @@ from onlinemode.activations import ERF, LEAKY, LINEAR, RELU, SIGMOID, SIGN, acti
 from onlinemode.errors import EngineError
 from onlinemode.losses import CORRELATION, REAL
 
-# methods, each with its drift in kernels/averages/drift.py; some have the name of the one activation that they are for
+# methods, each with its aid in kernels/averages/methods.py; some have the name of the one activation that they are for
 ERF_SUMS, LINEAR_STUDENT, POLYNOMIALS, KINKED, NODES = ("sums of erfs", "linear student", "polynomials", "kinked units",
                                                         "nodes")
 _OF_CORRELATION = (ERF, LINEAR, ERF_SUMS, LINEAR_STUDENT, POLYNOMIALS)  # that also average −y in place of f − y
