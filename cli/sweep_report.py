@@ -10,6 +10,7 @@ from onlinemode.errors import ParameterError
 from onlinemode.storage import replacing
 from onlinemode.sweeps.axes import label_of, words_of
 from onlinemode.sweeps.kept import FINISHED, STATUS, worst_of
+from onlinemode.sweeps.quantities import numbers_of
 
 MOST_ROWS = 40  # that are printed
 MOST_MESSAGES = 3
@@ -20,7 +21,7 @@ SHOWN = {"final_error": "ε_g", "final_error_se": "± s.e.", "final_specializati
 
 def rows_of(plan, dataset):
     """A dict a point that is made, in the order of the grid: its values, how it ended, seconds; a slab at a time."""
-    grid, columns = plan.grid, ("message", *plan.kept.numbers, "seconds")
+    grid, columns = plan.grid, ("message", *plan.kept.columns, "seconds")
     first, rest = grid.dims[0], grid.size // grid.shape[0]
     step = max(POINTS_AT_ONCE // rest, 1)
     for begin in range(0, grid.shape[0], step):
@@ -32,7 +33,7 @@ def rows_of(plan, dataset):
             complete = bool(np.isin(statuses[i], (*FINISHED, "missing")).all())
             point = {name: label_of(value) for name, value in grid.point(begin * rest + i).items()}
             row = point | {"status": status_words(statuses[i]), "complete": complete}
-            yield row | {name: values[name][i] for name in (*plan.kept.numbers, "seconds", "message")}
+            yield row | {name: values[name][i] for name in (*plan.kept.columns, "seconds", "message")}
 
 
 def status_words(replicas):
@@ -98,11 +99,14 @@ def print_rows(plan, dataset):
     """A line a point."""
     of_tasks = {f"final_error_of_task_{task}": f"ε_g of task {task}" for task in range(plan.kept.tasks)}
     shown = {name: words for name, words in (SHOWN | of_tasks).items() if name in plan.kept.numbers}
-    print("  ".join([f"{name:>12}" for name in plan.grid.names] + [f"{words:>14}" for words in shown.values()])
+    shown |= {name: name for name in numbers_of(plan.kept.quantities)}
+    widths = {name: max(14, len(words)) for name, words in shown.items()}
+    print("  ".join([f"{name:>12}" for name in plan.grid.names]
+                    + [f"{words:>{widths[name]}}" for name, words in shown.items()])
           + "  status")
     for row in rows_of(plan, dataset):
         cells = [f"{row[name]:>12,}" if type(row[name]) is int else f"{row[name]!s:>12}" for name in plan.grid.names]
-        cells += [f"{row[name]:14.4g}" if row[name] == row[name] else f"{'-':>14}" for name in shown]
+        cells += [f"{f'{row[name]:.4g}' if row[name] == row[name] else '-':>{widths[name]}}" for name in shown]
         print("  ".join(cells) + f"  {row['status']}")
 
 

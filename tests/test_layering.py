@@ -13,9 +13,9 @@ LAYERS = [
     ["errors"], ["display"], ["checks"], ["records"], ["memory"], ["array_files"], ["storage"], ["progress"], ["peaks"],
     ["observables"], ["blocks"], ["kernels"], ["activation_tables"], ["activations"], ["losses"], ["schedule_words"],
     ["schedule_tables"], ["schedules"], ["tasks"], ["task_options"], ["theory"], ["dataset"], ["inputs"], ["problem"],
-    ["state"], ["linear_forms"], ["task_banks"], ["initial"], ["analysis"], ["claims"], ["deep"], ["ensemble"],
-    ["replica_states"], ["run_info"], ["equivalence", "resolved"], ["run_starts"], ["labelled"], ["run_tables"],
-    ["trajectory"], ["run_checks"], ["runtime"], ["engines"], ["run_files"], ["simulation"],
+    ["state"], ["linear_forms"], ["task_banks"], ["initial"], ["claims"], ["deep"], ["ensemble"],
+    ["replica_states"], ["run_info"], ["equivalence", "resolved"], ["run_starts"], ["labelled"],
+    ["analysis"], ["run_tables"], ["trajectory"], ["run_checks"], ["runtime"], ["engines"], ["run_files"], ["simulation"],
     ["continuing"], ["agreement", "summaries"], ["beside"], ["benchmark"], ["plotting"], ["experiment"], ["presets"],
     ["sweeps"], ["comparison", "optimal"], ["cli"],
 ]
@@ -138,7 +138,7 @@ def test_deep_needs_nothing_of_the_simulator(name):
     ("numba", {"kernels"}), ("llvmlite", {"kernels"}), ("torch", {"benchmark", "deep"}), ("matplotlib", {"plotting"}),
     ("PIL", {"plotting"}),
     ("click", {"cli"}), ("tqdm", {"progress"}), ("cupy", {"deep"}), ("pooch", {"deep"}),
-    ("xarray", {"labelled", "sweeps"}), ("pandas", {"labelled", "sweeps"}),
+    ("xarray", {"labelled", "analysis", "sweeps"}), ("pandas", {"labelled", "sweeps"}),
     ("zarr", {"sweeps"}), ("dask", {"sweeps"}), ("distributed", {"sweeps"})])
 def test_heavy_packages_stay_in_their_places(package, homes):
     users = {name for name in MODULES if any(other.split(".")[0] == package for other in imports(name))}

@@ -1,5 +1,6 @@
 """When runs of finite N leave a plateau: :func:`escape_law`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from onlinemode.problem import Problem
 from onlinemode.theory.fluctuations import FLUCTUATION_NODES, Coefficients, require_linear_noise
 
 if TYPE_CHECKING:
+    import xarray
+
     from onlinemode.state import OrderParameters, Weights
 
 LONG = 500.0  # over the learning rate: when a run should have come to its plateau
@@ -178,6 +181,36 @@ class EscapeLaw(Described):
             return brentq(lambda alpha: self.cdf(alpha) - share, first, last, xtol=1e-10)
 
         return np.array([time_of(share) for share in np.ravel(shares)]).reshape(np.shape(shares))
+
+    def to_xarray(self, N: int | Sequence[int] | None = None, probabilities: ArrayLike | None = None
+                  ) -> "xarray.Dataset":
+        """The law as labelled arrays, at one number of inputs or several.
+
+        Parameters
+        ----------
+        N : int or sequence of int, optional
+            Which, by default that of the law.
+        probabilities : array, optional
+            Of the quantiles; by default 0.05, 0.25, 0.5, 0.75, 0.95.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``mean``, ``sd``, ``status`` and ``message`` (N), ``quantile`` (N, probability), ``rate``, ``multiplicity``
+            and ``level``.
+
+        Raises
+        ------
+        ParameterError
+            If an N is no number of inputs, or a probability is out of range.
+        MissingPackageError
+            If the extra ``sweep`` is not installed.
+        """
+        from onlinemode.analysis import datasets
+
+        laws = [self.at(each) for each in np.atleast_1d(self.N if N is None else N)]
+        shares = np.atleast_1d(datasets.PROBABILITIES if probabilities is None else probabilities)
+        return datasets.of_laws(laws, shares)
 
     @property
     def _common(self):

@@ -17,6 +17,8 @@ from onlinemode.state import OrderParameters
 from onlinemode.theory.quadrature import DEFAULT_NODES
 
 if TYPE_CHECKING:
+    import xarray
+
     from onlinemode.state import Weights
 
 ITERATIONS = 60
@@ -113,6 +115,24 @@ class FixedPoints(Described, Sequence):
     def plateaus(self) -> tuple[FixedPoint, ...]:
         """Those with unstable directions, which a run leaves."""
         return tuple(point for point in self.points if point.unstable > 0)
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """As labelled arrays.
+
+        Returns
+        -------
+        xarray.Dataset
+            Everything that is known of each ``point``: ``growth`` and ``frequency`` are the parts of its rates, by
+            ``direction``; the overlaps are those of units and modes.
+
+        Raises
+        ------
+        MissingPackageError
+            If the extra ``sweep`` is not installed.
+        """
+        from onlinemode.analysis import datasets
+
+        return datasets.of_points(self)
 
     def _described(self):
         rows = [(f"α = {point.alpha:.4g}", _in_words(point)) for point in self.points]
@@ -274,7 +294,10 @@ def _newton(drift, y):
     for _ in range(ITERATIONS):
         if np.abs(rates).max() < goal:
             break
-        step = np.linalg.lstsq(drift.jacobian(0.0, y), -rates, rcond=CUT)[0]
+        jacobian = drift.jacobian(0.0, y)
+        if not np.isfinite(jacobian).all():  # beyond all bounds, where a run diverges
+            return y, float("inf")
+        step = np.linalg.lstsq(jacobian, -rates, rcond=CUT)[0]
         length, most = np.linalg.norm(step), LONGEST * np.linalg.norm(y)
         if length > most:
             step *= most / length

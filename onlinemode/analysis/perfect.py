@@ -19,6 +19,8 @@ from onlinemode.theory.meanfield import generalization_error
 from onlinemode.theory.quadrature import DEFAULT_NODES
 
 if TYPE_CHECKING:
+    import xarray
+
     from onlinemode.state import Weights
 
 PERFECT = 1e-12  # ε_g below which a start is a perfect student
@@ -52,6 +54,23 @@ class CriticalRate(Described):
     factor: float
     student: OrderParameters | None
 
+    def to_xarray(self) -> "xarray.Dataset":
+        """As labelled arrays.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``rate``, ``factor``, ``status`` and ``message``.
+
+        Raises
+        ------
+        MissingPackageError
+            If the extra ``sweep`` is not installed.
+        """
+        from onlinemode.analysis import datasets
+
+        return datasets.of_rate(self)
+
     def _described(self):
         if self.status is not Finding.FOUND:
             return [("CriticalRate", self.status.value), ("why", self.message)]
@@ -78,6 +97,23 @@ class NoiseFloor(Described):
     message: str
     level: float
     point: FixedPoint | None
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """As labelled arrays.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``level``, ``rate`` of the slowest approach, ``status`` and ``message``.
+
+        Raises
+        ------
+        MissingPackageError
+            If the extra ``sweep`` is not installed.
+        """
+        from onlinemode.analysis import datasets
+
+        return datasets.of_floor(self)
 
     def _described(self):
         if self.status is not Finding.FOUND:

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Iterable
 from statistics import median
 
-from onlinemode.sweeps.axes import Grid
 from onlinemode.sweeps.cost import A_RUN, seconds_of
+from onlinemode.sweeps.quantities import QUANTITIES
 from onlinemode.sweeps.recipe import ExperimentRecipe
 
 FIRST_SECONDS = 0.1  # of batches until it is known how long points take
@@ -31,7 +31,7 @@ class Batches:
     """
 
     def __init__(self, plan, tiles: Iterable[list[int]], missing: int, seconds: float):
-        self._recipe, self._grid, self._seconds = plan.recipe, plan.grid, seconds
+        self._plan, self._seconds = plan, seconds
         self._tiles, self._left = iter(tiles), missing
         self._tile: deque[int] = deque()
         self._ratios: deque[float] = deque(maxlen=REMEMBERED)
@@ -52,7 +52,7 @@ class Batches:
         batch: list[int] = []
         total, rate = 0.0, self.rate
         while self._tile and len(batch) < MOST_POINTS:
-            seconds = estimate(self._recipe, self._grid, self._tile[0])
+            seconds = estimate(self._plan, self._tile[0])
             if batch and (total + seconds) * rate > aim:
                 break
             total += seconds
@@ -74,7 +74,7 @@ class Batches:
         """These points have taken so long; NaN where nobody knows, since their processes died."""
         count, estimated = self._guessed.pop(numbers[0], (0, 0.0))
         if count != len(numbers):  # a batch that was divided
-            estimated = sum(estimate(self._recipe, self._grid, number) for number in numbers)
+            estimated = sum(estimate(self._plan, number) for number in numbers)
         self._batches += 1
         # the first batch of each worker compiles, or reads what is compiled
         if self._batches > self._compiling and not math.isnan(seconds):
@@ -88,13 +88,14 @@ class Batches:
         return 0.0 if not left else left * self._usual() / workers if self._ratios else None
 
 
-def estimate(recipe, grid: Grid, number: int) -> float:
-    """Seconds of a point, by the model; those of functions are not known."""
-    return seconds_of(recipe.values(grid.point(number))) if isinstance(recipe, ExperimentRecipe) else A_RUN
+def estimate(plan, number: int) -> float:
+    """Seconds of a point, by the model; those of the experiments of functions are not known."""
+    known = isinstance(plan.recipe, ExperimentRecipe)
+    of_run = seconds_of(plan.recipe.values(plan.grid.point(number))) if known else A_RUN
+    return of_run + sum(QUANTITIES[name].seconds for name in plan.kept.quantities)
 
 
 def sampled(plan, most: int = 1000) -> float:
     """Mean seconds of a point, by the model, over some of them."""
-    chosen = [estimate(plan.recipe, plan.grid, number)
-              for number in range(0, plan.grid.size, max(plan.grid.size // most, 1))]
+    chosen = [estimate(plan, number) for number in range(0, plan.grid.size, max(plan.grid.size // most, 1))]
     return sum(chosen) / len(chosen)

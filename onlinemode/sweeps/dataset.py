@@ -9,6 +9,7 @@ import numpy as np
 from onlinemode.labelled import LONG_NAMES, OBSERVABLES, need
 from onlinemode.sweeps.axes import DIMENSIONS, Axis
 from onlinemode.sweeps.kept import NUMBERS, OF_METRICS, STATUS, numbers_of_tasks
+from onlinemode.sweeps.quantities import QUANTITIES, finding_of
 
 if TYPE_CHECKING:
     import xarray
@@ -73,9 +74,11 @@ def coords_of(plan: Any) -> dict:
 
 def readable(dataset: "xarray.Dataset") -> "xarray.Dataset":
     """In the usual order, with words for the numbers of the status, which files hold."""
-    status, message, words = dataset["status"], dataset["message"], np.array(STATUS)
+    status, words = dataset["status"], np.array(STATUS)
+    texts = ["message", *(name for name in map(finding_of, QUANTITIES) if name in dataset)]
     observables = [name for each in OBSERVABLES for name in (each, f"{each}_mean", f"{each}_sd") if name in dataset]
-    more = (*OF_METRICS, *numbers_of_tasks(dataset.sizes.get("task", 0)))
+    more = (*OF_METRICS, *numbers_of_tasks(dataset.sizes.get("task", 0)),
+            *(name for each, quantity in QUANTITIES.items() for name in (*quantity.numbers, finding_of(each))))
     order = ["status", "message", *NUMBERS, *(name for name in more if name in dataset), *observables, "seconds"]
     coords = {name: (coord.dims, coord.values.astype(object) if coord.values.dtype.kind == "T" else coord.values,
                      coord.attrs) for name, coord in dataset.coords.items()}
@@ -84,7 +87,8 @@ def readable(dataset: "xarray.Dataset") -> "xarray.Dataset":
     return dataset.drop_vars(list(coords)).assign_coords(sorted_coords).assign(
         status=(status.dims, _changed(status.data, lambda codes: words[codes], words.dtype),
                 {"long_name": status.attrs["long_name"]}),
-        message=(message.dims, _changed(message.data, lambda text: text.astype(object), object), message.attrs),
+        **{name: (dataset[name].dims, _changed(dataset[name].data, lambda text: text.astype(object), object),
+                  dataset[name].attrs) for name in texts},
     )[order]
 
 

@@ -11,6 +11,7 @@ from onlinemode.ensemble import OBSERVABLES as OF_ALL_RUNS
 from onlinemode.errors import ParameterError
 from onlinemode.labelled import OBSERVABLES, dims_of
 from onlinemode.summaries import summary_of
+from onlinemode.sweeps import quantities
 from onlinemode.trajectory import Status, Trajectory
 
 STATUS = ("missing", "completed", "converged", "diverged", "failed", "invalid", "error", "lost")
@@ -83,6 +84,8 @@ class Kept(NamedTuple):
         Means and standard deviations over replicas, in place of each replica's observables.
     sizes : dict
         Largest number of student units, teacher units, modes, tasks and heads, by dimension.
+    quantities : tuple of str
+        Of :data:`onlinemode.sweeps.quantities.QUANTITIES`.
     """
 
     names: tuple[str, ...]
@@ -91,6 +94,17 @@ class Kept(NamedTuple):
     replicas: int
     statistics: bool
     sizes: dict[str, int]
+    quantities: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """What an argument ``keep`` has for all of it."""
+        return [*self.names, *self.quantities, *[RUNS] * self.runs]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Variables that are one number a point, but the seconds."""
+        return (*self.numbers, *quantities.numbers_of(self.quantities))
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -134,6 +148,11 @@ class Kept(NamedTuple):
                     for short, words in (("mean", "mean"), ("sd", "standard deviation"))}
             else:
                 found[name] = Variable(replica + dims, count + shape, np.float64, math.nan, attrs)
+        for name in self.quantities:
+            found |= {each: Variable((), (), np.float64, math.nan, _attrs(*number))
+                      for each, number in quantities.QUANTITIES[name].numbers.items()}
+            found[quantities.finding_of(name)] = Variable((), (), str, "", {
+                "long_name": f"whether there is a {name.replace('_', ' ')}, or why not"})
         found["seconds"] = Variable((), (), np.float64, math.nan, _attrs("seconds that the point took", "seconds", "s"))
         found["message"] = Variable((), (), str, "", {"long_name": "what a point that did not end well says"})
         found["status"] = Variable(replica, count, np.int8, 0, {
@@ -158,7 +177,7 @@ def _attrs(long_name: str, symbol: str, units: str) -> dict[str, Any]:
 
 
 def checked(keep: Any, statistics: bool) -> tuple[tuple[str, ...], bool]:
-    """The observables of an argument ``keep``, and whether whole runs are kept.
+    """The observables and quantities of an argument ``keep``, and whether whole runs are kept.
 
     Raises
     ------
@@ -170,10 +189,11 @@ def checked(keep: Any, statistics: bool) -> tuple[tuple[str, ...], bool]:
         raise ParameterError(f"keep must be names of observables; got {checks.one_line(keep)}")
     known = (*OF_ALL_RUNS, *METRICS, *OF_TASKS) if statistics else tuple(OBSERVABLES)
     for name in names:
-        if not isinstance(name, str) or name not in (*known, RUNS):
+        if not isinstance(name, str) or name not in (*known, *quantities.QUANTITIES, RUNS):
             rule = "of a sweep whose replicas are summarised (keep = 'summary') " if statistics else ""
-            raise ParameterError(f"what is kept of a point {rule}can be {', '.join(known)}, and {RUNS} (whole "
-                                 f"trajectories); got {checks.one_line(name)}")
+            raise ParameterError(f"what is kept of a point {rule}can be {', '.join(known)}, of its theory "
+                                 f"{', '.join(quantities.QUANTITIES)}, and {RUNS} (whole trajectories); got "
+                                 f"{checks.one_line(name)}")
     return tuple(dict.fromkeys(name for name in names if name != RUNS)), RUNS in names
 
 
@@ -193,6 +213,7 @@ def put(rows: dict[str, np.ndarray], place: int, run: Trajectory, kept: Kept) ->
     count = kept.replicas if of_theory else run.replicas
     codes = np.array([STATUS.index(status.value) for status in run.status], np.int8)
     out["status"].reshape(-1)[:count] = codes
+    quantities.put(out, run, kept.quantities)
     if not ends["complete"]:
         out["message"][0] = next(message for status, message in zip(run.status, run.message)
                                  if status not in (Status.COMPLETED, Status.CONVERGED))

@@ -19,6 +19,7 @@ from onlinemode.runtime.saved_times import count_or_times, save_times
 from onlinemode.simulation import MAX_REPLICAS
 from onlinemode.sweeps.axes import DIMENSIONS, Axis, Grid, grid_of, words_of
 from onlinemode.sweeps.kept import Kept, Variable, checked
+from onlinemode.sweeps.quantities import QUANTITIES
 from onlinemode.sweeps.recipe import ExperimentRecipe, FunctionRecipe, recipe_of
 from onlinemode.task_options import PROTOCOL, TEACHERS
 
@@ -60,7 +61,7 @@ class Plan:
             "format": FORMAT, "version": __version__, "kernels": kernel_version(), **self.recipe.to_dict(),
             "data": {words: given.fingerprint() for words, given in self.data.items()},
             "over": [axis.to_list() for axis in self.grid.axes], "replicas": self.kept.replicas,
-            "keep": [*self.kept.names, *["runs"] * self.kept.runs], "times": list(self.kept.times),
+            "keep": self.kept.words, "times": list(self.kept.times),
             "sizes": self.kept.sizes}))
 
     @property
@@ -90,11 +91,13 @@ def plan_of(make: Any, over: dict, seeds: Any = None, replicas: int | None = Non
     grid = grid_of(over, seeds, recipe)
     _check_options(recipe, grid)
     first = _one_possible(recipe, grid)
-    names, runs = checked(keep, first.keep == "summary")
+    words, runs = checked(keep, first.keep == "summary")
+    names, quantities = (tuple(each for each in words if (each in QUANTITIES) is theirs) for theirs in (False, True))
     if runs and grid.size > MOST_RUNS:
         raise ParameterError(f"whole trajectories are kept of at most {MOST_RUNS:,} points; got {grid.size:,}: keep "
                              "observables")
-    kept = Kept(names, runs, _times(first, grid, recipe), _replicas(first, grid, recipe), first.keep == "summary", {})
+    kept = Kept(names, runs, _times(first, grid, recipe), _replicas(first, grid, recipe), first.keep == "summary", {},
+                quantities)
     if kept.needs_sizes:
         kept = kept._replace(sizes=_sizes(recipe, grid))
     if "task_errors" in names and "task" not in kept.sizes:

@@ -12,10 +12,12 @@ from onlinemode.sweeps import batches as module
 from onlinemode.sweeps.axes import grid_of
 from onlinemode.sweeps.batches import Batches, estimate, sampled
 from onlinemode.sweeps.cost import A_RUN, LONGEST, seconds_of
+from onlinemode.sweeps.quantities import QUANTITIES
 from onlinemode.sweeps.recipe import ExperimentRecipe, FunctionRecipe
 from onlinemode.sweeps.tiles import Tiles
 
 EXPERIMENT = om.Experiment(N=40, K=2, alpha=1.0, engine="chain")
+NOTHING = SimpleNamespace(quantities=())  # kept of the theory of a point
 
 
 def make(eta):
@@ -25,11 +27,11 @@ def make(eta):
 def plan_over(experiment, over):
     """What batches need of a Plan."""
     recipe = ExperimentRecipe(experiment)
-    return SimpleNamespace(recipe=recipe, grid=grid_of(over, None, recipe))
+    return SimpleNamespace(recipe=recipe, grid=grid_of(over, None, recipe), kept=NOTHING)
 
 
 EQUAL = plan_over(EXPERIMENT, {"noise": "0:1:10000"})
-COST = estimate(EQUAL.recipe, EQUAL.grid, 0)
+COST = estimate(EQUAL, 0)
 
 
 def batches_of(tiles, plan=EQUAL, seconds=1.0):
@@ -145,8 +147,8 @@ def test_batches_of_unlike_points_are_about_equally_long():
     """In seconds: many short runs, few long ones."""
     plan = plan_over(EXPERIMENT, {"alpha": range(1, 2000)})
     batches = batches_of([range(1999)], plan, seconds=0.5)
-    batches.learn([0], estimate(plan.recipe, plan.grid, 0))
-    lasting = [sum(estimate(plan.recipe, plan.grid, number) for number in batch) for batch in all_of(batches)][:3]
+    batches.learn([0], estimate(plan, 0))
+    lasting = [sum(estimate(plan, number) for number in batch) for batch in all_of(batches)][:3]
     assert all(0.3 < seconds <= 0.5 for seconds in lasting)
 
 
@@ -231,13 +233,20 @@ def test_impossible_points_leave_batches_as_they_are():
 
 def test_points_of_a_function_are_alike():
     recipe = FunctionRecipe(make)
-    grid = grid_of({"eta": [1, 2, 3]}, None, recipe)
-    assert [estimate(recipe, grid, number) for number in range(3)] == [A_RUN] * 3
+    plan = SimpleNamespace(recipe=recipe, grid=grid_of({"eta": [1, 2, 3]}, None, recipe), kept=NOTHING)
+    assert [estimate(plan, number) for number in range(3)] == [A_RUN] * 3
+
+
+def test_quantities_take_their_time():
+    plan = plan_over(EXPERIMENT, {"eta": [1, 2, 3]})
+    plan.kept = SimpleNamespace(quantities=("noise_floor", "escape_law"))
+    more = QUANTITIES["noise_floor"].seconds + QUANTITIES["escape_law"].seconds
+    assert estimate(plan, 0) == pytest.approx(COST + more)
 
 
 def test_mean_cost_of_some_points():
     plan = plan_over(EXPERIMENT, {"alpha": "1:1000:5000"})
-    every = [estimate(plan.recipe, plan.grid, number) for number in range(5000)]
+    every = [estimate(plan, number) for number in range(5000)]
     assert sampled(plan, 5000) == pytest.approx(sum(every) / 5000) == pytest.approx(sampled(plan), rel=0.01)
     assert sampled(plan, 1) == every[0]
 

@@ -11,9 +11,11 @@ from onlinemode.labelled import OBSERVABLES
 from onlinemode.summaries import summary_of
 from onlinemode.sweeps.kept import DEFAULT, NUMBERS, OF_METRICS, STATUS, checked
 from onlinemode.sweeps.plan import plan_of, times_of
+from onlinemode.sweeps.quantities import QUANTITIES
 
 EXPERIMENT = om.Experiment(N=40, init="committee", K=2, M=3, alpha=2.0, save_at=6, engine="chain")
 ALL = tuple(name for name in OBSERVABLES if name not in OF_TASKS)  # which are of several tasks
+OF_THEORY = f"of its theory {', '.join(QUANTITIES)}, and runs (whole trajectories)"
 ENDS = {"final_alpha": "alpha", "final_error": "error", "final_error_se": "error_se",
         "final_specialization": "specialization", "final_specialization_se": "specialization_se",
         "specialized_at": "specialized_at", "plateau_start": "plateau_start", "plateau_stop": "plateau_stop",
@@ -307,10 +309,10 @@ def test_what_is_kept():
 
 
 @pytest.mark.parametrize("keep, statistics, words", [
-    ("q", False, f"what is kept of a point can be {', '.join(OBSERVABLES)}, and runs (whole trajectories); got 'q'"),
+    ("q", False, f"what is kept of a point can be {', '.join(OBSERVABLES)}, {OF_THEORY}; got 'q'"),
     (["Q", "frob"], False, "got 'frob'"),
     (["G"], True, "what is kept of a point of a sweep whose replicas are summarised (keep = 'summary') can be "
-                  f"{', '.join((*OF_ENSEMBLES, *METRICS, *OF_TASKS))}, and runs (whole trajectories); got 'G'")])
+                  f"{', '.join((*OF_ENSEMBLES, *METRICS, *OF_TASKS))}, {OF_THEORY}; got 'G'")])
 def test_unknown_observables(keep, statistics, words):
     with pytest.raises(ParameterError) as error:
         om.sweep(EXPERIMENT.replace(keep="summary" if statistics else "all"), {"eta": [1]}, keep=keep)
