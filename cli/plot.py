@@ -14,7 +14,7 @@ MOST_FILES = 3  # that are named in the title
 DESCRIPTION = "sweep.json"  # makes a folder that of a sweep
 OF_SWEEPS = {"variables": "--variable", "contours": "--contours"}
 OF_RUNS = {"csv": "--csv", "theory": "--theory/--no-theory", "animated": "--animate", "seconds": "--seconds",
-           "fps": "--fps"}
+           "fps": "--fps", "escape": "--escape"}
 OF_ANIMATIONS = {"seconds": "--seconds", "fps": "--fps"}
 
 
@@ -28,6 +28,8 @@ OF_ANIMATIONS = {"seconds": "--seconds", "fps": "--fps"}
 @click.option("--csv", is_flag=True, help="Write the curves of every run as .csv beside its file, too.")
 @click.option("--animate", "animated", is_flag=True, help="Write a movie: the overlaps of the first run as its units "
               "specialize, beside the error of all as it falls.")
+@click.option("--escape", is_flag=True, help="Draw when the replicas of ensembles leave their plateau, and the law of "
+              "that time through them.")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), metavar="FLOAT",
               help="Of --animate: its length.  [10]")
 @click.option("--fps", type=click.FloatRange(1, 50), metavar="FLOAT", help="Of --animate: frames a second.  [20]")
@@ -36,7 +38,7 @@ OF_ANIMATIONS = {"seconds": "--seconds", "fps": "--fps"}
               "panels.  [error, plateaus and specialization]")
 @click.option("--contours", type=click.Path(), metavar="SWEEP",
               help="Of a sweep: another one over the same axes, such as theory, as dashed contour lines.")
-def command(files, out, overwrite, theory, csv, animated, seconds, fps, variables, contours):
+def command(files, out, overwrite, theory, csv, animated, escape, seconds, fps, variables, contours):
     """Draw one saved run, or several on top of each other, of any engine; or the sweep in a folder.
 
     The picture of a sweep is beside its results. It has curves over one swept option, maps over two, and a map for
@@ -53,7 +55,9 @@ def command(files, out, overwrite, theory, csv, animated, seconds, fps, variable
         if not animated:
             _refuse(OF_ANIMATIONS, "is for --animate, which is not given")
         pace = {name: value for name, value in (("seconds", seconds), ("fps", fps)) if value is not None}
-        _plot_runs(files, out, overwrite, theory, csv, pace if animated else None)
+        if escape and animated:
+            raise click.UsageError("--escape is a picture, and --animate a movie: leave one of them out")
+        _plot_runs(files, out, overwrite, theory, csv, pace if animated else None, escape)
 
 
 def _is_sweep(name):
@@ -81,7 +85,7 @@ def _plot_sweep(folder, out, overwrite, variables, contours):
     print(f"picture: {picture.write(PICTURE, lambda path: plotting.save_figure(figure, path))}")
 
 
-def _plot_runs(files, out, overwrite, theory, csv, pace):
+def _plot_runs(files, out, overwrite, theory, csv, pace, escape):
     """``pace`` is what is said of the frames of a movie; None for a picture that stands still."""
     from onlinemode import load
     from onlinemode.cli.pictures import plotting
@@ -99,7 +103,7 @@ def _plot_runs(files, out, overwrite, theory, csv, pace):
         runs += _theory(first)
     title = describe_run(first) if len(files) == 1 else _title(files, [describe_run(run) for run in runs[:len(files)]])
     if pace is None:
-        figure = plotting.overview(runs, title)
+        figure = (plotting.escape_figure if escape else plotting.overview)(runs, title)
         print(f"picture: {picture.write(PICTURE, lambda path: plotting.save_figure(figure, path))}")
     else:
         print(f"animation: {picture.write(suffix, lambda path: _animate(runs, path, title, suffix, pace))}")

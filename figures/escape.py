@@ -38,15 +38,12 @@ def law_of(K):
 
 
 def times_of(K, N, law):
-    """When each of many chains first falls below the level; linear in ln ε_g between two times."""
+    """When each of many chains first falls below the level."""
     rate, level = CASES[K]
     last = float(np.ceil(law.at(N).mean + 9.0 * law.sd))
     run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=rate)), start_of(K), last, "chain", N=N,
                       replicas=REPLICAS[N], seed=N, save_at=np.arange(0.0, last + 0.5))
-    errors, below = np.log(run.generalization_error), run.generalization_error < level
-    first, rows = below.argmax(1), np.arange(len(below))
-    share = (errors[rows, first - 1] - np.log(level)) / (errors[rows, first - 1] - errors[rows, first])
-    return np.where(below.any(1), run.alpha[first - 1] + share, np.nan)
+    return om.escape_times(run, level)
 
 
 def kept(laws):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what __getattr__ does, for type checkers, to which "as" say
     from onlinemode.activations import Activation as Activation
     from onlinemode.analysis.drift import drift as drift
     from onlinemode.analysis.escape import escape_law as escape_law
+    from onlinemode.analysis.escape_times import escape_times as escape_times
     from onlinemode.analysis.fixed_points import fixed_points as fixed_points
     from onlinemode.analysis.perfect import critical_rate as critical_rate
     from onlinemode.analysis.perfect import noise_floor as noise_floor
@@ -73,6 +74,7 @@ _HOME = {
     "critical_rate": "onlinemode.analysis.perfect",
     "noise_floor": "onlinemode.analysis.perfect",
     "escape_law": "onlinemode.analysis.escape",
+    "escape_times": "onlinemode.analysis.escape_times",
     "OnlineModeError": "onlinemode.errors",
 }
 _MODULES = ("presets", "initial", "inputs", "observables", "agreement", "plotting", "errors",

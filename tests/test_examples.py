@@ -12,7 +12,7 @@ from onlinemode.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
-NAMED = re.compile(r"# (\S+\.toml)\n")  # the first line of a block that is a file
+NAMED = re.compile(r"# (\S+\.(?:toml|py))\n")  # the first line of a block that is a file
 
 
 def blocks(page):
@@ -48,7 +48,7 @@ def run_page(page, capsys, names=None):
     """What the Python blocks of a page leave behind; its files are written before anything is run."""
     names = {} if names is None else names
     for language, text in blocks(page):
-        if language == "toml" and (name := NAMED.match(text)):
+        if language in ("toml", "python") and (name := NAMED.match(text)):
             Path(name[1]).write_text(text, encoding="utf-8")
     for language, text in blocks(page):
         if language == "python":
@@ -121,6 +121,9 @@ def test_schedules(folder, capsys):
 def test_plateaus(folder, capsys):
     """The numbers that the page prints."""
     names = run_page("docs/howto/plateaus.md", capsys)
+    times = om.escape_times(names["runs"], 0.01)
+    assert (round(times.mean(), 1), round(names["law"].at(100).mean, 1)) == (78.5, 79.3)
+    assert names["data"].critical_rate.values[:, 0] == pytest.approx([2.3068, 1.6207], abs=1e-4)
     assert [point.unstable for point in names["found"]] == [3, 1, 0]
     law = names["law"]
     assert (round(law.mean, 1), round(law.sd, 1), round(law.at(10**15).mean)) == (98.7, 18.8, 332)
