@@ -124,6 +124,27 @@ def test_figures_of_structured_inputs_are_drawn_from_what_is_kept(name, curves, 
     assert len([line for line in labelled if line.get_linestyle() == "-"]) == curves
 
 
+def test_closed_boundary_of_learning_rates(monkeypatch):
+    """That of docs/gallery/rate-phases.md is what the Jacobian of the equations gives, for any number of units."""
+    for each in ("common", "rate_phases"):
+        spec = importlib.util.spec_from_file_location(each, FOLDER / f"{each}.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, each, module)
+        spec.loader.exec_module(module)
+    for units in module.UNITS:
+        found = om.critical_rate(module.problem_of(1.0), module.near_perfect(units)).rate
+        assert module.closed_boundary(units) == pytest.approx(found, rel=1e-9)
+    drawn = []
+    monkeypatch.setattr(module, "save", lambda figure, _: drawn.append(figure))
+    monkeypatch.setattr(module, "floors", None)  # nothing is computed again
+    monkeypatch.setattr(sys, "argv", ["rate_phases.py"])
+    module.main()
+    good, bad = drawn[0].axes[0].lines[2:4]
+    closed = [module.closed_boundary(each) for each in module.UNITS]
+    for line, ratios in ((good, module.RATIOS[:4]), (bad, module.RATIOS[4:])):
+        assert sorted(line.get_ydata()) == pytest.approx(sorted(each * rate for each in closed for rate in ratios))
+
+
 def test_theory_of_images():
     """What docs/gallery/structured-inputs.md says of them: from α = 1 on within 10 %, and the control within 4.2 %."""
     for kind in ("standardised", "centred"):
