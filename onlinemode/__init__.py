@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # what __getattr__ does, for type checkers, to which "as" say
     from onlinemode.optimal import optimal_schedule as optimal_schedule
     from onlinemode.problem import LearningRates as LearningRates
     from onlinemode.problem import Problem as Problem
+    from onlinemode.resolved_overlaps import ResolvedOverlaps as ResolvedOverlaps
     from onlinemode.run_files import load as load
     from onlinemode.schedules import Schedule as Schedule
     from onlinemode.simulation import repeat as repeat
@@ -55,6 +56,7 @@ _HOME = {
     "Tasks": "onlinemode.tasks",
     "Weights": "onlinemode.state",
     "OrderParameters": "onlinemode.state",
+    "ResolvedOverlaps": "onlinemode.resolved_overlaps",
     "simulate": "onlinemode.simulation",
     "repeat": "onlinemode.simulation",
     "resume": "onlinemode.simulation",

@@ -252,6 +252,7 @@ def _joined(run, piece):
             info = replace(info, **{name: getattr(info, name) + (getattr(last, name) or 0)})
     return Trajectory(alpha=alpha, **fields, problem=piece.problem, initial=run.initial, status=piece.status,
                       message=piece.message, info=info, weights=run.weights, starts=run.starts, begin=run.begin,
+                      initial_resolved=run.initial_resolved,
                       switches=None if run.switches is None else along(run.switches, piece.switches),
                       end=piece.end, summary=_summaries(run, piece, alpha, along))
 

@@ -15,8 +15,9 @@ from onlinemode.task_options import HEADS, PROTOCOL, TASKS, TEACHERS, arguments_
 
 if TYPE_CHECKING:
     from onlinemode.beside import Theory
+    from onlinemode.initial import Start
     from onlinemode.problem import Problem
-    from onlinemode.state import OrderParameters, Weights
+    from onlinemode.state import OrderParameters
     from onlinemode.trajectory import Trajectory
 
 OPTIONS_OF = {name: options_of(name).names() for name in ENGINES}
@@ -321,25 +322,32 @@ class Experiment:
                        dropout=self.dropout, mode_dropout=self.mode_dropout, drift=self.drift,
                        drift_every=self.drift_every, tasks=tasks_of(vars(self), self.overlaps))
 
-    def start(self, vectors: bool | None = None) -> "Weights | OrderParameters | Callable":
+    def start(self, vectors: bool | None = None) -> "Start | Callable[[int], Start]":
         """What the run begins from; with ``fresh_students`` a function that draws it for one replica.
 
         Parameters
         ----------
         vectors : bool, optional
-            True: Weights; False: OrderParameters, from their exact law.  By default Weights for micro, and for chain
+            True: Weights; False: overlaps, from their exact law.  By default Weights for micro, and for chain
             and ode up to some 10^7 inputs. Given overlaps are what they are.
 
         Returns
         -------
-        Weights, OrderParameters or callable
-            As :func:`onlinemode.simulate` takes it.
+        Weights, OrderParameters, ResolvedOverlaps or callable
+            As :func:`onlinemode.simulate` takes it. Without vectors the eigenvalues of the inputs' covariance must be
+            few.
 
         Raises
         ------
         ParameterError
             If a number is out of range, or one that this start does not have.
+        EngineError, FileError
+            If the inputs cannot be had.
         """
+        return self._start(vectors, resolved=True)
+
+    def _start(self, vectors: bool | None, resolved: bool) -> "Start | Callable[[int], Start]":
+        """The same; without ``resolved`` overlaps are those of inputs with independent entries."""
         from onlinemode import initial
 
         if self.overlaps is not None:
@@ -370,6 +378,10 @@ class Experiment:
             from onlinemode.inputs.words import latent_columns
 
             arguments["teacher_columns"] = latent_columns(self.inputs, N)
+        elif resolved:
+            from onlinemode.inputs import parse
+
+            arguments["inputs"] = parse(self.inputs)
         if self.fresh_students:
             return lambda replica: draw(**arguments, student_seed=replica)
         return draw(**arguments)
@@ -448,7 +460,7 @@ class Experiment:
         self.call()
         for name in (self.engine, *(each for each in ENGINES if capabilities_of(each).theory)):
             options_of(name)(**self.options(name))
-        first_of(self.start(vectors=False))
+        outline_of(self)
 
     def run(self, progress: "Callable | bool | None" = None, **options: Any) -> "Trajectory":
         """Run it.
@@ -475,14 +487,14 @@ class Experiment:
         call = self.call()
         return simulate(self.problem(), self.start(), progress=progress, **call, **options)
 
-    def theory(self, with_noise: bool = False, start: "Weights | OrderParameters | Callable | None" = None) -> "Theory":
+    def theory(self, with_noise: bool = False, start: "Start | Callable[[int], Start] | None" = None) -> "Theory":
         """The mean-field equations beside this run: ``begin()`` them, run, and take their ``result()``.
 
         Parameters
         ----------
         with_noise : bool, default False
             Also follow the linear-noise theory.
-        start : Weights, OrderParameters or callable, optional
+        start : Weights, OrderParameters, ResolvedOverlaps or callable, optional
             By default :meth:`start`.
 
         Returns
@@ -526,7 +538,7 @@ class Experiment:
         values = dict(vars(self))
         if self.overlaps is not None:
             values |= {"init": "given overlaps", "fresh_students": False}
-        return describe(values, first_of(self.start(vectors=False)), without)
+        return describe(values, outline_of(self), without)
 
     def to_dict(self) -> dict:
         """All values as JSON knows them.
@@ -571,19 +583,24 @@ class Experiment:
         return cls().replace(**{str(name): value for name, value in saved.items()})
 
 
-def first_of(start: "Weights | OrderParameters | Callable") -> "Weights | OrderParameters":
+def outline_of(experiment: Experiment) -> "Start":
+    """Overlaps of its sizes, soon drawn: as of inputs with independent entries."""
+    return first_of(experiment._start(vectors=False, resolved=False))
+
+
+def first_of(start: "Start | Callable[[int], Start]") -> "Start":
     """The start of replica 0, whose sizes are those of all."""
     return start(0) if callable(start) else start
 
 
-def describe(values: dict[str, Any], sizes: "Weights | OrderParameters", without: Sequence[str] = ()) -> str:
+def describe(values: dict[str, Any], sizes: "Start", without: Sequence[str] = ()) -> str:
     """One line about a run, as titles of pictures have it.
 
     Parameters
     ----------
     values : dict
         By the names of an :class:`Experiment`.
-    sizes : Weights or OrderParameters
+    sizes : Weights, OrderParameters or ResolvedOverlaps
         Student and teacher.
     without : sequence of str
         Names to leave out.
@@ -634,7 +651,7 @@ def _shown(value: "float | str | Schedule") -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def _convention(sizes: "Weights | OrderParameters", values: dict[str, Any]) -> str:
+def _convention(sizes: "Start", values: dict[str, Any]) -> str:
     """Of the second layers, by its name; "own" where there is none that student and teacher agree with."""
     if sizes.tasks is not None:  # whose teacher has units that not all tasks need
         return values.get("readout", Experiment.readout)

@@ -3,7 +3,8 @@
 Every function returns :class:`~onlinemode.Weights` (real N-vectors), or with ``weights=False``
 :class:`~onlinemode.OrderParameters` drawn from the exact law of the overlaps of such vectors, at
 any N and without making a vector (docs/theory, section 5.5).  The two are different draws of
-one law.
+one law.  For inputs with a covariance of few eigenvalues, ``inputs=..., weights=False`` draws
+:class:`~onlinemode.ResolvedOverlaps`, the overlaps in each eigenspace (docs/theory, section 18.10).
 
 ``student_seed`` draws another student for the same teacher: ``lambda r: paper(30, student_seed=r)``
 is a start that :func:`onlinemode.simulate` calls once a replica.
@@ -20,7 +21,10 @@ from onlinemode import checks
 from onlinemode.activations import Activation, activation_of
 from onlinemode.checks import MAX_N
 from onlinemode.errors import ParameterError
+from onlinemode.inputs import Inputs, check_inputs
 from onlinemode.linear_forms import committee_of, polynomial_of
+from onlinemode.overlap_laws import Rows, isotropic, resolved
+from onlinemode.resolved_overlaps import MOST_EIGENVALUES, ResolvedOverlaps, require_seen
 from onlinemode.state import OrderParameters, Weights, check_covariance, symmetric
 from onlinemode.task_banks import FEATURES, bank
 from onlinemode.tasks import MOST as MOST_TASKS
@@ -31,6 +35,10 @@ TEACHERS = ("orthogonal", "random")
 RECIPES = ("showcase", "paper", "committee", "graded", "polynomial_teacher", "tasks")  # that ``Weights.origin`` names
 MAX_SIZE = 1e100  # of entries: overlaps have its square
 MAX_UNITS = 10_000  # and modes: the overlaps alone have as many squared
+
+COUNTED_UP_TO = 10**7  # inputs N up to which eigenvalues are counted one by one
+
+Start = Weights | OrderParameters | ResolvedOverlaps
 
 
 def readout_vector(kind: str, units: int) -> NDArray[np.float64]:
@@ -109,7 +117,7 @@ def from_overlaps(Q: ArrayLike, R: ArrayLike, T: ArrayLike, readout: str | Array
 
 def paper(N: int, K: int = 8, M: int | None = None, P: int | None = None, seed: int = 0, readout: str = "mean",
           weights: bool = True, student_seed: int | None = None,
-          teacher_columns: int | None = None) -> Weights | OrderParameters:
+          teacher_columns: int | None = None, inputs: Inputs | None = None) -> Start:
     """The setting of Li and Huang, figure 4: student and teacher share output modes and strengths.
 
     Every entry of A, s, X and X* is drawn from N(0, 1)/(ln N)^(1/6); B = A diag(s) X* (docs/theory, section 5.1).
@@ -135,10 +143,12 @@ def paper(N: int, K: int = 8, M: int | None = None, P: int | None = None, seed: 
     teacher_columns : int, optional
         How many numbers the teacher sees, by default N: see :meth:`Inputs.teacher_columns
         <onlinemode.inputs.Inputs.teacher_columns>`.
+    inputs : Inputs, optional
+        Of ``weights=False``: whose covariance resolves the overlaps; by default Ω = I.
 
     Returns
     -------
-    Weights or OrderParameters
+    Weights, OrderParameters or ResolvedOverlaps
         Of student and teacher.
 
     Raises
@@ -158,12 +168,14 @@ def paper(N: int, K: int = 8, M: int | None = None, P: int | None = None, seed: 
     origin = {"name": "paper", "arguments": {"N": N, "K": K, "P": P, "seed": seed, "readout": readout}}
     return _draw(generator, N, student_size=scale, teacher_modes=P, teacher_size=scale, orthogonal=False,
                  teacher_map=xi_out * strengths, strengths=strengths, xi_out=xi_out, readout=readout,
-                 weights=weights, student_seed=student_seed, teacher_columns=teacher_columns, origin=origin)
+                 weights=weights, student_seed=student_seed, teacher_columns=teacher_columns, inputs=inputs,
+                 origin=origin)
 
 
 def committee(N: int, K: int = 3, M: int | None = None, seed: int = 0, teacher: str = "orthogonal",
               student_size: float = 0.1, readout: str = "mean", weights: bool = True,
-              student_seed: int | None = None, teacher_columns: int | None = None) -> Weights | OrderParameters:
+              student_seed: int | None = None, teacher_columns: int | None = None,
+             inputs: Inputs | None = None) -> Start:
     """An ordinary soft committee machine: W itself is trained (P = K, A = I, s = 1).
 
     That of Saad and Solla, Phys. Rev. E 52, 4225 (1995), with readout "sum"; docs/theory, sections 1.4 and 5.2.
@@ -191,10 +203,12 @@ def committee(N: int, K: int = 3, M: int | None = None, seed: int = 0, teacher: 
     teacher_columns : int, optional
         How many numbers the teacher sees, by default N: see :meth:`Inputs.teacher_columns
         <onlinemode.inputs.Inputs.teacher_columns>`.
+    inputs : Inputs, optional
+        Of ``weights=False``: whose covariance resolves the overlaps; by default Ω = I.
 
     Returns
     -------
-    Weights or OrderParameters
+    Weights, OrderParameters or ResolvedOverlaps
         Of student and teacher.
 
     Raises
@@ -207,12 +221,12 @@ def committee(N: int, K: int = 3, M: int | None = None, seed: int = 0, teacher: 
     origin = {"name": "committee", "arguments": {"N": N, "K": K, "M": M, "seed": seed, "teacher": teacher,
                                                  "student_size": student_size, "readout": readout}}
     return _committee(N, K, M, seed, np.ones(M), teacher == "orthogonal", student_size, readout, weights, student_seed,
-                      teacher_columns, origin)
+                      teacher_columns, inputs, origin)
 
 
 def graded(N: int, K: int = 4, M: int | None = None, seed: int = 0, teacher_norms: ArrayLike | None = None,
            student_size: float = 0.1, readout: str = "mean", weights: bool = True,
-           student_seed: int | None = None, teacher_columns: int | None = None) -> Weights | OrderParameters:
+           student_seed: int | None = None, teacher_columns: int | None = None, inputs: Inputs | None = None) -> Start:
     """A soft committee machine whose orthogonal teacher units differ in strength.
 
     docs/theory, section 5.3.
@@ -240,10 +254,12 @@ def graded(N: int, K: int = 4, M: int | None = None, seed: int = 0, teacher_norm
     teacher_columns : int, optional
         How many numbers the teacher sees, by default N: see :meth:`Inputs.teacher_columns
         <onlinemode.inputs.Inputs.teacher_columns>`.
+    inputs : Inputs, optional
+        Of ``weights=False``: whose covariance resolves the overlaps; by default Ω = I.
 
     Returns
     -------
-    Weights or OrderParameters
+    Weights, OrderParameters or ResolvedOverlaps
         Of student and teacher.
 
     Raises
@@ -259,12 +275,13 @@ def graded(N: int, K: int = 4, M: int | None = None, seed: int = 0, teacher_norm
     origin = {"name": "graded", "arguments": {"N": N, "K": K, "M": M, "seed": seed, "teacher_norms": norms.tolist(),
                                               "student_size": student_size, "readout": readout}}
     return _committee(N, K, M, seed, np.sqrt(norms), True, student_size, readout, weights, student_seed,
-                      teacher_columns, origin)
+                      teacher_columns, inputs, origin)
 
 
 def showcase(N: int, K: int = 3, M: int | None = None, P: int | None = None, seed: int = 0, student_size: float = 0.3,
              mixing: float = 0.05, readout: str = "mean", weights: bool = True,
-             student_seed: int | None = None, teacher_columns: int | None = None) -> Weights | OrderParameters:
+             student_seed: int | None = None, teacher_columns: int | None = None,
+             inputs: Inputs | None = None) -> Start:
     """A mode-decomposed student that specializes unit by unit: the default of the command line.
 
     As many modes as units; A is the identity plus Gaussian entries of size ``mixing`` and is shared
@@ -294,10 +311,12 @@ def showcase(N: int, K: int = 3, M: int | None = None, P: int | None = None, see
     teacher_columns : int, optional
         How many numbers the teacher sees, by default N: see :meth:`Inputs.teacher_columns
         <onlinemode.inputs.Inputs.teacher_columns>`.
+    inputs : Inputs, optional
+        Of ``weights=False``: whose covariance resolves the overlaps; by default Ω = I.
 
     Returns
     -------
-    Weights or OrderParameters
+    Weights, OrderParameters or ResolvedOverlaps
         Of student and teacher.
 
     Raises
@@ -321,14 +340,15 @@ def showcase(N: int, K: int = 3, M: int | None = None, P: int | None = None, see
                                                 "mixing": mixing, "readout": readout}}
     return _draw(generator, N, student_size=student_size, teacher_modes=K, teacher_size=1.0, orthogonal=False,
                  teacher_map=xi_out * strengths, strengths=strengths, xi_out=xi_out, readout=readout,
-                 weights=weights, student_seed=student_seed, teacher_columns=teacher_columns, origin=origin)
+                 weights=weights, student_seed=student_seed, teacher_columns=teacher_columns, inputs=inputs,
+                 origin=origin)
 
 
 def polynomial_teacher(N: int, terms: Mapping[tuple[int, ...], float] | Sequence[Any], activation: str | Activation,
                        K: int | None = None, seed: int = 0, student_size: float = 0.1, readout: str = "mean",
                        weights: bool = True, student_seed: int | None = None, hermite: bool = False,
                        forms: ArrayLike | None = None,
-                       teacher_columns: int | None = None) -> Weights | OrderParameters:
+                       teacher_columns: int | None = None, inputs: Inputs | None = None) -> Start:
     """A soft committee machine that learns a polynomial of fields of orthogonal directions.
 
     The label Σ c Π_i ν_i^(n_i) is that of a committee of few units of a polynomial activation, whose rows are linear
@@ -365,10 +385,12 @@ def polynomial_teacher(N: int, terms: Mapping[tuple[int, ...], float] | Sequence
     teacher_columns : int, optional
         How many numbers the teacher sees, by default N: see :meth:`Inputs.teacher_columns
         <onlinemode.inputs.Inputs.teacher_columns>`.
+    inputs : Inputs, optional
+        Of ``weights=False``: whose covariance resolves the overlaps; by default Ω = I.
 
     Returns
     -------
-    Weights or OrderParameters
+    Weights, OrderParameters or ResolvedOverlaps
         Of student and teacher.
 
     Raises
@@ -393,13 +415,13 @@ def polynomial_teacher(N: int, terms: Mapping[tuple[int, ...], float] | Sequence
     return _draw(np.random.default_rng(seed), N, student_size=student_size, teacher_modes=fields, teacher_size=1.0,
                  orthogonal=True, teacher_map=units, strengths=np.ones(K), xi_out=np.eye(K), readout=readout,
                  teacher_readout=teacher_readout, weights=weights, student_seed=student_seed,
-                 teacher_columns=teacher_columns, origin=origin)
+                 teacher_columns=teacher_columns, inputs=inputs, origin=origin)
 
 
 def tasks(N: int, K: int = 2, units: int = 1, tasks: int = 2, overlap: float | ArrayLike = 0.5,
           kind: str = FEATURES, heads: Sequence[int] | None = None, head_size: float | None = None, seed: int = 0,
           student_size: float = 0.1, readout: str = "sum", weights: bool = True,
-          student_seed: int | None = None, teacher_columns: int | None = None) -> Weights | OrderParameters:
+          student_seed: int | None = None, teacher_columns: int | None = None, inputs: Inputs | None = None) -> Start:
     """A soft committee machine that learns several tasks, whose overlaps are exact.
 
     That of Lee, Goldt and Saxe, Proc. ICML 2021, where features differ and each task has a head; docs/theory, section
@@ -438,10 +460,12 @@ def tasks(N: int, K: int = 2, units: int = 1, tasks: int = 2, overlap: float | A
     teacher_columns : int, optional
         How many numbers the teacher sees, by default N: see :meth:`Inputs.teacher_columns
         <onlinemode.inputs.Inputs.teacher_columns>`.
+    inputs : Inputs, optional
+        Of ``weights=False``: whose covariance resolves the overlaps; by default Ω = I.
 
     Returns
     -------
-    Weights or OrderParameters
+    Weights, OrderParameters or ResolvedOverlaps
         Of student and teacher, whose ``teacher_readout`` is (tasks, M).
 
     Raises
@@ -466,7 +490,7 @@ def tasks(N: int, K: int = 2, units: int = 1, tasks: int = 2, overlap: float | A
     return _draw(generator, N, student_size=student_size, teacher_modes=fields, teacher_size=1.0, orthogonal=True,
                  teacher_map=forms, strengths=np.ones(K), xi_out=np.eye(K), readout=of_student,
                  teacher_readout=teacher_readout, weights=weights, student_seed=student_seed,
-                 teacher_columns=teacher_columns, origin=origin)
+                 teacher_columns=teacher_columns, inputs=inputs, origin=origin)
 
 
 def _heads(generator, heads, tasks, size, readout):
@@ -491,20 +515,26 @@ def _require_shared(K, M, name):
 
 
 def _committee(N, K, M, seed, teacher_lengths, orthogonal, student_size, readout, weights, student_seed,
-               teacher_columns, origin):
+               teacher_columns, inputs, origin):
     N = checks.inputs(N)
     seed = checks.integer("seed", seed, 0)
     student_size = checks.number("student_size", student_size, 0.0, maximum=MAX_SIZE)
     generator = np.random.default_rng(seed)
     return _draw(generator, N, student_size=student_size, teacher_modes=M, teacher_size=1.0, orthogonal=orthogonal,
                  teacher_map=np.diag(teacher_lengths), strengths=np.ones(K), xi_out=np.eye(K), readout=readout,
-                 weights=weights, student_seed=student_seed, teacher_columns=teacher_columns, origin=origin)
+                 weights=weights, student_seed=student_seed, teacher_columns=teacher_columns, inputs=inputs,
+                 origin=origin)
 
 
 def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal, teacher_map, strengths, xi_out,
-          readout, weights, student_seed, teacher_columns, origin, teacher_readout=None):
+          readout, weights, student_seed, teacher_columns, inputs, origin, teacher_readout=None):
     """Student modes X and teacher modes Y, Gaussian rows (Y orthogonal on request); B = teacher_map Y."""
     weights = checks.flag("weights", weights)
+    if inputs is not None:
+        check_inputs(inputs)
+        inputs.check(N)
+        if not weights:
+            require_seen(inputs)
     D = _columns_of_teacher(N, teacher_columns, teacher_modes if orthogonal else 1)
     if teacher_columns is not None:
         origin["arguments"]["teacher_columns"] = D
@@ -529,17 +559,33 @@ def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal
             rows = math.sqrt(D) * np.linalg.qr(rows.T)[0].T
         xi_in = student_size * of_student.standard_normal((P, N))
         return Weights(xi_in=xi_in, teacher=teacher_map @ (teacher_size * rows), origin=origin, **small)
+    rows = Rows(P, student_size, teacher_modes, teacher_size, teacher_map, orthogonal)
+    spaces = None if inputs is None else _spaces(inputs, N)
+    if spaces is not None:
+        G, S, T = resolved(generator, of_student, spaces, rows)
+        there = np.flatnonzero(spaces.eigenvalues)
+        return ResolvedOverlaps(N=N, eigenvalues=spaces.eigenvalues[there],
+                                multiplicities=spaces.multiplicities[there], G=G, S=S, T=T, **small)
     if N < teacher_modes + P:
         raise ParameterError(f"with weights=False, N must be at least {teacher_modes + P} (student plus teacher "
                              f"modes); got {N}: use weights=True")
-    if orthogonal:
-        teacher_factor = math.sqrt(N) * np.eye(teacher_modes)
-    else:
-        teacher_factor = teacher_size * _bartlett(generator, teacher_modes, N)
-    along = student_size * of_student.standard_normal((P, teacher_modes))
-    across = student_size * _bartlett(of_student, P, N - teacher_modes)
-    B = teacher_map @ teacher_factor
-    return OrderParameters(G=(along @ along.T + across @ across.T) / N, S=along @ B.T / N, T=B @ B.T / N, **small)
+    G, S, T = isotropic(generator, of_student, N, rows)
+    return OrderParameters(G=G, S=S, T=T, **small)
+
+
+def _spaces(inputs, N):
+    """Eigenvalues that resolve the overlaps; None where there is nothing to resolve."""
+    if inputs.independent:
+        return None
+    if N > COUNTED_UP_TO and not inputs.few_eigenvalues:
+        raise ParameterError(f"overlaps without vectors need inputs of few eigenvalues, such as Blocks, for N above "
+                             f"{COUNTED_UP_TO:,}; got {inputs!r} and N = {N:,}: take a smaller N, and vectors")
+    spaces = inputs.eigenspaces(N)
+    count = len(spaces.eigenvalues)
+    if count > MOST_EIGENVALUES:
+        raise ParameterError(f"overlaps without vectors are resolved by at most {MOST_EIGENVALUES:,} eigenvalues; got "
+                             f"{count:,} of {inputs!r}: take vectors, or a smaller N")
+    return None if count == 1 else spaces
 
 
 def _columns_of_teacher(N, teacher_columns, orthogonal):
@@ -552,9 +598,3 @@ def _columns_of_teacher(N, teacher_columns, orthogonal):
                              f"got {columns}")
     return columns
 
-
-def _bartlett(generator, rows, dof):
-    """Lower triangular L with L Lᵀ ~ Wishart(I, dof): χ on the diagonal, normals below (Bartlett)."""
-    factor = np.tril(generator.standard_normal((rows, rows)), -1)
-    factor[np.diag_indices(rows)] = np.sqrt(generator.chisquare(dof - np.arange(rows)))
-    return factor

@@ -57,8 +57,13 @@ def check_run(run: Trajectory, whole: bool = True) -> None:
         if np.isinf(run.teacher_overlaps).any():
             raise ValueError("teacher_overlaps must be finite, or NaN where they are not known")
     _check_groups(run, draws, n)
+    resolved = run.initial_resolved
+    L = 0 if resolved is None else len(resolved.eigenvalues)
+    of_starts = {**shapes, "T": (o.M, o.M), "share_G": (L, o.P, o.P), "share_S": (L, o.P, o.M)}
     for name, values in (run.starts or {}).items():
-        _is_array(f"starts_{name}", values, (replicas, *{**shapes, "T": (o.M, o.M)}[name]), finite=True)
+        _is_array(f"starts_{name}", values, (replicas, *of_starts[name]), finite=True)
+    if resolved is not None and (resolved.K, resolved.M, resolved.P, resolved.N) != (o.K, o.M, o.P, run.N):
+        raise ValueError("resolved overlaps of other sizes")
     if run.summary is not None:
         _check_summary(run.summary, n, {"generalization_error": (), "specialization": (), "Q": (o.K, o.K),
                                         "R": (o.K, o.M), "rho": (o.K, o.M), "strengths": (o.P,),
@@ -125,7 +130,7 @@ def sizes_of(overlaps: OrderParameters, N: int | None) -> dict[str, int | None]:
 
 def check_start(start: dict[str, Any], replicas: int, sizes: dict[str, int | None], inside: bool = False) -> None:
     """Raise ValueError unless a record can tell how so many replicas of these sizes began."""
-    kinds = ("weights", "overlaps") if inside else ("weights", "overlaps", "states", "task")
+    kinds = ("weights", "overlaps", "resolved") if inside else ("weights", "overlaps", "resolved", "states", "task")
     records.check(start, {"kind": records.one_of(*kinds)}, name="start")
     if start["kind"] == "task":
         records.check(start, {"task": records.whole}, name="start")
@@ -150,7 +155,7 @@ def _check_recipe(origin, sizes):
         return
     records.check(origin, {"name": records.one_of(*initial.RECIPES), "arguments": records.record}, name="recipe")
     parameters = signature(getattr(initial, origin["name"])).parameters
-    if unknown := set(origin["arguments"]) - (set(parameters) - {"weights"}):
+    if unknown := set(origin["arguments"]) - (set(parameters) - {"weights", "inputs"}):
         raise ValueError(f"the recipe {origin['name']} has no argument {unknown.pop()!r:.40}")
     needed = {name for name, each in parameters.items() if each.default is each.empty}
     if missing := needed - set(origin["arguments"]):

@@ -65,7 +65,7 @@ class RunInfo:
     call : dict
         The arguments of :func:`onlinemode.simulate`, from which :func:`onlinemode.repeat` makes the run again.
     start : dict
-        How replicas began: ``kind`` ("weights", "overlaps" or "states") and recipes.
+        How replicas began: ``kind`` ("weights", "overlaps", "resolved" or "states") and recipes.
     versions : dict
         Of the packages and of Python, and the machine.
     date : str

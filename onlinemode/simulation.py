@@ -20,17 +20,17 @@ from onlinemode.engines import get_engine
 from onlinemode.engines.base import Call
 from onlinemode.ensemble import PROBABILITIES, quantile_levels
 from onlinemode.errors import EngineError, FileError, OnlineModeError, ParameterError, RepeatError
+from onlinemode.initial import Start
 from onlinemode.problem import Problem
 from onlinemode.progress import shown
 from onlinemode.run_checks import DAMAGED, check_start, sizes_of
 from onlinemode.run_files import check_call
 from onlinemode.run_info import RunInfo
-from onlinemode.run_starts import read_start, start_arrays
+from onlinemode.run_starts import read_start, resolved_student, start_arrays
 from onlinemode.runtime.checkpoint import EVERY, Checkpoint, kernel_version, read_checkpoint
 from onlinemode.runtime.parts import KEEP, run_in_parts
 from onlinemode.runtime.saved_times import count_or_times, save_times
 from onlinemode.runtime.starts import GoingOn, Starts
-from onlinemode.state import OrderParameters, Weights
 from onlinemode.trajectory import Trajectory
 
 MAX_SEED = 2**64 - 1
@@ -38,7 +38,7 @@ MAX_REPLICAS = 2**24  # as many as random numbers tell apart
 SHORTEST_ALPHA = 1e-50  # the solvers of SciPy do not return from shorter times
 
 
-def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int], Weights | OrderParameters],
+def simulate(problem: Problem, start: Start | Callable[[int], Start],
              alpha: float, engine: str = "micro", *, N: int | None = None, seed: int = 0, replicas: int = 1,
              keep: str = "all", save_at: int | ArrayLike = 200, progress: bool | Callable | None = None,
              store_weights: bool = False, store_final: bool = False,
@@ -50,9 +50,10 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     ----------
     problem : Problem
         What is learned and how.
-    start : Weights, OrderParameters or callable
+    start : Weights, OrderParameters, ResolvedOverlaps or callable
         Weights may go to any engine.  OrderParameters go to "ode" and "chain"; "micro" makes
-        N-vectors that have exactly these overlaps.  A callable is given the number of a replica, 0,
+        N-vectors that have exactly these overlaps.  ResolvedOverlaps are for inputs with a covariance, in "ode" and
+        "chain".  A callable is given the number of a replica, 0,
         1, ..., and returns the start of that replica alone, always the same for the same number;
         the teacher must be common, for example
         ``lambda r: om.initial.paper(30, student_seed=r)``.
@@ -132,6 +133,9 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     if unknown:
         raise EngineError(f"engine {engine} has no option {unknown[0]!r}; it has {', '.join(known)}")
     alpha = check_alpha(alpha)
+    if starts.resolved and problem.constraint is not None and starts.first.multiplicities.sum() < starts.N:
+        raise ParameterError("lengths on a sphere count directions of no variance, too, which overlaps do not tell; "
+                             f"got ResolvedOverlaps and {problem.inputs!r}: start from Weights")
     problem = problem.sampled(alpha)
     seed = checks.integer("seed", seed, 0, MAX_SEED)
     replicas = checks.integer("replicas", replicas, 1, MAX_REPLICAS)
@@ -144,7 +148,8 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
         N = checks.inputs(N)
     if starts.N is not None:
         if N is not None and N != starts.N:
-            raise ParameterError(f"N must be that of the weights, {starts.N}; got {N}: leave it out")
+            of = "overlaps" if starts.resolved else "weights"
+            raise ParameterError(f"N must be that of the {of}, {starts.N}; got {N}: leave it out")
         N = starts.N
     going_on = starts.states is not None
     if going_on and problem.stages > 1:
@@ -156,8 +161,9 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
     if starts.N is None and N is not None and not can.theory and not going_on:
         starts.in_dimensions(N)
     store_weights, store_final = checks.flag("store_weights", store_weights), checks.flag("store_final", store_final)
-    if store_weights and starts.N is None and not going_on:
-        raise ParameterError("store_weights needs a start that is Weights; got OrderParameters (always stored)")
+    if store_weights and not starts.vectors and not going_on:
+        raise ParameterError(f"store_weights needs a start that is Weights; got {type(starts.first).__name__} (always "
+                             "stored)")
     if store_weights and starts.differ and not going_on:
         raise ParameterError("store_weights needs one start for all replicas; got a callable: leave it out, recipes of "
                              "onlinemode.initial are stored anyway")
@@ -187,6 +193,8 @@ def simulate(problem: Problem, start: Weights | OrderParameters | Callable[[int]
             run.begin = starts.states
     elif store_weights:
         run.weights = start
+    if starts.resolved:
+        run.initial_resolved = starts.first
     return run
 
 
@@ -332,8 +340,9 @@ def _identity(problem, starts, call, store_weights):
               "versions": _versions(), "kernels": kernel_version()}
     if starts.states is not None:
         return header, start_arrays(starts.overlaps(), starts.arrays(), None, starts.states)
-    own = store_weights or (starts.N is not None and not starts.differ and starts.first.origin is None)
-    return header, start_arrays(starts.overlaps(), starts.arrays(), starts.first if own else None)
+    own = store_weights or (starts.vectors and not starts.differ and starts.first.origin is None)
+    return header, start_arrays(starts.overlaps(), starts.arrays(), starts.first if own else None,
+                                resolved=starts.first if starts.resolved else None)
 
 
 def start_in_checkpoint(path, restored=None):
@@ -367,7 +376,7 @@ def _check_part(header, replicas):
 
 
 def rebuilt_start(run):
-    """The start of a saved run: Weights, OrderParameters, a callable where replicas have their own, or a GoingOn."""
+    """The start of a saved run, a callable where replicas have their own, or a GoingOn."""
     recorded = run.info.start
     if recorded["kind"] == "task":
         raise RepeatError(f"this is task {recorded['task']} of a run of several, which alone was learned: repeat the "
@@ -380,6 +389,12 @@ def rebuilt_start(run):
         return GoingOn(run.begin, run.initial, run.N, recorded["origin"], run.began_together)
     if recorded["kind"] == "overlaps":
         return run.initial if run.starts is None else run.start_of
+    if recorded["kind"] == "resolved":
+        if run.initial_resolved is None:
+            raise ValueError("a start by eigenvalues without its shares")
+        if run.starts is None:
+            return run.initial_resolved
+        return lambda replica: resolved_student(run.initial_resolved, run.starts, replica)
     if run.weights is not None:
         return run.weights
     if run.starts is None:

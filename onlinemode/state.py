@@ -21,7 +21,7 @@ COVARIANCE_TOLERANCE = 1e-5
 ROUNDING = 1e-12  # eigenvalues of double precision below this share of the largest are zero
 
 
-class _Sizes(Described):
+class Sizes(Described):
     """K, M and P, read from the arrays that both descriptions have."""
 
     strengths: np.ndarray
@@ -98,7 +98,7 @@ class _Sizes(Described):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Weights(_Sizes):
+class Weights(Sizes):
     """Student and teacher as N-dimensional weights, W = xi_out diag(strengths) xi_in (docs/theory, section 1.1).
 
     Parameters
@@ -201,7 +201,7 @@ class Weights(_Sizes):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class OrderParameters(_Sizes):
+class OrderParameters(Sizes):
     """The macroscopic state: everything that the generalization error depends on, for any N.
 
     Parameters
@@ -384,6 +384,18 @@ def _nearest(C, N):
     return None
 
 
+def factor_of(C: NDArray[np.float64]) -> NDArray[np.float64]:
+    """F with F Fᵀ = C, a column for each eigenvalue that is not rounding, ascending.
+
+    Those are of C, or of its correlations, where a short vector beside a long one would lose its digits.
+    """
+    lengths = _lengths(C)
+    factor = _factor(C, np.ones(len(C)))
+    if np.any(np.abs(factor @ factor.T - C) > ROUNDING * np.outer(lengths, lengths)):  # short vectors beside long ones
+        factor = _factor(C, lengths)
+    return factor
+
+
 def _factor(C, lengths):
     """F with F Fᵀ = C, a column for each eigenvalue of C in units of ``lengths`` that is not rounding."""
     eigenvalues, vectors = np.linalg.eigh(C / np.outer(lengths, lengths))
@@ -427,11 +439,7 @@ def weights_from_overlaps(overlaps: OrderParameters, N: int, seed: int) -> Weigh
         If N is below the rank.
     """
     overlaps = attainable(overlaps, N)
-    C = overlaps.covariance
-    lengths = _lengths(C)
-    factor = _factor(C, np.ones(len(C)))
-    if np.any(np.abs(factor @ factor.T - C) > ROUNDING * np.outer(lengths, lengths)):  # short vectors beside long ones
-        factor = _factor(C, lengths)
+    factor = factor_of(overlaps.covariance)
     generator = np.random.default_rng([seed, 1])
     frame = np.linalg.qr(generator.standard_normal((N, factor.shape[1])))[0].T
     rows = np.sqrt(N) * factor @ frame

@@ -19,8 +19,9 @@ from onlinemode.errors import ParameterError
 from onlinemode.problem import Problem
 from onlinemode.replica_states import ReplicaStates
 from onlinemode.resolved import Resolved
+from onlinemode.resolved_overlaps import ResolvedOverlaps
 from onlinemode.run_info import FORMAT, RunInfo, spectrum_words
-from onlinemode.run_starts import start_arrays
+from onlinemode.run_starts import SHARES, start_arrays
 from onlinemode.run_tables import write_csv
 from onlinemode.schedules import Schedule
 from onlinemode.state import OrderParameters, Weights
@@ -109,7 +110,10 @@ class Trajectory(Described):
         Standard error of ``error`` where that was measured.
     starts : dict of arrays (replicas, ...), optional
         G, S, strengths, xi_out and readout of every replica's start, where replicas began from
-        different students; and T where a run goes on with teachers that drift.
+        different students; and T where a run goes on with teachers that drift, ``share_G`` and ``share_S`` where they
+        began from ResolvedOverlaps.
+    initial_resolved : ResolvedOverlaps, optional
+        ``initial`` by eigenvalues of the inputs' covariance, where the run began from such.
     summary : Ensemble, optional
         Statistics over all replicas, where not all are kept; read them as ``ensemble``.
     begin, end : ReplicaStates, optional
@@ -143,6 +147,7 @@ class Trajectory(Described):
     error: np.ndarray | None = None
     error_se: np.ndarray | None = None
     starts: dict[str, np.ndarray] | None = field(default=None, repr=False)
+    initial_resolved: ResolvedOverlaps | None = field(default=None, repr=False)
     summary: Ensemble | None = field(default=None, repr=False)
     begin: ReplicaStates | None = field(default=None, repr=False)
     end: ReplicaStates | None = field(default=None, repr=False)
@@ -254,7 +259,7 @@ class Trajectory(Described):
         replica = checks.integer("replica", replica, 0, self.replicas - 1)
         if self.starts is None:
             return self.initial
-        own = {name: values[replica] for name, values in self.starts.items()}
+        own = {name: values[replica] for name, values in self.starts.items() if name not in SHARES}
         return OrderParameters(**{"T": self.initial.T, "teacher_readout": self.teacher_readout} | own)
 
     @property
@@ -418,6 +423,7 @@ class Trajectory(Described):
 
         def own(blocks):
             teacher = {"T": blocks["T"][..., used[:, None], used]} if "T" in blocks else {}
+            blocks = {name: values for name, values in blocks.items() if name not in SHARES}
             return {**blocks, **teacher, "S": blocks["S"][..., used],
                     "readout": blocks["readout"] if head is None else blocks["readout"][..., head, :]}
 
@@ -434,7 +440,8 @@ class Trajectory(Described):
         starts = None if self.starts is None else {name: each[:draws] for name, each in own(self.starts).items()}
         return replace(self, **own({name: getattr(self, name) for name in OVERLAPS}), **errors, **groups,
                        problem=problem, initial=initial, starts=starts, status=self.status[:draws],
-                       message=self.message[:draws], weights=None, summary=None, begin=None, end=None, switches=None,
+                       message=self.message[:draws], weights=None, initial_resolved=None, summary=None, begin=None,
+                       end=None, switches=None,
                        info=replace(self.info, call=call, start={"kind": "task", "task": task}, **steps))
 
     def forgetting(self, task: int, switch: float) -> NDArray[np.float64]:
@@ -710,7 +717,7 @@ class Trajectory(Described):
         arrays |= {name: getattr(self, name) for name in BESIDE if getattr(self, name) is not None}
         if self.summary is not None:
             arrays |= self.summary.to_arrays()
-        arrays |= start_arrays(self.initial, self.starts, self.weights, self.begin)
+        arrays |= start_arrays(self.initial, self.starts, self.weights, self.begin, self.initial_resolved)
         if self.groups is not None:
             arrays |= self.groups.to_arrays()
         if self.end is not None:

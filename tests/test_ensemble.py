@@ -234,9 +234,9 @@ def weights_of(K=2, M=3, N=30, readout=0.5, seed=1):
 
 
 BAD_STARTS = {
-    "nonsense": (lambda r: 3.0, "start(0) must be Weights or OrderParameters; got float"),
+    "nonsense": (lambda r: 3.0, "start(0) must be Weights, OrderParameters or ResolvedOverlaps; got float"),
     "nothing": (lambda r: weights_of() if r == 0 else None,
-                "start(1) must be Weights or OrderParameters; got NoneType"),
+                "start(1) must be Weights, OrderParameters or ResolvedOverlaps; got NoneType"),
     "sizes": (lambda r: weights_of(K=2 + r), "the starts of all replicas must have one kind and size; start(1) is "
               "Weights with N = 30, K = 3, M = 3, P = 3, start(0) is Weights with N = 30, K = 2, M = 3, P = 2"),
     "N": (lambda r: weights_of(N=30 + r), "start(1) is Weights with N = 31, K = 2, M = 3, P = 2, start(0)"),

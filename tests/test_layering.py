@@ -13,10 +13,11 @@ LAYERS = [
     ["errors"], ["display"], ["checks"], ["records"], ["memory"], ["array_files"], ["storage"], ["progress"], ["peaks"],
     ["observables"], ["blocks"], ["kernels"], ["activation_tables"], ["activations"], ["losses"], ["schedule_words"],
     ["schedule_tables"], ["schedules"], ["tasks"], ["task_options"], ["theory"], ["dataset"], ["inputs"], ["problem"],
-    ["state"], ["linear_forms"], ["task_banks"], ["initial"], ["claims"], ["deep"], ["ensemble"],
-    ["replica_states"], ["run_info"], ["equivalence", "resolved"], ["run_starts"], ["labelled"],
-    ["analysis"], ["run_tables"], ["trajectory"], ["run_checks"], ["runtime"], ["engines"], ["run_files"], ["simulation"],
-    ["continuing"], ["agreement", "summaries"], ["beside"], ["benchmark"], ["plotting"], ["experiment"], ["presets"],
+    ["state"], ["resolved_overlaps"], ["linear_forms"], ["task_banks"], ["overlap_laws"], ["initial"], ["claims"],
+    ["deep"], ["ensemble"], ["replica_states"], ["run_info"], ["equivalence", "resolved"], ["run_starts"], ["labelled"],
+    ["analysis"], ["run_tables"], ["trajectory"], ["run_checks"], ["runtime"], ["engines"], ["run_files"],
+    ["simulation"], ["continuing"], ["agreement", "summaries"], ["beside"], ["benchmark"], ["plotting"], ["experiment"],
+    ["presets"],
     ["sweeps"], ["comparison", "optimal"], ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

@@ -38,11 +38,9 @@ def check_inputs(value: Any) -> None:
 
 def require_few_eigenvalues(inputs: Inputs, engine: str, most: int, N: int) -> None:
     """Raise EngineError if the covariance has more different eigenvalues than an engine takes."""
-    from onlinemode.theory.spectral import distinct_eigenvalues
-
     if inputs.independent:
         return
-    count = len(distinct_eigenvalues(inputs.eigenbasis(N)[0]))
+    count = len(inputs.eigenspaces(N).eigenvalues)
     if count > most:
         raise EngineError(f"engine {engine} needs a covariance of at most {most} different eigenvalues; got {count:,} "
                           f"of {inputs!r}: use engine micro, or ode for N → ∞")

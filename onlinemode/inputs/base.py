@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from onlinemode import checks, dataset
 from onlinemode.errors import EngineError, ParameterError, ShapeError
+from onlinemode.memory import too_large
 
 if TYPE_CHECKING:
     from onlinemode.kernels.micro.inputs import Source, TeacherSource
 
 DENSE_UP_TO = 4096  # inputs N up to which Ω of a manifold or a data set is kept as an N×N array
+COUNTING_BYTES = 48  # a direction, where eigenvalues are sorted
 
 _NOTHING, _NO_ROWS = np.zeros(0), np.zeros((0, 0), np.uint8)
 _NO_TILES, _NO_MATRIX = np.zeros((0, 0), np.float32), np.zeros((0, 0, 0, 0), np.float32)
@@ -26,6 +28,21 @@ class TeacherMoments(NamedTuple):
 
     image: NDArray[np.float64]  # (M, N)   √N E[ν xᵀ], which is BΩ where the teacher sees the inputs
     T: NDArray[np.float64]  # (M, M)   E[ν νᵀ]
+
+
+class Eigenspaces(NamedTuple):
+    """The different eigenvalues of a covariance.
+
+    Attributes
+    ----------
+    eigenvalues : array (L,)
+        Ascending; 0 of directions that have no variance.
+    multiplicities : int array (L,)
+        How many directions have each; their sum is N.
+    """
+
+    eigenvalues: NDArray[np.float64]
+    multiplicities: NDArray[np.int64]
 
 
 class Inputs:
@@ -41,6 +58,8 @@ class Inputs:
         Entries are jointly Gaussian, so that fields are, at any N.
     has_mean : bool
         Entries have means other than 0, so that Ω is no covariance.
+    few_eigenvalues : bool
+        Eigenvalues of Ω are known without a list of all N.
     columns : int or None
         The only possible N, where there is one.
     sees_inputs : bool
@@ -52,6 +71,7 @@ class Inputs:
     independent: bool = False
     gaussian: bool = False
     has_mean: bool = False
+    few_eigenvalues: bool = False
     columns: int | None = None
     sees_inputs: bool = True
 
@@ -117,6 +137,48 @@ class Inputs:
         """
         self.check(N)
         return self._eigenbasis(N)
+
+    def eigenspaces(self, N: int) -> Eigenspaces:
+        """The different eigenvalues of the covariance Ω, and how many directions have each.
+
+        Parameters
+        ----------
+        N : int
+            Number of inputs; up to 10^15 for independent entries, :class:`Blocks` and :class:`Spiked`, whose
+            eigenvalues are not counted one by one.
+
+        Returns
+        -------
+        Eigenspaces
+            ``eigenvalues``, ascending, and ``multiplicities``.
+
+        Raises
+        ------
+        ParameterError
+            If only another N is possible.
+        EngineError
+            If Ω is a matrix, and N above 4,096; if as many eigenvalues as directions do not fit into memory; or if few
+            eigenvalues differ by more than a factor 10^10.
+        """
+        from onlinemode.theory.spectral import SAME, merged
+
+        self.check(N)
+        values, counts = self._counted(N)
+        values = values * (N / np.sum(values * counts))
+        if self.few_eigenvalues and (small := (values > 0.0) & (values < SAME * values.max())).any():
+            raise EngineError(f"eigenvalues of a covariance above 0 must be at least {SAME:g} of the largest; got "
+                              f"{values[small].min() / values.max():.3g} of {self!r} at N = {N:,}")
+        return Eigenspaces(*merged(values, counts))
+
+    def _counted(self, N):
+        """Eigenvalues up to a common factor, in any order, and how many directions each stands for."""
+        if self.independent:
+            return np.ones(1), np.array([N], np.int64)
+        needed = too_large(COUNTING_BYTES * N)
+        if needed:
+            raise EngineError(f"the eigenvalues of {self!r} are counted one by one, which needs {needed} at N = "
+                              f"{N:,}: take a smaller N, or Blocks or Spiked, whose eigenvalues are few")
+        return self._eigenbasis(N)[0], np.ones(N, np.int64)
 
     def _eigenbasis(self, N):
         if self.independent:

@@ -83,6 +83,9 @@ class PowerLaw(Diagonal):
     def _eigenvalues(self, N):
         return np.arange(1.0, N + 1.0) ** -self.exponent
 
+    def _counted(self, N):
+        return (np.ones(1), np.array([N], np.int64)) if self.exponent == 0.0 else super()._counted(N)
+
 
 @dataclass(frozen=True)
 class Spectrum(Diagonal):
@@ -140,6 +143,7 @@ class Blocks(Diagonal):
     shares: tuple[float, ...]
 
     kind = "blocks"
+    few_eigenvalues = True
 
     def __post_init__(self) -> None:
         values = _checked_eigenvalues(self.eigenvalues)
@@ -149,15 +153,15 @@ class Blocks(Diagonal):
         object.__setattr__(self, "eigenvalues", tuple(values.tolist()))
         object.__setattr__(self, "shares", tuple(shares.tolist()))
 
-    def _eigenvalues(self, N):
+    def _counted(self, N):
         ends = np.cumsum(self.shares)
-        sizes = np.diff(np.rint(N * ends / ends[-1]).astype(int), prepend=0)
+        sizes = np.diff(np.rint(N * ends / ends[-1]).astype(np.int64), prepend=0)
         if sizes.min() < 1:
             raise ParameterError(f"N = {N} is too small for {self!r}: a block would have no coordinate")
-        values = np.repeat(self.eigenvalues, sizes)
-        if values.max() == 0.0:
-            raise ParameterError(f"N = {N} is too small for {self!r}")
-        return values
+        return np.array(self.eigenvalues), sizes
+
+    def _eigenvalues(self, N):
+        return np.repeat(*self._counted(N))
 
 
 @dataclass(frozen=True)
@@ -181,6 +185,7 @@ class Spiked(Diagonal):
     spikes: tuple[float, ...]
 
     kind = "spiked"
+    few_eigenvalues = True
 
     def __post_init__(self) -> None:
         values = checks.array("spikes", self.spikes, (None,))
@@ -188,7 +193,11 @@ class Spiked(Diagonal):
             raise ParameterError(f"spikes of a covariance must be ≥ 0; got {values.min():g}")
         object.__setattr__(self, "spikes", tuple(values.tolist()))
 
+    def _counted(self, N):
+        count = len(self.spikes)
+        if N <= count:
+            raise ParameterError(f"N must be above {count}, the number of spikes; got {N}")
+        return np.append(self.spikes, 1.0), np.append(np.ones(count, np.int64), N - count)
+
     def _eigenvalues(self, N):
-        if N <= len(self.spikes):
-            raise ParameterError(f"N must be above {len(self.spikes)}, the number of spikes; got {N}")
-        return np.concatenate([self.spikes, np.ones(N - len(self.spikes))])
+        return np.repeat(*self._counted(N))

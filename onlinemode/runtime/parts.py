@@ -151,7 +151,7 @@ def _replicas_a_part(engine, starts, keep, call, options):
     """As many as fit into PART_BYTES, and one a thread; the number has no influence on the result."""
     o = starts.first
     bytes_each = 0.0
-    if starts.differ and (starts.N is not None or engine.capabilities.makes_vectors):  # given, and as laid out
+    if starts.differ and (starts.vectors or engine.capabilities.makes_vectors):  # given, and as laid out
         bytes_each += 16.0 * (call.N or 0) * (o.P + o.M)
     if keep == "summary":  # paths, of which little remains
         bytes_each += 16.0 * _times(call) * (o.P * (o.P + o.M) + o.K * (o.K + o.M + o.P))

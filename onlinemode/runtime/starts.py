@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from onlinemode.blocks import blocks_of, stacked
+from onlinemode.blocks import stacked
 from onlinemode.errors import ParameterError
+from onlinemode.resolved_overlaps import ResolvedOverlaps
+from onlinemode.run_starts import student_arrays
 from onlinemode.state import OrderParameters, Weights, attainable
 
 
@@ -12,7 +14,7 @@ class Starts:
 
     Parameters
     ----------
-    start : Weights, OrderParameters or callable
+    start : Weights, OrderParameters, ResolvedOverlaps or callable
     inputs : Inputs
         Whose covariance the overlaps of Weights are taken with.
 
@@ -21,13 +23,18 @@ class Starts:
     differ : bool
         Whether replicas have starts of their own.
     N : int or None
-        Number of inputs, where the starts are Weights.
-    first, begun : Weights or OrderParameters
+        Number of inputs, where the starts tell it: they are no OrderParameters.
+    vectors : bool
+        Whether they are Weights.
+    resolved : bool
+        Whether they are ResolvedOverlaps.
+    first, begun : Weights, OrderParameters or ResolvedOverlaps
         The start of replica 0 as given, and as it is begun from.
     """
 
     states = None  # of replicas that go on
     steps = 0  # that each replica has behind it
+    resolved = False
 
     def __init__(self, start, inputs):
         self._inputs = inputs
@@ -36,6 +43,7 @@ class Starts:
         self.first = self.begun = self._checked(0)
         self._dimensions = None
         self.N = getattr(self.first, "N", None)
+        self.vectors, self.resolved = isinstance(self.first, Weights), isinstance(self.first, ResolvedOverlaps)
         self._records = {}  # by replica: overlaps, and of Weights recipe and fingerprint
 
     def in_dimensions(self, N):
@@ -49,8 +57,9 @@ class Starts:
             return [self.begun] * len(replicas)
         starts = [self._with_teacher(replica) if replica else self.begun for replica in replicas]
         for replica, start in zip(replicas, starts):
-            self._records[replica] = ((start, None, None) if self.N is None else
-                                      (start.order_parameters(self._inputs), start.origin, start.fingerprint()))
+            self._records[replica] = ((student_arrays(start), None, None) if not self.vectors else
+                                      (student_arrays(start.order_parameters(self._inputs)), start.origin,
+                                       start.fingerprint()))
         return starts
 
     def complete(self, replicas):
@@ -63,23 +72,23 @@ class Starts:
     def without_recipe(self):
         """The first replica of several starts whose vectors no recipe makes again; None where there is none."""
         return next((replica for replica in sorted(self._records)
-                     if self.N is not None and self._records[replica][1] is None), None) if self.differ else None
+                     if self.vectors and self._records[replica][1] is None), None) if self.differ else None
 
     def overlaps(self):
         """Order parameters of the start of replica 0."""
-        return self.begun.order_parameters(self._inputs) if isinstance(self.begun, Weights) else self.begun
+        return self.begun if isinstance(self.begun, OrderParameters) else self.begun.order_parameters(self._inputs)
 
     def arrays(self):
         """What Trajectory.starts holds: None for a common start."""
         if not self.differ:
             return None
-        overlaps, _, _ = self._columns()
-        return stacked(blocks_of(each) for each in overlaps)
+        students, _, _ = self._columns()
+        return stacked(students)
 
     def describe(self):
         """The entry ``start`` of a trajectory's meta, from which the run can be repeated."""
-        if self.N is None:
-            return {"kind": "overlaps"}
+        if not self.vectors:
+            return {"kind": "resolved" if self.resolved else "overlaps"}
         if self.differ:
             _, origins, fingerprints = self._columns()
             return {"kind": "weights", "origins": origins, "fingerprints": fingerprints}
@@ -90,9 +99,12 @@ class Starts:
 
     def _checked(self, replica):
         start = self._make(replica)
-        if not isinstance(start, (Weights, OrderParameters)):
+        if not isinstance(start, (Weights, OrderParameters, ResolvedOverlaps)):
             what = f"start({replica})" if self.differ else "start"
-            raise ParameterError(f"{what} must be Weights or OrderParameters; got {type(start).__name__}")
+            raise ParameterError(f"{what} must be Weights, OrderParameters or ResolvedOverlaps; got "
+                                 f"{type(start).__name__}")
+        if isinstance(start, ResolvedOverlaps):
+            start.check_covariance_of(self._inputs)
         if isinstance(start, Weights):
             self._inputs.check_teacher(start.teacher, start.N)
         if replica:
@@ -116,7 +128,7 @@ class Starts:
         if sizes(start) != sizes(first):
             raise ParameterError(f"the starts of all replicas must have one kind and size; start({replica}) is "
                                  f"{_words(*sizes(start))}, start(0) is {_words(*sizes(first))}")
-        teacher = "teacher" if self.N is not None else "T"
+        teacher = "teacher" if self.vectors else "T"
         for name in (teacher, "teacher_readout"):
             if not np.array_equal(getattr(start, name), getattr(first, name)):
                 raise ParameterError(f"all replicas must have the same teacher; {name} of start({replica}) differs "
@@ -141,7 +153,7 @@ class GoingOn(Starts):
 
     def __init__(self, states, initial, N, origin=None, together=False):
         self.states, self.initial, self._origin, self._together = states, initial, origin, together
-        self.differ, self.N = len(states) > 1, N
+        self.differ, self.N, self.vectors = len(states) > 1, N, N is not None
         self.first = states.one(0, initial)
         self.steps = round(self.first.alpha * N) if states.arrays else 0  # ode makes none
 

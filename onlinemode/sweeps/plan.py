@@ -11,7 +11,7 @@ import numpy as np
 from onlinemode import __version__, checks
 from onlinemode.engines import capabilities_of
 from onlinemode.errors import EngineError, OnlineModeError, ParameterError
-from onlinemode.experiment import DRAWN, OPTIONS_OF, Experiment, first_of
+from onlinemode.experiment import DRAWN, OPTIONS_OF, Experiment, outline_of
 from onlinemode.inputs import parse
 from onlinemode.labelled import dimensions
 from onlinemode.runtime.checkpoint import kernel_version
@@ -237,7 +237,7 @@ def _sizes(recipe, grid):
             key = tuple(getattr(experiment, name) for name in ("N", "overlaps", *DRAWN, *PROTOCOL))
             if key not in seen:
                 seen.add(key)
-                start = first_of(experiment.start(vectors=False))
+                start = outline_of(experiment)
                 found |= {name: max(size, found.get(name, 0))
                           for name, size in dimensions(start.K, start.M, start.P, start.tasks, start.heads).items()}
         except Exception:  # no point that can be run

@@ -38,15 +38,27 @@ class Shares(NamedTuple):
         return len(self.eigenvalues) == 1 and abs(self.eigenvalues[0] - 1.0) < EXACT
 
 
-def participation(eigenvalues):
-    """How many directions the inputs have, (Σω)²/Σω²."""
-    return float(np.sum(eigenvalues) ** 2 / np.sum(eigenvalues**2))
+def participation(eigenvalues, multiplicities=1):
+    """How many directions the inputs have, (Σω)²/Σω², where each eigenvalue stands for so many directions."""
+    return float(np.sum(multiplicities * eigenvalues) ** 2 / np.sum(multiplicities * eigenvalues**2))
 
 
 def distinct_eigenvalues(eigenvalues):
     """The different ones among eigenvalues, ascending; rounding makes no difference."""
     ascending = np.sort(eigenvalues)
     return ascending[np.diff(ascending, prepend=-np.inf) > SAME * ascending[-1]]
+
+
+def merged(eigenvalues, multiplicities):
+    """The different ones, ascending, each the mean of those that rounding tells apart, and how many directions have it.
+
+    Those that vanish are 0.
+    """
+    space = np.searchsorted(distinct_eigenvalues(eigenvalues), eigenvalues, side="right") - 1
+    directions = np.zeros(space.max() + 1, np.int64)
+    np.add.at(directions, space, multiplicities)
+    means = np.bincount(space, eigenvalues * multiplicities) / directions
+    return np.where(means > SAME * means[-1], means, 0.0), directions
 
 
 def usual_nodes(eigenvalues, rate, alpha):
@@ -122,6 +134,31 @@ def resolve(modes, teacher, eigenvalues, count, rate, alpha, more=0):
     shares[:, one, other] = shares[:, other, one] = sums
     parts = shares[:, :P, :P], shares[:, :P, P:], shares[:, P:, P:]
     return Shares(nodes, traces, *(np.ascontiguousarray(part) for part in parts), exact)
+
+
+def at_nodes(shares, count, rate, alpha, more=0):
+    """Shares of all eigenvalues, at nodes of an interpolation where there are more than ``count`` of them.
+
+    Parameters
+    ----------
+    shares : Shares
+    count, rate, alpha, more
+        As in :func:`resolve`.
+
+    Returns
+    -------
+    Shares
+    """
+    if count is None:
+        count = usual_nodes(shares.eigenvalues, rate, alpha)
+    count += more
+    if len(shares.eigenvalues) <= count:
+        return shares
+    cutoff = _cutoff(rate, alpha)
+    nodes = _nodes(shares.eigenvalues, count, cutoff)
+    weights = _polynomials(shares.eigenvalues, nodes, cutoff)
+    parts = (np.einsum("jl,l...->j...", weights, part) for part in (shares.traces, shares.G, shares.S, shares.T))
+    return Shares(nodes, *parts, False)
 
 
 def _cutoff(rate, alpha):

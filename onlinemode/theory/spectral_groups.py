@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from onlinemode.errors import EngineError
-from onlinemode.theory.spectral import SAME, resolve
+from onlinemode.theory.spectral import SAME, at_nodes, resolve
 
 LEFT_OUT = -1  # in place of the number of a group: directions of no variance
+
+_PER_EIGENVALUE = ("eigenvalues", "traces", "G", "S", "T")  # of Shares
 
 
 class EigenvalueGroups(NamedTuple):
@@ -85,7 +87,7 @@ def require_covariance(inputs):
                           "resolve: leave it out, or take inputs such as PowerLaw(1.0)")
 
 
-def members_of(eigenvalues, most):
+def members_of(eigenvalues, most, multiplicities=None):
     """The group of each direction, from 0 for the largest eigenvalues; LEFT_OUT for those that vanish.
 
     The distinct eigenvalues themselves where there are no more than ``most``, else groups of about equal sums of √ω.
@@ -97,11 +99,15 @@ def members_of(eigenvalues, most):
         In the order of the directions.
     most : int
         Largest number of groups.
+    multiplicities : int array (N,), optional
+        How many directions each entry stands for; by default one.
 
     Returns
     -------
     int array (N,)
     """
+    if multiplicities is None:
+        multiplicities = np.ones(len(eigenvalues), np.int64)
     largest = eigenvalues.max()
     there = np.flatnonzero(eigenvalues > SAME * largest)
     descending = there[np.argsort(-eigenvalues[there], kind="stable")]
@@ -109,7 +115,7 @@ def members_of(eigenvalues, most):
     distinct = np.cumsum(np.diff(values, prepend=values[0]) < -SAME * largest)
     number = distinct
     if distinct[-1] >= most:
-        roots = np.bincount(distinct, np.sqrt(values))
+        roots = np.bincount(distinct, np.sqrt(values) * multiplicities[descending])
         middles = np.cumsum(roots) - 0.5 * roots
         cut = np.minimum((most * middles / roots.sum()).astype(int), most - 1)
         number = np.unique(cut, return_inverse=True)[1][distinct]
@@ -118,13 +124,31 @@ def members_of(eigenvalues, most):
     return members
 
 
-def groups_of(eigenvalues, members, T):
-    """What is the same at all times, an EigenvalueGroups; ``T`` are the teacher's shares, (R, M, M)."""
+def groups_of(eigenvalues, members, T, multiplicities=None, N=None):
+    """What is the same at all times, an EigenvalueGroups.
+
+    Parameters
+    ----------
+    eigenvalues, members : array (n,)
+        As of :func:`members_of`.
+    T : array (R, M, M)
+        The teacher's shares.
+    multiplicities : int array (n,), optional
+        How many directions each entry stands for; by default one.
+    N : int, optional
+        Number of directions; by default n.
+
+    Returns
+    -------
+    EigenvalueGroups
+    """
     there = members != LEFT_OUT
     own, values = members[there], eigenvalues[there]
-    traces = np.bincount(own, values)
-    return EigenvalueGroups(np.bincount(own, values**2) / traces, np.bincount(own).astype(np.int64),
-                            traces / len(eigenvalues), np.ascontiguousarray(T))
+    counts = np.ones(len(values), np.int64) if multiplicities is None else multiplicities[there]
+    traces, directions = np.bincount(own, counts * values), np.zeros(own.max() + 1, np.int64)
+    np.add.at(directions, own, counts)
+    return EigenvalueGroups(np.bincount(own, counts * values**2) / traces, directions,
+                            traces / (len(eigenvalues) if N is None else N), np.ascontiguousarray(T))
 
 
 def resolve_groups(modes, teacher, eigenvalues, members, count, rate, alpha, more=0):
@@ -150,7 +174,21 @@ def resolve_groups(modes, teacher, eigenvalues, members, count, rate, alpha, mor
         part = resolve(modes[:, own], teacher[:, own], eigenvalues[own], count, rate, alpha, more)
         share = own.sum() / N  # resolve divides by the directions that it is given
         parts.append(part._replace(traces=share * part.traces, G=share * part.G, S=share * part.S, T=share * part.T))
+    return _joined(parts)
+
+
+def groups_at_nodes(shares, members, count, rate, alpha, more=0):
+    """The same of shares of all eigenvalues; ``members`` (L,) are those of the eigenvalues."""
+    parts = []
+    for group in range(members.max() + 1):
+        own = members == group
+        part = shares._replace(**{name: getattr(shares, name)[own] for name in _PER_EIGENVALUE})
+        parts.append(at_nodes(part, count, rate, alpha, more))
+    return _joined(parts)
+
+
+def _joined(parts):
     ends = np.cumsum([len(part.eigenvalues) for part in parts])
     joined = {name: np.concatenate([getattr(part, name) for part in parts])
-              for name in ("eigenvalues", "traces", "G", "S", "T")}
+              for name in _PER_EIGENVALUE}
     return parts[0]._replace(**joined, exact=all(part.exact for part in parts)), np.concatenate([[0], ends[:-1]])

@@ -252,7 +252,7 @@ def test_overlaps_that_are_no_numbers_are_divergence(engine, fields):
     ({"seed": 2**64}, ParameterError, "got 18446744073709551616"),
     ({"replicas": 0}, ParameterError, "replicas must be a whole number ≥ 1 and ≤ 16777216; got 0"),
     ({"problem": {"eta": 1.0}}, ParameterError, "problem must be an onlinemode.Problem; got dict"),
-    ({"start": np.ones(3)}, ParameterError, "start must be Weights or OrderParameters; got ndarray"),
+    ({"start": np.ones(3)}, ParameterError, "start must be Weights, OrderParameters or ResolvedOverlaps; got ndarray"),
 ])
 def test_bad_calls(engine, problem, start, arguments, error, message):
     with pytest.raises(error) as caught:

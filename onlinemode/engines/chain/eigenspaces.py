@@ -1,29 +1,63 @@
 """Starts of the chain by the eigenspaces of the inputs' covariance: docs/theory, section 18.6."""
 
 import dataclasses
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 
 from onlinemode.blocks import FACTORS
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.replica_states import ReplicaState
+from onlinemode.resolved_overlaps import ResolvedOverlaps, components_of
 from onlinemode.state import Weights
-from onlinemode.theory.spectral import EXACT, SAME, Shares, distinct_eigenvalues
+from onlinemode.theory.spectral import EXACT, Shares, distinct_eigenvalues
 from onlinemode.theory.spectral_groups import groups_of, members_of
 
 
-class Decomposition(NamedTuple):
-    """A covariance of few eigenvalues by its eigenspaces."""
+class Decomposition:
+    """A covariance of few eigenvalues by its eigenspaces.
 
-    eigenvalues: np.ndarray  # (L,)
-    coordinates: list  # L bool arrays (N,): those of each eigenspace
-    vectors: np.ndarray | None  # (N, N)   as columns; None where the coordinates are an eigenbasis
+    Parameters
+    ----------
+    inputs : Inputs
+    N : int
+    with_all : bool
+        Also keep directions of no variance.
+
+    Attributes
+    ----------
+    eigenvalues : array (L,)
+        Ascending.
+    sizes : int array (L,)
+        Dimensions of the eigenspaces.
+    """
+
+    def __init__(self, inputs, N, with_all):
+        eigenvalues, sizes = inputs.eigenspaces(N)
+        self._kept = np.arange(len(sizes)) if with_all else np.flatnonzero(eigenvalues)
+        self.eigenvalues, self.sizes = eigenvalues[self._kept], sizes[self._kept]
+        self._inputs, self._N = inputs, N
 
     @property
-    def sizes(self):
-        """Dimensions of the eigenspaces, (L,)."""
-        return np.array([there.sum() for there in self.coordinates])
+    def isotropic(self):
+        """Whether the covariance is I."""
+        return len(self.eigenvalues) == 1 and abs(self.eigenvalues[0] - 1.0) < EXACT
+
+    @property
+    def vectors(self):
+        """Eigenvectors as columns, (N, N); None where the coordinates are an eigenbasis."""
+        return self._eigenbasis[1]
+
+    @cached_property
+    def coordinates(self):
+        """L bool arrays (N,): the coordinates of each eigenspace."""
+        values = self._eigenbasis[0]
+        space = np.searchsorted(distinct_eigenvalues(values), values, side="right") - 1
+        return [space == number for number in self._kept]
+
+    @cached_property
+    def _eigenbasis(self):
+        return self._inputs.eigenbasis(self._N)
 
 
 def decomposition_of(problem, N):
@@ -37,18 +71,14 @@ def decomposition_of(problem, N):
     inputs = problem.inputs
     if inputs.independent:
         return None
-    values, vectors = inputs.eigenbasis(N)
-    space = np.searchsorted(distinct_eigenvalues(values), values, side="right") - 1
-    means = np.bincount(space, values) / np.bincount(space)  # of eigenvalues that differ by rounding
-    if len(means) == 1 and abs(means[0] - 1.0) < EXACT:
+    # directions without a field count for the lengths that a constraint keeps, and for nothing else
+    found = Decomposition(inputs, N, with_all=problem.constraint is not None)
+    if found.isotropic:
         return None
     if problem.drifts:
         raise EngineError(f"a teacher that drifts needs inputs with independent entries; got {inputs!r}: take "
                           "Gaussian(), or leave drift out")
-    kept = np.arange(len(means))
-    if problem.constraint is None:  # directions without a field count for lengths alone
-        kept = kept[means > SAME * means[-1]]
-    return Decomposition(means[kept], [space == number for number in kept], vectors)
+    return found
 
 
 class EigenspaceStart:
@@ -58,7 +88,7 @@ class EigenspaceStart:
 
     Parameters
     ----------
-    start : Weights or ReplicaState
+    start : Weights, ResolvedOverlaps or ReplicaState
     decomposition : Decomposition
     problem : Problem
     N : int
@@ -75,7 +105,7 @@ class EigenspaceStart:
     Raises
     ------
     EngineError
-        If the start has no vectors.
+        If the start does not tell how its overlaps are shared among the eigenvalues.
     ParameterError
         If a state is damaged.
     """
@@ -86,10 +116,10 @@ class EigenspaceStart:
         from onlinemode.kernels.chain.markov import rotation_period
 
         self.decomposition, self.N = decomposition, N
-        if not isinstance(start, (Weights, ReplicaState)):
+        if not isinstance(start, (Weights, ResolvedOverlaps, ReplicaState)):
             raise EngineError("engine chain needs the weight vectors where inputs have a covariance, since overlaps do "
                               f"not tell how they are shared among its eigenvalues; got {type(start).__name__} and "
-                              f"{problem.inputs!r}: start from Weights")
+                              f"{problem.inputs!r}: start from Weights, or ResolvedOverlaps")
         M, P, sizes = start.M, start.P, decomposition.sizes
         _, samples = rotation_period(problem.batch)
         self.spans_teacher = np.minimum(M, sizes)
@@ -99,22 +129,28 @@ class EigenspaceStart:
         self.deviations = np.repeat(np.sqrt(decomposition.eigenvalues), np.diff(self.first))
         if isinstance(start, ReplicaState):
             self._go_on(start)
+        elif isinstance(start, ResolvedOverlaps):
+            self._begin(start, problem.inputs, components_of(start))
         else:
-            self._begin(start, problem.inputs)
+            self._begin(start, problem.inputs, self._components(start))
         self.mean_T = self.overlaps.T
         self.teacher_factor = self.teacher * self.deviations
 
-    def _begin(self, start, inputs):
+    def _components(self, weights):
+        """[B Π_l; X Π_l]ᵀ/√N in an orthonormal frame of each eigenspace, teacher first: triangles."""
+        vectors = np.concatenate([weights.teacher, weights.xi_in]) / np.sqrt(self.N)
+        if self.decomposition.vectors is not None:
+            vectors = vectors @ self.decomposition.vectors
+        for coordinates in self.decomposition.coordinates:
+            yield np.linalg.qr(vectors[:, coordinates].T, mode="r")
+
+    def _begin(self, start, inputs, components):
         self.overlaps = self.factors = start.order_parameters(inputs)
         self.first_step = 0
         self.modes, self.teacher = np.zeros((self.first[-1], start.P)), np.zeros((start.M, self.first[-1]))
-        vectors = np.concatenate([start.teacher, start.xi_in]) / np.sqrt(self.N)
-        if self.decomposition.vectors is not None:
-            vectors = vectors @ self.decomposition.vectors
-        for coordinates, rows in zip(self.decomposition.coordinates, self._frames()):
-            components = np.linalg.qr(vectors[:, coordinates].T, mode="r")
-            self.teacher[:, rows] = components[:, :start.M].T
-            self.modes[rows] = components[:, start.M:]
+        for triangle, rows in zip(components, self._frames()):
+            self.teacher[:, rows] = triangle[:, :start.M].T
+            self.modes[rows] = triangle[:, start.M:]
         self.squared_lengths = (self.modes**2).sum(0)
 
     def _go_on(self, state):
@@ -180,12 +216,10 @@ class EigenspaceStart:
             Numbers of eigenspaces; those of no variance are in none.
         """
         eigenvalues, sizes = self.decomposition.eigenvalues, self.decomposition.sizes
-        members = members_of(np.repeat(eigenvalues, sizes), most)
-        of_space = members[np.cumsum(sizes) - 1]
-        spaces = [np.flatnonzero(of_space == group) for group in range(members.max() + 1)]
-        T = self.shares(self.modes).T
-        groups = groups_of(np.repeat(eigenvalues, sizes), members, np.stack([T[own].sum(0) for own in spaces]))
-        return groups._replace(traces=groups.traces * sizes.sum() / self.N), spaces
+        members = members_of(eigenvalues, most, sizes)
+        spaces = [np.flatnonzero(members == group) for group in range(members.max() + 1)]
+        T = np.stack([self.shares(self.modes).T[own].sum(0) for own in spaces])
+        return groups_of(eigenvalues, members, T, sizes, self.N), spaces
 
     def of_groups(self, modes, spaces):
         """G (..., R, P, P) and S (..., R, P, M) of groups of eigenspaces at modes (..., frame vectors, P)."""

@@ -13,6 +13,7 @@ from onlinemode.engines.chain.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError, ParameterError
 from onlinemode.inputs import require_few_eigenvalues, require_inputs
 from onlinemode.replica_states import ReplicaState, lengths_to_keep
+from onlinemode.resolved_overlaps import ResolvedOverlaps
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.device import choose, lacks, run_there
 from onlinemode.runtime.drifting import teacher_drift
@@ -216,6 +217,8 @@ def run(call, options):
 def _factors(start, decomposition, problem, N):
     if decomposition is not None:
         return EigenspaceStart(start, decomposition, problem, N)
+    if isinstance(start, ResolvedOverlaps):
+        start = start.order_parameters()
     return ChainStart.of_state(start, N) if isinstance(start, ReplicaState) else ChainStart(start, N)
 
 

@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from onlinemode.blocks import FACTORS
-from onlinemode.engines.micro.starts import vectors_from_overlaps
+from onlinemode.engines.micro.starts import with_vectors
 from onlinemode.errors import DeviceError, EngineError
 from onlinemode.inputs import Gaussian, PowerLaw, Rademacher, Spectrum, Uniform
 from onlinemode.run_info import RunInfo
@@ -13,7 +13,6 @@ from onlinemode.runtime.device import lacks, memory_error
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import Replica, collect, each_once, restore, run_in_threads
 from onlinemode.runtime.saved_times import save_times
-from onlinemode.state import OrderParameters
 from onlinemode.trajectory import Trajectory
 
 # Coordinates times samples between two looks at the interrupt flag, and the most steps: a fraction of a second.
@@ -84,11 +83,7 @@ class _Start:
     """Initial weights and their overlaps."""
 
     def __init__(self, start, call):
-        inputs = call.problem.inputs
-        if isinstance(start, OrderParameters):
-            self.overlaps, self.weights = start, vectors_from_overlaps(start, inputs, call.N, call.seed)
-        else:
-            self.overlaps, self.weights = start.order_parameters(inputs), start
+        self.overlaps, self.weights = with_vectors(start, call.problem.inputs, call.N, call.seed)
 
 
 class _Simulation:

@@ -11,7 +11,7 @@ from onlinemode.engines.micro import cuda
 from onlinemode.engines.micro.fresh_samples import FreshSamples
 from onlinemode.engines.micro.groups import GroupOverlaps
 from onlinemode.engines.micro.options import CAPABILITIES, Options
-from onlinemode.engines.micro.starts import vectors_from_overlaps
+from onlinemode.engines.micro.starts import with_vectors
 from onlinemode.errors import EngineError
 from onlinemode.inputs import Gaussian
 from onlinemode.replica_states import ReplicaState, lengths_to_keep
@@ -29,7 +29,6 @@ from onlinemode.runtime.replicas import (
 )
 from onlinemode.runtime.saved_times import save_times
 from onlinemode.runtime.timetable import RuleInTime
-from onlinemode.state import OrderParameters
 from onlinemode.trajectory import Trajectory
 
 N_WORTH_A_DEVICE = 1_000_000  # for device "auto"
@@ -127,10 +126,8 @@ class _VectorStart:
         given = start
         if isinstance(start, ReplicaState):
             self.first_step, self.overlaps, start = start.steps, start.overlaps, start.start()
-        elif isinstance(start, OrderParameters):
-            self.overlaps, start = start, vectors_from_overlaps(start, inputs, N, call.seed)
         else:
-            self.overlaps = start.order_parameters(inputs)
+            self.overlaps, start = with_vectors(start, inputs, N, call.seed)
         self.teacher_rows = start.teacher if call.store_final else None
         self.xi_in, teacher = to_tiles(start.xi_in, precision), start.teacher
         if not inputs.sees_inputs:  # fields are B c/√D, and the kernel divides by √N

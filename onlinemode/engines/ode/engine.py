@@ -18,7 +18,7 @@ from onlinemode.run_info import RunInfo
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import NEVER_BEGUN, NOTHING_TRAINED, waiting
 from onlinemode.runtime.saved_times import save_times
-from onlinemode.state import Weights
+from onlinemode.state import OrderParameters
 from onlinemode.theory.averaging import NODES, sum_error
 from onlinemode.theory.convergence import CONVERGED_ERROR, Convergence
 from onlinemode.theory.cost import drift_seconds, integration_bytes
@@ -64,7 +64,7 @@ def run(call, options):
     make_drift = drift_of if quick else _SlowDrift
     began = time.perf_counter()
     given = options.nodes, options.node_seed, options.averages
-    directions = None if shares[0] is None else participation(problem.inputs.eigenbasis(call.N)[0])
+    directions = None if shares[0] is None else participation(*problem.inputs.eigenspaces(call.N))
     N = call.N if options.corrects(problem, method, directions) else None
 
     def drift_from(start, resolved):
@@ -194,7 +194,7 @@ def _check_memory(problem, start, method, saved, shares):
 def _overlaps(start, inputs):
     if isinstance(start, ReplicaState):
         return start.overlaps
-    return start.order_parameters(inputs) if isinstance(start, Weights) else start
+    return start if isinstance(start, OrderParameters) else start.order_parameters(inputs)
 
 
 def _share_of(progress, number, count):

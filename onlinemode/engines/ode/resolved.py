@@ -6,11 +6,13 @@ import numpy as np
 
 from onlinemode.errors import EngineError
 from onlinemode.replica_states import ReplicaState
+from onlinemode.resolved_overlaps import ResolvedOverlaps, shares_of
 from onlinemode.state import Weights
 from onlinemode.theory.meanfield import generalization_error, task_errors
-from onlinemode.theory.spectral import Shares, effective_teacher, resolve
+from onlinemode.theory.spectral import Shares, at_nodes, effective_teacher, resolve
 from onlinemode.theory.spectral_groups import (
     EigenvalueGroups,
+    groups_at_nodes,
     groups_of,
     members_of,
     require_covariance,
@@ -43,14 +45,15 @@ class Resolution(NamedTuple):
         return layout.unpack_groups(states, self.first)
 
 
-def resolution_of(start: Weights | ReplicaState, problem, count: int | None, alpha: float,
+def resolution_of(start: Weights | ResolvedOverlaps | ReplicaState, problem, count: int | None, alpha: float,
                   most_groups: int | None = None, more: int = 0) -> Resolution:
     """How a start is resolved: at ``count`` nodes and ``more``; with ``most_groups`` so many in each.
 
     Raises
     ------
     EngineError
-        If the start has no vectors, or the eigenvalues of the covariance cannot be had.
+        If the start does not tell how its overlaps are shared among the eigenvalues of the covariance, or these cannot
+        be had.
     """
     inputs = problem.inputs
     if most_groups is not None:
@@ -59,10 +62,13 @@ def resolution_of(start: Weights | ReplicaState, problem, count: int | None, alp
         return Resolution(None)
     if isinstance(start, ReplicaState):
         start = start.start()
+    rate = float(problem.numbers_at(np.linspace(0.0, alpha, TIMES))[:, 0].max())
+    if isinstance(start, ResolvedOverlaps):
+        return _of_shares(shares_of(start), start, count, rate, alpha, most_groups, more)
     if not isinstance(start, Weights):
         raise EngineError("engine ode needs the weight vectors where inputs have a covariance, since overlaps do not "
                           f"tell how they are shared among its eigenvalues; got {type(start).__name__} and "
-                          f"{inputs!r}: start from Weights")
+                          f"{inputs!r}: start from Weights, or ResolvedOverlaps")
     eigenvalues, vectors = inputs.eigenbasis(start.N)
     modes, teacher = start.xi_in, start.teacher
     if not inputs.sees_inputs:
@@ -71,7 +77,6 @@ def resolution_of(start: Weights | ReplicaState, problem, count: int | None, alp
         modes, teacher = (_products(rows, vectors.T) for rows in (modes, teacher))
     if not inputs.sees_inputs:
         teacher = effective_teacher(teacher, eigenvalues)
-    rate = float(problem.numbers_at(np.linspace(0.0, alpha, TIMES))[:, 0].max())
     if most_groups is None:
         shares = resolve(modes, teacher, eigenvalues, count, rate, alpha, more)
         return Resolution(None if shares.isotropic and inputs.sees_inputs else shares)
@@ -79,6 +84,17 @@ def resolution_of(start: Weights | ReplicaState, problem, count: int | None, alp
     shares, first = resolve_groups(modes, teacher, eigenvalues, members, count, rate, alpha, more)
     groups = groups_of(eigenvalues, members, np.add.reduceat(shares.T, first, 0))
     return Resolution(None if shares.isotropic and inputs.sees_inputs else shares, groups, first)
+
+
+def _of_shares(shares, start, count, rate, alpha, most_groups, more):
+    """The same of overlaps that are resolved by all eigenvalues."""
+    if most_groups is None:
+        return Resolution(None if shares.isotropic else at_nodes(shares, count, rate, alpha, more))
+    members = members_of(start.eigenvalues, most_groups, start.multiplicities)
+    parts, first = groups_at_nodes(shares, members, count, rate, alpha, more)
+    T = np.stack([start.T[members == group].sum(0) for group in range(members.max() + 1)])
+    groups = groups_of(start.eigenvalues, members, T, start.multiplicities, start.N)
+    return Resolution(None if shares.isotropic else parts, groups, first)
 
 
 def _products(rows, others):
