@@ -11,6 +11,9 @@ from typing import Self
 import numpy as np
 
 from onlinemode.blocks import OVERLAPS, joined, missing_like, shapes_of
+from onlinemode.errors import ParameterError
+from onlinemode.inputs import Inputs
+from onlinemode.resolved_overlaps import ResolvedOverlaps
 from onlinemode.state import OrderParameters, Weights
 
 MOST_STEPS = 2**62
@@ -30,6 +33,29 @@ def lengths_to_keep(squared_lengths: np.ndarray | None) -> dict[str, np.ndarray]
         By their names in a file.
     """
     return {} if squared_lengths is None else {"state_squared_lengths": squared_lengths}
+
+
+def eigenspace_frames(rows: int, dimensions: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """How the chain lays out the frames of eigenspaces, one after the other.
+
+    Parameters
+    ----------
+    rows : int
+        Of student and teacher, P + M.
+    dimensions : int array (L,)
+        Of the eigenspaces.
+    samples : int
+        Of a block, each of which adds a frame vector to each eigenspace where there is room.
+
+    Returns
+    -------
+    framed : int array (L,)
+        Frame vectors of each between two blocks.
+    first : int array (L + 1,)
+        At which frame vector each begins, and how many there are.
+    """
+    framed = np.minimum(rows, dimensions)
+    return framed, np.concatenate([[0], np.cumsum(framed + np.minimum(samples, dimensions - framed))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +146,49 @@ class ReplicaState:
         o = self.overlaps
         return Weights(xi_in=self.arrays["xi_in"], strengths=o.strengths, xi_out=o.xi_out, readout=o.readout,
                        teacher=self.teacher, teacher_readout=o.teacher_readout)
+
+
+def resolved_overlaps_of(state: ReplicaState, inputs: Inputs, N: int, batch: int) -> ResolvedOverlaps | None:
+    """Where a replica of the chain stands, by eigenvalue of the inputs' covariance.
+
+    Parameters
+    ----------
+    state : ReplicaState
+    inputs : Inputs
+    N : int
+    batch : int
+        Of its problem.
+
+    Returns
+    -------
+    ResolvedOverlaps or None
+        None where it has no frames of several eigenspaces.
+
+    Raises
+    ------
+    ParameterError
+        If the state is damaged.
+    """
+    if "teacher_factor" not in state.arrays:
+        return None
+    from onlinemode.kernels.chain.markov import rotation_period
+
+    eigenvalues, multiplicities = inputs.eigenspaces(N)
+    both = np.concatenate([state.arrays["last_modes"], state.arrays["teacher_factor"].T], 1)
+    there = np.flatnonzero(eigenvalues)
+    for kept in (there, np.arange(len(eigenvalues))):  # those of no variance, too, where there was a sphere
+        _, first = eigenspace_frames(both.shape[1], multiplicities[kept], rotation_period(batch)[1])
+        if first[-1] == len(both):
+            break
+    else:
+        raise ParameterError(f"a state of the chain must have {first[-1]} vectors in its frame; got {len(both)}: it is "
+                             "damaged, start anew")
+    parts = [both[begin:end] for begin, end, value in zip(first, first[1:], eigenvalues[kept]) if value > 0.0]
+    shares = np.stack([value * part.T @ part for value, part in zip(eigenvalues[there], parts)])
+    o, P = state.overlaps, state.P
+    return ResolvedOverlaps(N=N, eigenvalues=eigenvalues[there], multiplicities=multiplicities[there],
+                            G=shares[:, :P, :P], S=shares[:, :P, P:], T=shares[:, P:, P:], strengths=o.strengths,
+                            xi_out=o.xi_out, readout=o.readout, teacher_readout=o.teacher_readout)
 
 
 @dataclass(eq=False)

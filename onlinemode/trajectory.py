@@ -16,8 +16,9 @@ from onlinemode.display import Described
 from onlinemode.ensemble import PROBABILITIES, Ensemble, ensemble_of, observables_of
 from onlinemode.equivalence import GaussianEquivalence, gaussian_equivalence
 from onlinemode.errors import ParameterError
+from onlinemode.initial import Start
 from onlinemode.problem import Problem
-from onlinemode.replica_states import ReplicaStates
+from onlinemode.replica_states import ReplicaStates, resolved_overlaps_of
 from onlinemode.resolved import Resolved
 from onlinemode.resolved_overlaps import ResolvedOverlaps
 from onlinemode.run_info import FORMAT, RunInfo, spectrum_words
@@ -269,11 +270,12 @@ class Trajectory(Described):
         return recorded.get("together", False) if recorded["kind"] == "states" else self.starts is None
 
     @property
-    def final(self) -> Weights | OrderParameters | Callable[[int], Weights | OrderParameters]:
+    def final(self) -> Start | Callable[[int], Start]:
         """Where the run ended, as a start that :func:`onlinemode.simulate` takes.
 
-        Weights where the vectors were kept (micro with ``store_final=True``), else OrderParameters; of
-        several replicas a function of the replica's number.  A run that was interrupted ended there.
+        Weights where the vectors were kept (micro with ``store_final=True``), ResolvedOverlaps of the chain where the
+        inputs' covariance has several eigenvalues, else OrderParameters; of several replicas a function of the
+        replica's number.  A run that was interrupted ended there.
 
         A new run from it counts α from 0 and draws the samples of its seed from the first one on:
         another seed must be given, or it learns again from the samples that made its start.
@@ -287,12 +289,14 @@ class Trajectory(Described):
             are not independent).
         """
         states = self.states_at_end()
-        if states.teacher is None and not self.problem.inputs.independent:
+        inputs, batch = self.problem.inputs, self.problem.batch
+        if states.teacher is None and not inputs.independent and "teacher_factor" not in states.arrays:
             raise ParameterError("final needs the vectors where the entries of inputs are not independent, and this "
                                  "run kept none: make it with store_final=True (engine micro)")
 
         def final_of(replica):
-            return states.one(checks.integer("replica", replica, 0, len(states) - 1), self.initial).start()
+            state = states.one(checks.integer("replica", replica, 0, len(states) - 1), self.initial)
+            return resolved_overlaps_of(state, inputs, self.N or 0, batch) or state.start()
 
         return final_of if self.replicas > 1 else final_of(0)
 

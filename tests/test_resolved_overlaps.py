@@ -278,6 +278,28 @@ def test_lengths_that_a_sphere_keeps():
     assert np.allclose(begun.squared_lengths, (weights.xi_in**2).sum(1) / 32, rtol=1e-12)
 
 
+def test_theory_goes_on_from_the_end_of_a_chain(tmp_path):
+    """As from the shares that the run itself shows at its end; and a new run begins from them."""
+    inputs = Spectrum((*(4.0,) * 3, *(1.0,) * 9, *(0.3,) * 20, 0.0, 0.0))
+    problem = om.Problem(inputs=inputs, noise=0.3, batch=2, rates=RATES)
+    run = om.simulate(problem, committee(34, inputs, seed=3), 1.03, "chain", replicas=2, save_at=[0.0, 1.03], resolve=3)
+    later = om.go_on(run, 3.0, engine="ode", save_at=[2.0, 3.0])
+    ends = [om.ResolvedOverlaps(**{**vars(run.initial_resolved), **{
+        name: getattr(run, name)[replica, -1] for name in ("strengths", "xi_out", "readout")},
+        "G": run.resolved.G[replica, -1, ::-1], "S": run.resolved.S[replica, -1, ::-1]}) for replica in (0, 1)]
+    for replica, end in enumerate(ends):
+        found = run.final(replica)
+        assert np.allclose(found.covariances, end.covariances, rtol=1e-9, atol=1e-12)
+        anew = om.simulate(problem, end, float(later.alpha[-1] - later.alpha[0]), "ode",
+                           save_at=later.alpha - later.alpha[0])
+        assert np.allclose(later.G[replica], anew.G[0], rtol=1e-5, atol=1e-8)
+    assert not np.allclose(later.G[0], later.G[1], rtol=1e-2)
+    later.save(tmp_path / "later.npz")
+    assert_same_draws(om.repeat(om.load(tmp_path / "later.npz")), later)
+    again = om.simulate(problem, run.final, 0.5, "chain", replicas=2, seed=7, save_at=[0.0, 0.5])
+    assert np.allclose(again.G[:, 0], run.G[:, -1], rtol=1e-10)
+
+
 # -- files -----------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from onlinemode.blocks import FACTORS
 from onlinemode.errors import EngineError, ParameterError
-from onlinemode.replica_states import ReplicaState
+from onlinemode.replica_states import ReplicaState, eigenspace_frames
 from onlinemode.resolved_overlaps import ResolvedOverlaps, components_of
 from onlinemode.state import Weights
 from onlinemode.theory.spectral import EXACT, Shares, distinct_eigenvalues
@@ -123,9 +123,8 @@ class EigenspaceStart:
         M, P, sizes = start.M, start.P, decomposition.sizes
         _, samples = rotation_period(problem.batch)
         self.spans_teacher = np.minimum(M, sizes)
-        self.framed = np.minimum(M + P, sizes)
+        self.framed, self.first = eigenspace_frames(M + P, sizes, samples)
         self.dof = sizes - self.framed
-        self.first = np.concatenate([[0], np.cumsum(self.framed + np.minimum(samples, self.dof))])
         self.deviations = np.repeat(np.sqrt(decomposition.eigenvalues), np.diff(self.first))
         if isinstance(start, ReplicaState):
             self._go_on(start)

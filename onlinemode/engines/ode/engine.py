@@ -49,7 +49,7 @@ def run(call, options):
     problem, progress, stop = call.problem, call.progress, call.stop
     require_theory(problem)
     given_spectrum = options.spectral_nodes, call.alpha, options.resolve
-    resolutions = [resolution_of(start, problem, *given_spectrum) for start in call.starts]
+    resolutions = [resolution_of(start, problem, *given_spectrum, N=call.N) for start in call.starts]
     shares, groups = [each.shares for each in resolutions], resolutions[0].groups
     overlaps = [_overlaps(start, problem.inputs) for start in call.starts]
     begin = call.starts[0].alpha if isinstance(call.starts[0], ReplicaState) else 0.0
@@ -108,7 +108,7 @@ def run(call, options):
         of_groups.append(resolutions[number].overlaps(drift.layout, states))
         switches.append(np.where(switched <= alphas[:, None], switched, np.nan))
         if number == 0 and drift.active.size and shares[0] is not None and not shares[0].exact and not stop[0]:
-            finer = drift_from(each, resolution_of(call.starts[0], problem, *given_spectrum, MORE_NODES).shares)
+            finer = drift_from(each, resolution_of(call.starts[0], problem, *given_spectrum, MORE_NODES, call.N).shares)
             integration = _Integration(problem, finer, each, options, method, begin, alphas)
             if integration.run(None, stop)[0] != Status.INTERRUPTED:
                 spectral_error = _spectral_error(problem, each, finer, integration, paths[0])

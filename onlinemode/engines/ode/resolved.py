@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from onlinemode.errors import EngineError
-from onlinemode.replica_states import ReplicaState
+from onlinemode.replica_states import ReplicaState, resolved_overlaps_of
 from onlinemode.resolved_overlaps import ResolvedOverlaps, shares_of
 from onlinemode.state import Weights
 from onlinemode.theory.meanfield import generalization_error, task_errors
@@ -46,8 +46,10 @@ class Resolution(NamedTuple):
 
 
 def resolution_of(start: Weights | ResolvedOverlaps | ReplicaState, problem, count: int | None, alpha: float,
-                  most_groups: int | None = None, more: int = 0) -> Resolution:
+                  most_groups: int | None = None, more: int = 0, N: int | None = None) -> Resolution:
     """How a start is resolved: at ``count`` nodes and ``more``; with ``most_groups`` so many in each.
+
+    ``N`` is that of a replica that goes on.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def resolution_of(start: Weights | ResolvedOverlaps | ReplicaState, problem, cou
     if inputs.independent:
         return Resolution(None)
     if isinstance(start, ReplicaState):
-        start = start.start()
+        start = resolved_overlaps_of(start, inputs, N, problem.batch) or start.start()
     rate = float(problem.numbers_at(np.linspace(0.0, alpha, TIMES))[:, 0].max())
     if isinstance(start, ResolvedOverlaps):
         return _of_shares(shares_of(start), start, count, rate, alpha, most_groups, more)
