@@ -360,8 +360,8 @@ BAD = {
                  r"need inputs of mean 0; the rows of Rows\(array of .* standardise=False\) have another one: take"),
     "ode dropout": (lambda: simulate(PowerLaw(1.0), "ode", dropout=0.1), EngineError,
                     r"a covariance know no dropout; got dropout 0.1 and PowerLaw\(exponent=1.0\): use engine micro"),
-    "ode sphere": (lambda: simulate(HiddenManifold(5), "ode", constraint="sphere"), EngineError,
-                   "with a covariance know no constraints; got 'sphere' and HiddenManifold.*: use engine micro"),
+    "ode sphere": (lambda: simulate(PowerLaw(1.0), "ode", constraint="sphere", options={"method": "exponential"}),
+                   EngineError, "method exponential knows no constraints; got 'sphere': take LSODA"),
     "exponential": (lambda: simulate(Rademacher(), "ode", options={"method": "exponential"}), EngineError,
                     r"is for inputs with a covariance of several eigenvalues; got Rademacher\(\): take LSODA"),
     "ode large": (lambda: HiddenManifold(5).eigenbasis(5000), EngineError, "known up to N = 4,096; got 5,000"),
@@ -457,7 +457,7 @@ def test_command_line(onlinemode):
 
 @pytest.mark.parametrize("arguments, message", [
     (("compare", "--inputs", "manifold:D=5,erf", "--dropout", 0.1), "inputs with a covariance know no dropout"),
-    (("ode", "--inputs", "power-law:1", "--constraint", "sphere"), "inputs with a covariance know no constraints"),
+    (("ode", "--inputs", "power-law:1", "--constraint", "sphere", "--method", "exponential"), "knows no constraints"),
     (("simulate", "--engine", "chain", "--inputs", "rademacher"), "engine chain needs inputs with independent Gau"),
     (("simulate", "--engine", "chain", "--test-samples", "5"), "engine chain has no option --test-samples"),
     (("simulate", "--inputs", "gauss"), "inputs must be one of gaussian, rademacher"),

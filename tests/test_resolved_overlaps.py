@@ -281,7 +281,7 @@ def test_lengths_that_a_sphere_keeps():
 def test_theory_goes_on_from_the_end_of_a_chain(tmp_path):
     """As from the shares that the run itself shows at its end; and a new run begins from them."""
     inputs = Spectrum((*(4.0,) * 3, *(1.0,) * 9, *(0.3,) * 20, 0.0, 0.0))
-    problem = om.Problem(inputs=inputs, noise=0.3, batch=2, rates=RATES)
+    problem = om.Problem(inputs=inputs, noise=0.3, batch=3, rates=RATES)
     run = om.simulate(problem, committee(34, inputs, seed=3), 1.03, "chain", replicas=2, save_at=[0.0, 1.03], resolve=3)
     later = om.go_on(run, 3.0, engine="ode", save_at=[2.0, 3.0])
     ends = [om.ResolvedOverlaps(**{**vars(run.initial_resolved), **{

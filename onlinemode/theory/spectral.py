@@ -10,6 +10,7 @@ from onlinemode.theory import averaging
 from onlinemode.theory.few_directions import FewDirections
 from onlinemode.theory.meanfield import make_aid, teacher_of
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
+from onlinemode.theory.spectral_sphere import KeptLengths
 
 SAME = 1e-10  # eigenvalues that differ by less, relative to the largest, are one; below this the largest they are 0
 NODE_ERROR = 1e-5  # of ε_g, for the usual number of nodes
@@ -31,6 +32,7 @@ class Shares(NamedTuple):
     S: np.ndarray  # (L, P, M)
     T: np.ndarray  # (L, M, M)
     exact: bool  # these are all eigenvalues, and not nodes of an interpolation
+    squares: np.ndarray | None = None  # (P,)   |X_p|²/N in the plain metric, which a sphere keeps
 
     @property
     def isotropic(self) -> bool:
@@ -303,6 +305,9 @@ class SpectralDrift:
         self._few = None
         if N is not None and self.method != averaging.NODES and moves[self.layout.shares].all():
             self._few = FewDirections(self.layout, shares, problem.batch, N)
+        self._sphere = None
+        if problem.constraint is not None and moves[self.layout.shares].all():
+            self._sphere = KeptLengths(self.layout, shares.squares)
 
     def generator(self, y, alpha=0.0, more_T=None):
         """What moves all shares alike at a state: a flat vector, see ``onlinemode.kernels.averages.spectral``.
@@ -324,7 +329,10 @@ class SpectralDrift:
 
     def __call__(self, y, alpha=0.0):
         y = np.ascontiguousarray(y, np.float64)
-        rates = self._rates(y, self.generator(y, alpha), self._system)
+        generator = self.generator(y, alpha)
+        rates = self._rates(y, generator, self._system)
+        if self._sphere is not None:
+            self._sphere.keep(y, rates, generator)
         if self._few is not None:
             error = self.last_error
             rates[self._few.rows] += self._few.rates(y, lambda state, more: self.generator(state, alpha, more))
@@ -374,9 +382,6 @@ def require_theory(problem):
     if problem.drops_out:
         raise EngineError("the mean-field equations for inputs with a covariance know no dropout; got "
                           f"{problem.dropout_words.removesuffix(', ')} and {inputs!r}: use engine micro")
-    if problem.constraint is not None:
-        raise EngineError("the mean-field equations for inputs with a covariance know no constraints; got "
-                          f"{problem.constraint!r} and {inputs!r}: use engine micro")
     if inputs.has_mean:
         raise EngineError(f"the mean-field equations need inputs of mean 0; the rows of {inputs!r} have another one: "
                           "take standardised rows, or subtract the means of the columns")

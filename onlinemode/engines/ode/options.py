@@ -84,16 +84,18 @@ class Options(base.Options):
         Raises
         ------
         EngineError
-            If exponential steps are asked for where there is nothing to resolve, or there are several tasks.
+            If exponential steps are asked for where there is nothing to resolve, a constraint, or several tasks.
         """
         if self.method == EXPONENTIAL and shares is None:
             raise EngineError("method exponential is for inputs with a covariance of several eigenvalues; got "
                               f"{problem.inputs!r}: take LSODA")
         if self.method == EXPONENTIAL and problem.tasks is not None:
             raise EngineError(f"method exponential is for one task; got {problem.tasks.count}: take LSODA")
+        if self.method == EXPONENTIAL and problem.constraint is not None:
+            raise EngineError(f"method exponential knows no constraints; got {problem.constraint!r}: take LSODA")
         if self.method is not None:
             return self.method
-        if shares is None or problem.tasks is not None:
+        if shares is None or problem.tasks is not None or problem.constraint is not None:
             return "LSODA"
         from onlinemode.theory.cost import order_parameters
 
@@ -122,12 +124,14 @@ class Options(base.Options):
         EngineError
             If they are asked for where they are not known.
         """
-        known = (directions is not None and method != EXPONENTIAL and problem.plain
+        known = (directions is not None and method != EXPONENTIAL and problem.plain and problem.constraint is None
                  and is_closed(problem, self.averages))
         if self.corrections == "on" and not known:
+            constraint = "" if problem.constraint is None else f", {problem.constraint}"
             raise EngineError("corrections are for inputs with a covariance of several eigenvalues, averages in closed "
-                              f"form and methods other than exponential; got {problem.inputs!r}, the loss "
-                              f"{problem.loss}, method {method}: leave corrections at auto")
+                              "form, methods other than exponential and no constraint; got "
+                              f"{problem.inputs!r}, the loss {problem.loss}, method {method}{constraint}: leave "
+                              "corrections at auto")
         return known and (self.corrections == "on" or (self.corrections == "auto" and directions < FEW_DIRECTIONS))
 
     def tolerances(self, problem, resolved=False):

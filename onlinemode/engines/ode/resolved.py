@@ -57,6 +57,28 @@ def resolution_of(start: Weights | ResolvedOverlaps | ReplicaState, problem, cou
         If the start does not tell how its overlaps are shared among the eigenvalues of the covariance, or these cannot
         be had.
     """
+    found = _resolution_of(start, problem, count, alpha, most_groups, more, N)
+    if found.shares is None or problem.constraint is None:
+        return found
+    return found._replace(shares=found.shares._replace(squares=_squared_lengths(start, problem, N)))
+
+
+def _squared_lengths(start, problem, N):
+    """|X_p|²/N, which a constraint keeps, (P,)."""
+    known = start
+    if isinstance(start, ReplicaState):
+        known = resolved_overlaps_of(start, problem.inputs, N, problem.batch) or start.start()
+    if isinstance(known, ResolvedOverlaps):
+        if known.multiplicities.sum() < N and "squared_lengths" not in getattr(start, "arrays", ()):
+            raise EngineError("lengths on a sphere count directions of no variance, too, which no chain without it knows; "
+                              f"got {problem.inputs!r}: begin with the constraint")
+        present = (np.diagonal(known.G, axis1=1, axis2=2) / known.eigenvalues[:, None]).sum(0)
+    else:
+        present = np.mean(np.square(known.xi_in, dtype=np.float64), 1)
+    return start.squared_lengths(present) if isinstance(start, ReplicaState) else present
+
+
+def _resolution_of(start, problem, count, alpha, most_groups, more, N):
     inputs = problem.inputs
     if most_groups is not None:
         require_covariance(inputs)
