@@ -70,7 +70,7 @@ def _squared_lengths(start, problem, N):
         known = resolved_overlaps_of(start, problem.inputs, N, problem.batch) or start.start()
     if isinstance(known, ResolvedOverlaps):
         if known.multiplicities.sum() < N and "squared_lengths" not in getattr(start, "arrays", ()):
-            raise EngineError("lengths on a sphere count directions of no variance, too, which no chain without it knows; "
+            raise EngineError("lengths on a sphere count directions of no variance, too, not in a chain without it; "
                               f"got {problem.inputs!r}: begin with the constraint")
         present = (np.diagonal(known.G, axis1=1, axis2=2) / known.eigenvalues[:, None]).sum(0)
     else:
