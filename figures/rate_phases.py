@@ -73,8 +73,9 @@ def floors():
     for j, rate in enumerate(RATES):
         for i, noise in enumerate(NOISES):
             theory[i, j] = om.noise_floor(problem_of(rate, noise), near_perfect(K)).level
-            run = om.simulate(problem_of(rate, noise), near_perfect(K), CHAIN["over"] / rate, "chain", N=CHAIN["N"],
-                              replicas=CHAIN["replicas"], seed=100 * i + j, save_at=np.linspace(0.0, CHAIN["over"] / rate, 41))
+            last = CHAIN["over"] / rate
+            run = om.simulate(problem_of(rate, noise), near_perfect(K), last, "chain", N=CHAIN["N"],
+                              replicas=CHAIN["replicas"], seed=100 * i + j, save_at=np.linspace(0.0, last, 41))
             late = run.generalization_error[:, run.alpha > 0.5 * run.alpha[-1]]
             chain[i, j] = late.mean() if np.isfinite(late).all() else np.nan
         print(f"η = {rate:.2f}", flush=True)
@@ -128,8 +129,8 @@ def draw_boundary(ax, learned):
 
 def draw_floors(ax, values, title):
     ax.set_facecolor("0.8")
-    mesh = ax.pcolormesh(RATES, NOISES, np.ma.masked_invalid(np.maximum(values, 1e-30)), norm=LogNorm(1e-3, 1.0), cmap="viridis",
-                         shading="nearest")
+    shown = np.ma.masked_invalid(np.maximum(values, 1e-30))
+    mesh = ax.pcolormesh(RATES, NOISES, shown, norm=LogNorm(1e-3, 1.0), cmap="viridis", shading="nearest")
     ax.axvline(closed_boundary(K), color="w", lw=1.2, ls="--")
     ax.set(xlabel=r"learning rate $\eta$", ylabel=r"label noise $\sigma$", title=f"K = {K}, {title}")
     return mesh

@@ -118,7 +118,7 @@ def test_a_covariance_as_a_matrix_is_taken_in_its_eigenbasis(random_weights):
     one, other = (EigenspaceStart(begin, decomposition_of(problem, 32), problem, 32) for begin, problem in (
         (start, om.Problem(inputs=THREE)), (turned, om.Problem(inputs=Gaussian((turn * THREE.spectrum(32)) @ turn.T)))))
     assert list(other.dof) == [16, 4, 0]
-    for expected, values in zip(one.shares(one.modes), other.shares(other.modes)):
+    for expected, values in zip(one.shares(one.modes)[:5], other.shares(other.modes)[:5]):
         assert np.allclose(values, expected, rtol=1e-10, atol=1e-12)
 
 

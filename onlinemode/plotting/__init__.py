@@ -34,12 +34,11 @@ from onlinemode.plotting.sweeps import sweep_figure
 from onlinemode.plotting.timings import benchmark_figure
 
 __all__ = [
-    "BANDS_FROM", "COLOURS", "GREY", "MARKERS", "MOST_DRAWS", "animate", "benchmark_figure", "comparison", "escape_figure",
-    "geometry_figure", "has_bands", "is_theory", "map_times", "modes_figure", "movie_kind", "name_of", "new_figure",
-    "optimal_figure", "overview", "plot_by_layer", "plot_controls", "plot_deviation", "plot_error", "plot_errors",
-    "plot_escape",
-    "plot_importance", "plot_matched", "plot_overlap_map", "plot_overlaps", "plot_removal", "plot_residuals",
-    "plot_resolved", "plot_specialization", "plot_tasks", "plot_training_accuracy", "plot_training_loss", "plot_width",
-    "plot_width_curves", "removal_figure", "resolved_figure", "save_figure", "sweep_figure", "training_figure",
-    "use_defaults", "width_figure",
+    "BANDS_FROM", "COLOURS", "GREY", "MARKERS", "MOST_DRAWS", "animate", "benchmark_figure", "comparison",
+    "escape_figure", "geometry_figure", "has_bands", "is_theory", "map_times", "modes_figure", "movie_kind",
+    "name_of", "new_figure", "optimal_figure", "overview", "plot_by_layer", "plot_controls", "plot_deviation",
+    "plot_error", "plot_errors", "plot_escape", "plot_importance", "plot_matched", "plot_overlap_map",
+    "plot_overlaps", "plot_removal", "plot_residuals", "plot_resolved", "plot_specialization", "plot_tasks",
+    "plot_training_accuracy", "plot_training_loss", "plot_width", "plot_width_curves", "removal_figure",
+    "resolved_figure", "save_figure", "sweep_figure", "training_figure", "use_defaults", "width_figure",
 ]
