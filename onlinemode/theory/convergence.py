@@ -47,9 +47,15 @@ class Convergence:
         self._next_look, self._error_before = 0, 0.0
         self._least, self._looks = np.inf, 0  # the least that was left, and the looks since then
 
+    @property
+    def next_look(self):
+        """ε_g below which, and evaluations from which on, there is something to look at."""
+        return CONVERGED_ERROR if self._possible else -np.inf, self._next_look
+
     def reached(self, state, alpha, evaluations):
         """Whether the run may end here; looks from time to time, as it costs two evaluations an entry."""
-        if not self._possible or not self._drift.last_error < CONVERGED_ERROR or evaluations < self._next_look:
+        small, first = self.next_look
+        if not self._drift.last_error < small or evaluations < first:
             return False
         self._next_look = evaluations + max(100, 4 * state.size)
         return self._at_rest(state, self._last - alpha)

@@ -134,6 +134,29 @@ class MeanFieldDrift:
             rates[self._S] -= self._drift * y[self._S]
         return rates
 
+    def flow(self, begin, until):
+        """The same for compiled integrators.
+
+        Parameters
+        ----------
+        begin, until : float
+            Times between which schedules are needed.
+
+        Returns
+        -------
+        onlinemode.kernels.integrators.flow.Flow or None
+            None where the rates are no single compiled function: with dropout, and schedules that are too rough.
+        """
+        from onlinemode.kernels.averages.number_tables import tabulated
+        from onlinemode.kernels.integrators.flow import Flow
+
+        table, problem = None, self._problem
+        if problem is not None:
+            table = tabulated(problem.numbers_at, problem.breaks, begin, until)
+        if self._masks is not None or (problem is not None and table is None):
+            return None
+        return Flow(self._system, table, None if self._keep_lengths is None else True, self._drift, int(self._S.start))
+
     def jacobian(self, y, alpha=0.0):
         """Derivatives of the rates (rows) by the order parameters that move (columns).
 

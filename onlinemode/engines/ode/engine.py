@@ -1,16 +1,16 @@
 """Engine ``ode``: the mean-field equations (N → ∞), integrated by SciPy."""
 
-import threading
 import time
-import warnings
 
 import numpy as np
 
 from onlinemode.blocks import OF_GROUPS, OVERLAPS
 from onlinemode.engines.base import Engine
+from onlinemode.engines.ode.accuracy import quadrature_error_of, spectral_error_of
+from onlinemode.engines.ode.compiled import COMPLAINTS, Compiled, flow_of, in_thread
 from onlinemode.engines.ode.exponential import Exponential
 from onlinemode.engines.ode.options import CAPABILITIES, EXPONENTIAL, Options
-from onlinemode.engines.ode.resolved import MORE_NODES, largest_deviation, resolution_of
+from onlinemode.engines.ode.resolved import MORE_NODES, resolution_of
 from onlinemode.errors import EngineError, OnlineModeError
 from onlinemode.memory import too_large
 from onlinemode.replica_states import ReplicaState, ReplicaStates
@@ -30,7 +30,10 @@ MOST_EVALUATIONS = 2_000_000  # a solver that needs more is stuck
 STEPS_A_STRETCH = 8  # at least, between two breaks of schedules, so that none steps over what a schedule does there
 LOOK_EVERY = 1000  # evaluations without a step: an explicit solver whose rates are not finite looks for one for ever
 SECONDS_BETWEEN_REPORTS = 0.2
-WORTH_A_WARNING = 1e-3  # of a drift over nodes, relative to its largest entry
+SLOW = 0.5  # seconds of a drift that is evaluated in a thread
+A_DRIFT = 1e-6  # seconds of the shortest one
+REACHED = "reached the last α"
+TOO_MANY, NO_RATES = "more than {:,} evaluations", "rates that are not finite at any step"
 HOPELESS_ERROR = 1e6  # a solver that gives up at such an ε_g met a divergence, though not yet its limit
 
 
@@ -60,8 +63,8 @@ def run(call, options):
         progress(Progress(begin, 0.0, 0, float("nan")))
 
     sizes = overlaps[0].K, overlaps[0].M, overlaps[0].P
-    quick = drift_seconds(problem, *sizes, options.nodes, options.averages) < 0.5
-    make_drift = drift_of if quick else _SlowDrift
+    a_drift = drift_seconds(problem, *sizes, options.nodes, options.averages)
+    make_drift = drift_of if a_drift < SLOW else _SlowDrift
     began = time.perf_counter()
     given = options.nodes, options.node_seed, options.averages
     directions = None if shares[0] is None else participation(*problem.inputs.eigenspaces(call.N))
@@ -73,6 +76,8 @@ def run(call, options):
 
     drift = drift_from(overlaps[0], shares[0])
     _evaluate_once(drift, stop)
+    if drift.active.size and (flow := flow_of(method, drift, begin, alphas[-1])) is not None:
+        Compiled(method, flow, drift.full[drift.active], begin, alphas, 0).compile()
     compiled_at = time.perf_counter()
     paths, of_groups, outcomes, switches, evaluations, quadrature_error, spectral_error = [], [], [], [], 0, None, None
     for number, each in enumerate(overlaps):
@@ -91,7 +96,7 @@ def run(call, options):
         status, message = Status.COMPLETED, NOTHING_TRAINED
         switched = np.full(problem.stages - 1, np.nan)
         if drift.active.size:
-            integration = _Integration(problem, drift, each, options, method, begin, alphas)
+            integration = _Integration(problem, drift, each, options, method, begin, alphas, a_drift)
             status, message = integration.run(shown, stop)
             if status is Status.COMPLETED and len(integration.switched) < problem.stages - 1:
                 message += waiting(problem, len(integration.switched))
@@ -103,7 +108,7 @@ def run(call, options):
                 if problem.stages > 1:
                     drift.begin_stage(0)
                 other = make_drift(problem, each, options.nodes, options.node_seed + 1, options.averages)
-                quadrature_error = _quadrature_error(drift, other, options, alphas, integration.moving)
+                quadrature_error = quadrature_error_of(drift, other, options, alphas, integration.moving)
         paths.append(drift.layout.unpack(states))
         of_groups.append(resolutions[number].overlaps(drift.layout, states))
         switches.append(np.where(switched <= alphas[:, None], switched, np.nan))
@@ -111,7 +116,7 @@ def run(call, options):
             finer = drift_from(each, resolution_of(call.starts[0], problem, *given_spectrum, MORE_NODES, call.N).shares)
             integration = _Integration(problem, finer, each, options, method, begin, alphas)
             if integration.run(None, stop)[0] != Status.INTERRUPTED:
-                spectral_error = _spectral_error(problem, each, finer, integration, paths[0])
+                spectral_error = spectral_error_of(problem, each, finer, integration, paths[0])
         outcomes.append((status, message))
         if shown is not None and not stop[0]:
             try:
@@ -138,39 +143,6 @@ def run(call, options):
                      evaluations=evaluations, averages=drift.method, activation_error=sum_error(problem, drift.method),
                      quadrature_error=quadrature_error, **quadrature, **resolved, seconds_compile=compiled_at - began,
                      seconds_run=ended - compiled_at))
-
-
-def _quadrature_error(drift, other, options, alphas, moving):
-    """Error of the drift over its nodes, over its largest entry; by ``other`` nodes, at three of the saved times.
-
-    A warning says so where it is above WORTH_A_WARNING.
-    """
-    finite = np.isfinite(moving).all(1)
-    known, times = moving[finite], alphas[finite]
-    errors = [0.0]
-    try:
-        for number in sorted({0, len(known) // 2, len(known) - 1}) if len(known) else ():
-            one, another = (each(known[number], times[number]) for each in (drift, other))
-            if np.any(one):
-                errors.append(np.abs(one - another).max() / np.sqrt(2.0) / np.abs(one).max())
-    except KeyboardInterrupt:
-        return None  # the run itself is at its end
-    error = float(max(errors))
-    if error > WORTH_A_WARNING:
-        warnings.warn(f"averages over {options.nodes:,} nodes are right to {error:.1e} of the drift: more nodes make "
-                      "it less, and another node_seed shows what it does to the run", RuntimeWarning, stacklevel=2)
-    return error
-
-
-def _spectral_error(problem, overlaps, finer, integration, path):
-    """How far ε_g is from that with more nodes of the spectrum, relative to it; a warning where that is much."""
-    states = np.repeat(finer.full[None], len(integration.moving), 0)
-    states[:, finer.active] = integration.moving
-    error = largest_deviation(problem, overlaps, finer.layout.unpack(states), path)
-    if error > WORTH_A_WARNING:
-        warnings.warn(f"the spectrum of the inputs is resolved to {error:.1e} of ε_g: more spectral_nodes make it less",
-                      RuntimeWarning, stacklevel=2)
-    return error
 
 
 def _evaluate_once(drift, stop):
@@ -215,8 +187,9 @@ class _Integration:
         When turns of tasks ended that waited for an error.
     """
 
-    def __init__(self, problem, drift, overlaps, options, method, begin, alphas):
-        self._drift, self._method, self._begin, self._alphas = drift, method, begin, alphas
+    def __init__(self, problem, drift, overlaps, options, method, begin, alphas, a_drift=0.0):
+        self._drift, self._begin, self._alphas, self._a_drift = drift, begin, alphas, a_drift
+        self._method = method
         resolved = isinstance(drift.layout, ShareLayout)
         self._rtol, self._atol = options.tolerances(problem, resolved)
         self._start, self._last = drift.full[drift.active], alphas[-1]
@@ -246,15 +219,53 @@ class _Integration:
                 self.evaluations = rate.evaluations
 
     def _follow(self, rate):
+        if self._converges(self._start, self._begin, 0):
+            return self._converged(self._start, self._begin)
+        if self._saved == len(self._alphas):
+            return Status.COMPLETED, REACHED
+        flow = flow_of(self._method, self._drift, self._begin, self._last)
+        return self._solve(rate) if flow is None else self._make_steps(rate, flow)
+
+    def _make_steps(self, rate, flow):
+        """In steps that are compiled together with the drift."""
+        from onlinemode.kernels.integrators import flow as ended
+        from onlinemode.kernels.rule.step import DIVERGENCE_LIMIT
+
+        pause = max(int(0.25 * SECONDS_BETWEEN_REPORTS / max(self._a_drift, A_DRIFT)), 1)
+        steps = Compiled(self._method, flow, self._start, self._begin, self._alphas, self._saved)
+        begin = self._begin
+        while True:
+            longest = (rate.until - begin) / STEPS_A_STRETCH if rate.scheduled else np.inf
+            small, small_from = (-np.inf, 0) if self._convergence is None else self._convergence.next_look
+            goal = ended.Goal(rate.until, self._rtol, self._atol, longest, pause, MOST_EVALUATIONS, small, small_from,
+                              0.5 * DIVERGENCE_LIMIT**2, LOOK_EVERY)
+            why = steps.advance(goal) if self._a_drift < SLOW else in_thread(steps.advance, goal)
+            rate.evaluations, rate.reached, rate.state = steps.evaluations, steps.alpha, steps.y
+            self.moving[self._saved:steps.saved] = steps.rows[self._saved:steps.saved]
+            self._saved = steps.saved
+            if why == ended.TOO_MANY:
+                raise _Stuck(TOO_MANY.format(MOST_EVALUATIONS))
+            if why == ended.NO_RATES:
+                raise _Stuck(NO_RATES)
+            if why in (ended.DIVERGED, ended.GAVE_UP):
+                return _broken(rate, rate.state, None if why == ended.DIVERGED else COMPLAINTS[self._method])
+            rate.report()
+            if self._converges(rate.state, rate.reached, rate.evaluations):
+                return self._converged(rate.state, rate.reached)
+            if why == ended.FINISHED:
+                if rate.until == self._last:
+                    return Status.COMPLETED, REACHED
+                begin = rate.next_stretch()
+                steps.begin_anew()
+
+    def _solve(self, rate):
+        """By a solver of SciPy, or exponential steps."""
         from scipy import integrate
 
         from onlinemode.kernels.rule.step import DIVERGENCE_LIMIT
 
         alphas = self._alphas
-        if self._converges(self._start, self._begin, 0):
-            return self._converged(self._start, self._begin)
-        if self._saved == len(alphas):
-            return Status.COMPLETED, "reached the last α"
+
         def make_solver(begin, state):
             most = {"max_step": (rate.until - begin) / STEPS_A_STRETCH} if rate.scheduled else {}
             if self._method == EXPONENTIAL:
@@ -283,7 +294,7 @@ class _Integration:
                 return _broken(rate, solver.y, None)
             if self._converges(solver.y, solver.t, rate.evaluations):
                 return self._converged(solver.y, solver.t)
-        return Status.COMPLETED, "reached the last α"
+        return Status.COMPLETED, REACHED
 
     def _end_of_turn(self, solver):
         """Time and state at which the error fell below its level in the last step, from where the next turn begins."""
@@ -366,19 +377,23 @@ class _Watched:
 
     def _evaluate(self, function, alpha, y):
         if self.evaluations >= MOST_EVALUATIONS:
-            raise _Stuck(f"more than {MOST_EVALUATIONS:,} evaluations")
+            raise _Stuck(TOO_MANY.format(MOST_EVALUATIONS))
         self.evaluations += 1
         self.state = y
         value = function(y, min(alpha, self._latest))
         if self.evaluations % LOOK_EVERY == 0:
             if self.reached == self._reached_at_look and not np.all(np.isfinite(value)):
-                raise _Stuck("rates that are not finite at any step")
+                raise _Stuck(NO_RATES)
             self._reached_at_look = self.reached
+        self.report()
+        return value
+
+    def report(self):
+        """Tell the progress now and then."""
         if self._progress is not None and time.perf_counter() - self._reported > SECONDS_BETWEEN_REPORTS:
             self._reported = time.perf_counter()
             share = (self.reached - self._begin) / (self._last - self._begin)
             self._progress(Progress(self.reached, share, 0, self._drift.last_error))
-        return value
 
 
 class _SlowDrift:
@@ -391,28 +406,10 @@ class _SlowDrift:
         return getattr(self._drift, name)
 
     def __call__(self, y, alpha=0.0):
-        return _in_thread(self._drift, y, alpha)
+        return in_thread(self._drift, y, alpha)
 
     def at_start(self, alpha=0.0):
-        return _in_thread(self._drift.at_start, alpha)
-
-
-def _in_thread(function, *arguments):
-    result, problems = [], []
-
-    def evaluate():
-        try:
-            result.append(function(*arguments))
-        except BaseException as problem:
-            problems.append(problem)
-
-    worker = threading.Thread(target=evaluate, daemon=True)
-    worker.start()
-    while worker.is_alive():
-        worker.join(0.1)
-    if problems:
-        raise problems[0]
-    return result[0]
+        return in_thread(self._drift.at_start, alpha)
 
 
 def _broken(rate, state, complaint):

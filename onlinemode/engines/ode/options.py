@@ -25,8 +25,10 @@ class Options(base.Options):
     Parameters
     ----------
     method : {"LSODA", "DOP853", "RK45", "Radau", "BDF", "exponential"}, optional
-        A solver of SciPy, by default LSODA; for inputs with a covariance also exponential steps, which are the default
-        there for more than 1,000 order parameters (docs/theory, section 18.4).
+        By default LSODA, which turns to implicit steps where equations are stiff.  LSODA and DOP853 are compiled
+        together with the equations, but for several tasks, dropout and inputs with a covariance; there, and for the
+        others, the solver is SciPy's.  For inputs with a covariance also exponential steps, which are the default there
+        for more than 1,000 order parameters (docs/theory, section 18.4).
     rtol, atol : float, optional
         Tolerances a step; by default 1e-9 and 1e-12 (docs/theory, section 2.6); 1e-5 and 1e-7 for students with
         kinks, and the losses hinge and perceptron, over nodes; else 1e-7 and 1e-10 for inputs with a covariance.

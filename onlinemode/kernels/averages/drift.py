@@ -11,7 +11,7 @@ from onlinemode.kernels.averages.fields import Overlaps, Teacher
 from onlinemode.kernels.averages.methods import averages_at
 from onlinemode.kernels.averages.records import make_averages
 from onlinemode.kernels.jit import compiled
-from onlinemode.kernels.rule.step import Factors, Rule, decay_rate, descended, open_step
+from onlinemode.kernels.rule.step import Factors, Rule, decay_rate, descended, open_step, with_numbers
 
 
 class System(NamedTuple):
@@ -25,6 +25,13 @@ class System(NamedTuple):
     state: np.ndarray  # (full state,)   of which the entries that move change
     active: np.ndarray  # (d,)   which those are
     error: np.ndarray  # (1,)   receives ε_g
+
+
+@compiled(inner=True, forceinline=True)
+def system_with(system, row):
+    """The equations with other numbers, as :func:`onlinemode.kernels.rule.step.with_numbers` reads them."""
+    return System(with_numbers(system.rule, row), system.sizes, system.teacher, system.teacher_readout, system.aid,
+                  system.state, system.active, system.error)
 
 
 @compiled(inner=True)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from onlinemode.kernels.averages.drift import System, drift_into
+from onlinemode.kernels.averages.drift import System, drift_into, system_with
 from onlinemode.kernels.averages.erf_reverse import erf_drift_reverse
 from onlinemode.kernels.jit import compiled
 from onlinemode.kernels.rule.step import with_numbers
@@ -26,12 +26,6 @@ class Parts(NamedTuple):
     kept: np.ndarray  # (parts, m)   factors of these entries: 0 of what is left out, which learns nothing
     states: np.ndarray  # (parts, full state)   of which the entries that move change
     teacher_readouts: np.ndarray  # (parts, M)
-
-
-@compiled(inner=True)
-def _system_with(system, row):
-    return System(with_numbers(system.rule, row), system.sizes, system.teacher, system.teacher_readout, system.aid,
-                  system.state, system.active, system.error)
 
 
 @compiled(inner=True)
@@ -226,7 +220,7 @@ def best_rate(y, costate, error_weight, row, system, bounds):
     slopes = np.zeros(2)  # of p·f by η, at η = 0 and 1: p·f1 and p·f1 + 2 p·f2
     for i in range(3):
         numbers[0] = max(float(i - 1), 0.0)
-        erf_drift_reverse(y, weight, error_weight if i == 0 else 0.0, _system_with(system, numbers), gradient, rates)
+        erf_drift_reverse(y, weight, error_weight if i == 0 else 0.0, system_with(system, numbers), gradient, rates)
         if i == 0 and error_weight != 0.0:  # the derivatives of ε_g alone, where there is no costate
             for j in range(y.size):
                 weight[j] = gradient[j]
@@ -266,7 +260,7 @@ def follow_greedily(y, steps, numbers, system, bounds, rates, errors):
             _stage_state(y, steps[i] if i < n else 0.0, stage, slopes, now)
             row[:] = numbers[i, _TIME[stage]] if i < n else numbers[n - 1, 2]
             row[0] = best_rate(now, none, 1.0, row, system, bounds)
-            drift_into(now, _system_with(system, row), slopes[stage])
+            drift_into(now, system_with(system, row), slopes[stage])
             if stage == 0:
                 rates[i], errors[i] = row[0], system.error[0]
         if i < n and not _advance(y, steps[i], slopes):
