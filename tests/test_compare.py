@@ -162,8 +162,8 @@ def test_bad_engines_in_python(engines):
 
 def test_a_comparison_that_cannot_be_is_refused_before_a_run(monkeypatch):
     monkeypatch.setattr("onlinemode.comparison.simulate", None)
-    with pytest.raises(EngineError, match="inputs with a covariance know no dropout"):
-        om.compare(EXPERIMENT.replace(inputs="power-law:1", dropout=0.1))
+    with pytest.raises(EngineError, match="a teacher that drifts need inputs with independent"):
+        om.compare(EXPERIMENT.replace(inputs="power-law:1", drift=0.1))
     with pytest.raises(EngineError, match="engine chain has no option 'precision'"):
         om.compare(EXPERIMENT.replace(precision="float32"), "micro,chain")
     monkeypatch.setattr("onlinemode.memory.free_memory", lambda: 1000)

@@ -89,8 +89,8 @@ def test_theory_beside_a_run():
     assert np.array_equal(path.G, om.simulate(run.problem, experiment.start(), 2.0, "ode", save_at=run.alpha).G)
     assert np.array_equal(theory.noise.alpha, run.alpha) and theory.reason is None
     assert SMALL.replace(alpha=1e-2, N=100).theory(with_noise=False).too_much() is None
-    with pytest.raises(EngineError, match="inputs with a covariance know no dropout"):
-        SMALL.replace(inputs="power-law:1", dropout=0.1).theory()
+    with pytest.raises(EngineError, match="a teacher that drifts need inputs with independent"):
+        SMALL.replace(inputs="power-law:1", drift=0.1).theory()
 
 
 def test_options_go_to_the_engines_that_have_them():

@@ -358,8 +358,8 @@ BAD = {
                      "engine ode needs the weight vectors .* got OrderParameters and PowerLaw.*: start from Weights"),
     "ode rows": (lambda: simulate(Rows(DATA, standardise=False), "ode"), EngineError,
                  r"need inputs of mean 0; the rows of Rows\(array of .* standardise=False\) have another one: take"),
-    "ode dropout": (lambda: simulate(PowerLaw(1.0), "ode", dropout=0.1), EngineError,
-                    r"a covariance know no dropout; got dropout 0.1 and PowerLaw\(exponent=1.0\): use engine micro"),
+    "ode drift": (lambda: simulate(PowerLaw(1.0), "ode", drift=0.1), EngineError,
+                  r"a teacher that drifts need inputs with independent entries; got PowerLaw\(exponent=1.0\): take"),
     "ode sphere": (lambda: simulate(PowerLaw(1.0), "ode", constraint="sphere", options={"method": "exponential"}),
                    EngineError, "method exponential knows no constraints; got 'sphere': take LSODA"),
     "exponential": (lambda: simulate(Rademacher(), "ode", options={"method": "exponential"}), EngineError,
@@ -388,7 +388,7 @@ BAD = {
 
 
 def simulate(inputs, engine="micro", N=N, options=(), **settings):
-    problem = {name: settings.pop(name) for name in ("dropout", "constraint") if name in settings}
+    problem = {name: settings.pop(name) for name in ("drift", "constraint") if name in settings}
     return om.simulate(om.Problem(inputs=inputs, **problem), om.initial.committee(N, K=2), 1.0, engine, **dict(options),
                        **settings)
 
@@ -456,7 +456,7 @@ def test_command_line(onlinemode):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (("compare", "--inputs", "manifold:D=5,erf", "--dropout", 0.1), "inputs with a covariance know no dropout"),
+    (("compare", "--inputs", "manifold:D=5,erf", "--drift", 0.1), "a teacher that drifts need inputs with independent"),
     (("ode", "--inputs", "power-law:1", "--constraint", "sphere", "--method", "exponential"), "knows no constraints"),
     (("simulate", "--engine", "chain", "--inputs", "rademacher"), "engine chain needs inputs with independent Gau"),
     (("simulate", "--engine", "chain", "--test-samples", "5"), "engine chain has no option --test-samples"),

@@ -21,7 +21,7 @@ class Masks:
     ----------
     problem : Problem
         With dropout of units, of modes, or of both.
-    drift : MeanFieldDrift
+    drift : MeanFieldDrift or SpectralDrift
         Has the layout of states, the full state, and which entries move.
 
     Raises
@@ -47,7 +47,11 @@ class Masks:
         self._sizes, self._layout = (units, modes), layout
         self._states = self._masks * drift.full
 
-    def mean(self, rate, y, alpha):
+    def learn(self, entries):
+        """Of each mask 1 for these entries of the full state that learn, 0 for what is left out; (masks, entries)."""
+        return self._masks[:, entries]
+
+    def mean(self, rate, y, alpha, learn=None):
         """The mean of the rates, and last of all the whole student's, for its ε_g.
 
         Parameters
@@ -56,18 +60,20 @@ class Masks:
             ``rate(state, y)`` of a full state, whose entries that move are taken from y.
         y : array (d,)
         alpha : float
+        learn : array (masks, size), optional
+            Factors of what ``rate`` gives; by default :meth:`learn` of the entries that move.
 
         Returns
         -------
-        array (d,)
+        array (size,)
         """
+        learn = self.learn(self._active) if learn is None else learn
         of_units, of_modes = self._problem.numbers_of(alpha)[-2:]
         likely = _likely(of_units, self._units, self._sizes[0]) * _likely(of_modes, self._modes, self._sizes[1])
-        total = np.zeros(y.size)
-        for probability, mask, state in zip(likely, self._masks, self._states):
+        total = np.zeros(learn.shape[1])
+        for probability, mask, state, learning in zip(likely, self._masks, self._states, learn):
             if probability > 0.0:
-                moving = mask[self._active]  # what is left out learns nothing
-                total += probability * moving * rate(state, moving * y)
+                total += probability * learning * rate(state, mask[self._active] * y)
         damping = np.ones(self._layout.size)
         damping[self._layout.readout], damping[self._layout.strengths] = 1.0 - of_units, 1.0 - of_modes
         rate(damping * self._states[-1], damping[self._active] * y)  # the last mask keeps all

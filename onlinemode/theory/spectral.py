@@ -8,6 +8,7 @@ from onlinemode.blocks import StateLayout
 from onlinemode.errors import EngineError
 from onlinemode.theory import averaging
 from onlinemode.theory.few_directions import FewDirections
+from onlinemode.theory.masks import Masks
 from onlinemode.theory.meanfield import make_aid, teacher_of
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
 from onlinemode.theory.spectral_sphere import KeptLengths
@@ -290,7 +291,7 @@ class SpectralDrift:
         self._error = np.empty(1)
         self._teacher_lengths = np.abs(shares.T).max((1, 2))
         teacher = teacher_of(overlaps.T)
-        rule = problem.rule(1)
+        rule = problem.rule(1)._replace(dropout=None)  # which is in the masks: no other code is compiled for it
         if self.method != averaging.NODES:  # each array takes time to hand over
             rule = rule._replace(activation=None, teacher_activation=None, loss=None, labels=None)
         self._system = spectral.System(
@@ -302,6 +303,11 @@ class SpectralDrift:
         self._rates = prepared(spectral.rates, self.full, self.full, self._system)
         self._flow = prepared(spectral.flow, self.full, self.full, self._system)
         self._problem = problem if problem.scheduled else None
+        self._masks = Masks(problem, self) if problem.drops_out else None
+        if self._masks is not None:  # what moves all shares alike moves them for every student that a sample may have
+            matrices = 2 * P * P + P * M + 1
+            of_factors = self._masks.learn(slice(self.layout.shares.stop, None))
+            self._learn = np.hstack([np.ones((len(of_factors), matrices)), of_factors])
         self._few = None
         if N is not None and self.method != averaging.NODES and moves[self.layout.shares].all():
             self._few = FewDirections(self.layout, shares, problem.batch, N)
@@ -321,7 +327,11 @@ class SpectralDrift:
             from onlinemode.kernels.rule.step import rule_with_numbers
 
             system = system._replace(rule=rule_with_numbers(system.rule, self._problem.numbers_of(alpha)))
-        return self._generator(np.ascontiguousarray(y, np.float64), system)
+        y = np.ascontiguousarray(y, np.float64)
+        if self._masks is None:
+            return self._generator(y, system)
+        return self._masks.mean(lambda state, y: self._generator(y, system._replace(state=state)), y, alpha,
+                                self._learn)
 
     def flow(self, y, generator):
         """Where a state is after a unit of time with a generator that is constant."""
@@ -379,9 +389,9 @@ def require_theory(problem):
     inputs = problem.inputs
     if inputs.independent:
         return
-    if problem.drops_out:
-        raise EngineError("the mean-field equations for inputs with a covariance know no dropout; got "
-                          f"{problem.dropout_words.removesuffix(', ')} and {inputs!r}: use engine micro")
+    if problem.drifts:
+        raise EngineError("the mean-field equations of a teacher that drifts need inputs with independent entries; got "
+                          f"{inputs!r}: take Gaussian(), or leave drift out")
     if inputs.has_mean:
         raise EngineError(f"the mean-field equations need inputs of mean 0; the rows of {inputs!r} have another one: "
                           "take standardised rows, or subtract the means of the columns")

@@ -126,14 +126,14 @@ class Options(base.Options):
         EngineError
             If they are asked for where they are not known.
         """
-        known = (directions is not None and method != EXPONENTIAL and problem.plain and problem.constraint is None
-                 and is_closed(problem, self.averages))
+        known = (directions is not None and method != EXPONENTIAL and problem.plain
+                 and problem.constraint is None and not problem.drops_out and is_closed(problem, self.averages))
         if self.corrections == "on" and not known:
-            constraint = "" if problem.constraint is None else f", {problem.constraint}"
+            constraint = "" if problem.constraint is None else f"{problem.constraint}, "
             raise EngineError("corrections are for inputs with a covariance of several eigenvalues, averages in closed "
-                              "form, methods other than exponential and no constraint; got "
-                              f"{problem.inputs!r}, the loss {problem.loss}, method {method}{constraint}: leave "
-                              "corrections at auto")
+                              "form, methods other than exponential, and no constraint or dropout; got "
+                              f"{problem.inputs!r}, the loss {problem.loss}, {problem.dropout_words}{constraint}method "
+                              f"{method}: leave corrections at auto")
         return known and (self.corrections == "on" or (self.corrections == "auto" and directions < FEW_DIRECTIONS))
 
     def tolerances(self, problem, resolved=False):
