@@ -15,6 +15,7 @@ BLOCKS = Blocks((3.0, 0.5), (0.2, 0.8))
 CASES = {
     "blocks": (BLOCKS, dict(dropout=0.3, mode_dropout=0.2)),
     "schedule": (PowerLaw(0.4), dict(dropout="linear:0=0.5,3=0", activation="relu")),
+    "modes": (BLOCKS, dict(mode_dropout=0.4)),
     "sphere": (PowerLaw(0.4), dict(dropout=0.3, batch=3, constraint="sphere")),
 }
 
@@ -68,6 +69,17 @@ def test_a_share_of_nothing_is_no_dropout(start):
     shares = resolution_of(start, plain, None, 3.0).shares
     one, other = (SpectralDrift(problem, start.order_parameters(BLOCKS), shares) for problem in (plain, none))
     assert np.allclose(one(one.full[one.active]), other(other.full[other.active]), rtol=1e-14)
+
+
+def test_the_error_is_that_of_the_whole_student(start):
+    """By which turns of tasks end: damped, and without masks."""
+    from onlinemode.engines.ode.resolved import resolution_of
+
+    problem = problem_of(BLOCKS, dropout=0.3, mode_dropout=0.2)
+    drift = SpectralDrift(problem, start.order_parameters(BLOCKS), resolution_of(start, problem, None, 3.0).shares)
+    drift.at_start()
+    run = om.simulate(problem, start, 1.0, "ode", save_at=2)
+    assert np.isclose(drift.last_error, run.generalization_error[0, 0], rtol=1e-10)
 
 
 def test_corrections_are_refused(start):
