@@ -333,7 +333,7 @@ class SpectralDrift:
         return self._masks.mean(lambda state, y: self._generator(y, system._replace(state=state)), y, alpha,
                                 self._learn)
 
-    def flow(self, y, generator):
+    def after(self, y, generator):
         """Where a state is after a unit of time with a generator that is constant."""
         return self._flow(y, generator, self._system)
 

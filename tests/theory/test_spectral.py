@@ -125,10 +125,10 @@ def test_flow_of_a_generator(noise, rates):
     equations = SpectralDrift(problem, w.order_parameters(inputs), shares)
     state = equations.full[equations.active]
     generator = equations.generator(state)
-    whole, half = equations.flow(state, 2.0 * generator), equations.flow(state, generator)
-    assert np.abs(equations.flow(half, generator) - whole).max() < 1e-14 * np.abs(whole).max()
+    whole, half = equations.after(state, 2.0 * generator), equations.after(state, generator)
+    assert np.abs(equations.after(half, generator) - whole).max() < 1e-14 * np.abs(whole).max()
     h = 1e-4
-    slope = (equations.flow(state, h * generator) - equations.flow(state, -h * generator)) / (2.0 * h)
+    slope = (equations.after(state, h * generator) - equations.after(state, -h * generator)) / (2.0 * h)
     assert np.abs(slope - equations(state)).max() < 1e-6
     assert np.abs(slope - equations(half)).max() > 1e-3
 

@@ -40,7 +40,7 @@ class Exponential:
     """
 
     def __init__(self, rate, drift, begin, state, end, stops, rtol, atol, max_step=np.inf):
-        self._rate, self._flow, self._size = rate, drift.flow, drift.sizes
+        self._rate, self._flow, self._size = rate, drift.after, drift.sizes
         self._end, self._stops, self._rtol, self._atol, self._max_step = end, stops, rtol, atol, max_step
         self.t, self.y, self.status = begin, state, "running"
         self._generator = rate.generator(begin, state)
