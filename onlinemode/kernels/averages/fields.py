@@ -78,15 +78,26 @@ def student_factors(G, S, teacher_inverse):
     L_X is a Cholesky factor of what the teacher's span leaves of G; a pivot that is zero to
     rounding gives a zero column, so input modes inside the span of the teacher are allowed.
     """
+    along, factor = np.empty((S.shape[0], teacher_inverse.shape[0])), np.empty(G.shape)
+    fill_student_factors(G, S, teacher_inverse, along, factor)
+    return along, factor
+
+
+@compiled(inner=True)
+def fill_student_factors(G, S, teacher_inverse, along, factor):
+    """Fill both in; the smallest pivot over its G_pp, which is negative for overlaps that no vectors have."""
     P, M = S.shape
     r_B = teacher_inverse.shape[0]
-    along = np.zeros((P, r_B))
+    smallest = 1.0
     for p in range(P):
         for r in range(r_B):
+            total = 0.0
             for m in range(M):
-                along[p, r] += S[p, m] * teacher_inverse[r, m]
-    factor = np.zeros((P, P))
+                total += S[p, m] * teacher_inverse[r, m]
+            along[p, r] = total
     for j in range(P):
+        for p in range(P):
+            factor[p, j] = 0.0
         for p in range(j, P):
             rest = G[p, j]
             for r in range(r_B):
@@ -95,14 +106,16 @@ def student_factors(G, S, teacher_inverse):
                 rest -= factor[p, i] * factor[j, i]
             if p > j:
                 factor[p, j] = rest / factor[j, j]
-            elif rest > 1e-14 * G[j, j]:
-                factor[j, j] = np.sqrt(rest)
-            else:
+                continue
+            if not rest > smallest * G[j, j]:
+                smallest = rest / G[j, j] if G[j, j] > 0.0 else min(smallest, rest)
+            if not rest > 1e-14 * G[j, j]:
                 break
-    return along, factor
+            factor[j, j] = np.sqrt(rest)
+    return smallest
 
 
-@compiled(inner=True)
+@compiled(inner=True, forceinline=True)
 def fields_at_node(node, teacher_factor, along, across, work):
     """ν = L_B ω_B and u = L_XB ω_B + L_X ω_X, for a node (ω_B, ω_X)."""
     M, r_B = teacher_factor.shape
