@@ -25,9 +25,9 @@ from onlinemode.experiment import SIMULATED
 @click.command("compare", short_help="SGD against theory, in units of N^-1/2.")
 @shared_options(*START, "alpha", *PROBLEM, *SIMULATION, *ODE, *OUTPUT, replaced={"start": OVERLAPS_ALONE})
 @click.option("--engines", "--engine", default="micro,ode", help="Comma-separated; ode and at least one of micro, "
-              "chain.  [micro,ode]")
+              "chain, leap.  [micro,ode]")
 def command(engines, **given):
-    """Run SGD (or the exact chain of its overlaps) and the mean-field equations from the same overlaps.
+    """Run SGD (or the exact chain of its overlaps, or leaps of it) and the mean-field equations from the same overlaps.
 
     Writes one .npz an engine and one .png. Prints, at a few times, the generalization error beside
     what theory expects of it at this N (mean with its 1/N shift, standard deviation) as a z-score, and
@@ -40,7 +40,8 @@ def command(engines, **given):
     names = engines.split(",")
     simulated = [name for name in names if name != "ode"]
     if "ode" not in names or not simulated or set(simulated) - set(SIMULATED) or len(set(names)) < len(names):
-        raise click.UsageError(f"--engine must be ode and at least one of micro, chain, comma-separated; got {engines}")
+        raise click.UsageError(f"--engine must be ode and at least one of {', '.join(SIMULATED)}, comma-separated; "
+                               f"got {engines}")
     given = with_file(given)
     settings = with_overlaps(resolve(given), given)
     for name in simulated:

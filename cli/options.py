@@ -261,8 +261,9 @@ OPTIONS = {
     "head_size": option("head_size", NOT_NEGATIVE, "Standard deviation of the student's initial readouts.",
                         "--readout"),
     "preset": option("preset", OneOf(presets.names), "A set of defaults.", "showcase"),
-    "engine": option("engine", OneOf(CHOICES["engine"]), "micro (N-vectors) or chain (exact overlaps, any N).",
-                     metavar="[micro|chain]"),
+    "engine": option("engine", OneOf(CHOICES["engine"]), "micro (N-vectors), chain (exact overlaps, any N) or "
+                     "leap (large N, at a cost that does not grow with it).",
+                     metavar="[micro|chain|leap]"),
     "replicas": option("replicas", FROM_1, "Runs with different samples, from one start."),
     "fresh_students": flag("fresh_students", "Draw another student for every replica, from the same teacher."),
     "keep": option("keep", OneOf(CHOICES["keep"]), "all: every replica; summary: five of them, and means and "

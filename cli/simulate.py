@@ -72,11 +72,11 @@ def command(theory, checkpoint, every, resume, **given):
 def check_engine(settings, engine):
     """Raise UsageError for an engine that does not simulate, or an option that it does not have."""
     if capabilities_of(engine).theory and is_run(settings.get("start")):
-        raise click.UsageError(f"simulate goes on with runs of micro and chain; {settings['start']} is one of ode: go "
-                               f"on with onlinemode ode --start {settings['start']}")
+        raise click.UsageError(f"simulate goes on with runs of {', '.join(SIMULATED)}; {settings['start']} is one of "
+                               f"ode: go on with onlinemode ode --start {settings['start']}")
     if engine not in SIMULATED:
         raise click.UsageError(f"--engine must be one of {', '.join(SIMULATED)}; got {engine!r}")
-    for name in ("precision", "device", "test_samples", "resolve"):
+    for name in ("precision", "device", "test_samples", "kick_samples", "resolve"):
         if name not in OPTIONS_OF[engine] and settings[name] != DEFAULTS.get(name):
             raise click.UsageError(f"engine {engine} has no option --{name.replace('_', '-')}; leave it out")
 

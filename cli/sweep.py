@@ -52,13 +52,14 @@ _PLACES = ("processes", "workers", "scheduler")
 @flag("dry_run", "Say how many points there are and about how long they take; run none.")
 @shared_options(*START, "alpha", *PROBLEM, "engine", *SIMULATION, *ODE, *_OUTPUT, replaced={
     "start": OVERLAPS_ALONE,
-    "engine": option("engine", OneOf(CHOICES["engine"]), "chain (exact overlaps), micro (N-vectors) or ode.", "chain"),
+    "engine": option("engine", OneOf(CHOICES["engine"]), "chain (exact overlaps), micro (N-vectors), leap (large N) or "
+                     "ode.", "chain"),
     "threads": option("threads", FROM_1, "Of a run, where all are made in this process.", "the cores"),
     "out": option("out", click.Path(), "Folder of the results.", "a new name in this folder")})
 def command(file, over, seeds, observables, runs, processes, workers, scheduler, retry, dry_run, **given):
     """Run the same simulation at every point of a grid of options, as --over or FILE.toml say.
 
-    The engine is the exact chain unless --engine says micro or ode. Writes a folder (--out) with the labelled
+    The engine is the exact chain unless --engine says micro, leap or ode. Writes a folder (--out) with the labelled
     array results.zarr (onlinemode.open_sweep reads it), table.csv and, for up to three swept names, picture.png.
     A point that cannot be run, diverges or fails is recorded, and stops nothing. The same command again goes on
     where a sweep stopped. FILE.toml holds options as --config does, a table [over] of names and values, and seeds,

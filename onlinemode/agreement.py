@@ -98,7 +98,7 @@ def z_scores(run: Trajectory, noise: Fluctuations, name: str = "generalization_e
     Parameters
     ----------
     run : Trajectory
-        Of micro or chain, all replicas from one start, at the times of ``noise``.
+        Of micro, chain or leap, all replicas from one start, at the times of ``noise``.
     noise : Fluctuations
         What :func:`onlinemode.fluctuations` returned.
     name : str, default "generalization_error"
@@ -302,7 +302,7 @@ def _check_start(run):
     checks.instance("run", run, Trajectory)
     if run.info.theory:
         raise ParameterError("the linear-noise theory is about runs at finite N; got a run of engine ode: give one of "
-                             "micro or chain")
+                             "micro, chain or leap")
     if run.starts is not None:
         raise ParameterError("the linear-noise theory needs one start for all replicas; these began from different "
                              "students: simulate again from one of them")

@@ -153,7 +153,7 @@ def compare(experiment: Experiment, engines: str | Sequence[str] = ("micro",),
     ----------
     experiment : Experiment
         Its engine counts for nothing here. With ``fresh_students`` there are no z-scores.
-    engines : sequence of {"micro", "chain"}, default ("micro",)
+    engines : sequence of {"micro", "chain", "leap"}, default ("micro",)
         Or their names with commas; the mean-field equations are always there.
     progress : bool or callable, optional
         As in :func:`onlinemode.simulate`, of each engine.

@@ -30,9 +30,9 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
     """Go on with a run from where it ended, to a later time.
 
     Steps and random numbers go on, too: with the same problem and the same saved times, a run in
-    pieces is the run in one piece.  micro and chain are equal to it to the bit (the chain to rounding
+    pieces is the run in one piece.  micro, chain and leap are equal to it to the bit (the chain to rounding
     where one piece has more than 2·10^7 steps and another less, since it then runs other machine
-    code); ode starts its solver anew, and is equal to the tolerance.
+    code; leap to about 1/N² where numbers are schedules); ode starts its solver anew, and is equal to the tolerance.
 
     Parameters
     ----------
@@ -250,6 +250,9 @@ def _joined(run, piece):
     for name in ("seconds_compile", "seconds_run", "evaluations"):
         if getattr(info, name) is not None:
             info = replace(info, **{name: getattr(info, name) + (getattr(last, name) or 0)})
+    for name in ("leaps", "halved_kicks"):
+        if getattr(info, name) is not None:
+            info = replace(info, **{name: [sum(counts) for counts in zip(getattr(info, name), getattr(last, name))]})
     return Trajectory(alpha=alpha, **fields, problem=piece.problem, initial=run.initial, status=piece.status,
                       message=piece.message, info=info, weights=run.weights, starts=run.starts, begin=run.begin,
                       initial_resolved=run.initial_resolved,

@@ -47,8 +47,9 @@ class Experiment:
     ----------
     alpha : float, default 80
         Last time, in steps/N.
-    engine : {"micro", "chain", "ode"}, default "micro"
-        SGD on N-vectors, the exact chain of the overlaps, or the mean-field equations.
+    engine : {"micro", "chain", "leap", "ode"}, default "micro"
+        SGD on N-vectors, the exact chain of the overlaps, its diffusion approximation for large N, or the mean-field
+        equations.
     init : {"showcase", "paper", "committee", "graded", "tasks"}, default "showcase"
         How student and teacher are drawn: a function of ``onlinemode.initial``.
     N : int, default 10000
@@ -135,9 +136,11 @@ class Experiment:
     device : {"cpu", "cuda", "auto"}, default "cpu"
         Of micro and chain.
     threads : int, optional
-        Of micro and chain; by default the machine's cores.
+        Of micro, chain and leap; by default the machine's cores.
     test_samples : int, optional
         Of micro: fresh samples that measure ε_g.
+    kick_samples : int, optional
+        Of leap: samples from which the noise of a leap comes; by default 16, of polynomials 256.
     method : {"LSODA", "DOP853", "RK45", "Radau", "BDF", "exponential"}, optional
         Solver of ode, as are the next seven those of ode, also where it is the theory beside a simulation.
     rtol, atol : float, optional
@@ -210,6 +213,7 @@ class Experiment:
     device: str = "cpu"
     threads: int | None = None
     test_samples: int | None = None
+    kick_samples: int | None = None
     method: str | None = None
     rtol: float | None = None
     atol: float | None = None
@@ -391,7 +395,7 @@ class Experiment:
 
         Parameters
         ----------
-        engine : {"micro", "chain", "ode"}, optional
+        engine : {"micro", "chain", "leap", "ode"}, optional
             By default the experiment's own.
 
         Returns
@@ -455,6 +459,8 @@ class Experiment:
         require_inputs(problem.inputs, self.engine, can.inputs)
         if can.eigenvalues is not None and self.N is not None:
             require_few_eigenvalues(problem.inputs, self.engine, can.eigenvalues, self.N)
+        if self.N is not None:
+            can.require_N(self.engine, self.N)
         if can.theory:
             require_theory(problem)
         self.call()

@@ -73,7 +73,9 @@ class ReplicaState:
         makes steps in blocks (chain).
     arrays : dict of arrays
         What the engine changes, by name.  micro: ``xi_in`` (P, N); chain: ``modes`` in the frame,
-        ``strengths``, ``xi_out``, ``readout``, and ``last_modes`` at ``alpha``; ode: nothing but the overlaps.
+        ``strengths``, ``xi_out``, ``readout``, and ``last_modes`` at ``alpha``; leap: ``clock``, its time, that up to
+        which there was noise, the length of the next leap, the fastest rate, kicks, halved ones and leaps; ode: nothing
+        but the overlaps.
         With a constraint also ``squared_lengths`` (P,), |X_p|²/N at the beginning of the run.  Of a teacher that drifts
         ``mean_T`` (M, M), about which its overlaps fluctuate; of micro ``teacher`` (M, N), of the chain ``directions``
         (frame vectors, r_B).  Of the chain, where the inputs' covariance has several eigenvalues, ``teacher_factor``
@@ -315,6 +317,8 @@ class ReplicaStates:
         of_engine: dict[str, tuple[int | None, ...]] = {}  # of ode
         if "xi_in" in self.arrays:
             of_engine = {"xi_in": (P, N)}
+        elif "clock" in self.arrays:
+            of_engine = {"clock": (7,)}
         elif self.arrays:
             of_engine = {"modes": (None, P), "last_modes": (None, P), "strengths": (P,), "xi_out": (K, P),
                          "readout": shapes_of(K, M, P, sizes.heads)["readout"]}

@@ -19,7 +19,9 @@ _KINDS = {
     "quadrature_error": _NUMBER, "test_samples": _WHOLE, "device_name": _TEXT,
     "spectral_nodes": _WHOLE, "spectral_error": _NUMBER, "participation": _NUMBER,
     "corrected": records.flag,
-    "launch": records.or_nothing(records.record)}
+    "launch": records.or_nothing(records.record),
+    "leaps": records.or_nothing(records.list_of(records.whole)),
+    "halved_kicks": records.or_nothing(records.list_of(records.whole))}
 
 
 FEW_DIRECTIONS = 20  # participation number below which runs differ from the mean-field equations at any N
@@ -42,7 +44,7 @@ class RunInfo:
 
     Attributes
     ----------
-    engine : {"micro", "chain", "ode"}
+    engine : {"micro", "chain", "leap", "ode"}
         What made the run.
     N : int or None
         Number of inputs; None for a mean-field run from overlaps.
@@ -101,6 +103,10 @@ class RunInfo:
         Model of the device.
     launch : dict, optional
         The layout of the work on a device.
+    leaps : list of int, optional
+        Made by each replica of leap, whose ``steps`` are those of the chain that it leapt over.
+    halved_kicks : list of int, optional
+        How many of its kicks of noise were halved, since they led to overlaps that no vectors have.
     """
 
     engine: str
@@ -134,6 +140,8 @@ class RunInfo:
     test_samples: int | None = None
     device_name: str | None = None
     launch: dict[str, Any] | None = None
+    leaps: list[int] | None = None
+    halved_kicks: list[int] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """All entries that are known, as they are saved.

@@ -51,7 +51,7 @@ def simulate(problem: Problem, start: Start | Callable[[int], Start],
     problem : Problem
         What is learned and how.
     start : Weights, OrderParameters, ResolvedOverlaps or callable
-        Weights may go to any engine.  OrderParameters go to "ode" and "chain"; "micro" makes
+        Weights may go to any engine.  OrderParameters go to "ode", "chain" and "leap"; "micro" makes
         N-vectors that have exactly these overlaps.  ResolvedOverlaps are for inputs with a covariance, in "ode" and
         "chain".  A callable is given the number of a replica, 0,
         1, ..., and returns the start of that replica alone, always the same for the same number;
@@ -60,11 +60,12 @@ def simulate(problem: Problem, start: Start | Callable[[int], Start],
     alpha : float
         Last time, α = steps/N, at least 1e-50.  To go beyond it later, see :func:`onlinemode.go_on`: a new run from the
         last state of this one, with the same seed, would learn from the same samples again.
-    engine : {"micro", "chain", "ode"}, default "micro"
-        "micro": online SGD on N-vectors; "chain": the exact Markov chain of the overlaps; "ode": the
-        mean-field equations, N → ∞.
+    engine : {"micro", "chain", "leap", "ode"}, default "micro"
+        "micro": online SGD on N-vectors; "chain": the exact Markov chain of the overlaps; "leap": its diffusion
+        approximation for N ≥ 1000, many steps at once, whose cost does not grow with N; "ode": the mean-field
+        equations, N → ∞.
     N : int, optional
-        Number of inputs; needed by "micro" and "chain" from OrderParameters, otherwise that of the
+        Number of inputs; needed by "micro", "chain" and "leap" from OrderParameters, otherwise that of the
         weights.
     seed : int, default 0
         Key of the random samples, 0 to 2^64 − 1.
@@ -86,10 +87,10 @@ def simulate(problem: Problem, start: Start | Callable[[int], Start],
         Keep the initial weights in the trajectory (and its file).
     store_final : bool, default False
         Keep where every replica ends where that is large, so that the run can go on
-        (:func:`onlinemode.go_on`): the vectors of micro, all replicas of keep = "summary".  Otherwise chain
-        and ode keep it anyway.
+        (:func:`onlinemode.go_on`): the vectors of micro, all replicas of keep = "summary".  Otherwise chain,
+        leap and ode keep it anyway.
     checkpoint : str or path, optional
-        Of micro and chain: write the unfinished run to this file now and then, and when it is stopped;
+        Of micro, chain and leap: write the unfinished run to this file now and then, and when it is stopped;
         :func:`resume` goes on from there.
     checkpoint_every : float, default 300
         Seconds between two checkpoints.
@@ -98,7 +99,8 @@ def simulate(problem: Problem, start: Start | Callable[[int], Start],
     **options
         Those of the engine: of :class:`micro <onlinemode.engines.micro.options.Options>` ``precision``, ``device``,
         ``threads``, ``test_samples``; of :class:`chain <onlinemode.engines.chain.options.Options>` ``device``,
-        ``threads``; of :class:`ode <onlinemode.engines.ode.options.Options>` ``method``, ``rtol``, ``atol``,
+        ``threads``; of :class:`leap <onlinemode.engines.leap.options.Options>` ``threads``, ``kick_samples``; of
+        :class:`ode <onlinemode.engines.ode.options.Options>` ``method``, ``rtol``, ``atol``,
         ``averages``, ``nodes``, ``node_seed``.
 
     Returns
@@ -117,7 +119,8 @@ def simulate(problem: Problem, start: Start | Callable[[int], Start],
 
     Notes
     -----
-    micro: docs/theory, section 3; chain: docs/theory, section 7; ode: docs/theory, sections 2.2 to 2.6.  Which
+    micro: docs/theory, section 3; chain: docs/theory, section 7; leap: docs/theory, section 20; ode: docs/theory,
+    sections 2.2 to 2.6.  Which
     results are equal to the bit, and where: docs/theory, section 4.5.
     """
     checks.number("checkpoint_every", checkpoint_every, above=0.0)

@@ -23,6 +23,7 @@ def results(device):
                 for engine in ("micro", "chain")}
         if device == "cpu":
             runs["ode"] = om.simulate(problem, overlaps, ALPHA, "ode", save_at=[ALPHA])
+            runs["leap"] = om.simulate(problem, overlaps, ALPHA, "leap", N=1000, save_at=[ALPHA])
         for engine, run in runs.items():
             found.setdefault(engine, {})[name] = {
                 block: (getattr(run, block)[0, 0] - getattr(overlaps, block)).ravel().tolist() for block in OVERLAPS}

@@ -156,7 +156,7 @@ def test_the_theory_ends_with_a_run_that_fails():
 
 @pytest.mark.parametrize("engines", ["ode", "micro,micro", "micro,sgd", [], ["chain", "ode", "ode"], None, 3])
 def test_bad_engines_in_python(engines):
-    with pytest.raises(ParameterError, match="engines must be at least one of micro, chain, each once; got "):
+    with pytest.raises(ParameterError, match="engines must be at least one of micro, chain, leap, each once; got "):
         om.compare(EXPERIMENT, engines)
 
 

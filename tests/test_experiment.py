@@ -116,8 +116,8 @@ def test_names_whatever_their_capitals_and_values_of_numpy():
 @pytest.mark.parametrize("change, words", [
     ({"etaa": 1.0}, "an experiment has no 'etaa'; did you mean eta"),
     ({"frob": 1.0}, "an experiment has no 'frob'; it has alpha, engine, init, N"),
-    ({"engine": "sgd"}, "engine must be one of micro, chain, ode; got 'sgd'"),
-    ({"engine": None}, "engine must be one of micro, chain, ode; got None"),
+    ({"engine": "sgd"}, "engine must be one of micro, chain, leap, ode; got 'sgd'"),
+    ({"engine": None}, "engine must be one of micro, chain, leap, ode; got None"),
     ({"init": "zeros"}, "init must be one of showcase, paper, committee, graded, tasks; got 'zeros'"),
     ({"activation": "step"}, "'step' is no activation: it must be one of erf, linear"),
     ({"readout": 3}, "readout must be one of mean, sum"),

@@ -12,7 +12,7 @@ from onlinemode.errors import EngineError
 
 __all__ = ["ENGINES", "capabilities_of", "get_engine", "options_of"]
 
-ENGINES = ("micro", "chain", "ode")
+ENGINES = ("micro", "chain", "leap", "ode")
 """Names of all engines."""
 
 
@@ -21,7 +21,7 @@ def get_engine(name: str) -> Engine:
 
     Parameters
     ----------
-    name : {"micro", "chain", "ode"}
+    name : {"micro", "chain", "leap", "ode"}
         One of :data:`ENGINES`.
 
     Returns
@@ -42,7 +42,7 @@ def options_of(name: str) -> type[Options]:
 
     Parameters
     ----------
-    name : {"micro", "chain", "ode"}
+    name : {"micro", "chain", "leap", "ode"}
         One of :data:`ENGINES`.
 
     Returns
@@ -63,7 +63,7 @@ def capabilities_of(name: str) -> Capabilities:
 
     Parameters
     ----------
-    name : {"micro", "chain", "ode"}
+    name : {"micro", "chain", "leap", "ode"}
         One of :data:`ENGINES`.
 
     Returns

@@ -276,6 +276,8 @@ class Capabilities:
         For which it holds: any, those with i.i.d. entries, or Gaussian ones alone.
     eigenvalues : int, optional
         How many different ones their covariance may have; by default any number.
+    least_N : int, default 1
+        The smallest number of inputs for which it holds.
     """
 
     theory: bool = False
@@ -283,6 +285,28 @@ class Capabilities:
     checkpoints: bool = True
     inputs: str = "any"
     eigenvalues: int | None = None
+    least_N: int = 1
+
+    def require_N(self, name: str, N: int) -> None:
+        """Raise EngineError for a number of inputs below the least.
+
+        Parameters
+        ----------
+        name : str
+            Of the engine.
+        N : int
+            Number of inputs.
+
+        Raises
+        ------
+        EngineError
+            If it is too small.
+        """
+        from onlinemode.errors import EngineError
+
+        if N < self.least_N:
+            raise EngineError(f"engine {name} approximates the chain for large N, and needs N ≥ {self.least_N:,}; got "
+                              f"{N:,}: use engine chain, which is exact at any N")
 
 
 @dataclass(frozen=True)

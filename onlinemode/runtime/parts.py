@@ -18,6 +18,7 @@ from onlinemode.trajectory import BESIDE, Status, Trajectory
 
 KEEP = ("all", "summary")
 KEPT_DRAWS = 5
+COUNTED = ("steps", "leaps", "halved_kicks")  # of each replica
 PART_BYTES = 2**28  # of the starts and paths of one part
 DEVICE_PART_BYTES = 2**32  # where a device makes it, which needs many replicas at the same time
 ENSEMBLE_BYTES = 2**32  # of the observables of all replicas, from which quantiles are taken
@@ -200,7 +201,8 @@ def _first_draws(part, count):
 
 def _nothing(part, count, draws):
     """Replicas that were never begun, of which ``draws`` are kept one by one (None: all)."""
-    info = replace(part.info, steps=[0] * count, seconds_compile=0.0, seconds_run=0.0, seconds_device=None,
+    nothing = {name: [0] * count for name in COUNTED if getattr(part.info, name) is not None}
+    info = replace(part.info, **nothing, seconds_compile=0.0, seconds_run=0.0, seconds_device=None,
                    evaluations=None)
     return Trajectory(alpha=part.alpha, **missing_like(_paths(part), count if draws is None else min(count, draws)),
                       problem=part.problem, initial=part.initial, status=[Status.INTERRUPTED] * count,
@@ -211,7 +213,8 @@ def _nothing(part, count, draws):
 def _together(parts):
     first = parts[0]
     chained = lambda lists: [entry for entries in lists for entry in entries]  # noqa: E731
-    info = replace(first.info, steps=chained(part.info.steps for part in parts))
+    info = replace(first.info, **{name: chained(getattr(part.info, name) for part in parts) for name in COUNTED
+                                  if getattr(first.info, name) is not None})
     for name in ("seconds_compile", "seconds_run", "seconds_device", "evaluations"):
         if getattr(info, name) is not None:
             info = replace(info, **{name: sum(getattr(part.info, name) or 0 for part in parts)})

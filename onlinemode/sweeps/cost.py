@@ -12,6 +12,7 @@ A_RUN = 2e-3  # seconds beside its steps
 LONGEST = 1e12
 EVALUATIONS, A_CALL = 500, 5e-6  # of an integration that is not stiff, and seconds of one beside its drift
 A_STEP = {"chain": 8e-8, "micro": 4e-7}  # of the smallest problem
+LEAPS, A_LEAP = 4.0, 8e-6  # of a unit of α, and seconds of one beside its five drifts
 A_FIELD = {"chain": 5e-10, "micro": 1e-10}  # times the square of all vectors; times N and the vectors that are touched
 
 
@@ -40,6 +41,9 @@ def seconds_of(values: dict[str, Any]) -> float:
             nodes, runs = values["nodes"] or DEFAULT_NODES, replicas if values["fresh_students"] else 1
             drift = _drift(values["activation"], values["teacher_activation"], K, M, P, nodes, values["averages"])
             return _bounded(runs * EVALUATIONS * (A_CALL + drift))
+        if values["engine"] == "leap":
+            drift = _drift(values["activation"], values["teacher_activation"], K, M, P, DEFAULT_NODES, None)
+            return _bounded(replicas * values["alpha"] * LEAPS * (A_LEAP + 5.0 * drift))
         steps, vectors = values["alpha"] * values["N"] * values["batch"] * replicas, K + M + P
         engine = values["engine"]
         work = values["N"] * (3 * P + M) if engine == "micro" else vectors**2

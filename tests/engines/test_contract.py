@@ -36,7 +36,7 @@ def assert_same(a, b):
 
 
 def test_the_list_of_engines_is_tested():
-    assert set(ENGINES) == {"micro", "chain", "ode"}
+    assert set(ENGINES) == {"micro", "chain", "leap", "ode"}  # leap, which needs a larger N, in test_leap.py
 
 
 @pytest.mark.parametrize("from_weights", [True, False])
@@ -268,7 +268,7 @@ def test_options_of_another_engine_are_refused(engine, problem, start):
 
 
 def test_unknown_engine(problem, start):
-    with pytest.raises(EngineError, match="engine must be one of micro, chain, ode.*; got 'macro'"):
+    with pytest.raises(EngineError, match="engine must be one of micro, chain, leap, ode.*; got 'macro'"):
         om.simulate(problem, start, 1.0, "macro")
 
 

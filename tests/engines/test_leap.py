@@ -1,0 +1,236 @@
+"""Engine leap: the law of the chain, at a cost that does not grow with N.
+
+Tests of the law compare replicas of leap and chain at N = 1000, whose random numbers have nothing in common.  All their
+numbers are tested together, with Bonferroni's correction: with other seeds the test would fail by chance once in a
+thousand times.
+"""
+
+import numpy as np
+import pytest
+from scipy import stats
+from stopping import StopAt
+
+import onlinemode as om
+from onlinemode.errors import EngineError
+
+PATHS = ("G", "S", "strengths", "xi_out", "readout")
+N, REPLICAS, TIMES = 1000, 4000, (0.5, 1.5, 3.0)
+FALSE_ALARM = 1e-3
+PROBLEM = om.Problem(noise=0.1, weight_decay=0.05, rates=om.LearningRates(2.0, 0.5, 0.5, 0.3))
+
+
+def start():
+    """All four factors may be trained, and no unit is like another."""
+    r = np.random.default_rng(4)
+    A, X, B = r.standard_normal((3, 2)), 0.5 * r.standard_normal((2, 60)), r.standard_normal((3, 60))
+    return om.OrderParameters(G=X @ X.T / 60, S=X @ B.T / 60, T=B @ B.T / 60, strengths=np.array([1.0, 0.6]), xi_out=A,
+                              readout=np.full(3, 1 / 3), teacher_readout=np.full(3, 1 / 3))
+
+
+def committee(K=2):
+    return om.initial.from_overlaps(Q=0.1 * np.eye(K), R=np.zeros((K, K)), T=np.eye(K), readout="sum")
+
+
+def leap(problem=PROBLEM, begin=None, alpha=3.0, N=N, **options):
+    return om.simulate(problem, start() if begin is None else begin, alpha, "leap", N=N, **options)
+
+
+def entries(run):
+    """All order parameters that scatter and ε_g, (replicas, times, entries)."""
+    values = [getattr(run, name).reshape(run.replicas, len(run.alpha), -1) for name in PATHS]
+    return np.concatenate([*values, run.generalization_error[..., None]], -1)
+
+
+def chances(one, other):
+    """Two-sided probabilities of differences in law, in the mean and in the spread, all of them."""
+    a, b = entries(one), entries(other)
+    scatters = (b.std(0) > 1e-12).all(0)
+    a, b = a[..., scatters].reshape(len(a), -1), b[..., scatters].reshape(len(b), -1)
+    laws = [stats.ks_2samp(a[:, i], b[:, i]).pvalue for i in range(a.shape[1])]
+    means = (a.mean(0) - b.mean(0)) / np.sqrt((a.var(0) + b.var(0)) / len(a))
+    kurtosis = stats.kurtosis(np.concatenate([a, b]), fisher=True)
+    spreads = np.log(a.std(0) / b.std(0)) / np.sqrt((2.0 + kurtosis) / (2.0 * len(a)))
+    return {"law": np.array(laws), "mean": 2.0 * stats.norm.sf(np.abs(means)),
+            "spread": 2.0 * stats.norm.sf(np.abs(spreads))}
+
+
+def rejected(found):
+    """Which of the three kinds of test find a difference."""
+    count = sum(map(len, found.values()))
+    return {name for name, values in found.items() if values.min() < FALSE_ALARM / count}
+
+
+@pytest.fixture(scope="module")
+def exact():
+    return om.simulate(PROBLEM, start(), 3.0, "chain", N=N, replicas=REPLICAS, save_at=TIMES, seed=1)
+
+
+@pytest.fixture(scope="module")
+def leaps():
+    return leap(replicas=REPLICAS, save_at=TIMES, seed=7)
+
+
+def test_the_law_is_that_of_the_chain(exact, leaps):
+    found = chances(leaps, exact)
+    assert rejected(found) == set(), {name: values.min() for name, values in found.items()}
+    assert leaps.meta["halved_kicks"] == [0] * REPLICAS
+    assert max(leaps.meta["leaps"]) < 60  # and not 3000 steps
+
+
+def test_one_sample_a_kick_is_too_few(exact):
+    """The tests see a law that is not right in its fourth moment alone."""
+    found = chances(leap(replicas=REPLICAS, save_at=TIMES, seed=7, kick_samples=1), exact)
+    assert "law" in rejected(found)
+
+
+def test_the_spread_shrinks_with_N_to_the_mean_field_equations(leaps):
+    theory = om.simulate(PROBLEM, start(), 3.0, "ode", save_at=TIMES)
+    many = leap(N=10**8, replicas=50, save_at=TIMES, seed=3)
+    ratio = entries(leaps).std(0) / np.where(entries(many).std(0) > 0, entries(many).std(0), np.nan)
+    assert np.nanmedian(ratio) == pytest.approx(np.sqrt(10**8 / N), rel=0.1)
+    one = leap(N=10**15, save_at=TIMES)
+    assert np.allclose(entries(one), entries(theory), rtol=2e-5, atol=2e-6)
+
+
+def test_escape_times_at_large_N():
+    """α_esc of two erf units at η = 1 has the mean ln N/(2 λ) + ..., 215.68 at N = 10⁹, and the spread 18.78 at any N.
+
+    64 runs: the mean is off by 4 standard errors, or the spread by a third, once in 10⁴ times.
+    """
+    times = np.arange(120.0, 321.0, 2.0)
+    problem = om.Problem(rates=om.LearningRates(1.0))
+    run = leap(problem, committee(), times[-1], 10**9, replicas=64, save_at=times, seed=5)
+    below = run.generalization_error < 0.01
+    assert below[:, -1].all() and not below[:, 0].any()
+    escaped = times[below.argmax(1)] - 1.0
+    assert abs(escaped.mean() - 215.68) < 4.0 * 18.78 / 8.0
+    assert 12.5 < escaped.std() < 26.0
+
+
+def assert_same(one, other, count=None):
+    for name in ("alpha", *PATHS, "generalization_error"):
+        first, second = getattr(one, name), getattr(other, name)
+        assert np.array_equal(first if name == "alpha" else first[:count], second, equal_nan=True), name
+
+
+def test_threads_parts_and_the_number_of_replicas_change_nothing():
+    call = {"replicas": 6, "save_at": 7, "seed": 2}
+    run = leap(**call)
+    assert_same(leap(**call, threads=1), run)
+    assert_same(run, leap(**call | {"replicas": 3}), 3)
+    few = leap(**call, keep="summary")
+    assert np.array_equal(few.G, run.G[:5]) and few.meta["leaps"] == run.meta["leaps"]
+    assert not np.array_equal(leap(**call | {"seed": 3}).G, run.G)
+
+
+def test_saved_and_repeated(tmp_path):
+    run = leap(replicas=2, save_at=5)
+    run.save(tmp_path / "run.npz")
+    again = om.load(tmp_path / "run.npz")
+    assert_same(again, run)
+    assert (again.meta["leaps"], again.meta["halved_kicks"]) == (run.meta["leaps"], run.meta["halved_kicks"])
+    assert_same(om.repeat(again), run)
+
+
+def test_weights_begin_as_their_overlaps():
+    weights = om.initial.committee(N, K=2, seed=1)
+    assert_same(leap(begin=weights, save_at=4, N=None), leap(begin=weights.order_parameters(), save_at=4))
+
+
+@pytest.mark.parametrize("keep", ["all", "summary"])
+def test_goes_on_to_the_bits_of_one_piece(keep, tmp_path):
+    whole = leap(alpha=6.0, replicas=3, save_at=[0.0, 1.0, 2.5, 4.0, 6.0], keep=keep, store_final=True)
+    first = leap(alpha=2.5, replicas=3, save_at=[0.0, 1.0, 2.5], keep=keep, store_final=True)
+    first.save(tmp_path / "run.npz")
+    later = om.go_on(om.load(tmp_path / "run.npz"), 6.0, save_at=[4.0, 6.0])
+    assert np.array_equal(later.G, whole.G[:, 2:])
+    joined = om.join(first, later)
+    assert_same(joined, whole)
+    assert joined.meta["leaps"] == whole.meta["leaps"] and joined.meta["steps"] == [6 * N] * 3
+
+
+def test_goes_on_with_another_problem_and_as_ode():
+    run = leap(alpha=2.0, replicas=2, save_at=3)
+    other = om.Problem(noise=0.1, weight_decay=0.05, rates=om.LearningRates(0.5, 0.5, 0.5, 0.3))
+    assert om.go_on(run, 4.0, save_at=3, problem=other).status == [om.Status.COMPLETED] * 2
+    theory = om.go_on(run, 4.0, save_at=3, engine="ode")
+    assert np.allclose(theory.G[:, 0], run.G[:, -1])
+
+
+@pytest.mark.parametrize("share", [0.2, 0.7])
+def test_stopped_and_resumed(share, slow_looks, tmp_path, monkeypatch):
+    from onlinemode.engines.leap import engine
+
+    monkeypatch.setattr(engine, "LEAPS_PER_CALL", 3)
+    call = {"alpha": 60.0, "replicas": 4, "save_at": 30, "seed": 3, "threads": 2}
+    reference = leap(**call)
+    stopped = leap(**call, checkpoint=tmp_path / "run.ckpt", checkpoint_every=0.001, progress=StopAt(share))
+    assert om.Status.INTERRUPTED in stopped.status and np.isnan(stopped.G).any()
+    resumed = om.resume(tmp_path / "run.ckpt")
+    assert_same(resumed, reference)
+    assert resumed.status == reference.status
+    assert resumed.meta["leaps"] == reference.meta["leaps"]
+
+
+def test_interrupted_from_the_beginning():
+    def stop(report):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        leap(progress=stop)
+
+
+def test_nothing_is_trained():
+    run = leap(om.Problem(), save_at=4)
+    assert run.status == [om.Status.COMPLETED] and "nothing is trained" in run.message[0]
+    assert np.ptp(run.G, axis=1).max() == 0.0 and run.meta["leaps"] == [0]
+
+
+def test_divergence_keeps_what_was_reached():
+    fast = om.Problem("linear", rates=om.LearningRates(60.0))
+    run = leap(fast, alpha=20.0, save_at=np.linspace(0.0, 20.0, 41))
+    assert run.status == [om.Status.DIVERGED] and "lower the learning rates" in run.message[0]
+    known = np.isfinite(run.generalization_error[0])
+    assert 1 <= known.sum() < 41 and np.all(np.diff(known.astype(int)) <= 0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_many_halved_kicks_are_told():
+    """A student that has learned everything but its own size stands at the border of what vectors can have."""
+    from onlinemode.engines.leap.engine import _warn_of_halved_kicks
+
+    _warn_of_halved_kicks(1000, 10)
+    with pytest.raises(RuntimeWarning, match="11 of 1,000 kicks of noise were halved.*use engine chain"):
+        _warn_of_halved_kicks(1000, 11)
+
+
+@pytest.mark.parametrize("problem, size, message", [
+    (om.Problem(), 999, "engine leap approximates the chain for large N, and needs N ≥ 1,000; got 999: use"),
+    (om.Problem(), None, "engine leap needs N when it starts from overlaps; got None"),
+    (om.Problem(dropout=0.1), N, "engine leap knows no dropout; got dropout 0.1: use engine chain"),
+    (om.Problem(drift=0.1), N, "engine leap knows no teacher that drifts; got drift = 0.1: use engine chain"),
+    (om.Problem(loss="huber"), N, "engine leap needs averages in closed form, .* loss huber: use engine chain"),
+    (om.Problem(inputs=om.inputs.Rademacher()), N, "engine leap needs inputs with independent Gaussian entries"),
+    (om.Problem(inputs=om.inputs.PowerLaw(1.0)), N, "engine leap (needs|knows no)"),
+])
+def test_refused(problem, size, message):
+    with pytest.raises(EngineError, match=message) as caught:
+        om.simulate(problem, start(), 1.0, "leap", N=size)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_experiment_is_refused_before_it_runs():
+    experiment = om.Experiment(engine="leap", N=500)
+    with pytest.raises(EngineError, match="needs N ≥ 1,000; got 500"):
+        experiment.check()
+    om.Experiment(engine="leap", N=10**15, kick_samples=32).check()
+    with pytest.raises(EngineError, match="engine chain has no option 'kick_samples'"):
+        om.Experiment(engine="chain", kick_samples=32).check()
+
+
+def test_compared_with_theory():
+    experiment = om.Experiment(engine="leap", init="committee", K=2, eta=1.0, N=10**6, alpha=5.0, save_at=10,
+                               replicas=50)
+    compared = om.compare(experiment, ["leap"])
+    assert np.abs(compared.z_scores["leap"][1:]).max() < 4.5
+    assert "leap, α = 5" in str(compared)
