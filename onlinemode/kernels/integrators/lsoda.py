@@ -243,7 +243,7 @@ def _retry_after_error(place, goal, wrong):
 
 
 @compiled(inner=True)
-def _close_step(place, goal, wrong):
+def _end_step(place, goal, wrong):
     """Take the corrections into the history, and prepare the next step."""
     history, work, numbers, counts = place.history, place.work, place.numbers, place.counts
     counts[FAILURES] = 0
@@ -410,7 +410,7 @@ def proceed(place, goal, alphas, moving, pause):
                     numbers[WHEN] = min(numbers[BEGIN], latest)
                     return RATES_WANTED
                 continue
-            _close_step(place, goal, wrong)
+            _end_step(place, goal, wrong)
             counts[PHASE] = BETWEEN
             if not all_finite(history[0]):
                 return GAVE_UP
