@@ -11,6 +11,7 @@ from stopping import StopAt
 
 import onlinemode as om
 from onlinemode import initial, overlap_laws
+from onlinemode.engines import ENGINES
 from onlinemode.engines.chain.eigenspaces import EigenspaceStart, decomposition_of
 from onlinemode.errors import EngineError, FileError, OverlapError, ParameterError, ShapeError
 from onlinemode.inputs import Blocks, Gaussian, HiddenManifold, PowerLaw, Rademacher, Spectrum, Spiked
@@ -236,6 +237,17 @@ def test_chain_and_micro_have_the_law_of_the_vectors(inputs, N, random_weights):
         wrong = ensemble(exchanged, "chain", 2)
         assert np.allclose(wrong.G[:, 0], vectors.G[:, 0])  # which the sums do not tell
         assert smallest_p(entries_of_runs(vectors), entries_of_runs(wrong)) < 1e-6
+
+
+def test_one_eigenvalue_is_the_start_of_independent_inputs():
+    """In every engine; also a PowerLaw(0), whose covariance is I."""
+    weights = initial.committee(10_000, K=2, readout="sum")
+    for inputs, engines in ((Gaussian(), ENGINES), (PowerLaw(0.0), ("micro", "chain", "ode"))):
+        resolved, problem = om.ResolvedOverlaps.of(weights, inputs), om.Problem(inputs=inputs, rates=RATES)
+        for engine in engines:
+            run = om.simulate(problem, resolved, 0.01, engine, save_at=[0.0, 0.01])
+            assert np.allclose(run.G[0, 0], weights.order_parameters().G, rtol=1e-12, atol=1e-14)
+            assert np.isfinite(run.G).all()
 
 
 def test_micro_in_a_basis_of_the_covariance(random_weights):

@@ -15,7 +15,7 @@ from onlinemode.run_info import RunInfo
 from onlinemode.runtime.progress import Progress
 from onlinemode.runtime.replicas import Replica, collect, each_once, restore, run_in_threads, thread_count
 from onlinemode.runtime.saved_times import save_times
-from onlinemode.state import Weights, attainable
+from onlinemode.state import OrderParameters, attainable
 from onlinemode.theory.averaging import is_closed
 from onlinemode.theory.meanfield import MeanFieldDrift, teacher_of
 from onlinemode.trajectory import Trajectory
@@ -89,7 +89,7 @@ def _kick_samples(problem, options):
 def _overlaps(start, N):
     if isinstance(start, ReplicaState):
         return start.overlaps
-    return start.order_parameters() if isinstance(start, Weights) else attainable(start, N)
+    return attainable(start, N) if isinstance(start, OrderParameters) else start.order_parameters()
 
 
 def _warn_of_halved_kicks(kicks, halved):
