@@ -20,6 +20,7 @@ from onlinemode.storage import read_archive, write_archive
 KIND = "figure data"
 CASES = {2: (1.0, 0.01), 3: (0.7, 0.02)}  # units: learning rate, and ε_g below which a run is out
 REPLICAS = {100: 400, 300: 400, 1000: 400, 3000: 200, 10_000: 100, 100_000: 20}
+LEAPT = {10**4: 400, 10**6: 400, 10**9: 400, 10**12: 400, 10**15: 400}  # replicas of engine leap
 SHOWN = 1000  # N of the distribution
 LAWS = np.geomspace(100.0, 1e15, 14)
 DIRECTIONS = 400
@@ -37,20 +38,20 @@ def law_of(K):
                          directions=DIRECTIONS, nodes=2**16)
 
 
-def times_of(K, N, law):
-    """When each of many chains first falls below the level."""
+def times_of(K, N, law, engine, replicas):
+    """When each of many runs first falls below the level."""
     rate, level = CASES[K]
     last = float(np.ceil(law.at(N).mean + 9.0 * law.sd))
-    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=rate)), start_of(K), last, "chain", N=N,
-                      replicas=REPLICAS[N], seed=N, save_at=np.arange(0.0, last + 0.5))
+    run = om.simulate(om.Problem(rates=om.LearningRates(xi_in=rate)), start_of(K), last, engine, N=N,
+                      replicas=replicas, seed=N, save_at=np.arange(0.0, last + 0.5))
     return om.escape_times(run, level)
 
 
-def kept(laws):
+def kept(laws, engine, replicas, name):
     """Times of escape by units and N, from figures/data where they are of these runs."""
-    path = DATA / "escape.npz"
+    path = DATA / f"{name}.npz"
     settings = {"cases": {str(K): list(case) for K, case in CASES.items()},
-                "replicas": {str(N): count for N, count in REPLICAS.items()}}
+                "replicas": {str(N): count for N, count in replicas.items()}}
     if "--fresh" not in sys.argv[1:]:
         try:
             header, arrays = read_archive(path, KIND)
@@ -60,27 +61,31 @@ def kept(laws):
             pass
     arrays = {}
     for K, law in laws.items():
-        for N in REPLICAS:
-            arrays[f"{K}_{N}"] = times_of(K, N, law)
-            print(f"K = {K}, N = {N:,}: {np.nanmean(arrays[f'{K}_{N}']):.2f}, theory {law.at(N).mean:.2f}", flush=True)
+        for N, count in replicas.items():
+            arrays[f"{K}_{N}"] = times_of(K, N, law, engine, count)
+            print(f"K = {K}, N = {N:,}, {engine}: {np.nanmean(arrays[f'{K}_{N}']):.2f}, theory {law.at(N).mean:.2f}",
+                  flush=True)
     DATA.mkdir(exist_ok=True)
     write_archive(path, KIND, {"settings": settings}, arrays)
     return arrays
 
 
-def draw_times(ax, laws, times):
+def draw_times(ax, laws, of_engines):
     for (K, law), colour in zip(laws.items(), plotting.COLOURS):
         means = np.array([law.at(int(N)).mean for N in LAWS])
         low, high = np.array([law.at(int(N)).quantile([0.05, 0.95]) for N in LAWS]).T
         ax.fill_between(LAWS, low, high, color=colour, alpha=0.15, lw=0)
         ax.plot(LAWS, means, color=colour, lw=1.5, label=f"K = {K}, η = {CASES[K][0]:g}")
-        for N in REPLICAS:
-            own = times[f"{K}_{N}"]
-            own = own[np.isfinite(own)]
-            error = own.std(ddof=1) / np.sqrt(len(own))
-            print(f"K = {K}, N = {N:,}: {len(own)} chains {own.mean():.2f} ± {error:.2f}, sd {own.std(ddof=1):.2f}, "
-                  f"law {law.at(N).mean:.2f}, sd {law.sd:.2f}")
-            ax.errorbar(N, own.mean(), error, fmt="o", color=colour, ms=4.0, mfc="none")
+        for engine, (replicas, times, marker) in of_engines.items():
+            for N in replicas:
+                own = times[f"{K}_{N}"]
+                own = own[np.isfinite(own)]
+                error = own.std(ddof=1) / np.sqrt(len(own))
+                print(f"K = {K}, N = {N:,}: {len(own)} of {engine} {own.mean():.2f} ± {error:.2f}, sd "
+                      f"{own.std(ddof=1):.2f}, law {law.at(N).mean:.2f}, sd {law.sd:.2f}")
+                ax.errorbar(N, own.mean(), error, fmt=marker, color=colour, ms=4.5, mfc="none")
+    for engine, (_, _, marker) in of_engines.items():
+        ax.plot([], [], marker, color="0.4", mfc="none", ms=4.5, label=engine)
     ax.set(xscale="log", xlabel="inputs $N$", ylabel=r"time of escape $\alpha$", ylim=(0.0, None),
            title="mean, and 5 to 95 %")
     ax.legend(frameon=False, fontsize="small", loc="upper left")
@@ -113,11 +118,11 @@ def draw_floors(ax):
 
 def main():
     laws = {K: law_of(K) for K in CASES}
-    times = kept(laws)
+    chains, leaps = kept(laws, "chain", REPLICAS, "escape"), kept(laws, "leap", LEAPT, "escape_leap")
     figure = Figure(figsize=(13.0, 4.4), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    draw_times(left, laws, times)
-    draw_distribution(middle, laws, times)
+    draw_times(left, laws, {"chain": (REPLICAS, chains, "o"), "leap": (LEAPT, leaps, "s")})
+    draw_distribution(middle, laws, chains)
     draw_floors(right)
     save(figure, "escape")
 
