@@ -70,20 +70,14 @@ def _assemble(system, overlaps, factors, averages, rate):
             for k in range(K):
                 total += factors.xi_out[k, p] * averages.field[k, x]
             back[p, x] = total
-    walk = np.empty((K, P))  # V As
-    for k in range(K):
-        for p in range(P):
-            total = 0.0
-            for l in range(K):
-                total += averages.delta[k, l] * factors.xi_out[l, p]
-            walk[k, p] = total * factors.strengths[p]
     position = 0
     for p in range(P):
         for q in range(p, P):
             random_walk = 0.0  # (AsᵀV As)_pq, the η² term
             for k in range(K):
-                random_walk += factors.xi_out[k, p] * walk[k, q]
-            random_walk *= factors.strengths[p]
+                for l in range(K):
+                    random_walk += factors.xi_out[k, p] * averages.delta[k, l] * factors.xi_out[l, q]
+            random_walk *= factors.strengths[p] * factors.strengths[q]
             out[position] = (along * (factors.strengths[p] * back[p, q] + factors.strengths[q] * back[q, p])
                              + rule.batch * now.along_input**2 * random_walk - 2.0 * decay * G[p, q])
             position += 1

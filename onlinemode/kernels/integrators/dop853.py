@@ -72,13 +72,13 @@ def make_place(y, begin):
     return place
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _take_rates(place, stage):
     for i in range(place.work.shape[1]):
         place.slopes[stage, i] = place.work[RATES, i]
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _norm(place, row, goal):
     """Of a slope, where entries count by the tolerances at the state."""
     y, total = place.y, 0.0
@@ -87,7 +87,7 @@ def _norm(place, row, goal):
     return np.sqrt(total / y.shape[1])
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _ask_beside(place, goal, latest):
     """Ask for rates a first short step away: Hairer, Nørsett and Wanner, section II.4."""
     y, work, slopes, numbers = place.y, place.work, place.slopes, place.numbers
@@ -102,7 +102,7 @@ def _ask_beside(place, goal, latest):
     numbers[WHEN] = min(numbers[ALPHA] + h, latest)
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _choose_first_step(place, goal):
     slopes, numbers = place.slopes, place.numbers
     h = numbers[LENGTH]
@@ -113,7 +113,7 @@ def _choose_first_step(place, goal):
     numbers[STEP] = min(100.0 * h, other, goal.until - numbers[ALPHA], goal.longest)
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _ask(place, stage, latest):
     """Ask for the rates of a stage, at the state from the slopes before it."""
     y, work, slopes, numbers = place.y, place.work, place.slopes, place.numbers
@@ -130,7 +130,7 @@ def _ask(place, stage, latest):
     place.counts[STAGE] = stage
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _error(place, goal):
     """Of a step to the state of the work, where 1 is the tolerance."""
     y, work, slopes = place.y, place.work, place.slopes
@@ -148,7 +148,7 @@ def _error(place, goal):
     return place.numbers[LENGTH] * fifth / np.sqrt((fifth + 0.01 * third) * y.shape[1])
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _open_step(place, goal):
     """Choose the next step; whether it is not too short."""
     numbers, counts = place.numbers, place.counts
@@ -166,7 +166,7 @@ def _open_step(place, goal):
     return True
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _is_made(place, goal):
     """Whether a step is right to the tolerance; the length of the next one or of another try."""
     numbers, counts = place.numbers, place.counts
@@ -182,7 +182,7 @@ def _is_made(place, goal):
     return False
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _save(place, alphas, moving):
     """Fill the saved rows inside a step by the dense output of order 7."""
     y, work, slopes, terms, numbers, counts = place
@@ -207,7 +207,7 @@ def _save(place, alphas, moving):
         counts[SAVED] += 1
 
 
-@compiled(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
+@compiled(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def proceed(place, goal, alphas, moving, pause):
     """Make steps until rates are wanted, a goal is reached, or something else is to be done.
 

@@ -3,9 +3,6 @@
 An integrator asks for rates and never takes them: it knows nothing of the equations, so that it is compiled once for
 all of them.  Its calls end after some evaluations, so that Python can report and be interrupted, and the next one goes
 on where it ended.
-
-Functions of an integrator allocate nothing and return no arrays, so they count no owners of arrays (``_nrt``), which
-takes a third of the time where a record of many arrays goes from one to the next.
 """
 
 from typing import NamedTuple
@@ -53,31 +50,30 @@ class Goal(NamedTuple):
 
 
 @compiled(inner=True)
-def _drift_at(system, table, alpha, y, out):
+def _system_at(system, table, alpha):
     if table is None:  # decided when the kernel is compiled
-        drift_into(y, system, out)
-    else:
-        fill_numbers(table, alpha)
-        drift_into(y, system_with(system, table.row), out)
+        return system
+    fill_numbers(table, alpha)
+    return system_with(system, table.row)
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _constrain(constraint, y, out, P, M):
     if constraint is not None:  # decided when the kernel is compiled
         keep_lengths(y, out, P, M)
 
 
-@compiled(inner=True, _nrt=False, inline="always")
+@compiled(inner=True, inline="always")
 def rates(flow, alpha, y, out):
     """Fill out with d/dα at a time and a state."""
-    _drift_at(flow.system, flow.numbers, alpha, y, out)
+    drift_into(y, _system_at(flow.system, flow.numbers, alpha), out)
     _constrain(flow.constraint, y, out, flow.system.sizes[2], flow.system.sizes[1])
     if flow.drift != 0.0:  # of the teacher, whose own overlaps stay
         for i in range(flow.first_S, flow.first_S + flow.system.sizes[2] * flow.system.sizes[1]):
             out[i] -= flow.drift * y[i]
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def all_finite(values):
     """Whether all entries are."""
     total = 0.0

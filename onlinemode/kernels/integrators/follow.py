@@ -5,7 +5,7 @@ from onlinemode.kernels.integrators.flow import ERROR, EVALUATIONS, RATES, RATES
 from onlinemode.kernels.jit import compiled
 
 
-@compiled(_nrt=False)
+@compiled
 def follow_lsoda(place, flow, goal, alphas, moving):
     """Integrate by LSODA until a goal is reached, or something else is to be done.
 
@@ -26,19 +26,18 @@ def follow_lsoda(place, flow, goal, alphas, moving):
     int
         Why it ended, by ``flow.py``.
     """
-    pause, d = place.counts[EVALUATIONS] + goal.pause, moving.shape[1]
-    state, slope = place.work[STATE, :d], place.work[RATES, :d]
+    pause = place.counts[EVALUATIONS] + goal.pause
     while True:
         why = lsoda.proceed(place, goal, alphas, moving, pause)
         if why != RATES_WANTED:
             flow.system.error[0] = place.numbers[ERROR]
             return why
-        rates(flow, place.numbers[WHEN], state, slope)
+        rates(flow, place.numbers[WHEN], place.work[STATE], place.work[RATES])
         place.counts[EVALUATIONS] += 1
         place.numbers[ERROR] = flow.system.error[0]
 
 
-@compiled(_nrt=False)
+@compiled
 def follow_dop853(place, flow, goal, alphas, moving):
     """The same by DOP853, with a place of its own."""
     pause = place.counts[EVALUATIONS] + goal.pause

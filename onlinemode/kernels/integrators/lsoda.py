@@ -83,8 +83,6 @@ from onlinemode.kernels.integrators.lsoda_place import (
     weigh,
 )
 from onlinemode.kernels.jit import compiled
-from onlinemode.kernels.mathematics.fused import fma
-from onlinemode.kernels.mathematics.lanes import LANES, load, splat, store
 
 MOST_FAILURES = 10  # of corrections of a step
 REFRESH_EVERY, REFRESH_CHANGE = 20, 0.3  # steps, or relative change of h times a coefficient, that outdate a Jacobian
@@ -94,13 +92,13 @@ OTHER_ORDER, SAME_ORDER, NOTHING = 2, 1, 0  # what a look at other orders leads 
 STARTED, BETWEEN, STEPPING, CORRECTING, DIFFERENCES, HISTORY, ENDED = range(1, 8)
 
 
-@compiled(inner=True, forceinline=True, _nrt=False)
+@compiled(inner=True, forceinline=True)
 def _factor(wrong, safety, exponent):
     """By which a step may become longer."""
     return 1.0 / (safety * wrong**exponent + safety * 1e-6)
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _switch_method(numbers, counts, wrong):
     """Take the other method where its steps are much longer; the factor of the step, 0 where it stays."""
     size = numbers[SIZE]
@@ -139,7 +137,7 @@ def _switch_method(numbers, counts, wrong):
     return other
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _look_at_orders(place, wrong, up):
     """Whether another order, or the same one, has longer steps; what that leads to and the factor of the step."""
     history, work, numbers, counts = place.history, place.work, place.numbers, place.counts
@@ -182,7 +180,7 @@ def _look_at_orders(place, wrong, up):
     return OTHER_ORDER, factor
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _open_attempt(place):
     """Predict; rates are wanted at the state that is predicted."""
     numbers, counts = place.numbers, place.counts
@@ -197,14 +195,14 @@ def _open_attempt(place):
     copy_state(place)
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _undo_attempt(place):
     place.numbers[ALPHA] = place.numbers[BEGIN]
     predict(place.history, place.counts[ORDER], -1.0)
     place.numbers[LARGEST_FACTOR] = 2.0
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _retry_after_corrections(place, goal):
     """Make the step shorter; whether that may be."""
     counts = place.counts
@@ -217,7 +215,7 @@ def _retry_after_corrections(place, goal):
     return True
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _retry_after_error(place, goal, wrong):
     """Make the step shorter; whether it can be made, or its history is to be made anew, or it is given up."""
     numbers, counts = place.numbers, place.counts
@@ -244,7 +242,7 @@ def _retry_after_error(place, goal, wrong):
     return HISTORY
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _end_step(place, goal, wrong):
     """Take the corrections into the history, and prepare the next step."""
     history, work, numbers, counts = place.history, place.work, place.numbers, place.counts
@@ -252,14 +250,14 @@ def _end_step(place, goal, wrong):
     counts[STEPS] += 1
     counts[USED_METHOD] = counts[METHOD]
     for j in range(counts[ORDER] + 1):
-        coefficient = splat(COEFFICIENTS[counts[METHOD], counts[ORDER], j])
-        for i in range(0, work.shape[1], LANES):
-            store(history, j, i, fma(coefficient, load(work, CORRECTION, i), load(history, j, i)))
+        coefficient = COEFFICIENTS[counts[METHOD], counts[ORDER], j]
+        for i in range(work.shape[1]):
+            history[j, i] += coefficient * work[CORRECTION, i]
     _prepare_next(place, goal, wrong)
     numbers[LAST_STEP] = numbers[STEP]
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _prepare_next(place, goal, wrong):
     """Method, order and length of the next step."""
     history, work, numbers, counts = place.history, place.work, place.numbers, place.counts
@@ -289,7 +287,7 @@ def _prepare_next(place, goal, wrong):
             history[most, i] = work[CORRECTION, i]
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _open_step(place, goal):
     """Prepare a step; whether the tolerances are above rounding."""
     numbers, counts = place.numbers, place.counts
@@ -312,13 +310,13 @@ def _open_step(place, goal):
     return True
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _save(place, alpha, alphas, moving):
     """Fill the saved rows up to a time by the polynomial of the last step."""
     history, numbers, counts = place.history, place.numbers, place.counts
     while counts[SAVED] < alphas.size and alphas[counts[SAVED]] <= alpha:
         x = (alphas[counts[SAVED]] - numbers[ALPHA]) / numbers[STEP]
-        for i in range(moving.shape[1]):
+        for i in range(history.shape[1]):
             value = history[counts[ORDER], i]
             for j in range(counts[ORDER] - 1, -1, -1):
                 value = value * x + history[j, i]
@@ -326,7 +324,7 @@ def _save(place, alpha, alphas, moving):
         counts[SAVED] += 1
 
 
-@compiled(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
+@compiled(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def proceed(place, goal, alphas, moving, pause):
     """Make steps until rates are wanted, a goal is reached, or something else is to be done.
 
@@ -347,7 +345,7 @@ def proceed(place, goal, alphas, moving, pause):
     int
         Why it ended, by ``flow.py``.
     """
-    history, numbers, counts, d = place.history, place.numbers, place.counts, place.matrix.shape[0]
+    history, numbers, counts, d = place.history, place.numbers, place.counts, place.work.shape[1]
     # a schedule has its value after the jump at its beginning, and up to its end the one before the next jump
     latest = np.nextafter(goal.until, -np.inf)
     while True:

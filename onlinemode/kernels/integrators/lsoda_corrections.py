@@ -42,48 +42,48 @@ MOST_CORRECTIONS = 3  # of a step, until a Jacobian is taken anew or the step is
 CONVERGED, FAILED, ANOTHER, JACOBIAN = range(4)
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def begin_jacobian(place):
     """Ask for the rates at the state with its first entry shifted."""
     work = place.work
     for i in range(work.shape[1]):
         work[SLOPE, i] = work[RATES, i]
-    least = 1000.0 * place.numbers[STEP] * EPSILON * place.matrix.shape[0] * norm(work, SLOPE, work)
+    least = 1000.0 * place.numbers[STEP] * EPSILON * work.shape[1] * norm(work, SLOPE, work)
     place.numbers[SHIFT] = 1.0 if least == 0.0 else least
     place.counts[COLUMN] = 0
     _shift(place)
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def _shift(place):
     work, numbers, j = place.work, place.numbers, place.counts[COLUMN]
     numbers[ENTRY] = work[STATE, j]
     work[STATE, j] += max(np.sqrt(EPSILON) * abs(numbers[ENTRY]), numbers[SHIFT] / work[WEIGHTS, j])
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def goes_on_with_jacobian(place):
     """Take a column of it; whether there is another one, for which rates are wanted."""
     work, numbers, counts, matrix = place.work, place.numbers, place.counts, place.matrix
     j = counts[COLUMN]
     shift = max(np.sqrt(EPSILON) * abs(numbers[ENTRY]), numbers[SHIFT] / work[WEIGHTS, j])
     factor = -numbers[STEP] * numbers[COEFFICIENT] / shift
-    for i in range(matrix.shape[0]):
+    for i in range(work.shape[1]):
         matrix[i, j] = factor * (work[RATES, i] - work[SLOPE, i])
     work[STATE, j] = numbers[ENTRY]
     counts[COLUMN] += 1
-    if counts[COLUMN] < matrix.shape[0]:
+    if counts[COLUMN] < work.shape[1]:
         _shift(place)
         return True
     return False
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def close_jacobian(place):
     """Factorize 1 − h c J; whether that can be done."""
     work, numbers, counts, matrix = place.work, place.numbers, place.counts, place.matrix
     numbers[JACOBIAN_NORM] = norm_of_matrix(matrix, work, WEIGHTS) / (numbers[STEP] * numbers[COEFFICIENT])
-    for i in range(matrix.shape[0]):
+    for i in range(work.shape[1]):
         matrix[i, i] += 1.0
         work[RATES, i] = work[SLOPE, i]
     counts[OUTDATED] = 0
@@ -94,7 +94,7 @@ def close_jacobian(place):
     return factorized(matrix, place.pivots)
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def correct(place):
     """Make one correction from the rates at the state of the work, and say what is to be done.
 

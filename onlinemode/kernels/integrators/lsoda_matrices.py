@@ -3,7 +3,7 @@
 from onlinemode.kernels.jit import compiled
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def norm_of_matrix(matrix, work, row):
     """Largest weighted sum of a row: the norm that goes with the largest weighted entry of a vector.
 
@@ -18,7 +18,7 @@ def norm_of_matrix(matrix, work, row):
     return largest
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def factorized(matrix, pivots):
     """Factorize in place, with row pivots; whether the matrix is regular and finite."""
     d = matrix.shape[0]
@@ -42,24 +42,21 @@ def factorized(matrix, pivots):
     return True
 
 
-@compiled(inner=True, _nrt=False, fastmath={"reassoc", "contract", "nsz"})
-def _product(matrix, i, first, last, work, row):
-    """Of a part of a row of the matrix with that of the work."""
-    total = 0.0
-    for j in range(first, last):
-        total += matrix[i, j] * work[row, j]
-    return total
-
-
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def solved_in_place(matrix, pivots, work, row):
     """The solution of a factorized system, in the place of its right-hand side, a row of the work."""
-    d = matrix.shape[0]
+    d = work.shape[1]
     for k in range(d):
         other = pivots[k]
         if other != k:
             work[row, k], work[row, other] = work[row, other], work[row, k]
     for i in range(d):
-        work[row, i] -= _product(matrix, i, 0, i, work, row)
+        total = work[row, i]
+        for j in range(i):
+            total -= matrix[i, j] * work[row, j]
+        work[row, i] = total
     for i in range(d - 1, -1, -1):
-        work[row, i] = (work[row, i] - _product(matrix, i, i + 1, d, work, row)) / matrix[i, i]
+        total = work[row, i]
+        for j in range(i + 1, d):
+            total -= matrix[i, j] * work[row, j]
+        work[row, i] = total / matrix[i, i]

@@ -7,8 +7,6 @@ import numpy as np
 from onlinemode.kernels.integrators.flow import ALPHA, RATES, STATE, STEP
 from onlinemode.kernels.integrators.lsoda_coefficients import ADAMS, COEFFICIENTS, MOST_ORDER, STABLE
 from onlinemode.kernels.jit import compiled
-from onlinemode.kernels.mathematics.fused import fma
-from onlinemode.kernels.mathematics.lanes import LANES, load, splat, store
 
 EPSILON = np.finfo(float).eps
 SWITCH_EVERY = 20  # steps between two switches of the method, at least
@@ -26,8 +24,8 @@ CORRECTION, WEIGHTS, SLOPE, SPARE = range(2, 6)
 class Lsoda(NamedTuple):
     """Where an integration stands; a call changes all of it."""
 
-    history: np.ndarray  # (14, at least d)   h^j/j! times the derivatives of y, from j = 0 on: Nordsieck's
-    work: np.ndarray  # (6, at least d)
+    history: np.ndarray  # (14, d)   h^j/j! times the derivatives of y, from j = 0 on: Nordsieck's
+    work: np.ndarray  # (6, d)
     matrix: np.ndarray  # (d, d)   1 − h c J, factorized
     pivots: np.ndarray  # (d,)
     numbers: np.ndarray  # (19,)
@@ -35,16 +33,16 @@ class Lsoda(NamedTuple):
 
 
 def make_place(y, begin):
-    """An integration that has not begun; rows have room for whole groups of lanes."""
-    d, room = y.size, -(-y.size // LANES) * LANES
-    place = Lsoda(np.zeros((MOST_ORDER[ADAMS] + 2, room)), np.zeros((6, room)), np.zeros((d, d)),
-                  np.zeros(d, np.int64), np.zeros(19), np.zeros(19, np.int64))
-    place.history[0, :d] = y
+    """An integration that has not begun."""
+    d = y.size
+    place = Lsoda(np.zeros((MOST_ORDER[ADAMS] + 2, d)), np.zeros((6, d)), np.zeros((d, d)), np.zeros(d, np.int64),
+                  np.zeros(19), np.zeros(19, np.int64))
+    place.history[0] = y
     place.numbers[ALPHA] = begin
     return place
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def norm(rows, row, work):
     """The largest weighted entry of a row."""
     largest = 0.0
@@ -55,7 +53,7 @@ def norm(rows, row, work):
     return largest
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def weigh(place, goal):
     """Take the weights of the norm."""
     history, work = place.history, place.work
@@ -63,7 +61,7 @@ def weigh(place, goal):
         work[WEIGHTS, i] = 1.0 / (goal.rtol * abs(history[0, i]) + goal.atol)
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def begin_anew(place, goal):
     """The first step, from the state and its rates."""
     history, work, numbers, counts = place.history, place.work, place.numbers, place.counts
@@ -93,7 +91,7 @@ def begin_anew(place, goal):
     take_coefficients(numbers, counts)
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def take_coefficients(numbers, counts):
     """Of the method and the order."""
     coefficient = COEFFICIENTS[counts[METHOD], counts[ORDER], 0]
@@ -101,7 +99,7 @@ def take_coefficients(numbers, counts):
     numbers[COEFFICIENT] = coefficient
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def scale_step(place, factor, longest):
     """Change the length of the step by a factor, as far as that may be."""
     history, numbers, counts = place.history, place.numbers, place.counts
@@ -123,17 +121,16 @@ def scale_step(place, factor, longest):
     counts[WAIT] = counts[ORDER] + 1
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def predict(history, order, sign):
     """The Taylor polynomial one step later, or that undone."""
-    signs = splat(sign)
-    for i in range(0, history.shape[1], LANES):
-        for j in range(order - 1, -1, -1):
-            for row in range(j, order):
-                store(history, row, i, fma(signs, load(history, row + 1, i), load(history, row, i)))
+    for j in range(order - 1, -1, -1):
+        for row in range(j, order):
+            for i in range(history.shape[1]):
+                history[row, i] += sign * history[row + 1, i]
 
 
-@compiled(inner=True, _nrt=False)
+@compiled(inner=True)
 def copy_state(place):
     """Rates are wanted at the state."""
     for i in range(place.work.shape[1]):

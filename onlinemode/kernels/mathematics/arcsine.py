@@ -64,19 +64,3 @@ def fill_arcsines(arguments, complements, out):
     """out[i] = asin(arguments[i]) for all entries of ``out``, from the arguments and their 1 − x²."""
     for i in range(out.size):
         out[i] = arcsine_of_pair(arguments[i], complements[i])
-
-
-@compiled
-def replace_by_arcsines(values):
-    """The arcsines of a matrix in their place."""
-    flat = values.reshape(values.size)
-    for i in range(flat.size):
-        flat[i] = arcsine(flat[i])
-
-
-@compiled
-def replace_by_arcsines_of_pairs(values, complements):
-    """The same from the arguments and their 1 − x², a matrix that may have more columns."""
-    for i in range(values.shape[0]):
-        for j in range(values.shape[1]):
-            values[i, j] = arcsine_of_pair(values[i, j], complements[i, j])
