@@ -50,7 +50,7 @@ def integration_seconds(problem, K, M, P, nodes, averages=None):
 def integration_bytes(problem, K, M, P, method, saved, L=1):
     """Memory of a solver and of the states at ``saved`` times, where G and S have L shares."""
     d = order_parameters(problem, K, M, P, L)
-    matrices = {None: 1, "LSODA": 1, "BDF": 4, "Radau": 6}.get(method, 0)  # of Jacobians and their factors
+    matrices = {None: 1, "LSODA": 1, "compiled": 1, "BDF": 4, "Radau": 6}.get(method, 0)  # Jacobians, factors
     return 8 * (matrices * d**2 + 40 * d + saved * (2 * d + 2 * P * (P + M)))
 
 

@@ -332,7 +332,6 @@ def test_a_drift_that_is_no_number(method, monkeypatch):
     from onlinemode.theory.meanfield import MeanFieldDrift
 
     monkeypatch.setattr(MeanFieldDrift, "__call__", lambda self, y, alpha=0.0: np.full_like(y, np.nan))
-    monkeypatch.setattr(MeanFieldDrift, "flow", lambda self, *times: None)  # SciPy's solvers, which call it
     run = om.simulate(COMMITTEE, om.initial.committee(100, K=2), 5.0, "ode", method=method, save_at=5)
     assert run.status[0] in (om.Status.DIVERGED, om.Status.FAILED)
     assert np.isnan(run.Q[0, -1]).all()

@@ -1,4 +1,4 @@
-"""LSODA and DOP853 compiled together with the drift, against those of SciPy."""
+"""LSODA compiled together with the drift, against that of SciPy."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ import pytest
 import onlinemode as om
 from onlinemode.kernels.averages.number_tables import fill_numbers, tabulated
 from onlinemode.kernels.integrators import lsoda_coefficients
-from onlinemode.kernels.integrators.dop853_coefficients import TIMES, WEIGHTS
 from onlinemode.kernels.jit import compiled
 from onlinemode.theory.meanfield import MeanFieldDrift
 
@@ -15,17 +14,19 @@ def rates(*args):
     return om.LearningRates(*args)
 
 
-PROBLEMS = {  # with a method
-    "plateau": (om.Problem(rates=rates(1.5)), "LSODA"),
-    "stiff": (om.Problem(rates=rates(3.0), weight_decay=3.0, noise=0.1), "LSODA"),
-    "all factors": (om.Problem(rates=rates(1.0, 0.3, 0.3, 0.1), noise=0.1), "LSODA"),
-    "explicit": (om.Problem(rates=rates(1.5)), "DOP853"),
-    "schedules": (om.Problem(rates=rates("steps:1.5,7=0.5,20=1"), noise="power:0.3,5,-0.5"), "LSODA"),
-    "explicit schedules": (om.Problem(rates=rates("steps:1.5,7=0.5,20=1"), noise="power:0.3,5,-0.5"), "DOP853"),
-    "sphere": (om.Problem(rates=rates(1.5), constraint="sphere"), "LSODA"),
-    "drift": (om.Problem(rates=rates(1.5), drift=0.01), "LSODA"),
+PROBLEMS = {
+    "plateau": om.Problem(rates=rates(1.5)),
+    "stiff": om.Problem(rates=rates(3.0), weight_decay=3.0, noise=0.1),
+    "all factors": om.Problem(rates=rates(1.0, 0.3, 0.3, 0.1), noise=0.1),
+    "schedules": om.Problem(rates=rates("steps:1.5,7=0.5,20=1"), noise="power:0.3,5,-0.5"),
+    "sphere": om.Problem(rates=rates(1.5), constraint="sphere"),
+    "drift": om.Problem(rates=rates(1.5), drift=0.01),
 }
 TIMES_SAVED = np.linspace(0.0, 60.0, 241)
+
+
+def rough(alpha):
+    return 1.0 + 0.5 * np.sin(5.0 * alpha)
 
 
 @pytest.fixture
@@ -33,20 +34,13 @@ def start():
     return om.initial.committee(1000, K=2, seed=0, readout="sum").order_parameters()
 
 
-def by_scipy(monkeypatch):
-    monkeypatch.setattr(MeanFieldDrift, "flow", lambda self, *times: None)
-
-
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_as_of_scipy(name, start, monkeypatch):
+def test_as_of_scipy(name, start):
     """The same evaluations, but for rounding, and the same states."""
-    problem, method = PROBLEMS[name]
-    ours = om.simulate(problem, start, 60.0, "ode", save_at=TIMES_SAVED, method=method)
-    by_scipy(monkeypatch)
-    theirs = om.simulate(problem, start, 60.0, "ode", save_at=TIMES_SAVED, method=method)
-    assert ours.status == theirs.status and ours.message == theirs.message and ours.info.method == method
-    more = 3 * len(TIMES_SAVED) if method == "DOP853" else 0  # SciPy asks for the dense output of a step in each piece
-    assert ours.info.evaluations == pytest.approx(theirs.info.evaluations, rel=0.02, abs=8 + more)
+    ours, theirs = (om.simulate(PROBLEMS[name], start, 60.0, "ode", save_at=TIMES_SAVED, method=method)
+                    for method in ("compiled", "LSODA"))
+    assert ours.status == theirs.status and ours.message == theirs.message and ours.info.method == "compiled"
+    assert ours.info.evaluations == pytest.approx(theirs.info.evaluations, rel=0.02, abs=8)
     for each in ("Q", "R", "readout"):
         assert np.abs(getattr(ours, each) - getattr(theirs, each)).max() < 2e-9, each
     assert np.ptp(ours.Q) > 1e-3
@@ -54,27 +48,25 @@ def test_as_of_scipy(name, start, monkeypatch):
 
 def test_stiff_equations_take_few_evaluations(start):
     """Backward differences: explicit steps would be bound by stability, and be 20 times as many."""
-    run = om.simulate(PROBLEMS["stiff"][0], start, 1e4, "ode", save_at=3)
+    run = om.simulate(PROBLEMS["stiff"], start, 1e4, "ode", save_at=3, method="compiled")
     assert run.status == [om.Status.COMPLETED] and run.info.evaluations < 1500
 
 
-@pytest.mark.parametrize("method", ["LSODA", "DOP853"])
-def test_pauses_have_no_influence(method, start, monkeypatch):
+def test_pauses_have_no_influence(start, monkeypatch):
     """A call that ends after each step, for a report, makes the same steps."""
-    whole = om.simulate(PROBLEMS["plateau"][0], start, 60.0, "ode", save_at=TIMES_SAVED, method=method)
+    whole = om.simulate(PROBLEMS["plateau"], start, 60.0, "ode", save_at=TIMES_SAVED, method="compiled")
     monkeypatch.setattr("onlinemode.engines.ode.engine.SECONDS_BETWEEN_REPORTS", 0.0)
     reports = []
-    halting = om.simulate(PROBLEMS["plateau"][0], start, 60.0, "ode", save_at=TIMES_SAVED, method=method,
+    halting = om.simulate(PROBLEMS["plateau"], start, 60.0, "ode", save_at=TIMES_SAVED, method="compiled",
                           progress=reports.append)
     assert np.array_equal(whole.G, halting.G) and whole.info.evaluations == halting.info.evaluations
     assert len(reports) > 50 and reports[-1].fraction == 1.0
 
 
-@pytest.mark.parametrize("method", ["LSODA", "DOP853"])
 @pytest.mark.parametrize("ending", ["converged", "stuck", "no rates"])
-def test_endings_as_of_scipy(ending, method, start, monkeypatch):
+def test_endings_as_of_scipy(ending, start, monkeypatch):
     alpha = 1e4 if ending == "converged" else 60.0
-    problem = PROBLEMS["plateau"][0]
+    problem = PROBLEMS["plateau"]
     if ending == "stuck":
         monkeypatch.setattr("onlinemode.engines.ode.engine.MOST_EVALUATIONS", 150)
     if ending == "no rates":
@@ -85,12 +77,11 @@ def test_endings_as_of_scipy(ending, method, start, monkeypatch):
             return flow._replace(system=flow.system._replace(teacher_readout=np.full(2, np.nan)))
 
         monkeypatch.setattr(MeanFieldDrift, "flow", without_rates)
-    run = om.simulate(problem, start, alpha, "ode", save_at=[0.0, 1.0, alpha], method=method)
+    run = om.simulate(problem, start, alpha, "ode", save_at=[0.0, 1.0, alpha], method="compiled")
     if ending == "no rates":
         assert run.status[0] in (om.Status.DIVERGED, om.Status.FAILED) and np.isnan(run.Q[0, 1:]).all()
         return
-    by_scipy(monkeypatch)
-    theirs = om.simulate(problem, start, alpha, "ode", save_at=[0.0, 1.0, alpha], method=method)
+    theirs = om.simulate(problem, start, alpha, "ode", save_at=[0.0, 1.0, alpha])
     assert run.status == theirs.status
     assert run.message[0].split("α")[0] == theirs.message[0].split("α")[0]
     assert np.allclose(run.Q, theirs.Q, rtol=1e-8, atol=1e-8, equal_nan=True)
@@ -122,12 +113,17 @@ def test_too_rough_numbers_have_no_table(monkeypatch):
 
 
 def test_coefficients():
-    """Of Adams and Moulton, and of backward differences, as textbooks have them; of DOP853 the order conditions."""
+    """Of Adams and Moulton, and of backward differences, as textbooks have them."""
     found = lsoda_coefficients.COEFFICIENTS
     assert found[0, 1:5, 0] == pytest.approx([1.0, 1 / 2, 5 / 12, 3 / 8])
     assert found[1, 1:6, 0] == pytest.approx([1.0, 2 / 3, 6 / 11, 12 / 25, 60 / 137])
-    for stage in range(16):
-        for power in range(1, 4 if stage > 5 else 2):  # each stage is exact for low powers of time
-            assert WEIGHTS[stage] @ TIMES ** (power - 1) == pytest.approx(TIMES[stage]**power / power, abs=1e-13)
-    for power in range(1, 9):
-        assert WEIGHTS[12] @ TIMES ** (power - 1) == pytest.approx(1.0 / power, rel=1e-13)
+
+
+@pytest.mark.parametrize("problem, words", [
+    (dict(dropout=0.2), "method compiled is not for dropout; got .*: take LSODA"),
+    (dict(inputs=om.inputs.PowerLaw(1.0)), "method compiled is not for inputs with a covariance; got PowerLaw"),
+    (dict(rates=rates(rough)), "fine structure")])
+def test_what_is_not_compiled_as_a_whole_is_refused(problem, words, monkeypatch):
+    monkeypatch.setattr("onlinemode.kernels.averages.number_tables.MOST_PIECES", 2)
+    with pytest.raises(om.errors.EngineError, match=words):
+        om.simulate(om.Problem(**problem), om.initial.committee(100, K=2), 60.0, "ode", method="compiled")

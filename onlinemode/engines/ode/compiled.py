@@ -1,17 +1,30 @@
-"""Solvers compiled together with the drift, in calls between which Python reports and is interrupted."""
+"""LSODA compiled together with the drift, in calls between which Python reports and is interrupted."""
 
 import threading
 
 import numpy as np
 
-COMPLAINTS = {"DOP853": "Required step size is less than spacing between numbers.",  # in the words of SciPy
-              "LSODA": "Unexpected istate in LSODA."}
+from onlinemode.engines.ode.options import COMPILED
+from onlinemode.errors import EngineError
+
+COMPLAINT = "Unexpected istate in LSODA."  # in the words of SciPy
 
 
 def flow_of(method, drift, begin, last):
-    """The right-hand side of a whole run for kernels; None where it, or the method, is not compiled as a whole."""
-    make = getattr(drift, "flow", None)
-    return None if make is None or method not in COMPLAINTS else make(begin, last)
+    """The right-hand side of a whole run for kernels; None for the other methods.
+
+    Raises
+    ------
+    EngineError
+        If schedules have no table.
+    """
+    if method != COMPILED:
+        return None
+    flow = drift.flow(begin, last)
+    if flow is None:
+        raise EngineError("method compiled needs schedules that are smooth between a few breaks, and these have too "
+                          "much fine structure: take LSODA")
+    return flow
 
 
 class Compiled:
@@ -19,7 +32,6 @@ class Compiled:
 
     Parameters
     ----------
-    method : {"DOP853", "LSODA"}
     right_side : Flow
         The equations.
     y : array (d,)
@@ -37,20 +49,20 @@ class Compiled:
         The states there.
     """
 
-    def __init__(self, method, right_side, y, begin, alphas, saved):
-        from onlinemode.kernels.integrators import dop853, flow, follow, lsoda_place
+    def __init__(self, right_side, y, begin, alphas, saved):
+        from onlinemode.kernels.integrators import flow, lsoda_place
 
         self._places, self._right_side = flow, right_side
         self._alphas = np.ascontiguousarray(alphas, float)
         self.rows = np.full((len(alphas), y.size), np.nan)
-        place, self._follow = {"DOP853": (dop853, follow.follow_dop853), "LSODA": (lsoda_place, follow.follow_lsoda)
-                               }[method]
-        self._place = place.make_place(y, begin)
+        self._place = lsoda_place.make_place(y, begin)
         self._place.counts[flow.SAVED] = saved
 
     def advance(self, goal):
         """Make steps, see :class:`onlinemode.kernels.integrators.flow.Goal`; why it ended."""
-        return self._follow(self._place, self._right_side, goal, self._alphas, self.rows)
+        from onlinemode.kernels.integrators.follow import follow
+
+        return follow(self._place, self._right_side, goal, self._alphas, self.rows)
 
     def compile(self):
         """So that the first call takes no longer than others."""

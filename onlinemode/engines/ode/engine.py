@@ -7,7 +7,7 @@ import numpy as np
 from onlinemode.blocks import OF_GROUPS, OVERLAPS
 from onlinemode.engines.base import Engine
 from onlinemode.engines.ode.accuracy import quadrature_error_of, spectral_error_of
-from onlinemode.engines.ode.compiled import COMPLAINTS, Compiled, flow_of, in_thread
+from onlinemode.engines.ode.compiled import COMPLAINT, Compiled, flow_of, in_thread
 from onlinemode.engines.ode.exponential import Exponential
 from onlinemode.engines.ode.options import CAPABILITIES, EXPONENTIAL, Options
 from onlinemode.engines.ode.resolved import MORE_NODES, resolution_of
@@ -77,7 +77,7 @@ def run(call, options):
     drift = drift_from(overlaps[0], shares[0])
     _evaluate_once(drift, stop)
     if drift.active.size and (flow := flow_of(method, drift, begin, alphas[-1])) is not None:
-        Compiled(method, flow, drift.full[drift.active], begin, alphas, 0).compile()
+        Compiled(flow, drift.full[drift.active], begin, alphas, 0).compile()
     compiled_at = time.perf_counter()
     paths, of_groups, outcomes, switches, evaluations, quadrature_error, spectral_error = [], [], [], [], 0, None, None
     for number, each in enumerate(overlaps):
@@ -232,7 +232,7 @@ class _Integration:
         from onlinemode.kernels.rule.step import DIVERGENCE_LIMIT
 
         pause = max(int(0.25 * SECONDS_BETWEEN_REPORTS / max(self._a_drift, A_DRIFT)), 1)
-        steps = Compiled(self._method, flow, self._start, self._begin, self._alphas, self._saved)
+        steps = Compiled(flow, self._start, self._begin, self._alphas, self._saved)
         begin = self._begin
         while True:
             longest = (rate.until - begin) / STEPS_A_STRETCH if rate.scheduled else np.inf
@@ -248,7 +248,7 @@ class _Integration:
             if why == ended.NO_RATES:
                 raise _Stuck(NO_RATES)
             if why in (ended.DIVERGED, ended.GAVE_UP):
-                return _broken(rate, rate.state, None if why == ended.DIVERGED else COMPLAINTS[self._method])
+                return _broken(rate, rate.state, None if why == ended.DIVERGED else COMPLAINT)
             rate.report()
             if self._converges(rate.state, rate.reached, rate.evaluations):
                 return self._converged(rate.state, rate.reached)

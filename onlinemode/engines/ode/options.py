@@ -12,7 +12,7 @@ from onlinemode.theory.defaults import DEFAULT_NODES, NODE_SEED
 
 LEAST_RTOL = 2.3e-14  # a hundred times the rounding of float64: the solvers of SciPy take no less
 
-EXPONENTIAL = "exponential"
+EXPONENTIAL, COMPILED = "exponential", "compiled"
 LARGE = 1000  # entries of a resolved state above which the matrices of LSODA cost more than exponential steps
 
 CAPABILITIES = Capabilities(theory=True, checkpoints=False)
@@ -24,11 +24,11 @@ class Options(base.Options):
 
     Parameters
     ----------
-    method : {"LSODA", "DOP853", "RK45", "Radau", "BDF", "exponential"}, optional
-        By default LSODA, which turns to implicit steps where equations are stiff.  LSODA and DOP853 are compiled
-        together with the equations, but for several tasks, dropout and inputs with a covariance; there, and for the
-        others, the solver is SciPy's.  For inputs with a covariance also exponential steps, which are the default there
-        for more than 1,000 order parameters (docs/theory, section 18.4).
+    method : {"LSODA", "DOP853", "RK45", "Radau", "BDF", "compiled", "exponential"}, optional
+        A solver of SciPy, by default LSODA, which turns to implicit steps where equations are stiff.  "compiled" is
+        LSODA compiled together with the equations: a run takes 0.6 of the time, and the first one some seconds more;
+        not for several tasks, dropout and inputs with a covariance (docs/theory, section 2.6).  "exponential" steps are
+        for inputs with a covariance, and the default there for more than 1,000 order parameters (section 18.4).
     rtol, atol : float, optional
         Tolerances a step; by default 1e-9 and 1e-12 (docs/theory, section 2.6); 1e-5 and 1e-7 for students with
         kinks, and the losses hinge and perceptron, over nodes; else 1e-7 and 1e-10 for inputs with a covariance.
@@ -50,8 +50,8 @@ class Options(base.Options):
         (docs/theory, section 18.7).
     """
 
-    method: str | None = option(Choice(("LSODA", "DOP853", "RK45", "Radau", "BDF", EXPONENTIAL)), None,
-                                "ODE solver: LSODA, DOP853, RK45, Radau, BDF or exponential.", "LSODA")
+    method: str | None = option(Choice(("LSODA", "DOP853", "RK45", "Radau", "BDF", COMPILED, EXPONENTIAL)), None,
+                                "ODE solver: LSODA, DOP853, RK45, Radau, BDF, compiled or exponential.", "LSODA")
     rtol: float | None = option(Positive(LEAST_RTOL, 0.1), None, "Relative tolerance of the ODE.",
                                 "1e-9; kinks over nodes 1e-5")
     atol: float | None = option(Positive(), None, "Absolute tolerance of the ODE.", "1e-12; kinks over nodes 1e-7")
@@ -86,8 +86,15 @@ class Options(base.Options):
         Raises
         ------
         EngineError
-            If exponential steps are asked for where there is nothing to resolve, a constraint, or several tasks.
+            If exponential steps are asked for where there is nothing to resolve, a constraint, or several tasks; or
+            compiled ones where the equations are not compiled as a whole.
         """
+        if self.method == COMPILED:
+            for there, what in ((shares is not None, f"inputs with a covariance; got {problem.inputs!r}"),
+                                (problem.tasks is not None, "several tasks; got a problem with tasks"),
+                                (problem.drops_out, f"dropout; got {problem.dropout_words.removesuffix(', ')}")):
+                if there:
+                    raise EngineError(f"method compiled is not for {what}: take LSODA")
         if self.method == EXPONENTIAL and shares is None:
             raise EngineError("method exponential is for inputs with a covariance of several eigenvalues; got "
                               f"{problem.inputs!r}: take LSODA")

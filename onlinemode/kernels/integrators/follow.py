@@ -1,12 +1,12 @@
-"""The loops in which an integrator asks for rates and the equations give them."""
+"""The loop in which an integrator asks for rates and the equations give them."""
 
-from onlinemode.kernels.integrators import dop853, lsoda
+from onlinemode.kernels.integrators import lsoda
 from onlinemode.kernels.integrators.flow import ERROR, EVALUATIONS, RATES, RATES_WANTED, STATE, WHEN, rates
 from onlinemode.kernels.jit import compiled
 
 
 @compiled
-def follow_lsoda(place, flow, goal, alphas, moving):
+def follow(place, flow, goal, alphas, moving):
     """Integrate by LSODA until a goal is reached, or something else is to be done.
 
     Parameters
@@ -29,20 +29,6 @@ def follow_lsoda(place, flow, goal, alphas, moving):
     pause = place.counts[EVALUATIONS] + goal.pause
     while True:
         why = lsoda.proceed(place, goal, alphas, moving, pause)
-        if why != RATES_WANTED:
-            flow.system.error[0] = place.numbers[ERROR]
-            return why
-        rates(flow, place.numbers[WHEN], place.work[STATE], place.work[RATES])
-        place.counts[EVALUATIONS] += 1
-        place.numbers[ERROR] = flow.system.error[0]
-
-
-@compiled
-def follow_dop853(place, flow, goal, alphas, moving):
-    """The same by DOP853, with a place of its own."""
-    pause = place.counts[EVALUATIONS] + goal.pause
-    while True:
-        why = dop853.proceed(place, goal, alphas, moving, pause)
         if why != RATES_WANTED:
             flow.system.error[0] = place.numbers[ERROR]
             return why
