@@ -103,8 +103,7 @@ def escape(K, N, replicas):
     for engine, run in runs.items():
         some = run.generalization_error[:, np.searchsorted(times, np.linspace(0.05, 0.85, 6) * last)]
         total = run.R.sum((2, 3))[:, np.searchsorted(times, np.linspace(0.05, 0.85, 6) * last)]
-        escaped = np.where((run.generalization_error < level).any(1),
-                           times[(run.generalization_error < level).argmax(1)], last)
+        escaped = np.nan_to_num(om.escape_times(run, level), nan=last)
         found[engine] = np.concatenate([some, total, escaped[:, None]], 1)
     words = ", ".join(f"{engine} {values[:, -1].mean():.2f} ({values[:, -1].std() / replicas**0.5:.2f}) sd "
                       f"{values[:, -1].std():.2f}" for engine, values in found.items())
@@ -117,10 +116,9 @@ def theory(replicas=400):
     for N in (10**6, 10**9, 10**15):
         law = om.escape_law(problem, committee(2), N, level=0.01)
         run = om.simulate(problem, committee(2), last, "leap", N=N, replicas=replicas, save_at=times, seed=5)
-        below = run.generalization_error < 0.01
-        escaped = times[below.argmax(1)] - 0.5
+        escaped = om.escape_times(run, 0.01)
         print(f"escape, K = 2, N = {N:.0e}: {escaped.mean():.2f} ({escaped.std() / replicas**0.5:.2f}) sd "
-              f"{escaped.std():.2f}; law {law.mean:.2f} sd {law.standard_deviation:.2f}; {below[:, -1].sum()} of "
+              f"{escaped.std():.2f}; law {law.mean:.2f} sd {law.sd:.2f}; {np.isfinite(escaped).sum()} of "
               f"{replicas} escaped", flush=True)
 
 

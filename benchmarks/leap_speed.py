@@ -2,9 +2,8 @@
 
     python benchmarks/leap_speed.py
 
-CPU time of one core, erf committees of K = 2, 3, 4 with X trained, at N from 10^3 to 10^15.  The last table has cost
-beside error: how far the law of ε_g and of escape times over replicas is from that of the chain (Kolmogorov-Smirnov
-distance), at the N at which both are fast enough.
+CPU time of one core, erf committees of K = 2, 3, 4 with X trained, at N from 10^3 to 10^15.  How exact
+that is says leap_exactness.py, whose last words in each line are the CPU times of both.
 """
 
 import time

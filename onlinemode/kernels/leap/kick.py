@@ -43,7 +43,7 @@ class Kick(NamedTuple):
     across: np.ndarray  # (P, P)   L_X
     increment: Increment
     along_inputs: np.ndarray  # (P, r_B + P)   Σ c ωᵀ
-    correction: np.ndarray  # (P, P)   f_1
+    correction: np.ndarray  # (P, P)   f_1, its upper triangle
     change: np.ndarray  # (d,)
     before: np.ndarray  # (d,)
 
@@ -168,7 +168,7 @@ def _draw(samples, rule, y, rates, amount, key, kicks, space):
             c = increment.coefficients[0, p]
             for r in range(dimensions):
                 along_inputs[p, r] += c * node[r]
-            for q in range(P):
+            for q in range(p, P):
                 correction[p, q] += correction_part(increment, excess, squares * decay, p, q)
     full = P * (P + 1) // 2 + P * M
     for i in range(active.size):  # less their mean, in which weight decay does not count
