@@ -2,8 +2,8 @@
 
     python benchmarks/ode_speed.py
 
-First the drift alone; then solvers, K = M = 4 at four starts; then K = M = 4 to α = 1000 at rtol 1e-8, with the error of
-ε_g beside the time (largest relative error over the run, against DOP853 at rtol 1e-12).
+First the drift alone; then solvers, K = M = 4 at four starts; then K = M = 4 to α = 1000 at rtol 1e-8, with the error
+of ε_g beside the time (largest relative error over the run, against DOP853 at rtol 1e-12).
 """
 
 import time

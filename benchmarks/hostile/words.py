@@ -38,7 +38,7 @@ USUAL = {
                                                                               "micro,chain,ode", "Chain"],
     "engines": ["micro,ode", "chain,ode", "micro,chain,ode"], "device": ["cpu", "auto", "cuda"],
     "precision": ["float64", "float32"], "replicas": ["1", "3"], "keep": ["all", "summary"], "threads": ["1", "2"],
-    "method": ["LSODA", "RK45", "DOP853", "BDF", "Radau", "rk45"], "rtol": ["1e-6"], "atol": ["1e-8"],
+    "method": ["LSODA", "compiled", "RK45", "DOP853", "BDF", "Radau", "rk45"], "rtol": ["1e-6"], "atol": ["1e-8"],
     "averages": ["closed", "nodes"], "nodes": ["64", "256", "100"], "resolve": ["1", "3", "0"],
     "corrections": ["auto", "on", "off", "of"],
     "seed": ["0", "1", "12345678901234567890"], "checkpoint": ["c.ckpt", "gone/c.ckpt"],
