@@ -70,7 +70,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page, lines, programs", [
-    ("README.md", 8, 1), ("docs/howto/command-line.md", 19, 0), ("docs/howto/python.md", 0, 7),
+    ("README.md", 8, 1), ("docs/howto/command-line.md", 19, 0), ("docs/howto/python.md", 0, 8),
     ("docs/concepts/conventions.md", 0, 4), ("docs/concepts/files.md", 1, 1)])
 def test_pages_have_what_is_run(page, lines, programs):
     assert len(commands(page)) >= lines
@@ -153,7 +153,8 @@ def test_files_without_onlinemode(folder, capsys):
     assert names["header"]["status"] == [status.value for status in run.status]
 
 
-PREFIXES = {"initial", "starts", "weights", "begin", "end", "ensemble"}  # of arrays that a row of the table stands for
+# of arrays that a row of the table stands for
+PREFIXES = {"initial", "starts", "weights", "begin", "end", "ensemble", "resolved"}
 
 
 def of_table(name):
@@ -177,7 +178,10 @@ def test_the_table_of_arrays(tmp_path):
     tasks = om.simulate(waiting, om.initial.tasks(20), 1.0, "chain", save_at=3)
     power_law = om.Problem(rates=learning, inputs=om.inputs.PowerLaw(1.0))
     resolved = om.simulate(power_law, start, 1.0, "ode", save_at=3, resolve=2)
-    for number, run in enumerate((measured, later, students, tasks, resolved)):
+    blocks = om.inputs.Blocks((1.0, 2.0), (0.5, 0.5))
+    shared = om.simulate(om.Problem(rates=learning, inputs=blocks), lambda r: om.initial.committee(
+        20, K=2, student_seed=r, inputs=blocks, weights=False), 1.0, "chain", replicas=2, save_at=3)
+    for number, run in enumerate((measured, later, students, tasks, resolved, shared)):
         run.save(tmp_path / f"{number}.npz")
         with np.load(tmp_path / f"{number}.npz") as file:
             found |= set(file.files) - {"header"}

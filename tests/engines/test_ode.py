@@ -221,7 +221,7 @@ def test_closed_forms_that_there_are_not(plateau_start):
     ({"nodes": 1000}, ParameterError, "nodes must be a power of 2; got 1000"),
     ({"nodes": 32}, ParameterError, "nodes must be a whole number ≥ 64 and ≤ 16777216; got 32"),
     ({"method": "Euler"}, ParameterError, "method must be one of LSODA, DOP853, RK45, Radau, BDF, "
-     "exponential; got 'Euler'"),
+     "compiled, exponential; got 'Euler'"),
     ({"rtol": 0.0}, ParameterError, "rtol must be a finite number ≥ 2.3e-14 and ≤ 0.1; got 0.0"),
     ({"atol": -1e-9}, ParameterError, "atol must be a finite number > 0; got -1e-09"),
     ({"replicas": 2}, EngineError, "engine ode is deterministic and has one replica a start; got replicas = 2"),

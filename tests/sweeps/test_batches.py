@@ -60,7 +60,7 @@ def test_every_point_comes_out_once_and_in_order(costs, measured, monkeypatch):
     draw = random.Random(0)
     of_point = {"small": lambda number: 1e-9, "large": lambda number: 1e6,
                 "growing": lambda number: 1e-4 * (number + 1), "wild": lambda number: 10 ** draw.uniform(-8, 8)}[costs]
-    monkeypatch.setattr(module, "estimate", lambda recipe, grid, number: of_point(number))
+    monkeypatch.setattr(module, "estimate", lambda plan, number: of_point(number))
     tiles = [list(range(500)), [], [505, 507], [9000], list(range(600, 3600, 3))]
     missing = [number for tile in tiles for number in tile]
     for workers in (1, 7, 500):

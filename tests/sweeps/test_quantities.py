@@ -57,8 +57,9 @@ def test_names_and_labels(swept):
 def test_escape_from_given_overlaps():
     experiment = BASE.replace(overlaps=SYMMETRIC, eta=1.0)
     swept = om.sweep(experiment, {"N": [10**3, 10**9]}, keep="escape_law")
+    one = om.escape_law(experiment.problem(), SYMMETRIC, 10**3)
     for N in (10**3, 10**9):
-        law = om.escape_law(experiment.problem(), SYMMETRIC, N)
+        law = one.at(N)
         assert swept.escape_mean.sel(N=N) == law.mean and swept.escape_sd.sel(N=N) == law.sd
     gained = np.log(10**6) / (2.0 * law.rate)
     assert float(swept.escape_mean[1] - swept.escape_mean[0]) == pytest.approx(gained, rel=1e-9)

@@ -9,7 +9,7 @@ from onlinemode.blocks import OVERLAPS
 from onlinemode.engines.base import Engine
 from onlinemode.engines.leap.options import CAPABILITIES, Options
 from onlinemode.errors import EngineError
-from onlinemode.inputs import require_few_eigenvalues, require_inputs
+from onlinemode.inputs import require_inputs
 from onlinemode.replica_states import ReplicaState, lengths_to_keep
 from onlinemode.run_info import RunInfo
 from onlinemode.runtime.progress import Progress
@@ -66,7 +66,6 @@ def _require(problem, N):
     require_inputs(problem.inputs, "leap", CAPABILITIES.inputs)
     if N is None:
         raise EngineError("engine leap needs N when it starts from overlaps; got None: give N=..., or Weights")
-    require_few_eigenvalues(problem.inputs, "leap", CAPABILITIES.eigenvalues, N)
     CAPABILITIES.require_N("leap", N)
     for there, what in ((not problem.inputs.independent, f"inputs with a covariance; got {problem.inputs!r}"),
                         (problem.drops_out, f"dropout; got {problem.dropout_words.removesuffix(', ')}"),
