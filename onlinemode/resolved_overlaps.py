@@ -30,7 +30,7 @@ class ResolvedOverlaps(Sizes):
     """Student and teacher by their overlaps in each eigenspace of the inputs' covariance, at any N and without vectors.
 
     What engines chain and ode need of a start where inputs have a covariance Ω of few eigenvalues; docs/theory, section
-    18.10.  :mod:`onlinemode.initial` draws it (``inputs=..., weights=False``), :meth:`of` takes it from vectors.
+    18.10.  ``onlinemode.initial`` draws it (``inputs=..., weights=False``), :meth:`of` takes it from vectors.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class ResolvedOverlaps(Sizes):
 
     @property
     def traces(self) -> NDArray[np.float64]:
-        """τ_l = ω_l N_l/N, the share of each eigenvalue in tr Ω/N, (L,); their sum is 1."""
+        """Share τ_l = ω_l N_l/N of each eigenvalue in tr Ω/N, (L,); their sum is 1."""
         return self.eigenvalues * self.multiplicities / self.N
 
     def order_parameters(self, inputs: Inputs | None = None) -> OrderParameters:
