@@ -131,7 +131,8 @@ def test_nodes_do_not_keep_the_solver_busy():
     assert run.status == [om.Status.CONVERGED] and run.meta["evaluations"] == 0
     run = om.simulate(om.Problem(activation, rates=rates), om.initial.committee(200, K=2, seed=1), 1e5, "ode",
                       save_at=3, nodes=1024, averages="nodes")
-    assert run.status == [om.Status.CONVERGED] and run.meta["evaluations"] < 10_000
+    # 1,500 to 15,000, by the rounding of the machine; nearly 2,000,000 where the tail is followed
+    assert run.status == [om.Status.CONVERGED] and run.meta["evaluations"] < 100_000
     assert np.abs(run.Q[0, -1] - run.T).max() < 1e-4
 
 
