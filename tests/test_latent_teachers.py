@@ -297,6 +297,8 @@ BAD = {
                       r"must be symmetric; entries \(0, 1\) and \(1, 0\) of the array are 5 and "),
     "negative": (lambda: Gaussian(OMEGA - np.eye(N)), ParameterError,
                  "must have no negative eigenvalue; the smallest of the array is -1.5 times the largest"),
+    "no trace": (lambda: Gaussian(np.diag([1.0, -1.0])), ParameterError, "smallest of the array is -1 times the larg"),
+    "negative trace": (lambda: Gaussian(np.diag([1.0, 0.5, -1.5 - 1e-15])), ParameterError, "is -1.5 times the large"),
     "infinite": (lambda: Gaussian(changed(2, 2, math.inf)), ParameterError, r"finite; entry \(2, 2\) of .* is inf"),
     "zero": (lambda: Gaussian(np.zeros((N, N))), ParameterError, "variances above 0; those of .* have the sum 0"),
     "not square": (lambda: Gaussian(DATA), ShapeError, r"must have shape \(N, N\); the array has shape \(50, 37\)"),

@@ -46,12 +46,7 @@ class Gaussian(Inputs):
         self.__dict__["_stored"] = None if covariance is None else StoredData(covariance, _WHAT)
         if self._stored is not None:
             _check_shape(self._stored)
-            eigenvalues = eigenvectors(self, self._stored.shape[0])[0]
-            if eigenvalues[0] < -NEGATIVE * eigenvalues[-1]:
-                raise ParameterError(
-                    f"a covariance must have no negative eigenvalue; the smallest of {self._stored.name} is "
-                    f"{eigenvalues[0] / eigenvalues[-1]:.3g} times the largest: compute it in float64, or set negative "
-                    "eigenvalues to 0")
+            _check_sign(self._stored.name, eigenvectors(self, self._stored.shape[0])[0])
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise FrozenInstanceError(f"cannot assign to field {name!r}")
@@ -149,9 +144,19 @@ def _check_shape(stored):
         i, j = (int(n) for n in np.unravel_index(difference.argmax(), shape))
         raise ParameterError(f"a covariance must be symmetric; entries ({i}, {j}) and ({j}, {i}) of {name} are "
                              f"{matrix[i, j]:g} and {matrix[j, i]:g}")
-    if not np.trace(matrix) > 0.0:
+    variances = np.diag(matrix)
+    if variances.max() <= 0.0:
         raise ParameterError(f"a covariance must have variances above 0; those of {name} have the sum "
-                             f"{np.trace(matrix):g}")
+                             f"{variances.sum():g}")
+    if variances.sum() <= ROUNDING * variances.max():  # no trace to divide by, and so a negative eigenvalue
+        _check_sign(name, np.linalg.eigvalsh(matrix))
+
+
+def _check_sign(name, eigenvalues):
+    if eigenvalues[0] < -NEGATIVE * eigenvalues[-1]:
+        raise ParameterError(f"a covariance must have no negative eigenvalue; the smallest of {name} is "
+                             f"{eigenvalues[0] / eigenvalues[-1]:.3g} times the largest: compute it in float64, or "
+                             "set negative eigenvalues to 0")
 
 
 def _factor(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
