@@ -135,18 +135,17 @@ def real(name: str, value: Any) -> "np.ndarray":
         raise ParameterError(f"{name} must have no masked entries; {masked} of {entries} are masked: fill them or "
                              "leave them out")
     try:
-        result = np.asarray(value)
-        kind = result.dtype.name
+        result, kind = np.asarray(value), None
         if result.dtype == object and all(isinstance(entry, numbers.Number) for entry in result.flat):
             kinds = {type(entry).__name__: None for entry in result.flat if not isinstance(entry, numbers.Real)}
-            kind = next(iter(kinds), kind)
+            kind = next(iter(kinds), None)
             result = result.astype(np.complex128 if kinds else np.float64)
     except OverflowError:
         raise ParameterError(f"{name} must hold numbers up to 1.8e308; got {one_line(value)}") from None
     except (TypeError, ValueError, RuntimeError):  # the last of PyTorch, for a tensor with a gradient
         raise ShapeError(f"{name} must be an array of numbers; got {one_line(value)}") from None
     if result.dtype.kind == "c":
-        raise ParameterError(f"{name} must be real; got {kind}: give its .real if that is meant")
+        raise ParameterError(f"{name} must be real; got {kind or result.dtype.name}: give its .real if that is meant")
     if result.dtype.kind not in "buif":
         raise ShapeError(f"{name} must be an array of numbers; got {one_line(value)}")
     return result
@@ -160,6 +159,8 @@ def _count_masked(value, depth=0):
         return int(np.ma.getmaskarray(value).sum()), value.size
     if not isinstance(value, (list, tuple)) or depth == MOST_DIMENSIONS:
         return 0, np.size(value) if isinstance(value, np.ndarray) else 1
+    if set(map(type, value)) <= {int, float}:  # often, and long
+        return 0, len(value)
     counts = [_count_masked(entry, depth + 1) for entry in value]
     return sum(masked for masked, _ in counts), sum(entries for _, entries in counts)
 

@@ -27,6 +27,7 @@ SCHEDULED = ("eta", "eta_strengths", "eta_xi_out", "eta_readout", "noise", "weig
              "mode_dropout")  # may depend on α
 OF_EACH_TASK = ("shares", "task_noise")  # a sequence of such numbers
 DRAWN = ("init", "K", "M", "P", "readout", "student_size", *TEACHERS, "fresh_students")  # of student and teacher
+OF_START = ("engine", "N", "seed", "inputs", "overlaps", *DRAWN, *PROTOCOL)  # all that a start depends on
 CHOICES = {"engine": ENGINES, "init": ("showcase", "paper", "committee", "graded", TASKS),
            "readout": ("mean", "sum", "sqrt"), "overlap_of": ("features", "readouts", "units"),
            "keep": ("all", "summary"), "labels": LABELS, "constraint": ("sphere",),
@@ -468,13 +469,16 @@ class Experiment:
             options_of(name)(**self.options(name))
         outline_of(self)
 
-    def run(self, progress: "Callable | bool | None" = None, **options: Any) -> "Trajectory":
+    def run(self, progress: "Callable | bool | None" = None,
+            start: "Start | Callable[[int], Start] | None" = None, **options: Any) -> "Trajectory":
         """Run it.
 
         Parameters
         ----------
         progress : bool or callable, optional
             As in :func:`onlinemode.simulate`.
+        start : Weights, OrderParameters, ResolvedOverlaps or callable, optional
+            By default :meth:`start`; one that several runs have in common need not be drawn for each of them.
         **options
             Others of :func:`onlinemode.simulate`: ``checkpoint``, ``store_weights``, ``store_final``, ...
 
@@ -491,7 +495,8 @@ class Experiment:
         from onlinemode.simulation import simulate
 
         call = self.call()
-        return simulate(self.problem(), self.start(), progress=progress, **call, **options)
+        start = self.start() if start is None else start
+        return simulate(self.problem(), start, progress=progress, **call, **options)
 
     def theory(self, with_noise: bool = False, start: "Start | Callable[[int], Start] | None" = None) -> "Theory":
         """The mean-field equations beside this run: ``begin()`` them, run, and take their ``result()``.

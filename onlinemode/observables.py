@@ -16,6 +16,7 @@ from onlinemode.peaks import peaks
 
 MOST_DECADES = 100.0  # of a running mean
 FEW_ASSIGNMENTS = 24  # up to so many are all tried, beyond them the Hungarian method is faster
+MATRICES_AT_ONCE = 4096
 PARALLEL_TEACHER = 1e-6  # below this, 1 − mean |ρ^T| counts as zero and is replaced by 1
 
 
@@ -106,19 +107,19 @@ def match_units(rho: ArrayLike, signed: bool = True) -> NDArray[np.intp]:
 def _best_of_all(gain):
     """The best assignment by trying each one on all matrices at once: fast for long paths of a few units."""
     K, M = gain.shape[-2:]
-    best = np.full(gain.shape[:-2], -np.inf)
-    out = np.full(gain.shape[:-1], -1)
-    for chosen in itertools.permutations(range(max(K, M)), min(K, M)):
-        rows, columns = (range(K), chosen) if K <= M else (chosen, range(M))
+    chosen = np.array(list(itertools.permutations(range(max(K, M)), min(K, M))))
+    fewer = np.arange(min(K, M))[None]
+    rows, columns = (fewer, chosen) if K <= M else (chosen, fewer)
+    partners = np.full((len(chosen), K), -1)
+    np.put_along_axis(partners, np.broadcast_to(rows, chosen.shape), columns, 1)
+    flat = gain.reshape(-1, K, M)
+    out = np.empty((len(flat), K), int)
+    for first in range(0, len(flat), MATRICES_AT_ONCE):
+        part = flat[first:first + MATRICES_AT_ONCE]
         with np.errstate(invalid="ignore"):
-            total = sum(gain[..., k, m] for k, m in zip(rows, columns))
-        better = total > best
-        best = np.where(better, total, best)
-        partners = np.full(K, -1)
-        partners[list(rows)] = columns
-        out[better] = partners
-    out[~np.isfinite(gain).all((-2, -1))] = -1
-    return out
+            out[first:first + MATRICES_AT_ONCE] = partners[part[:, rows, columns].sum(-1).argmax(-1)]
+    out[~np.isfinite(flat).all((-2, -1))] = -1
+    return out.reshape(gain.shape[:-1])
 
 
 def _matched_mask(matching, M):
@@ -443,20 +444,18 @@ def find_plateaus(alpha: ArrayLike, error: ArrayLike, slope: float = 0.3, promin
     step, width = grid[1] - grid[0], _width(smoothing, grid)
     curve = _smooth(curve, width | 1)
     steepness = _smooth(-np.gradient(curve, step), width // 2 | 1)
-    minima, prominences = peaks(-steepness)
+    minima, prominences = peaks(-steepness, above=-slope)
     depths = dict(zip(minima, prominences))
     found, taken = [], np.zeros(grid.size, dtype=bool)
     for i in sorted(minima, key=lambda minimum: steepness[minimum]):
-        if steepness[i] >= slope:
-            break
-        if taken[i] or depths[i] <= 0.0:
+        if taken[i] or depths[i] * grid.size * step < prominence or depths[i] <= 0.0:
             continue
         weight = np.maximum(1.0 - 2.0 * (steepness - steepness[i]) / depths[i], 0.0)
         ends = np.flatnonzero(weight == 0.0)
         begin, end = ends[ends < i].max(initial=-1) + 1, ends[ends > i].min(initial=grid.size)
         part = slice(begin, end)
-        length, centre = weight[part].sum() * step, np.average(grid[part], weights=weight[part])
-        level = np.average(curve[part], weights=weight[part])
+        shares = weight[part] / weight[part].sum()
+        length, centre, level = weight[part].sum() * step, shares @ grid[part], shares @ curve[part]
         stands_out = min(depths[i] * length, curve[:i].max() - level, level - curve[i:].min())
         if stands_out >= prominence:
             taken[part] = True

@@ -3,13 +3,15 @@
 import numpy as np
 
 
-def peaks(values):
+def peaks(values, above=-np.inf):
     """The local maxima of a curve, as ``scipy.signal.find_peaks`` finds them, whose import takes half a second.
 
     Parameters
     ----------
     values : array (n,)
         Finite.
+    above : float, optional
+        Only of maxima that are higher.
 
     Returns
     -------
@@ -26,6 +28,7 @@ def peaks(values):
     ends = np.append(begins[1:], values.size) - 1
     heights = values[begins]
     tops = 1 + np.flatnonzero((heights[1:-1] > heights[:-2]) & (heights[1:-1] > heights[2:]))
+    tops = tops[heights[tops] > above]
     places = (begins[tops] + ends[tops]) // 2
     return places, np.array([_prominence(values, place) for place in places])
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -178,12 +179,20 @@ class Weights(Sizes):
         """
         if inputs is not None:
             check_inputs(inputs)
-        inputs = Gaussian() if inputs is None else inputs
+        if (inputs is None or inputs.independent) and self.teacher.shape[1] == self.N:
+            return self._isotropic_overlaps
+        return self._overlaps(Gaussian() if inputs is None else inputs)
+
+    def _overlaps(self, inputs):
         image, T = inputs.teacher_moments(self.teacher, self.N)
         return OrderParameters(
             G=mean_products(self.xi_in, inputs.covariance(self.N)(self.xi_in)), S=mean_products(self.xi_in, image), T=T,
             strengths=self.strengths, xi_out=self.xi_out,
             readout=self.readout, teacher_readout=self.teacher_readout)
+
+    @cached_property
+    def _isotropic_overlaps(self) -> "OrderParameters":
+        return self._overlaps(Gaussian())
 
     def fingerprint(self) -> str:
         """SHA-256 of all arrays.
@@ -193,6 +202,10 @@ class Weights(Sizes):
         str
             In hexadecimal.
         """
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         digest = hashlib.sha256()
         for value in (self.xi_in, self.strengths, self.xi_out, self.readout, self.teacher, self.teacher_readout):
             digest.update(repr(value.shape).encode())

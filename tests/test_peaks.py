@@ -24,6 +24,11 @@ def test_curves_without_a_peak(values):
     assert places.size == prominences.size == 0 and places.dtype == int
 
 
+def test_only_high_ones():
+    places, prominences = peaks([0.0, 3.0, 1.0, 2.0, 0.5, 5.0, 4.0], above=2.0)
+    assert places.tolist() == [1, 5] and prominences.tolist() == [2.5, 1.0]
+
+
 def test_feet_lie_on_either_side():
     places, prominences = peaks([0.0, 3.0, 1.0, 2.0, 0.5, 5.0, 4.0])
     assert places.tolist() == [1, 3, 5] and prominences.tolist() == [2.5, 1.0, 1.0]

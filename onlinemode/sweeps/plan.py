@@ -170,7 +170,7 @@ def prepared(recipe: ExperimentRecipe | FunctionRecipe, point: dict[str, Any], t
     experiment = recipe.at(point)
     changes: dict[str, Any] = {}
     if capabilities_of(experiment.engine).theory:
-        if not experiment.fresh_students:
+        if not experiment.fresh_students and experiment.replicas != 1:
             changes["replicas"] = 1
     elif threads is not None:
         changes["threads"] = threads

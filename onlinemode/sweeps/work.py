@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from onlinemode.errors import EngineError, OnlineModeError, ParameterError
+from onlinemode.experiment import OF_START, Experiment
 from onlinemode.runtime.checkpoint import kernel_version
 from onlinemode.sweeps.kept import STATUS, Kept, nothing, put
 from onlinemode.sweeps.plan import prepared, times_of
@@ -200,7 +201,7 @@ def make_points(job: Job, numbers: list[int], values: list[tuple], progress: Any
 
     ``progress`` is that of :func:`onlinemode.simulate`; once ``stopped`` is set the batch ends, also inside a run.
     """
-    rows, runs = nothing(job.kept.variables(), len(numbers)), []
+    rows, runs, starts = nothing(job.kept.variables(), len(numbers)), [], _Starts()
 
     def report(given):
         if stopped is not None and stopped.is_set():
@@ -213,7 +214,7 @@ def make_points(job: Job, numbers: list[int], values: list[tuple], progress: Any
             break
         run, began = None, time.perf_counter()
         try:
-            run = _run(job, dict(zip(job.names, entries)), report)
+            run = _run(job, dict(zip(job.names, entries)), starts, report)
             if Status.INTERRUPTED in run.status:
                 break
             put(rows, place, run, job.kept)
@@ -231,12 +232,27 @@ def make_points(job: Job, numbers: list[int], values: list[tuple], progress: Any
     return Batch(numbers[:made], {name: entries[:made] for name, entries in rows.items()}, runs)
 
 
-def _run(job, point, progress):
+class _Starts:
+    """The starts of points; that of the last one is kept, since the next one often has the same."""
+
+    def __init__(self):
+        self._values = self._start = None
+
+    def of(self, experiment: Experiment) -> Any:
+        values = tuple(getattr(experiment, name) for name in OF_START)
+        if values != self._values:
+            self._values = self._start = None  # before the next one is drawn: both may be large
+            self._start, self._values = experiment.start(), values
+        return self._start
+
+
+def _run(job, point, starts, progress):
     experiment = prepared(job.recipe, point, job.threads)
     if experiment.replicas > job.kept.replicas:
         raise ParameterError(f"a sweep of {job.kept.replicas} replicas, by the points that were looked at first, "
                              f"has no room for {experiment.replicas}")
-    return experiment.replace(save_at=times_of(experiment, job.kept.times)).run(progress)
+    timed = experiment.replace(save_at=times_of(experiment, job.kept.times))
+    return timed.run(progress, starts.of(timed))
 
 
 def _fail(rows, place, status, message):

@@ -46,6 +46,12 @@ def test_as_of_scipy(name, start):
     assert np.ptp(ours.Q) > 1e-3
 
 
+def test_nothing_converges_before_it_begins(start, monkeypatch):
+    """A look at what is left to move takes two evaluations an entry."""
+    monkeypatch.setattr("onlinemode.theory.convergence.Convergence._at_rest", lambda *given: pytest.fail("looked"))
+    om.simulate(PROBLEMS["plateau"], start, 2.0, "ode", method="compiled")
+
+
 def test_stiff_equations_take_few_evaluations(start):
     """Backward differences: explicit steps would be bound by stability, and be 20 times as many."""
     run = om.simulate(PROBLEMS["stiff"], start, 1e4, "ode", save_at=3, method="compiled")

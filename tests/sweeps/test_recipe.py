@@ -14,7 +14,7 @@ import pytest
 
 import onlinemode as om
 from onlinemode.errors import FileError, ParameterError
-from onlinemode.experiment import DRAWN
+from onlinemode.experiment import DRAWN, OF_START
 from onlinemode.sweeps.axes import grid_of
 from onlinemode.sweeps.files import FunctionOfFile
 from onlinemode.sweeps.plan import plan_of
@@ -118,6 +118,22 @@ def test_what_is_drawn_cannot_be_swept_over_given_overlaps():
     assert recipe.kind("eta") is float
     swept = om.sweep(recipe.experiment, {"eta": [1, 2]}, keep="Q")
     assert swept.Q.values[0, 0] == pytest.approx(start.Q, abs=1e-12)
+
+
+@pytest.mark.parametrize("init", ["showcase", "tasks"])
+def test_starts_depend_on_what_is_said_to_make_them(init):
+    """Points that agree in it share a start."""
+    experiment = om.Experiment(init=init, N=40, K=2, engine="chain")
+    bits = experiment.start().fingerprint()
+    others = {"quantiles": [(0.5,)], "replicas": [7], "keep": ["summary"], "save_at": [7, (0.5, 1.0)], "threads": [2],
+              "activation": ["relu"], "teacher_activation": ["relu"]}
+    for name in {each.name for each in fields(experiment)} - set(OF_START):
+        for value in others.get(name) or WORDS.get(name) or VALUES[KINDS[name]]:
+            assert experiment.replace(**{name: value}).start().fingerprint() == bits, name
+    changes = {"N": 41, "K": 3, "seed": 1, "readout": "sum", "student_size": 0.7}
+    for name, value in (changes | ({"tasks": 3, "overlap": 0.2} if init == "tasks" else {"init": "graded"})).items():
+        assert name in OF_START
+        assert experiment.replace(**{name: value}).start().fingerprint() != bits, name
 
 
 def test_threads_are_no_part_of_the_description():

@@ -18,12 +18,12 @@ from onlinemode.sweeps import places, running, store, work
 def test_what_a_point_raises_is_told_and_stops_nothing(monkeypatch, serial):
     real = work._run
 
-    def run(job, point, progress):
+    def run(job, point, *given):
         if point == {"eta": 1.0, "noise": 0.1}:
             raise ZeroDivisionError("in the\nmiddle")
         if point == {"eta": 2.0, "noise": 0.0}:
             raise MemoryError
-        return real(job, point, progress)
+        return real(job, point, *given)
 
     monkeypatch.setattr(work, "_run", run)
     reports = []
@@ -187,12 +187,28 @@ def test_ctrl_c_between_the_runs_of_a_batch(monkeypatch):
     from onlinemode.sweeps.plan import plan_of
 
     real = work._run
-    monkeypatch.setattr(work, "_run", lambda job, point, progress: real(job, point, progress) if point["noise"] == 0
+    monkeypatch.setattr(work, "_run", lambda job, point, *given: real(job, point, *given) if point["noise"] == 0
                         else (_ for _ in ()).throw(KeyboardInterrupt))
     plan = plan_of(SMALL, OVER)
     job = work.Job(plan.recipe, plan.grid.names, plan.kept, {}, "")
     batch = work.make_points(job, [0, 1], [(0.5, 0.0), (0.5, 0.1)])
     assert batch.numbers == [0] and len(batch.rows["status"]) == 1
+
+
+def test_points_share_a_start_where_they_have_the_same(monkeypatch):
+    """The numbers are those of single runs, and nothing is drawn twice in a row."""
+    from onlinemode.sweeps.plan import plan_of
+
+    experiment = om.Experiment(N=40, K=2, alpha=2.0, save_at=6, engine="ode")
+    plan = plan_of(experiment, {"seed": [3, 4], "eta": [1.0, 2.0, 3.0]}, keep="Q")
+    points = [(seed, eta) for seed in (3, 4) for eta in (1.0, 2.0, 3.0)]
+    drawn, draw = [], om.initial.showcase
+    monkeypatch.setattr("onlinemode.initial.showcase", lambda **given: drawn.append(given["seed"]) or draw(**given))
+    made = work.make_points(work.Job(plan.recipe, plan.grid.names, plan.kept, {}, ""), list(range(6)), points)
+    assert drawn == [3, 4]
+    for number, (seed, eta) in enumerate(points):
+        run = experiment.replace(seed=seed, eta=eta, save_at=plan.kept.times).run()
+        assert np.array_equal(made.rows["Q"][number], run.Q[0])
 
 
 def test_messages_are_not_longer_than_a_page(monkeypatch):
