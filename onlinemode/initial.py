@@ -583,8 +583,9 @@ def _spaces(inputs, N):
     spaces = inputs.eigenspaces(N)
     count = len(spaces.eigenvalues)
     if count > MOST_EIGENVALUES:
-        raise ParameterError(f"overlaps without vectors are resolved by at most {MOST_EIGENVALUES:,} eigenvalues; got "
-                             f"{count:,} of {inputs!r}: take vectors, or a smaller N")
+        raise ParameterError("too long a spectrum: overlaps without vectors are resolved by at most "
+                             f"{MOST_EIGENVALUES:,} eigenvalues; got {count:,} of {inputs!r}: take vectors "
+                             "(weights=True), or a smaller N")
     return None if count == 1 else spaces
 
 

@@ -18,7 +18,7 @@ from onlinemode.state import (
     factor_of,
     symmetric,
 )
-from onlinemode.theory.spectral import Shares, distinct_eigenvalues
+from onlinemode.theory.spectral import Shares, eigenspace_of
 
 MOST_EIGENVALUES = 4096
 SHOWN = 6  # eigenvalues in words
@@ -124,14 +124,13 @@ class ResolvedOverlaps(Sizes):
         N = weights.N
         eigenvalues, multiplicities = inputs.eigenspaces(N)
         if len(eigenvalues) > MOST_EIGENVALUES:
-            raise ParameterError(f"overlaps are resolved by at most {MOST_EIGENVALUES:,} eigenvalues; got "
-                                 f"{len(eigenvalues):,} of {inputs!r}: give the Weights themselves")
+            raise ParameterError(f"too long a spectrum: overlaps are resolved by at most {MOST_EIGENVALUES:,} "
+                                 f"eigenvalues; got {len(eigenvalues):,} of {inputs!r}: give the Weights themselves")
         values, vectors = inputs.eigenbasis(N)
         rows = np.concatenate([weights.xi_in, weights.teacher])
         if vectors is not None:
             rows = rows @ vectors
-        space = np.searchsorted(distinct_eigenvalues(values), values, side="right") - 1
-        order = np.argsort(space, kind="stable")
+        order = np.argsort(eigenspace_of(values), kind="stable")
         ends = np.cumsum(multiplicities)
         there = np.flatnonzero(eigenvalues)
         shares = np.stack([eigenvalues[number] / N * _products(rows[:, order[ends[number] - multiplicities[number]:

@@ -17,6 +17,8 @@ from onlinemode.errors import EngineError, FileError, OverlapError, ParameterErr
 from onlinemode.inputs import Blocks, Gaussian, HiddenManifold, PowerLaw, Rademacher, Spectrum, Spiked
 from onlinemode.inputs.base import Eigenspaces
 from onlinemode.storage import read_archive, write_archive
+from onlinemode.theory.spectral import distinct_eigenvalues, resolve
+from onlinemode.theory.spectral_groups import members_of
 
 # eigenspaces of one and three directions, fewer than student and teacher rows, and one of no variance
 SMALL = Spectrum((9.0, *(2.0,) * 3, *(0.5,) * 12, *(0.0,) * 4))
@@ -188,6 +190,45 @@ def test_shares_of_vectors_are_those_of_projectors(random_weights):
                 assert np.allclose(share, one @ part @ other.T, rtol=0.0, atol=1e-12)
         sums, expected = found.order_parameters(inputs), weights.order_parameters(inputs)
         assert sums.is_close(expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("inputs, N", [
+    (PowerLaw(6.0), 200), (PowerLaw(2.0), 20_000), (Blocks((1e-12, 1.0), (1.0, 3.0)), 20), (Spiked((1e12,)), 10**12)])
+def test_eigenvalues_that_are_known_are_kept(inputs, N):
+    """However small beside the largest, and however close where they are many: 1e-10 of the largest is no rounding."""
+    eigenvalues, multiplicities = inputs.eigenspaces(N)
+    if isinstance(inputs, PowerLaw):
+        assert np.array_equal(multiplicities, np.ones(N))
+        assert np.allclose(eigenvalues, inputs.spectrum(N)[::-1], rtol=1e-12, atol=0.0)
+    else:
+        traces = [1e-12 / 3.0, 1.0] if N == 20 else [0.5, 0.5]
+        assert np.allclose(multiplicities * eigenvalues / N, traces, rtol=1e-9, atol=0.0)
+    if N > 4096:
+        return
+    start = initial.committee(N, K=1, seed=1)
+    for found in (om.ResolvedOverlaps.of(start, inputs), resolve(start.xi_in, start.teacher, inputs.spectrum(N), N,
+                                                                 1.0, 1.0)):
+        order = np.argsort(inputs.spectrum(N), kind="stable")
+        of_directions = (inputs.spectrum(N) * start.xi_in[0] ** 2 / N)[order]
+        expected = np.add.reduceat(of_directions, np.cumsum(multiplicities) - multiplicities)
+        assert np.allclose(found.G[:, 0, 0], expected, rtol=1e-12, atol=0.0)
+        assert np.isclose(found.traces.sum(), 1.0, rtol=1e-12)
+    assert (members_of(inputs.spectrum(N), 3) >= 0).all()
+
+
+def test_eigenvalues_that_rounding_tells_apart_are_one():
+    """Of a matrix, or of what was computed from one; 0 where it has no full rank."""
+    rng = np.random.default_rng(1)
+    turn = np.linalg.qr(rng.standard_normal((40, 40)))[0]
+    matrix = (turn * np.repeat([1.0, 1e-3, 1e-7, 0.0], 10)) @ turn.T
+    values = np.linalg.eigvalsh(matrix)
+    for inputs in (Gaussian(matrix), Spectrum(np.maximum(values, 0.0))):
+        eigenvalues, multiplicities = inputs.eigenspaces(40)
+        assert multiplicities.tolist() == [10, 10, 10, 10] and eigenvalues[0] == 0.0
+        assert np.allclose(eigenvalues / eigenvalues[-1], [0.0, 1e-7, 1e-3, 1.0], rtol=1e-6)
+    assert distinct_eigenvalues(np.array([1.0, 1.0 + 1e-9, 2.0, 1.0])).tolist() == [1.0, 2.0]
+    dense = 1.0 + 9e-9 * np.arange(5.0)  # neighbours as close as rounding, in a chain that is longer
+    assert np.array_equal(distinct_eigenvalues(np.append(dense, dense[2])), dense)
 
 
 # -- engines ---------------------------------------------------------------------------------------
@@ -455,7 +496,7 @@ ONE = np.eye(2)[None]
     (lambda: om.ResolvedOverlaps.of(GOOD, THREE), ParameterError,
      "weights must be an onlinemode.Weights; got Resolved"),
     (lambda: om.ResolvedOverlaps.of(initial.committee(5000), PowerLaw(1.0)), ParameterError,
-     "resolved by at most 4,096 eigenvalues; got 5,000 of PowerLaw.*: give the Weights"),
+     "too long a spectrum: .* at most 4,096 eigenvalues; got 5,000 of PowerLaw.*: give the Weights"),
     (lambda: om.simulate(PROBLEM, committee(32, Spiked((3.0,))), 1.0, "chain"), ParameterError,
      r"must be by the eigenvalues \(directions\) of Blocks.* at N = 32, 0.32 \(20\), .*; got .* \(31\), "
      r".*: draw them with"),
@@ -476,15 +517,15 @@ ONE = np.eye(2)[None]
      r"all replicas must have the same teacher; T of start\(1\)"),
     (lambda: committee(HUGE, PowerLaw(1.0)), ParameterError,
      "need inputs of few eigenvalues, such as Blocks, for N above"),
-    (lambda: committee(5000, PowerLaw(1.0)), ParameterError, "by at most 4,096 eigenvalues; got 5,000 of PowerLaw"),
+    (lambda: committee(5000, PowerLaw(1.0)), ParameterError, "too long a spectrum: .* by at most 4,096 eigenvalues; "
+     r"got 5,000 of PowerLaw.*: take vectors \(weights=True\)"),
+    (lambda: committee(10**5, PowerLaw(3.0)), ParameterError, "too long a spectrum: .* got 100,000 of PowerLaw"),
     (lambda: committee(32, HiddenManifold(5, teacher="latent")), ParameterError,
      "of a teacher that sees the inputs; got"),
     (lambda: committee(32, "blocks:1x1"), ParameterError, "inputs must be one of the classes of onlinemode.inputs"),
     (lambda: committee(21, SMALL), ParameterError, "N must be 20, the number of columns"),
     (lambda: committee(2, Spectrum((3.0, 1.0)), M=3), ParameterError,
      "N must be at least 3 for 3 orthogonal directions"),
-    (lambda: committee(10**12, Spiked((1e12,))), EngineError,
-     r"must be at least 1e-10 of the largest; got 1e-12 of Spiked"),
     (lambda: PowerLaw(1.0).eigenspaces(10**12), EngineError, "are counted one by one, which needs .* GiB"),
     (lambda: om.critical_rate(PROBLEM, GOOD), EngineError, "for inputs with independent entries; got Blocks"),
     (lambda: om.fluctuations(PROBLEM, GOOD, [1.0]), ParameterError, "needs i.i.d. Gaussian inputs; got Blocks"),

@@ -124,7 +124,8 @@ class Inputs:
         Returns
         -------
         eigenvalues : array (N,)
-            At least 0; their mean is 1.
+            At least 0; their mean is 1.  Those that were computed from a matrix, or are given, are equal, or 0, where
+            they are within 10^-12 of the largest.
         eigenvectors : array (N, N) or None
             As columns, in float64, to rounding; None where the coordinates themselves are an eigenbasis.
 
@@ -157,18 +158,13 @@ class Inputs:
         ParameterError
             If only another N is possible.
         EngineError
-            If Ω is a matrix, and N above 4,096; if as many eigenvalues as directions do not fit into memory; or if few
-            eigenvalues differ by more than a factor 10^10.
+            If Ω is a matrix, and N above 4,096; or if as many eigenvalues as directions do not fit into memory.
         """
-        from onlinemode.theory.spectral import SAME, merged
+        from onlinemode.theory.spectral import merged
 
         self.check(N)
-        values, counts = self._counted(N)
-        values = values * (N / np.sum(values * counts))
-        if self.few_eigenvalues and (small := (values > 0.0) & (values < SAME * values.max())).any():
-            raise EngineError(f"eigenvalues of a covariance above 0 must be at least {SAME:g} of the largest; got "
-                              f"{values[small].min() / values.max():.3g} of {self!r} at N = {N:,}")
-        return Eigenspaces(*merged(values, counts))
+        values, counts = merged(*self._counted(N))
+        return Eigenspaces(values * (N / np.sum(values * counts)), counts)
 
     def _counted(self, N):
         """Eigenvalues up to a common factor, in any order, and how many directions each stands for."""
@@ -186,8 +182,10 @@ class Inputs:
         if N > DENSE_UP_TO:
             raise EngineError(f"eigenvalues of the covariance of {self!r} are known up to N = {DENSE_UP_TO:,}; got "
                               f"{N:,}")
+        from onlinemode.theory.spectral import without_rounding
+
         eigenvalues, vectors = eigenvectors(self, N)
-        return np.maximum(eigenvalues, 0.0), vectors
+        return without_rounding(eigenvalues), vectors
 
     def source(self, N: int) -> "Source":
         """Where the kernels take these inputs from.

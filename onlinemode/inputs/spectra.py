@@ -119,6 +119,11 @@ class Spectrum(Diagonal):
     def _eigenvalues(self, N):
         return np.array(self.eigenvalues)
 
+    def _eigenbasis(self, N):
+        from onlinemode.theory.spectral import without_rounding
+
+        return without_rounding(self.spectrum(N)), None
+
 
 @dataclass(frozen=True)
 class Blocks(Diagonal):

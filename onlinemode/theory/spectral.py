@@ -13,7 +13,8 @@ from onlinemode.theory.meanfield import make_aid, teacher_of
 from onlinemode.theory.quadrature import DEFAULT_NODES, NODE_SEED
 from onlinemode.theory.spectral_sphere import KeptLengths
 
-SAME = 1e-10  # eigenvalues that differ by less, relative to the largest, are one; below this the largest they are 0
+SAME = 1e-8  # eigenvalues that differ by less, relative to themselves, are one
+NOISE = 1e-12  # of the largest: what rounding makes of equal eigenvalues of a matrix, and of 0
 NODE_ERROR = 1e-5  # of ε_g, for the usual number of nodes
 CUTOFF = 0.3  # of η α ω: directions that learn less than that differ little
 AT_ONCE = 2**16  # coordinates
@@ -46,22 +47,40 @@ def participation(eigenvalues, multiplicities=1):
     return float(np.sum(multiplicities * eigenvalues) ** 2 / np.sum(multiplicities * eigenvalues**2))
 
 
-def distinct_eigenvalues(eigenvalues):
-    """The different ones among eigenvalues, ascending; rounding makes no difference."""
+def distinct_eigenvalues(eigenvalues, noise=0.0):
+    """The different ones among eigenvalues, ascending: the least of each group that rounding alone tells apart.
+
+    A group is no wider than SAME of its largest, or than ``noise``.  A longer chain of close neighbours is a dense
+    spectrum, all of which are different.
+    """
     ascending = np.sort(eigenvalues)
-    return ascending[np.diff(ascending, prepend=-np.inf) > SAME * ascending[-1]]
+    steps = np.diff(ascending, prepend=-np.inf)
+    allowed = np.maximum(SAME * ascending, noise)
+    begins = steps > allowed
+    first = np.flatnonzero(begins)
+    last = np.append(first[1:], len(ascending)) - 1
+    chained = ascending[last] - ascending[first] > allowed[last]
+    return ascending[begins | np.repeat(chained, last - first + 1) & (steps > 0.0)]
+
+
+def eigenspace_of(eigenvalues, noise=0.0):
+    """Which of :func:`distinct_eigenvalues` each of the eigenvalues has."""
+    return np.searchsorted(distinct_eigenvalues(eigenvalues, noise), eigenvalues, side="right") - 1
 
 
 def merged(eigenvalues, multiplicities):
-    """The different ones, ascending, each the mean of those that rounding tells apart, and how many directions have it.
-
-    Those that vanish are 0.
-    """
-    space = np.searchsorted(distinct_eigenvalues(eigenvalues), eigenvalues, side="right") - 1
+    """The different ones, ascending, each the mean of its group, and how many directions have it."""
+    space = eigenspace_of(eigenvalues)
     directions = np.zeros(space.max() + 1, np.int64)
     np.add.at(directions, space, multiplicities)
-    means = np.bincount(space, eigenvalues * multiplicities) / directions
-    return np.where(means > SAME * means[-1], means, 0.0), directions
+    return np.bincount(space, eigenvalues * multiplicities) / directions, directions
+
+
+def without_rounding(eigenvalues):
+    """Eigenvalues that were computed from a matrix, equal or 0 where no more than NOISE keeps them from it."""
+    noise = NOISE * eigenvalues.max()
+    there = np.where(eigenvalues > noise, eigenvalues, 0.0)
+    return distinct_eigenvalues(there, noise)[eigenspace_of(there, noise)]
 
 
 def usual_nodes(eigenvalues, rate, alpha):
@@ -87,7 +106,7 @@ def effective_teacher(image, eigenvalues):
     -------
     array (M, N)
     """
-    there = eigenvalues > SAME * eigenvalues.max()
+    there = eigenvalues > 0.0
     return np.where(there, image / np.where(there, eigenvalues, 1.0), 0.0)
 
 
@@ -114,7 +133,7 @@ def resolve(modes, teacher, eigenvalues, count, rate, alpha, more=0):
     from onlinemode.kernels.micro.inputs import add_products
 
     N, P = eigenvalues.size, len(modes)
-    there = eigenvalues > SAME * eigenvalues.max()
+    there = eigenvalues > 0.0
     eigenvalues = eigenvalues[there]
     vectors = np.concatenate([modes, teacher])[:, there]
     distinct = distinct_eigenvalues(eigenvalues)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from onlinemode.errors import EngineError
-from onlinemode.theory.spectral import SAME, at_nodes, resolve
+from onlinemode.theory.spectral import at_nodes, eigenspace_of, resolve
 
 LEFT_OUT = -1  # in place of the number of a group: directions of no variance
 
@@ -108,11 +108,11 @@ def members_of(eigenvalues, most, multiplicities=None):
     """
     if multiplicities is None:
         multiplicities = np.ones(len(eigenvalues), np.int64)
-    largest = eigenvalues.max()
-    there = np.flatnonzero(eigenvalues > SAME * largest)
+    there = np.flatnonzero(eigenvalues)
     descending = there[np.argsort(-eigenvalues[there], kind="stable")]
     values = eigenvalues[descending]
-    distinct = np.cumsum(np.diff(values, prepend=values[0]) < -SAME * largest)
+    space = eigenspace_of(values)
+    distinct = space[0] - space  # from 0 for the largest
     number = distinct
     if distinct[-1] >= most:
         roots = np.bincount(distinct, np.sqrt(values) * multiplicities[descending])

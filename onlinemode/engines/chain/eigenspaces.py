@@ -10,7 +10,7 @@ from onlinemode.errors import EngineError, ParameterError
 from onlinemode.replica_states import ReplicaState, eigenspace_frames
 from onlinemode.resolved_overlaps import ResolvedOverlaps, components_of
 from onlinemode.state import Weights
-from onlinemode.theory.spectral import EXACT, Shares, distinct_eigenvalues
+from onlinemode.theory.spectral import EXACT, Shares, eigenspace_of
 from onlinemode.theory.spectral_groups import groups_of, members_of
 
 
@@ -51,8 +51,7 @@ class Decomposition:
     @cached_property
     def coordinates(self):
         """L bool arrays (N,): the coordinates of each eigenspace."""
-        values = self._eigenbasis[0]
-        space = np.searchsorted(distinct_eigenvalues(values), values, side="right") - 1
+        space = eigenspace_of(self._eigenbasis[0])
         return [space == number for number in self._kept]
 
     @cached_property

@@ -5,7 +5,7 @@ import numpy as np
 from onlinemode.errors import EngineError
 from onlinemode.resolved_overlaps import ResolvedOverlaps, components_of
 from onlinemode.state import OrderParameters, Weights, weights_from_overlaps
-from onlinemode.theory.spectral import distinct_eigenvalues
+from onlinemode.theory.spectral import eigenspace_of
 
 
 def with_vectors(start, inputs, N, seed):
@@ -43,7 +43,7 @@ def _from_resolved(overlaps, inputs, seed):
     """In a random frame of each eigenspace; nothing where there is no variance."""
     N, M = overlaps.N, overlaps.M
     values, vectors = inputs.eigenbasis(N)
-    space = np.searchsorted(distinct_eigenvalues(values), values, side="right") - 1
+    space = eigenspace_of(values)
     there = np.flatnonzero(inputs.eigenspaces(N).eigenvalues)
     generator, rows = np.random.default_rng([seed, 1]), np.zeros((M + overlaps.P, N))
     for number, components in zip(there, components_of(overlaps)):
