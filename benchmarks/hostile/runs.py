@@ -45,7 +45,8 @@ def _checkpoint_kind(engine):
     def make():
         import onlinemode as om
 
-        leave_checkpoint("run.ckpt", om.initial.committee(40, K=2), 1e5, engine)
+        N = 1000 if engine == "leap" else 40
+        leave_checkpoint("run.ckpt", om.initial.committee(N, K=2), 1e5, engine)
 
     def use(_):
         import onlinemode as om
@@ -90,7 +91,7 @@ KINDS = [
     Kind("run of ode", lambda: run("ode", *SMALL_RUN, "--out", "run.npz"), _load, _use,
          [("plot", "run.npz"), ("repeat", "run.npz", "-q"), ("ode", "--start", "run.npz", "--alpha", "2", "--no-plot")],
          archive_spoiler("run.npz")),
-    _checkpoint_kind("micro"), _checkpoint_kind("chain"),
+    _checkpoint_kind("micro"), _checkpoint_kind("chain"), _checkpoint_kind("leap"),
     Kind("checkpoint of a command", _leave_command_checkpoint, _read_checkpoint, nothing_more,
          [("simulate", "--resume", "run.ckpt", "-q"), ("simulate", "--resume", "run.ckpt", "--out", "b.npz")],
          archive_spoiler("run.ckpt")),
