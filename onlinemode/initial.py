@@ -175,7 +175,7 @@ def paper(N: int, K: int = 8, M: int | None = None, P: int | None = None, seed: 
 def committee(N: int, K: int = 3, M: int | None = None, seed: int = 0, teacher: str = "orthogonal",
               student_size: float = 0.1, readout: str = "mean", weights: bool = True,
               student_seed: int | None = None, teacher_columns: int | None = None,
-             inputs: Inputs | None = None) -> Start:
+              inputs: Inputs | None = None) -> Start:
     """An ordinary soft committee machine: W itself is trained (P = K, A = I, s = 1).
 
     That of Saad and Solla, Phys. Rev. E 52, 4225 (1995), with readout "sum"; docs/theory, sections 1.4 and 5.2.
@@ -598,4 +598,3 @@ def _columns_of_teacher(N, teacher_columns, orthogonal):
         raise ParameterError(f"{name} must be at least {orthogonal} for {orthogonal} orthogonal directions; "
                              f"got {columns}")
     return columns
-
