@@ -272,7 +272,11 @@ def near(drift, y, alpha=float("nan")):
     except (OverlapError, ParameterError):
         return _nothing(Finding.OUTSIDE, alpha, "Newton's method leads to overlaps that no vectors have, "
                         f"{distance:.2g} away")
-    rates = np.linalg.eigvals(drift.jacobian(0.0, root)).astype(complex)
+    jacobian = drift.jacobian(0.0, root)
+    if not np.isfinite(jacobian).all():
+        return _nothing(Finding.NOT_CONVERGED, alpha, "the equations have no finite derivatives where Newton's method "
+                        "ends: lower the learning rates")
+    rates = np.linalg.eigvals(jacobian).astype(complex)
     rates = rates[np.argsort(-rates.real, kind="stable")]
     largest = max(np.abs(rates).max(), 1e-300)
     return FixedPoint(Finding.FOUND, "", float(alpha), distance, float(drift.generalization_error(root)), state, root,

@@ -6,6 +6,7 @@ import numpy as np
 
 RTOL, ATOL = 1e-10, 1e-13
 LARGEST = 1e8  # beyond it a path counts as diverged
+LOOK_EVERY = 10_000  # evaluations: a solver that comes no further between two looks would try for ever
 TRIED = 24  # steps between the slow points from which fixed points are looked for, too
 SLOW = 0.1  # of the largest speed
 SLOWER = 2.0  # a slow point is this much slower than what comes before and after
@@ -19,22 +20,41 @@ class Path(NamedTuple):
     complete: bool  # it has reached its end
 
 
+class _Stuck(Exception):
+    """A solver that comes no further, since rates are not finite or leave no step that time can resolve."""
+
+
 def follow(drift, alpha, y0=None, rtol=RTOL, atol=ATOL, event=None):
     """From ``y0``, or the start, to the time ``alpha``, or to where ``event(alpha, y)`` falls through 0.
 
     Returns
     -------
     Path
+        Of its beginning alone, and not complete, where the rates are too large to be followed.
     """
     from scipy.integrate import solve_ivp
+
+    evaluations, at_last_look = 0, 0.0
+
+    def rates(time, y):
+        nonlocal evaluations, at_last_look
+        evaluations += 1
+        if evaluations % LOOK_EVERY == 0:
+            if not time > at_last_look:
+                raise _Stuck
+            at_last_look = time
+        return drift(time, y)
 
     events = None
     if event is not None:
         event.terminal, event.direction = True, -1.0
         events = [event]
     y0 = drift.y0 if y0 is None else y0
-    with np.errstate(all="ignore"):
-        found = solve_ivp(drift, (0.0, alpha), y0, method="LSODA", rtol=rtol, atol=atol, events=events)
+    try:
+        with np.errstate(all="ignore"):
+            found = solve_ivp(rates, (0.0, alpha), y0, method="LSODA", rtol=rtol, atol=atol, events=events)
+    except _Stuck:
+        return Path(np.zeros(1), np.array([y0]), False)
     finite = bool(np.all(np.abs(found.y) < LARGEST))
     return Path(found.t, found.y.T, found.status >= 0 and finite)
 

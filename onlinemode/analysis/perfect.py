@@ -164,9 +164,10 @@ def critical_rate(problem: Problem, start: "OrderParameters | Weights", nodes: i
     why = why or _not_simple(problem)
     if why:
         return CriticalRate(Finding.NONE, why, float("nan"), float("nan"), student)
-    noiseless = replace(problem, noise=0.0)
-    first, second = _parts_of_jacobian(noiseless, student, nodes)
-    factor = _least_crossing(first, second)
+    factor = _critical_factor(problem, student, nodes)
+    if factor is not None and np.isnan(factor):
+        return CriticalRate(Finding.NONE, "the equations have no finite derivatives at the perfect student: give "
+                            "smaller overlaps and readouts", factor, factor, student)
     if factor is None:
         return CriticalRate(Finding.UNSTABLE, "the perfect student is unstable at any learning rate", float("nan"),
                             float("nan"), student)
@@ -234,8 +235,8 @@ def _beyond(problem, student, nodes):
     """What is to be said of a floor above the critical rate; nothing below it, or where that is not known."""
     if _not_simple(problem):
         return ""
-    factor = _least_crossing(*_parts_of_jacobian(replace(problem, noise=0.0), student, nodes))
-    if factor is None or factor > 1.0:
+    factor = _critical_factor(problem, student, nodes)
+    if factor is None or not factor <= 1.0:
         return ""
     return f"the learning rate is {1.0 / factor:.3g} times the critical one: this floor does not vanish with the noise"
 
@@ -300,12 +301,25 @@ def _not_simple(problem):
 
 
 def _parts_of_jacobian(problem, student, nodes):
-    """J1 and J2 of J(c) = c·J1 + c²·J2, from c = 1 and c = 2."""
-    rates = problem.rates
-    doubled = replace(rates, **{name: 2.0 * getattr(rates, name) for name in rates.__dataclass_fields__})
-    one, two = (Drift(replace(problem, rates=each), student, nodes) for each in (rates, doubled))
-    at_one, at_two = one.jacobian(0.0, one.y0), two.jacobian(0.0, two.y0)
+    """J1 and J2 of J(c) = c·J1 + c²·J2 without noise, from c = 1 and c = 2, where the largest rate is c."""
+    rates, largest = problem.rates, largest_rate(problem)
+
+    def jacobian(c):
+        scaled = {name: c * (getattr(rates, name) / largest) for name in rates.__dataclass_fields__}
+        drift = Drift(replace(problem, noise=0.0, rates=replace(rates, **scaled)), student, nodes)
+        return drift.jacobian(0.0, drift.y0)
+
+    at_one, at_two = jacobian(1.0), jacobian(2.0)
     return 2.0 * at_one - 0.5 * at_two, 0.5 * at_two - at_one
+
+
+def _critical_factor(problem, student, nodes):
+    """By which all rates may be multiplied; None where no rate is small enough, NaN where J1 or J2 is not finite."""
+    parts = _parts_of_jacobian(problem, student, nodes)
+    if not np.isfinite(parts).all():
+        return float("nan")
+    largest = _least_crossing(*parts)
+    return None if largest is None else largest / largest_rate(problem)
 
 
 def _least_crossing(first, second):

@@ -245,8 +245,23 @@ def test_floor_above_the_critical_rate_does_not_vanish_with_the_noise():
 
 
 def test_critical_rate_is_found_from_any_rate():
-    for rate in (1e-4, 5000.0):
+    for rate in (1e-200, 1e-4, 5000.0, 1e200):
         assert om.critical_rate(problem(rate), committee(2)).rate == pytest.approx(2.30683, rel=5e-6)
+
+
+@pytest.mark.parametrize("rate", [1e50, 1e100, 1e200])
+def test_rates_that_no_solver_follows_end_soon(rate):
+    """No step that time resolves is small enough, or rates are not finite: the solver would try for ever."""
+    wild = problem(rate, noise=0.1)
+    assert om.noise_floor(wild, committee(2)).status is Finding.DIVERGED
+    assert om.escape_law(wild, committee(2, Q=0.1, R=0.0), 1000).status is Finding.DIVERGED
+    found = om.fixed_points(wild, om.initial.committee(1000, K=2, readout="sum", weights=False), 1.0)
+    assert not found.complete and not any(point.status is Finding.FOUND for point in found)
+
+
+def test_overlaps_beyond_all_bounds_have_no_critical_rate():
+    found = om.critical_rate(problem(), om.initial.from_overlaps(Q=[[1e200]], R=[[1e200]], T=[[1e200]], readout="sum"))
+    assert found.status is Finding.NONE and np.isnan(found.rate) and "no finite derivatives" in found.message
 
 
 def test_no_floor_where_the_student_grows_for_ever():
