@@ -76,7 +76,8 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
     Raises
     ------
     ParameterError, EngineError
-        If the run has no end to go on from, or an argument is out of range.
+        If the run has no end to go on from, as one of ode whose inputs have a covariance, or an argument is out of
+        range.
     FileError
         If the checkpoint cannot be written where it should be.
     """
@@ -91,6 +92,10 @@ def go_on(run: Trajectory, alpha: float, *, save_at: int | ArrayLike = 200, prob
     problem = _checked_problem(run, problem).sampled(alpha)
     states = end_of(run, engine)
     call, goes_on = run.info.call, get_engine(engine)
+    if run.info.theory and not run.problem.inputs.independent:
+        raise EngineError(f"a run of {own} keeps no shares of its overlaps by eigenvalue at its end, and cannot go on "
+                          f"where inputs have a covariance; got {run.problem.inputs!r}: make it again with a larger "
+                          "alpha")
     theory, known = goes_on.capabilities.theory, goes_on.Options.names()
     free = known if theory else tuple(name for name in ("threads", "resolve") if name in known)
     fixed = sorted(set(options) - set(free))

@@ -294,9 +294,14 @@ class Trajectory(Described):
             raise ParameterError("final needs the vectors where the entries of inputs are not independent, and this "
                                  "run kept none: make it with store_final=True (engine micro)")
 
+        first = resolved_overlaps_of(states.one(0, self.initial), inputs, self.N or 0, batch)
+
         def final_of(replica):
             state = states.one(checks.integer("replica", replica, 0, len(states) - 1), self.initial)
-            return resolved_overlaps_of(state, inputs, self.N or 0, batch) or state.start()
+            resolved = resolved_overlaps_of(state, inputs, self.N or 0, batch)
+            if resolved is None or first is None:
+                return state.start()
+            return replace(resolved, T=first.T)  # the same teacher, which every replica has with a rounding of its own
 
         return final_of if self.replicas > 1 else final_of(0)
 

@@ -9,7 +9,7 @@ from stopping import StopAt
 
 import onlinemode as om
 from onlinemode.engines.chain.eigenspaces import EigenspaceStart, decomposition_of
-from onlinemode.errors import EngineError
+from onlinemode.errors import EngineError, ParameterError
 from onlinemode.inputs import Blocks, Gaussian, PowerLaw, Spectrum, Spiked
 
 RATES = om.LearningRates(xi_in=0.9, strengths=0.4, xi_out=0.5, readout=0.2)
@@ -140,6 +140,33 @@ def test_threads_saved_times_checkpoints_and_going_on(slow_looks, random_weights
     still = om.Problem(inputs=THREE, weight_decay=0.4, rates=om.LearningRates(xi_in=0.0))
     decayed = om.go_on(piece, 901.0, problem=still, save_at=[901.0])  # from the last step, not the first of its block
     assert np.allclose(decayed.G[:, -1], piece.G[:, -1] * (1.0 - 0.4 / 32) ** (2 * (28832 - 28801)), rtol=1e-9)
+
+
+def test_the_ends_of_different_students_have_one_teacher():
+    """Which each replica knows with a rounding of its own."""
+    def fresh(replica):
+        return om.initial.committee(32, K=2, readout="sum", weights=False, inputs=THREE, student_seed=replica)
+
+    problem = om.Problem(inputs=THREE, **SIX)
+    run = om.simulate(problem, fresh, 1.0, "chain", replicas=3, save_at=2)
+    ends = [run.final(replica) for replica in range(3)]
+    assert np.allclose(ends[1].T, fresh(1).T, rtol=0, atol=1e-12)
+    later = om.simulate(problem, run.final, 0.5, "chain", replicas=3, seed=1, save_at=2)
+    assert np.allclose(later.G[:, 0], run.G[:, -1], rtol=0, atol=1e-12)
+    assert not np.allclose(ends[0].S, ends[1].S)
+
+
+def test_a_constraint_that_comes_or_goes_where_directions_have_no_variance(random_weights):
+    inputs, start = Spectrum((*(4.0,) * 5, *(1.0,) * 12, *(0.0,) * 4)), random_weights(21, K=2, M=2, P=2, seed=1)
+    free, kept = (om.Problem(inputs=inputs, rates=om.LearningRates(xi_in=0.5), constraint=constraint)
+                  for constraint in (None, "sphere"))
+    for first, second, message in (
+            (free, kept, "goes on as it began, without one; got constraint = 'sphere' and .*: start anew from Weights"),
+            (kept, free, "goes on as it began, with one; got constraint = None and .*: start anew from run.final")):
+        run = om.simulate(first, start, 1.0, "chain", save_at=2)
+        with pytest.raises(ParameterError, match=message):
+            om.go_on(run, 2.0, problem=second, save_at=2)
+    assert om.simulate(free, run.final, 1.0, "chain", seed=1, save_at=2).status == [om.Status.COMPLETED]
 
 
 @pytest.mark.slow

@@ -133,7 +133,7 @@ def test_beside_runs_and_in_files(tmp_path):
     loaded = om.load(tmp_path / "theory.npz")
     assert loaded.info.participation == found.theory.info.participation
     assert np.array_equal(om.repeat(loaded).G, loaded.G)
-    with pytest.raises(EngineError, match="needs the weight vectors where inputs have a covariance"):
+    with pytest.raises(EngineError, match="keeps no shares of its overlaps .* make it again with a larger alpha"):
         om.go_on(loaded, 5.0)
     run = om.simulate(experiment.problem(), experiment.start(), 3.0, store_final=True)
     assert om.go_on(run, 5.0, engine="ode").info.spectral_nodes is not None

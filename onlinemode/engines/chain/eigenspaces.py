@@ -126,7 +126,7 @@ class EigenspaceStart:
         self.dof = sizes - self.framed
         self.deviations = np.repeat(np.sqrt(decomposition.eigenvalues), np.diff(self.first))
         if isinstance(start, ReplicaState):
-            self._go_on(start)
+            self._go_on(start, problem)
         elif isinstance(start, ResolvedOverlaps):
             self._begin(start, problem.inputs, components_of(start))
         else:
@@ -151,7 +151,13 @@ class EigenspaceStart:
             self.modes[rows] = triangle[:, start.M:]
         self.squared_lengths = (self.modes**2).sum(0)
 
-    def _go_on(self, state):
+    def _go_on(self, state, problem):
+        constrained = "squared_lengths" in state.arrays
+        if constrained != (problem.constraint is not None) and not np.all(problem.inputs.eigenspaces(self.N)[0]):
+            raise ParameterError("a chain knows components of modes along directions of no variance under a constraint "
+                                 f"alone, so it goes on as it began, {'with' if constrained else 'without'} one; got "
+                                 f"constraint = {problem.constraint!r} and {problem.inputs!r}: start anew from "
+                                 f"{'run.final, with another seed' if constrained else 'Weights'}")
         self.overlaps, self.modes = state.overlaps, state.arrays["modes"]
         self.teacher = state.arrays.get("teacher_factor")
         if len(self.modes) != self.first[-1] or np.shape(self.teacher) != (state.M, self.first[-1]):
