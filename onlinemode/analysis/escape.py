@@ -208,7 +208,7 @@ class EscapeLaw(Described):
         """
         from onlinemode.analysis import datasets
 
-        laws = [self.at(each) for each in np.atleast_1d(self.N if N is None else N)]
+        laws = [self.at(each) for each in np.atleast_1d(self.N if N is None else N).tolist()]
         shares = np.atleast_1d(datasets.PROBABILITIES if probabilities is None else probabilities)
         return datasets.of_laws(laws, shares)
 

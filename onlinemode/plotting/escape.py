@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from onlinemode.analysis.escape import EscapeLaw, escape_law
-from onlinemode.analysis.escape_times import escape_times
+from onlinemode.analysis.escape import EscapeLaw
+from onlinemode.analysis.escape_times import escape_times, law_of_run
 from onlinemode.analysis.findings import Finding
 from onlinemode.errors import ParameterError
 from onlinemode.plotting.curves import is_theory, listed
@@ -27,8 +27,8 @@ def plot_escape(ax: Axes, runs: Trajectory | Iterable[Trajectory], laws: EscapeL
     ax : matplotlib.axes.Axes
         To draw into.
     runs : Trajectory or list of Trajectory
-        Ensembles of simulations from fixed overlaps, as :func:`onlinemode.escape_law` takes them; theory among them is
-        left out.
+        Ensembles of simulations, each from one start, as :func:`onlinemode.escape_law` takes it, and with all replicas
+        one by one; theory among them is left out.
     laws : EscapeLaw or list of EscapeLaw, optional
         One for each ensemble; by default they are found, at the N of the runs.
     level : float, optional
@@ -42,12 +42,13 @@ def plot_escape(ax: Axes, runs: Trajectory | Iterable[Trajectory], laws: EscapeL
     Raises
     ------
     ParameterError
-        If there is no ensemble, no law, with the reason, or a law of another level.
+        If there is no ensemble, no law, with the reason, as for replicas with students of their own, or a law of
+        another level.
     """
     ensembles = [run for run in listed(runs) if not is_theory(run)]
     if not ensembles:
         raise ParameterError("plot_escape draws ensembles of simulations; there is none among these runs")
-    given = [escape_law(run.problem, run.initial, run.N, level) for run in ensembles] if laws is None else (
+    given = [law_of_run(run, level) for run in ensembles] if laws is None else (
         [laws] if isinstance(laws, EscapeLaw) else list(laws))
     if len(given) != len(ensembles):
         raise ParameterError(f"plot_escape needs a law for each ensemble, {len(ensembles)}; got {len(given)}")
@@ -69,7 +70,7 @@ def _draw(ax, run, law, colour):
     times = np.sort(escape_times(run, law.level))
     out = times[np.isfinite(times)]
     first, last = law.quantile(ENDS)
-    first, last = min(first, *out[:1]), max(last, *out[-1:])
+    first, last = min([first, *out[:1]]), max([last, *out[-1:]])
     shares = np.arange(out.size + 1) / len(times)
     until = min(last, run.alpha[-1])
     mean = f"mean {out.mean():.4g} ± {out.std():.3g}" if out.size == len(times) else f"{out.size} of them out"

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from onlinemode.analysis.escape import escape_law
+from onlinemode.analysis.escape_times import law_of_run
 from onlinemode.analysis.findings import Finding
 from onlinemode.analysis.fixed_points import fixed_points
 from onlinemode.analysis.perfect import critical_rate, noise_floor
@@ -13,6 +13,7 @@ from onlinemode.errors import OnlineModeError
 from onlinemode.trajectory import Trajectory
 
 REFUSED = "refused"  # in place of a Finding: the analysis is not known for the problem
+FAILED = "failed"  # the same of one that ends in an error of its own, which must not cost the run of the point
 
 
 class Number(NamedTuple):
@@ -70,7 +71,7 @@ def _saddle(run):
 
 
 def _escape_law(run):
-    law = escape_law(run.problem, run.initial, run.info.N)
+    law = law_of_run(run)
     return Found((law.mean, law.sd), law.status, law.message)
 
 
@@ -110,6 +111,11 @@ def put(out: dict[str, np.ndarray], run: Trajectory, quantities: tuple[str, ...]
             found = quantity.find(run)
         except OnlineModeError as problem:
             out[finding_of(name)][0] = _words(REFUSED, str(problem))
+            continue
+        except MemoryError:
+            raise
+        except Exception as problem:
+            out[finding_of(name)][0] = _words(FAILED, f"{type(problem).__name__}: {' '.join(str(problem).split())}")
             continue
         for variable, number in zip(quantity.numbers, found.numbers):
             out[variable][0] = number

@@ -24,11 +24,16 @@ def test_times_are_those_of_a_known_curve():
     alpha = np.array([0.0, 1.0, 3.0, 4.0])
     errors = np.array([[1.0, np.exp(-1.0), np.exp(-3.0), np.exp(-4.0)], [1.0, 1.0, 1.0, 1.0],
                        [0.1, 0.1, 0.1, 0.1], [1.0, np.exp(-2.0), 1.0, np.exp(-6.0)], [1.0, 1.0, 1.0, 0.0]])
-    run = SimpleNamespace(alpha=alpha, generalization_error=errors)
+    run = SimpleNamespace(alpha=alpha, generalization_error=errors, draws=5, replicas=5)
     found = om.escape_times(run, np.exp(-1.5))
     assert found == pytest.approx([1.5, np.nan, 0.0, 0.75, 3.0], nan_ok=True)
     # a level that a saved time has exactly is passed after it
     assert om.escape_times(run, np.exp(-3.0))[0] == pytest.approx(3.0)
+    # of a later beginning it is not known when replica 2 fell
+    run.alpha = alpha + 1.0
+    with pytest.raises(ParameterError, match=r"got replica 2 below 0.22.* at the first saved time, α = 1: .*join"):
+        om.escape_times(run, np.exp(-1.5))
+    assert np.isnan(om.escape_times(run, 0.05)[2]) and om.escape_times(run, 0.05)[4] == 4.0
 
 
 def test_an_ensemble_has_the_mean_of_its_law(runs):
@@ -67,3 +72,20 @@ def test_what_cannot_be_drawn(runs):
         plotting.plot_escape(ax, random)
     with pytest.raises(ParameterError, match="level must be a finite number > 0"):
         om.escape_times(runs, 0.0)
+    few = om.simulate(PROBLEM, SYMMETRIC, 1.0, "chain", N=100, replicas=7, keep="summary", save_at=2)
+    with pytest.raises(ParameterError, match='kept 5 of its 7: make it with keep="all"'):
+        om.escape_times(few, 0.01)
+    # students of their own, without overlaps along the unstable directions
+    fresh = om.simulate(PROBLEM, lambda replica: om.initial.from_overlaps(
+        Q=(0.1 + 0.1 * replica) * np.eye(2), R=np.zeros((2, 2)), T=np.eye(2), readout="sum"), 1.0, "chain", N=100,
+        replicas=2, save_at=2)
+    with pytest.raises(ParameterError, match="got 2 replicas with students of their own, each of which has its own"):
+        plotting.plot_escape(ax, fresh)
+    piece = om.go_on(runs, 251.0, save_at=2)
+    with pytest.raises(ParameterError, match=r"a piece that goes on at α = 250: join it"):
+        plotting.plot_escape(ax, piece)
+    none_out = om.simulate(PROBLEM, SYMMETRIC, 1.0, "chain", N=100, replicas=2, save_at=2)
+    assert plotting.plot_escape(Figure().subplots(), none_out, law).get_legend().get_texts()[0].get_text().endswith(
+        ": 0 of them out")
+    whole = plotting.plot_escape(ax, om.join(runs, piece), law)
+    assert whole.lines[0].get_xdata()[1:-1] == pytest.approx(np.sort(om.escape_times(runs, 0.01)))

@@ -1,11 +1,13 @@
 """What the analysis says of the points of a sweep, against the analysis of single problems, and as arrays of xarray."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 
 import onlinemode as om
 from onlinemode.errors import ParameterError
-from onlinemode.sweeps.quantities import QUANTITIES, finding_of, numbers_of
+from onlinemode.sweeps.quantities import QUANTITIES, finding_of, numbers_of, put
 
 BASE = om.Experiment(engine="ode", init="committee", K=2, readout="sum", N=10**6, alpha=150.0, save_at=5)
 ALL = tuple(QUANTITIES)
@@ -72,6 +74,30 @@ def test_what_is_refused_is_said_and_stops_nothing():
     assert words[1].startswith("refused: fixed points are those of equations that do not change")
 
 
+def test_an_analysis_that_fails_costs_no_run(monkeypatch):
+    def fails(run):
+        raise np.linalg.LinAlgError("SVD did not\nconverge")
+
+    monkeypatch.setitem(QUANTITIES, "saddle", QUANTITIES["saddle"]._replace(find=fails))
+    swept = om.sweep(BASE.replace(alpha=5.0), {"eta": [1.0]}, keep=("saddle", "noise_floor"))
+    assert swept.status.values == "completed" and np.isnan(swept.saddle_level) and np.isfinite(swept.noise_floor)
+    assert swept.saddle_finding.values == "failed: LinAlgError: SVD did not converge"
+    for stops in (MemoryError, KeyboardInterrupt):
+        monkeypatch.setitem(QUANTITIES, "saddle", QUANTITIES["saddle"]._replace(find=Mock(side_effect=stops)))
+        with pytest.raises(stops):
+            put({}, None, ("saddle",))
+
+
+def test_runs_without_a_law_of_escape_say_why():
+    of_ode = om.Experiment(engine="ode", N=None, overlaps=SYMMETRIC, alpha=1.0, save_at=2)
+    assert om.sweep(of_ode, {"eta": [1.0]}, keep="escape_law").escape_law_finding.values == (
+        "refused: the law of escape needs N, the number of inputs; got a run of the mean-field equations without it: "
+        "give N")
+    fresh = BASE.replace(fresh_students=True, replicas=2, alpha=1.0)
+    found = str(om.sweep(fresh, {"eta": [1.0]}, keep="escape_law").escape_law_finding.values[0])
+    assert found.startswith("refused: the law of escape is that of runs from one start; got 2 replicas")
+
+
 def test_a_learning_rate_in_units_of_the_critical_one():
     """An axis that the analysis gives, by a function that makes experiments."""
     swept = om.sweep(at_share_of_critical_rate, {"ratio": [0.25, 0.5]}, keep=("critical_rate", "noise_floor"))
@@ -122,6 +148,8 @@ def test_the_other_records_as_arrays():
     data = law.to_xarray([10**3, 10**6], [0.1, 0.9])
     assert data["mean"].values.tolist() == [law.mean, law.at(10**6).mean] and data["mean"].units == "steps/N"
     assert np.array_equal(data["quantile"].sel(N=1000), law.quantile([0.1, 0.9]))
+    with pytest.raises(ParameterError, match=r"N must be a whole number ≥ 1 and .*; got 100\.5$"):
+        law.to_xarray([100.5])
     assert law.to_xarray().sizes == {"N": 1, "probability": 5} and (data.status == "found").all()
     none = om.escape_law(problem, start, 10**6).to_xarray()
     assert np.isnan(none["mean"]).all() and none.status.values[0] == "none"
