@@ -574,7 +574,7 @@ def _draw(generator, N, *, student_size, teacher_modes, teacher_size, orthogonal
 
 
 def _spaces(inputs, N):
-    """Eigenvalues that resolve the overlaps; None where there is nothing to resolve."""
+    """Eigenvalues that resolve the overlaps; None of independent entries, which have nothing to resolve."""
     if inputs.independent:
         return None
     if N > COUNTED_UP_TO and not inputs.few_eigenvalues:
@@ -586,7 +586,7 @@ def _spaces(inputs, N):
         raise ParameterError("too long a spectrum: overlaps without vectors are resolved by at most "
                              f"{MOST_EIGENVALUES:,} eigenvalues; got {count:,} of {inputs!r}: take vectors "
                              "(weights=True), or a smaller N")
-    return None if count == 1 else spaces
+    return spaces
 
 
 def _columns_of_teacher(N, teacher_columns, orthogonal):

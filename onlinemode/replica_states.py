@@ -150,7 +150,14 @@ class ReplicaState:
                        teacher=self.teacher, teacher_readout=o.teacher_readout)
 
 
-def resolved_overlaps_of(state: ReplicaState, inputs: Inputs, N: int, batch: int) -> ResolvedOverlaps | None:
+def tells_resolved(state: "ReplicaState | ReplicaStates", inputs: Inputs, N: int) -> bool:
+    """Whether a state without vectors tells its overlaps by eigenvalue: it has frames, or there is one eigenvalue."""
+    if state.teacher is not None or inputs.independent:
+        return False
+    return "teacher_factor" in state.arrays or inputs.few_eigenvalues and len(inputs.eigenspaces(N).eigenvalues) == 1
+
+
+def resolved_overlaps_of(state: ReplicaState, inputs: Inputs, N: int | None, batch: int) -> ResolvedOverlaps | None:
     """Where a replica of the chain stands, by eigenvalue of the inputs' covariance.
 
     Parameters
@@ -164,18 +171,23 @@ def resolved_overlaps_of(state: ReplicaState, inputs: Inputs, N: int, batch: int
     Returns
     -------
     ResolvedOverlaps or None
-        None where it has no frames of several eigenspaces.
+        None where its overlaps do not tell.
 
     Raises
     ------
     ParameterError
         If the state is damaged.
     """
-    if "teacher_factor" not in state.arrays:
+    if N is None or not tells_resolved(state, inputs, N):
         return None
+    eigenvalues, multiplicities = inputs.eigenspaces(N)
+    o, P = state.overlaps, state.P
+    if "teacher_factor" not in state.arrays:
+        return ResolvedOverlaps(N=N, eigenvalues=eigenvalues, multiplicities=multiplicities, G=o.G[None], S=o.S[None],
+                                T=o.T[None], strengths=o.strengths, xi_out=o.xi_out, readout=o.readout,
+                                teacher_readout=o.teacher_readout)
     from onlinemode.kernels.chain.markov import rotation_period
 
-    eigenvalues, multiplicities = inputs.eigenspaces(N)
     both = np.concatenate([state.arrays["last_modes"], state.arrays["teacher_factor"].T], 1)
     there = np.flatnonzero(eigenvalues)
     for kept in (there, np.arange(len(eigenvalues))):  # those of no variance, too, where there was a sphere
@@ -187,7 +199,6 @@ def resolved_overlaps_of(state: ReplicaState, inputs: Inputs, N: int, batch: int
                              "damaged, start anew")
     parts = [both[begin:end] for begin, end, value in zip(first, first[1:], eigenvalues[kept]) if value > 0.0]
     shares = np.stack([value * part.T @ part for value, part in zip(eigenvalues[there], parts)])
-    o, P = state.overlaps, state.P
     return ResolvedOverlaps(N=N, eigenvalues=eigenvalues[there], multiplicities=multiplicities[there],
                             G=shares[:, :P, :P], S=shares[:, :P, P:], T=shares[:, P:, P:], strengths=o.strengths,
                             xi_out=o.xi_out, readout=o.readout, teacher_readout=o.teacher_readout)

@@ -18,7 +18,7 @@ from onlinemode.equivalence import GaussianEquivalence, gaussian_equivalence
 from onlinemode.errors import ParameterError
 from onlinemode.initial import Start
 from onlinemode.problem import Problem
-from onlinemode.replica_states import ReplicaStates, resolved_overlaps_of
+from onlinemode.replica_states import ReplicaStates, resolved_overlaps_of, tells_resolved
 from onlinemode.resolved import Resolved
 from onlinemode.resolved_overlaps import ResolvedOverlaps
 from onlinemode.run_info import FORMAT, RunInfo, spectrum_words
@@ -274,7 +274,7 @@ class Trajectory(Described):
         """Where the run ended, as a start that :func:`onlinemode.simulate` takes.
 
         Weights where the vectors were kept (micro with ``store_final=True``), ResolvedOverlaps of the chain where the
-        inputs' covariance has several eigenvalues, else OrderParameters; of several replicas a function of the
+        inputs have a covariance, else OrderParameters; of several replicas a function of the
         replica's number.  A run that was interrupted ended there.
 
         A new run from it counts α from 0 and draws the samples of its seed from the first one on:
@@ -290,15 +290,16 @@ class Trajectory(Described):
         """
         states = self.states_at_end()
         inputs, batch = self.problem.inputs, self.problem.batch
-        if states.teacher is None and not inputs.independent and "teacher_factor" not in states.arrays:
+        told = inputs.independent or self.N is not None and tells_resolved(states, inputs, self.N)
+        if states.teacher is None and not told:
             raise ParameterError("final needs the vectors where the entries of inputs are not independent, and this "
                                  "run kept none: make it with store_final=True (engine micro)")
 
-        first = resolved_overlaps_of(states.one(0, self.initial), inputs, self.N or 0, batch)
+        first = resolved_overlaps_of(states.one(0, self.initial), inputs, self.N, batch)
 
         def final_of(replica):
             state = states.one(checks.integer("replica", replica, 0, len(states) - 1), self.initial)
-            resolved = resolved_overlaps_of(state, inputs, self.N or 0, batch)
+            resolved = resolved_overlaps_of(state, inputs, self.N, batch)
             if resolved is None or first is None:
                 return state.start()
             return replace(resolved, T=first.T)  # the same teacher, which every replica has with a rounding of its own

@@ -145,9 +145,9 @@ def test_same_seed_same_result_and_another_student(name):
     assert not np.array_equal(one.G, two.G) and not np.array_equal(one.S, two.S)
 
 
-def test_inputs_of_one_eigenvalue_have_nothing_to_resolve():
+def test_independent_inputs_have_nothing_to_resolve():
     plain = committee(50, inputs=None)
-    for inputs in (Gaussian(), Rademacher(), PowerLaw(0.0), Blocks((2.0, 2.0), (0.3, 0.7))):
+    for inputs in (Gaussian(), Rademacher()):
         start = committee(50, inputs)
         assert isinstance(start, om.OrderParameters) and np.array_equal(start.G, plain.G)
     vectors = committee(50, THREE, weights=True)
@@ -289,6 +289,24 @@ def test_one_eigenvalue_is_the_start_of_independent_inputs():
             run = om.simulate(problem, resolved, 0.01, engine, save_at=[0.0, 0.01])
             assert np.allclose(run.G[0, 0], weights.order_parameters().G, rtol=1e-12, atol=1e-14)
             assert np.isfinite(run.G).all()
+
+
+@pytest.mark.parametrize("inputs", [
+    PowerLaw(0.0), Spiked((1.0,)), Blocks((2.0, 2.0), (0.3, 0.7)), Gaussian(np.eye(50))], ids=lambda each: each.kind)
+def test_a_covariance_that_is_the_identity(inputs):
+    """Draws without vectors begin every engine that takes such inputs, and a chain ends where others go on."""
+    start, problem = committee(50, inputs), om.Problem(inputs=inputs, rates=RATES)
+    assert len(start.eigenvalues) == 1 and np.allclose(start.eigenvalues * start.T, np.eye(2), atol=1e-12)
+    engines = ("micro", "chain", "ode")
+    runs = {engine: om.simulate(problem, start, 0.1, engine, save_at=[0.0, 0.1]) for engine in engines}
+    for run in runs.values():
+        assert np.allclose(run.G[0, 0], start.G[0], rtol=1e-12, atol=1e-14) and np.isfinite(run.G).all()
+    if inputs.kind == "gaussian":  # a matrix, whose eigenvalues are not looked at for that
+        return
+    assert committee(10**9, inputs).N == 10**9
+    assert np.array_equal(runs["chain"].final.G[0], runs["chain"].G[0, -1])
+    later = om.go_on(runs["chain"], 0.2, engine="ode", save_at=[0.2])
+    assert np.isfinite(later.G).all() and later.info.spectral_nodes is None
 
 
 def test_micro_in_a_basis_of_the_covariance(random_weights):
@@ -462,6 +480,7 @@ def test_commands(onlinemode):
     assert onlinemode("ode", *options)[0] == 0
     code, out, _ = onlinemode("compare", "--engines", "ode,chain", *options, "--json")
     assert code == 0 and json.loads(out)
+    assert onlinemode("ode", *options, "--inputs", "power-law:0")[0] == 0
     code, out, err = onlinemode("ode", *options, "--inputs", "power-law:1")
     assert code == 2 and err.count("\n") == 1 and "N above 10,000,000; got PowerLaw" in err
 

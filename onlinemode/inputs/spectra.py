@@ -80,11 +80,16 @@ class PowerLaw(Diagonal):
     def __post_init__(self) -> None:
         object.__setattr__(self, "exponent", checks.number("exponent of the power law", self.exponent, 0.0))
 
+    @property
+    def few_eigenvalues(self) -> bool:  # type: ignore[override]
+        """Whether the exponent is 0, so that Ω = I."""
+        return self.exponent == 0.0
+
     def _eigenvalues(self, N):
         return np.arange(1.0, N + 1.0) ** -self.exponent
 
     def _counted(self, N):
-        return (np.ones(1), np.array([N], np.int64)) if self.exponent == 0.0 else super()._counted(N)
+        return (np.ones(1), np.array([N], np.int64)) if self.few_eigenvalues else super()._counted(N)
 
 
 @dataclass(frozen=True)
