@@ -10,12 +10,12 @@ from onlinemode import checks
 from onlinemode.errors import OverlapError, ParameterError
 from onlinemode.inputs import Inputs, check_inputs
 from onlinemode.state import (
-    COVARIANCE_TOLERANCE,
     OrderParameters,
     Sizes,
     Weights,
     check_covariance,
     factor_of,
+    nearest_covariance,
     symmetric,
 )
 from onlinemode.theory.spectral import Shares, eigenspace_of
@@ -30,7 +30,8 @@ class ResolvedOverlaps(Sizes):
     """Student and teacher by their overlaps in each eigenspace of the inputs' covariance, at any N and without vectors.
 
     What engines chain and ode need of a start where inputs have a covariance Ω of few eigenvalues; docs/theory, section
-    18.10.  ``onlinemode.initial`` draws it (``inputs=..., weights=False``), :meth:`of` takes it from vectors.
+    18.10.  ``onlinemode.initial`` draws it (``inputs=..., weights=False``), :meth:`of` takes it from vectors.  Shares that were
+    rounded become the nearest that vectors have.
 
     Parameters
     ----------
@@ -60,7 +61,8 @@ class ResolvedOverlaps(Sizes):
     ShapeError, ParameterError
         If shapes disagree, an entry is not finite, or no covariance of tr Ω = N has these eigenvalues.
     OverlapError
-        If the overlaps of an eigenvalue are no covariance, or have a rank above its multiplicity.
+        If the overlaps of an eigenvalue are no covariance, or have a rank above its multiplicity, by more
+        than the rounding of a table explains.
     """
 
     N: int
@@ -91,10 +93,14 @@ class ResolvedOverlaps(Sizes):
             parts = checks.array(name, getattr(self, name), shape, symbols=symbols[name])
             if name != "S":
                 parts = np.stack([symmetric(f"{name}[{number}]", part) for number, part in enumerate(parts)])
-                parts.flags.writeable = False
             set_field(name, parts)
-        for number, (count, C) in enumerate(zip(self.multiplicities, self.covariances)):
-            _check_share(f"[[G, S], [Sᵀ, T]][{number}] of the eigenvalue {values[number]:.6g}", C, int(count))
+        attained = np.stack([
+            _attainable(f"[[G, S], [Sᵀ, T]][{number}] of the eigenvalue {values[number]:.6g}", C, int(count))
+            for number, (count, C) in enumerate(zip(self.multiplicities, self.covariances))])
+        for name, parts in (("G", attained[:, :P, :P]), ("S", attained[:, :P, P:]), ("T", attained[:, P:, P:])):
+            parts = np.ascontiguousarray(parts)
+            parts.flags.writeable = False
+            set_field(name, parts)
 
     @classmethod
     def of(cls, weights: Weights, inputs: Inputs) -> "ResolvedOverlaps":
@@ -259,14 +265,15 @@ def _checked_multiplicities(given, values, N):
     return result
 
 
-def _check_share(name, C, dimensions):
+def _attainable(name, C, dimensions):
+    """C, or the nearest of vectors in so many dimensions where it was rounded."""
     check_covariance(name, C)
-    if len(C) > dimensions:
-        eigenvalues = np.linalg.eigvalsh(C)
-        rank = int(np.sum(eigenvalues > COVARIANCE_TOLERANCE * eigenvalues[-1]))
-        if rank > dimensions:
-            raise OverlapError(f"the overlaps {name} must have a rank of at most {dimensions}, its multiplicity; got "
-                               f"{rank}")
+    nearest = nearest_covariance(C, dimensions)
+    if nearest is None:
+        ranks = (rank for rank in range(dimensions + 1, len(C)) if nearest_covariance(C, rank) is not None)
+        raise OverlapError(f"the overlaps {name} must have a rank of at most {dimensions}, its multiplicity; got "
+                           f"{next(ranks, len(C))}")
+    return nearest
 
 
 def _products(rows):

@@ -370,15 +370,15 @@ def attainable(overlaps: OrderParameters, N: int) -> OrderParameters:
         If N is below the rank by more than rounding explains.
     """
     C, P = overlaps.covariance, overlaps.P
-    nearest = _nearest(C, N)
+    nearest = nearest_covariance(C, N)
     if nearest is None:
-        rank = next(n for n in range(N + 1, len(C) + 1) if _nearest(C, n) is not None)
+        rank = next(n for n in range(N + 1, len(C) + 1) if nearest_covariance(C, n) is not None)
         raise ParameterError(f"N must be at least {rank}, the rank of the overlaps; got {N}: no {N}-dimensional "
                              "vectors have these overlaps")
     return overlaps if nearest is C else replace(overlaps, G=nearest[:P, :P], S=nearest[:P, P:], T=nearest[P:, P:])
 
 
-def _nearest(C, N):
+def nearest_covariance(C: NDArray[np.float64], N: int) -> NDArray[np.float64] | None:
     """C without its negative eigenvalues and with at most N others; None if more than rounding would be lost.
 
     First of the correlations, so that a short vector keeps its digits beside a long one that was rounded.
@@ -388,11 +388,13 @@ def _nearest(C, N):
         eigenvalues, vectors = np.linalg.eigh(C / np.outer(lengths, lengths))
         dropped = eigenvalues.copy()
         dropped[max(len(C) - N, 0):] = np.minimum(dropped[max(len(C) - N, 0):], 0.0)
-        if np.abs(dropped).max() <= ROUNDING * max(eigenvalues[-1], 0.0):
-            return C
         change = np.outer(lengths, lengths) * ((vectors * dropped) @ vectors.T)
         shortened = np.diag(change) > 0.5 * np.diag(C)  # to less than half its squared length: lost, not rounded
-        if np.linalg.norm(change, 2) <= limit and not shortened.any():
+        if (shortened & (np.diag(C) > 0.0)).any():
+            continue
+        if np.abs(dropped).max() <= ROUNDING * max(eigenvalues[-1], 0.0):
+            return C
+        if np.linalg.norm(change, 2) <= limit:
             return C - change
     return None
 

@@ -16,6 +16,7 @@ from onlinemode.engines.chain.eigenspaces import EigenspaceStart, decomposition_
 from onlinemode.errors import EngineError, FileError, OverlapError, ParameterError, ShapeError
 from onlinemode.inputs import Blocks, Gaussian, HiddenManifold, PowerLaw, Rademacher, Spectrum, Spiked
 from onlinemode.inputs.base import Eigenspaces
+from onlinemode.resolved_overlaps import components_of
 from onlinemode.storage import read_archive, write_archive
 from onlinemode.theory.spectral import distinct_eigenvalues, resolve
 from onlinemode.theory.spectral_groups import members_of
@@ -488,9 +489,27 @@ def test_commands(onlinemode):
 # -- what is refused -------------------------------------------------------------------------------
 
 
-def resolved(**changes):
-    start = committee(32, seed=1)
-    return om.ResolvedOverlaps(**{**vars(start), **changes})
+def resolved(of=None, **changes):
+    return om.ResolvedOverlaps(**{**vars(committee(32, seed=1) if of is None else of), **changes})
+
+
+def of_two_directions(size):
+    """Shares of two directions that the teacher fills, and of a small student beside it."""
+    start = committee(20, Spiked((5.0, 5.0)), seed=1)
+    return resolved(of=start, G=np.stack([start.G[0], size * np.eye(2)]), S=0.0 * start.S)
+
+
+def test_shares_of_a_table_are_those_of_vectors():
+    """What was rounded is the nearest that vectors in so few directions have, and then stays as it is."""
+    start = committee(20, Spiked((5.0, 5.0)), seed=1)
+    assert_same(om.ResolvedOverlaps(**vars(start)), start)
+    rounded = resolved(of=start, **{name: getattr(start, name).round(6) for name in ("G", "S", "T")})
+    assert np.linalg.matrix_rank(rounded.covariances[1], tol=1e-12) == 2
+    assert np.allclose(rounded.covariances, start.covariances, rtol=0.0, atol=1e-5)
+    assert_same(om.ResolvedOverlaps(**vars(rounded)), rounded)
+    for components, C in zip(components_of(rounded), rounded.covariances / rounded.eigenvalues[:, None, None]):
+        order = [2, 3, 0, 1]  # the teacher first
+        assert np.allclose(components.T @ components, C[np.ix_(order, order)], rtol=0.0, atol=1e-12)
 
 
 GOOD = resolved()
@@ -512,6 +531,8 @@ ONE = np.eye(2)[None]
     (lambda: om.ResolvedOverlaps(2, [1.0], [2], 0.1 * ONE, np.zeros((1, 2, 2)), ONE, [1.0, 1.0], np.eye(2),
                                  [1.0, 1.0], [1.0, 1.0]), OverlapError,
      "must have a rank of at most 2, its multiplicity; got 4"),
+    (lambda: of_two_directions(0.5e-6), OverlapError, r"\[1\] of .* a rank of at most 2, its multiplicity; got 4"),
+    (lambda: of_two_directions(1e-14), OverlapError, r"\[1\] of .* a rank of at most 2, its multiplicity; got 4"),
     (lambda: om.ResolvedOverlaps.of(GOOD, THREE), ParameterError,
      "weights must be an onlinemode.Weights; got Resolved"),
     (lambda: om.ResolvedOverlaps.of(initial.committee(5000), PowerLaw(1.0)), ParameterError,

@@ -89,9 +89,10 @@ def test_a_small_student_keeps_its_digits_beside_a_rounded_teacher(engine):
     assert np.allclose(run.G[0, 0], Q, rtol=1e-4) and np.allclose(run.S[0, 0], R, atol=1e-5 * np.abs(R).max())
 
 
-def test_a_student_is_not_dropped_for_its_size():
+@pytest.mark.parametrize("size", [1e-8, 1e-14])
+def test_a_student_is_not_dropped_for_its_size(size):
     """Two vectors of the teacher fill N = 2: a small student beside them has no place, and is not set to zero."""
-    given = om.initial.from_overlaps(1e-8 * np.eye(2), np.zeros((2, 2)), np.eye(2))
+    given = om.initial.from_overlaps(size * np.eye(2), np.zeros((2, 2)), np.eye(2))
     with pytest.raises(ParameterError, match="N must be at least 4, the rank of the overlaps; got 2"):
         om.simulate(PROBLEM, given, 1.0, "micro", N=2)
 
