@@ -1,10 +1,14 @@
 """Sweeps where they run: this process, two processes, a local Dask cluster of two workers; time, overhead, bits.
 
     python benchmarks/sweep_speed.py [POINTS] [ROUNDS]
+    python benchmarks/sweep_speed.py theory [POINTS] [ROUNDS]
 
-First POINTS (10,000) mean-field runs of some milliseconds (K = M = 3, committee, α = 100, 20 saved times), then 40 runs
-of the chain of about a second each.  Places take turns; medians of ROUNDS (3).  Times are those of the whole call, with
-the start of the workers, and with a folder of results.
+"theory": POINTS mean-field runs of K = M = 4 up to α = 100 in two processes, by SciPy's LSODA and by the compiled one,
+how far numbers are from those of single runs, and what a point costs beside its integration.
+
+Otherwise, first POINTS (10,000) mean-field runs of some milliseconds (K = M = 3, committee, α = 100, 20 saved times),
+then 40 runs of the chain of about a second each.  Places take turns; medians of ROUNDS (3).  Times are those of the
+whole call, with the start of the workers, and with a folder of results.
 """
 
 import statistics
@@ -50,6 +54,33 @@ def compare(title, experiment, over, rounds):
     return results["processes"]
 
 
+def theory(points=10_000, rounds=3):
+    """Points of K = M = 4 in two processes; a single run, and the farthest of some points from theirs."""
+    experiment = om.Experiment(engine="ode", init="committee", K=4, N=1000, alpha=100.0, save_at=20)
+    over = {"eta": f"0.2:4:{points}"}
+    made, times = {}, {}
+    for method in ("LSODA", "compiled"):
+        om.sweep(experiment.replace(method=method), {"eta": [1.0]}, executor="processes", workers=1)  # compiled
+    for _ in range(rounds):
+        for method in ("LSODA", "compiled"):
+            began = time.perf_counter()
+            made[method] = om.sweep(experiment.replace(method=method), over, executor="processes", workers=2)
+            times.setdefault(method, []).append(time.perf_counter() - began)
+    for method, found in made.items():
+        farthest, integration = 0.0, []
+        for number in range(0, points, max(points // 100, 1)):
+            one = experiment.replace(method=method, eta=float(found.eta[number]), save_at=tuple(found.alpha.values))
+            run = one.run()
+            integration.append(run.info.seconds_run)
+            farthest = max(farthest, abs(run.generalization_error[0] - found.generalization_error[number].values).max())
+        seconds = statistics.median(times[method])
+        print(f"{points:,} points of K = M = 4, {method:9} {seconds:6.1f} s ({min(times[method]):.1f} to "
+              f"{max(times[method]):.1f}), {2e3 * seconds / points:.2f} ms of a process a point; engine in a single "
+              f"run {1e3 * statistics.median(integration):.2f} ms; ε_g within {farthest:.1e} of single runs")
+    apart = abs(made["LSODA"].generalization_error - made["compiled"].generalization_error).max()
+    print(f"the two methods within {float(apart):.1e} of each other")
+
+
 def main(points=10_000, rounds=3):
     side = round(points**0.5)
     over = {"eta": f"0.2:4:{side}", "noise": f"0:0.5:{side}"}
@@ -65,4 +96,5 @@ def main(points=10_000, rounds=3):
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    kind, given = (theory, sys.argv[2:]) if sys.argv[1:2] == ["theory"] else (main, sys.argv[1:])
+    kind(*map(int, given))
