@@ -30,8 +30,8 @@ class ResolvedOverlaps(Sizes):
     """Student and teacher by their overlaps in each eigenspace of the inputs' covariance, at any N and without vectors.
 
     What engines chain and ode need of a start where inputs have a covariance Ω of few eigenvalues; docs/theory, section
-    18.10.  ``onlinemode.initial`` draws it (``inputs=..., weights=False``), :meth:`of` takes it from vectors.  Shares that were
-    rounded become the nearest that vectors have.
+    18.10.  ``onlinemode.initial`` draws it (``inputs=..., weights=False``), :meth:`of` takes it from vectors.  Shares
+    that were rounded become the nearest that vectors have.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ CALLS = {
         "weight_decay": number(0.0), "batch": whole(1, 10**9), "rates": instance(), "inputs": instance()}),
     "Weights": (om.Weights, WEIGHTS, {
         "xi_in": array((P, None)), "strengths": array((P,)), "xi_out": array((None, P)), "readout": array((K,)),
-        "teacher": array((M, N)), "teacher_readout": array((M,))}),
+        "teacher": array((M, None)), "teacher_readout": array((M,))}),
     "OrderParameters": (om.OrderParameters, OVERLAPS, {
         "G": array((P, P)), "S": array((P, M)), "T": array((M, M)), "strengths": array((P,)), "xi_out": array((K, P)),
         "readout": array((K,)), "teacher_readout": array((M,))}),
