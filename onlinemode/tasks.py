@@ -333,19 +333,27 @@ class Tasks:
         return ", ".join(shown)
 
     @property
+    def turns(self) -> tuple[int, ...] | None:
+        """Which task has all samples from α = 0 and from each of ``switches`` on; None where tasks are mixed or wait."""
+        if self.order is not None or any(isinstance(each, Schedule) and each.kind != STEPS for each in self.shares):
+            return None
+        turns = []
+        for alpha in (0.0, *self.switches):
+            now = [each.value_at(alpha) if isinstance(each, Schedule) else each for each in self.shares]
+            if sum(share > 0.0 for share in now) != 1:
+                return None
+            turns.append(max(range(self.count), key=now.__getitem__))
+        return tuple(turns)
+
+    @property
     def _turns(self):
         """In words where one task after the other has all samples; else None."""
         if self.order is not None and self.below is not None:
             return _one_after_the_other(self.order, [f"ε_{task} < {level:g}"
                                                      for task, level in zip(self.order, self.below)])
-        if any(isinstance(each, Schedule) and each.kind != STEPS for each in self.shares) or not self.switches:
+        turns = self.turns
+        if turns is None or len(turns) == 1:
             return None
-        turns = []
-        for alpha in (0.0, *self.switches):
-            now = [each.value_at(alpha) if isinstance(each, Schedule) else each for each in self.shares]
-            if sorted(now) != [0.0] * (self.count - 1) + [1.0]:
-                return None
-            turns.append(now.index(1.0))
         return _one_after_the_other(turns, [f"α = {alpha:g}" for alpha in self.switches])
 
     def numbers(self, noise: "Number", flips: "Number") -> "dict[str, Number]":

@@ -120,6 +120,50 @@ def test_escape_times_at_large_N():
     assert 12.3 < escaped.std() < 25.3
 
 
+def in_turn(heads, until=(1.0, 2.0), noise=(0.1, 0.8)):
+    """Problem and start of two tasks, of which the first comes back."""
+    tasks = om.Tasks.in_turn((0, 1, 0), until, heads=heads, noise=noise)
+    readout = np.array([[0.3, 0.3, 0.3], [0.2, -0.1, 0.3]])
+    begin = replace(start(), teacher_readout=np.array([[0.3, 0.3, 0.3], [0.5, -0.4, 0.1]]),
+                    readout=readout[0] if heads is None else readout)
+    return replace(PROBLEM, tasks=tasks), begin
+
+
+def test_tasks_in_turn_have_the_law_of_the_chain():
+    """Which tells the noise of one task from that of the other."""
+    (problem, begin), times = in_turn((0, 1)), (1.0, 1.5, 2.5)
+    runs = [om.simulate(problem, begin, times[-1], name, N=N, replicas=1000, save_at=times, seed=seed)
+            for name, seed in (("leap", 7), ("chain", 1))]
+    found = chances(*runs)
+    assert rejected(found) == set(), {name: values.min() for name, values in found.items()}
+
+
+@pytest.mark.parametrize("heads", [None, (0, 1)])
+def test_tasks_in_turn_follow_their_equations_at_large_N(heads):
+    (problem, begin), times = in_turn(heads), (1.0, 1.5, 2.5)
+    theory = om.simulate(problem, begin, times[-1], "ode", save_at=times)
+    one = leap(problem, begin, times[-1], N=10**15, save_at=times)
+    assert np.allclose(entries(one), entries(theory), rtol=2e-5, atol=2e-6)
+    assert np.allclose(one.task_errors, theory.task_errors, rtol=2e-5) and np.ptp(one.task_errors[0, -1]) > 1e-3
+
+
+def test_tasks_in_turn_go_on_and_are_resumed(slow_looks, tmp_path, monkeypatch):
+    """A head that is not trained keeps its readout over pieces and stops."""
+    from onlinemode.engines.leap import engine
+
+    monkeypatch.setattr(engine, "LEAPS_PER_CALL", 3)
+    problem, begin = in_turn((0, 1), (10.0, 30.0))
+    call = {"replicas": 3, "save_at": np.linspace(0.0, 40.0, 21), "seed": 3, "threads": 2}
+    whole = leap(problem, begin, 40.0, **call)
+    stopped = leap(problem, begin, 40.0, **call, checkpoint=tmp_path / "run.ckpt", checkpoint_every=0.001,
+                   progress=StopAt(0.6))
+    assert om.Status.INTERRUPTED in stopped.status
+    assert_same(om.resume(tmp_path / "run.ckpt"), whole)
+    assert np.ptp(whole.readout[:, 5:16, 0], axis=1).max() == 0.0 < np.ptp(whole.readout[:, 5:16, 1], axis=1).min()
+    first = leap(problem, begin, 20.0, **call | {"save_at": np.linspace(0.0, 20.0, 11)})
+    assert_same(om.join(first, om.go_on(first, 40.0, save_at=np.linspace(22.0, 40.0, 10))), whole)
+
+
 def assert_same(one, other, count=None):
     for name in ("alpha", *PATHS, "generalization_error"):
         first, second = getattr(one, name), getattr(other, name)
@@ -232,13 +276,15 @@ def test_many_halved_kicks_are_told():
     (om.Problem(), None, "engine leap needs N when it starts from overlaps; got None"),
     (om.Problem(dropout=0.1), N, "engine leap knows no dropout; got dropout 0.1: use engine chain"),
     (om.Problem(drift=0.1), N, "engine leap knows no teacher that drifts; got drift = 0.1: use engine chain"),
+    (om.Problem(tasks=om.Tasks((1, 2))), N, "leap knows no tasks but in turn, each up to a time .*shares 1; 2: use"),
+    (om.Problem(tasks=om.Tasks.until_known((0, 1), 0.1)), N, "leap knows no tasks but in turn, .*ε_0 < 0.1.*: use"),
     (om.Problem(loss="huber"), N, "engine leap needs averages in closed form, .* loss huber: use engine chain"),
     (om.Problem(inputs=om.inputs.Rademacher()), N, "engine leap needs inputs with independent Gaussian entries"),
     (om.Problem(inputs=om.inputs.PowerLaw(1.0)), N, "engine leap (needs|knows no)"),
 ])
 def test_refused(problem, size, message):
     with pytest.raises(EngineError, match=message) as caught:
-        om.simulate(problem, start(), 1.0, "leap", N=size)
+        om.simulate(problem, start() if problem.tasks is None else in_turn(None)[1], 1.0, "leap", N=size)
     assert "\n" not in str(caught.value)
 
 

@@ -17,7 +17,8 @@ from onlinemode.runtime.replicas import Replica, collect, each_once, restore, ru
 from onlinemode.runtime.saved_times import save_times
 from onlinemode.state import OrderParameters, attainable
 from onlinemode.theory.averaging import is_closed
-from onlinemode.theory.meanfield import MeanFieldDrift, teacher_of
+from onlinemode.theory.meanfield import teacher_of
+from onlinemode.theory.task_drift import drift_of
 from onlinemode.trajectory import Trajectory
 
 RTOL, ATOL = 1e-5, 1e-7  # of a leap along the mean-field equations
@@ -70,7 +71,9 @@ def _require(problem, N):
     for there, what in ((not problem.inputs.independent, f"inputs with a covariance; got {problem.inputs!r}"),
                         (problem.drops_out, f"dropout; got {problem.dropout_words.removesuffix(', ')}"),
                         (problem.drifts, f"teacher that drifts; got drift = {problem.drift:g}"),
-                        (problem.tasks is not None, "several tasks; got a problem with tasks")):
+                        (problem.tasks is not None and problem.tasks.turns is None,
+                         "tasks but in turn, each up to a time that is given; got "
+                         f"{'' if problem.tasks is None else problem.tasks.words}")):
         if there:
             raise EngineError(f"engine leap knows no {what}: use engine chain")
     if not is_closed(problem):
@@ -110,26 +113,34 @@ class _Simulation:
         # where numbers jump, at the step of the chain that does
         self.ends = np.append(np.unique([end for end in np.rint(np.array(problem.breaks) * N) / N if 0.0 < end < last]),
                               last)
+        begins = np.append(0.0, self.ends[:-1])
+        self.tasks = [0 if problem.tasks is None else int(np.argmax(problem.shares_of(middle)))
+                      for middle in 0.5 * (begins + self.ends)]  # which has all samples, in each stretch between
         rule = problem.rule(1)
         self.kernel = make_advance(rule.activation.kind, rule.teacher_activation.kind)
-        motion = self.motion(MeanFieldDrift(problem, overlaps), overlaps, np.diag(overlaps.G))
-        if motion is not None:
+        drift = drift_of(problem, overlaps)
+        if drift.active.size:
+            motion = self.motions(drift, overlaps, np.diag(overlaps.G))[0]
             place = make_place(motion.flow.system.state[motion.flow.system.active], 0.0)
             self.advance(motion, place, 0.0, np.zeros((0, place.y.size)), np.zeros(1, np.int64), np.zeros(1, np.uint8),
                          0)  # compiles
 
-    def motion(self, drift, overlaps, squared_lengths):
-        """What moves a replica, in the memory of its drift; None where nothing moves."""
+    def motions(self, drift, overlaps, squared_lengths):
+        """Of each task what moves a replica, in the memory of its drift."""
+        if self.problem.tasks is None:
+            return [self._motion(self.problem, drift, overlaps, squared_lengths)]
+        return [self._motion(self.problem.of_task(task), each, overlaps, squared_lengths)
+                for task, each in enumerate(drift.of_tasks)]
+
+    def _motion(self, problem, drift, overlaps, squared_lengths):
         from onlinemode.kernels.leap.kick import Samples
         from onlinemode.kernels.leap.steps import Motion
 
-        if not drift.active.size:
-            return None
         flow = drift.flow(0.0, float(self.alphas[-1]))
         if flow is None:
             raise EngineError("engine leap needs schedules that are smooth between a few breaks, and these have too "
                               "much fine structure: use engine chain")
-        whole = flow.system._replace(rule=self.problem.rule(1), teacher=teacher_of(overlaps.T), aid=None,
+        whole = flow.system._replace(rule=problem.rule(1), teacher=teacher_of(overlaps.T), aid=None,
                                      state=drift.full.copy())
         kept = None if flow.constraint is None else np.array(squared_lengths)
         return Motion(flow, Samples(whole, float(self.N), self.samples, kept))
@@ -157,40 +168,46 @@ class _LeapReplica(Replica):
         from onlinemode.kernels.leap.steps import DIVERGED
 
         simulation, alphas = self.simulation, self.simulation.alphas
-        drift = MeanFieldDrift(self.problem, self.overlaps)
+        drift = drift_of(self.problem, self.overlaps)
+        if not drift.active.size:
+            return self._stand_still(drift)
         lengths = np.diag(self.overlaps.G)
         if isinstance(self.start, ReplicaState):
             lengths = self.start.squared_lengths(lengths)
-        motion = simulation.motion(drift, self.overlaps, lengths)
-        rows, count = np.full((len(alphas), drift.active.size), np.nan), np.zeros(1, np.int64)
-        place = self._place(drift)
+        motions = simulation.motions(drift, self.overlaps, lengths)
+        # of each task the entries that move with it, among those of all tasks: heads are trained by their own
+        moving = [np.arange(drift.active.size)] if self.problem.tasks is None else drift.moving
+        y, count = drift.full[drift.active], np.zeros(1, np.int64)
+        place = self._place(y[moving[0]])
+        rows = np.full((len(alphas), place.y.size), np.nan)
         begun, diverged = place.counts[:3].copy(), False
         if self.snapshot is not None:
-            self._restore(place, rows)
+            self._restore(place, y)
             count[0] = self.saved
-        if motion is None:
-            return self._stand_still(drift)
         while count[0] < len(alphas) and not diverged:
-            self.look(lambda: self._copy(place, rows))
+            self.look(lambda: self._copy(place, y))
             if stop[0]:
                 break
-            end = simulation.ends[np.searchsorted(simulation.ends, place.numbers[0], side="right")
-                                  if place.numbers[0] < alphas[-1] else -1]
-            diverged = simulation.advance(motion, place, end, rows, count, stop, self.number) == DIVERGED
-            self._show(drift, rows, int(count[0]))
+            stretch = min(int(np.searchsorted(simulation.ends, place.numbers[0], side="right")),
+                          len(simulation.ends) - 1)
+            own = moving[simulation.tasks[stretch]]
+            place.y[:] = y[own]
+            diverged = simulation.advance(motions[simulation.tasks[stretch]], place, simulation.ends[stretch], rows,
+                                          count, stop, self.number) == DIVERGED
+            self._show(drift, y, own, rows[self.saved:count[0]])
+            y[own] = place.y
             self._count(place.numbers[0])
             self.leap_counts = place.counts[:3] - begun
         if self.cut_beyond_bounds():
             return True
         if not diverged:
-            self._end(drift, place, motion.samples.squared_lengths)
+            self._end(drift, place, y, motions[0].samples.squared_lengths)
         return diverged
 
-    def _place(self, drift):
+    def _place(self, y):
         """Where the replica begins."""
         from onlinemode.kernels.leap.steps import make_place
 
-        y = drift.full[drift.active]
         place = make_place(y, 0.0)
         if not isinstance(self.start, ReplicaState):
             return place
@@ -202,14 +219,17 @@ class _LeapReplica(Replica):
         for name, value in zip(OVERLAPS, drift.layout.unpack(drift.full)):
             getattr(self, name)[:] = value
         self.counts[:] = self.simulation.steps[-1], len(self.simulation.steps)
-        self._end(drift, self._place(drift), None)
+        y = drift.full[drift.active]
+        self._end(drift, self._place(y), y, None)
         return False
 
-    def _show(self, drift, rows, saved):
-        """Fill in the states at the times that were saved."""
+    def _show(self, drift, y, own, rows):
+        """Fill in the states at the times that were saved, where entries ``own`` moved, and the others of ``y`` did not."""
+        saved = self.saved + len(rows)
         new = slice(self.saved, saved)
-        full = np.repeat(drift.full[np.newaxis], saved - self.saved, 0)
-        full[:, drift.active] = rows[new]
+        full = np.repeat(drift.full[np.newaxis], len(rows), 0)
+        full[:, drift.active] = y
+        full[:, drift.active[own]] = rows
         for name, values in zip(OVERLAPS, drift.layout.unpack(full)):
             getattr(self, name)[new] = values
         self.counts[1] = saved
@@ -221,9 +241,9 @@ class _LeapReplica(Replica):
         after = steps[saved] if saved < len(steps) else before
         self.counts[0] = min(max(round(alpha * self.N), int(before)), int(after))
 
-    def _end(self, drift, place, squared_lengths):
+    def _end(self, drift, place, y, squared_lengths):
         full = drift.full.copy()
-        full[drift.active] = place.y
+        full[drift.active] = y
         present = dict(zip(OVERLAPS, drift.layout.unpack(full)))
         self.end = {"alpha": self.steps_made / self.N, "steps": self.steps_made, **present,
                     "state_clock": np.concatenate([place.numbers, place.counts[:3]]),
@@ -235,17 +255,17 @@ class _LeapReplica(Replica):
             before = self.start.arrays["clock"][4:] if isinstance(self.start, ReplicaState) else 0.0
             self.leap_counts = (end["state_clock"][4:] - before).astype(np.int64)
 
-    def _copy(self, place, rows):
-        """A snapshot: the state and the rows saved so far."""
-        return {**{f"place_{name}": value.copy() for name, value in place._asdict().items()},
-                "rows": rows[:self.saved].copy(), **self.copy_paths()}
+    def _copy(self, place, y):
+        """A snapshot: the state, of all tasks, and what is saved so far."""
+        return {**{f"place_{name}": value.copy() for name, value in place._asdict().items()}, "moving": y.copy(),
+                **self.copy_paths()}
 
-    def _restore(self, place, rows):
+    def _restore(self, place, y):
         """The inverse."""
         self.restore_counts(self.snapshot, self.simulation.steps)
         for name, value in place._asdict().items():
             restore(value, self.snapshot[f"place_{name}"])
-        restore(rows[:self.saved], self.snapshot["rows"])
+        restore(y, self.snapshot["moving"])
         for name in self.path_names:
             restore(getattr(self, name)[:self.saved], self.snapshot[f"path_{name}"])
 
