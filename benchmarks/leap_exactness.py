@@ -11,6 +11,7 @@ with the law that docs/theory, section 19.3 has for it, at N = 10^6, 10^9 and 10
 
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 from common import machine
@@ -52,8 +53,20 @@ PROBLEMS = {
     "tanh": om.Problem("tanh", noise=0.1, rates=rates(1.0, 0.2, 0.2, 0.2)),
     "linear": om.Problem("linear", noise=0.1, rates=rates(0.3, 0.1, 0.1, 0.1)),
     "he:2": om.Problem("he:2", noise=0.1, rates=rates(0.05, 0.02, 0.02, 0.02)),
+    **{name: om.Problem(weight_decay=0.05, rates=rates(2.0, 0.5, 0.5, 0.3),
+                        tasks=om.Tasks.in_turn((0, 1, 0), (1.5, 3.0), heads=heads, noise=(0.1, 0.3)))
+       for name, heads in (("tasks in turn", None), ("a head each", (0, 1)))},
     "correlation loss": om.Problem(loss="correlation", noise=0.3, weight_decay=0.5, rates=rates(0.5)),
 }
+
+
+def start_of(problem):
+    """Two tasks have a second layer of the teacher each, and the student as many as heads."""
+    if problem.tasks is None:
+        return general()
+    readout = np.array([[1 / 3, 1 / 3, 1 / 3], [0.2, -0.1, 0.3]])
+    return replace(general(), teacher_readout=np.array([[1 / 3, 1 / 3, 1 / 3], [0.5, -0.4, 0.1]]),
+                   readout=readout[0] if problem.tasks.heads is None else readout)
 
 
 def entries(run):
@@ -86,7 +99,7 @@ def both(problem, start, alpha, N, replicas, times):
 
 
 def one_case(name, N, replicas):
-    runs, seconds = both(PROBLEMS[name], general(), ALPHA, N, replicas, TIMES)
+    runs, seconds = both(PROBLEMS[name], start_of(PROBLEMS[name]), ALPHA, N, replicas, TIMES)
     leap, chain = (entries(runs[engine]) for engine in ("leap", "chain"))
     scatters = (chain.std(0) > 1e-12).all(0)
     line = compare(*(each[..., scatters].reshape(replicas, -1) for each in (leap, chain)))

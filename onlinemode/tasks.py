@@ -334,15 +334,15 @@ class Tasks:
 
     @property
     def turns(self) -> tuple[int, ...] | None:
-        """Which task has all samples from α = 0 and from each of ``switches`` on; None where tasks are mixed or wait."""
+        """Which task has all samples from 0 and from each of ``switches`` on; None where tasks are mixed or wait."""
         if self.order is not None or any(isinstance(each, Schedule) and each.kind != STEPS for each in self.shares):
             return None
         turns = []
         for alpha in (0.0, *self.switches):
-            now = [each.value_at(alpha) if isinstance(each, Schedule) else each for each in self.shares]
+            now: list[Any] = [each.value_at(alpha) if isinstance(each, Schedule) else each for each in self.shares]
             if sum(share > 0.0 for share in now) != 1:
                 return None
-            turns.append(max(range(self.count), key=now.__getitem__))
+            turns.append(now.index(max(now)))
         return tuple(turns)
 
     @property

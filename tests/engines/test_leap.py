@@ -147,6 +147,24 @@ def test_tasks_in_turn_follow_their_equations_at_large_N(heads):
     assert np.allclose(one.task_errors, theory.task_errors, rtol=2e-5) and np.ptp(one.task_errors[0, -1]) > 1e-3
 
 
+def test_tasks_in_turn_until_they_are_known(tmp_path):
+    """At the next look after the equations fall below the level, and when the chain does at N = 1000."""
+    _, begin = in_turn((0, 1))
+    calm = replace(PROBLEM, noise=0.0, weight_decay=0.0)
+    problem = replace(calm, tasks=om.Tasks.until_known((0, 1, 0), (0.02, 0.02), 0.25, heads=(0, 1)))
+    theory = om.simulate(problem, begin, 14.0, "ode", save_at=29)
+    run = leap(problem, begin, 14.0, N=10**14, save_at=29)
+    late = run.switched_at[0] - theory.switched_at[0]
+    assert 0.0 <= late[0] < 0.25 and 0.0 <= late[1] < 0.25 + 1.5 * late[0]
+    exact, small = (om.simulate(problem, begin, 14.0, name, N=N, save_at=29, replicas=100, seed=seed)
+                    for name, seed in (("chain", 1), ("leap", 7)))
+    for turn in range(2):
+        a, b = (np.rint(4.0 * run.switched_at[:, turn]) for run in (small, exact))  # the chain ends blocks of steps
+        assert np.ptp(b) > 1.0 and stats.ks_2samp(a, b).pvalue > FALSE_ALARM
+    small.save(tmp_path / "run.npz")
+    assert np.array_equal(om.load(tmp_path / "run.npz").switched_at, small.switched_at)
+
+
 def test_tasks_in_turn_go_on_and_are_resumed(slow_looks, tmp_path, monkeypatch):
     """A head that is not trained keeps its readout over pieces and stops."""
     from onlinemode.engines.leap import engine
@@ -276,8 +294,7 @@ def test_many_halved_kicks_are_told():
     (om.Problem(), None, "engine leap needs N when it starts from overlaps; got None"),
     (om.Problem(dropout=0.1), N, "engine leap knows no dropout; got dropout 0.1: use engine chain"),
     (om.Problem(drift=0.1), N, "engine leap knows no teacher that drifts; got drift = 0.1: use engine chain"),
-    (om.Problem(tasks=om.Tasks((1, 2))), N, "leap knows no tasks but in turn, each up to a time .*shares 1; 2: use"),
-    (om.Problem(tasks=om.Tasks.until_known((0, 1), 0.1)), N, "leap knows no tasks but in turn, .*ε_0 < 0.1.*: use"),
+    (om.Problem(tasks=om.Tasks((1, 2))), N, "engine leap knows no tasks that are mixed; got shares 1; 2: use engine"),
     (om.Problem(loss="huber"), N, "engine leap needs averages in closed form, .* loss huber: use engine chain"),
     (om.Problem(inputs=om.inputs.Rademacher()), N, "engine leap needs inputs with independent Gaussian entries"),
     (om.Problem(inputs=om.inputs.PowerLaw(1.0)), N, "engine leap (needs|knows no)"),

@@ -71,9 +71,8 @@ def _require(problem, N):
     for there, what in ((not problem.inputs.independent, f"inputs with a covariance; got {problem.inputs!r}"),
                         (problem.drops_out, f"dropout; got {problem.dropout_words.removesuffix(', ')}"),
                         (problem.drifts, f"teacher that drifts; got drift = {problem.drift:g}"),
-                        (problem.tasks is not None and problem.tasks.turns is None,
-                         "tasks but in turn, each up to a time that is given; got "
-                         f"{'' if problem.tasks is None else problem.tasks.words}")):
+                        (problem.tasks is not None and problem.stages == 1 and problem.tasks.turns is None,
+                         f"tasks that are mixed; got {'' if problem.tasks is None else problem.tasks.words}")):
         if there:
             raise EngineError(f"engine leap knows no {what}: use engine chain")
     if not is_closed(problem):
@@ -124,6 +123,10 @@ class _Simulation:
             place = make_place(motion.flow.system.state[motion.flow.system.active], 0.0)
             self.advance(motion, place, 0.0, np.zeros((0, place.y.size)), np.zeros(1, np.int64), np.zeros(1, np.uint8),
                          0)  # compiles
+
+    def task(self, stretch, stage):
+        """Which has all samples, in a stretch of time, or in a turn that waits for an error."""
+        return self.tasks[stretch] if self.problem.stages == 1 else self.problem.tasks.order[stage]
 
     def motions(self, drift, overlaps, squared_lengths):
         """Of each task what moves a replica, in the memory of its drift."""
@@ -190,14 +193,19 @@ class _LeapReplica(Replica):
                 break
             stretch = min(int(np.searchsorted(simulation.ends, place.numbers[0], side="right")),
                           len(simulation.ends) - 1)
-            own = moving[simulation.tasks[stretch]]
+            task, look = simulation.task(stretch, self.stage), self.next_look
+            end = simulation.ends[stretch] if look is None else min(simulation.ends[stretch], look / self.N)
+            own = moving[task]
             place.y[:] = y[own]
-            diverged = simulation.advance(motions[simulation.tasks[stretch]], place, simulation.ends[stretch], rows,
-                                          count, stop, self.number) == DIVERGED
+            diverged = simulation.advance(motions[task], place, end, rows, count, stop, self.number) == DIVERGED
             self._show(drift, y, own, rows[self.saved:count[0]])
             y[own] = place.y
             self._count(place.numbers[0])
             self.leap_counts = place.counts[:3] - begun
+            if look is not None and self.steps_made >= look and not diverged:
+                self.look_at_error(*drift.layout.unpack(self._full(drift, y)), self.overlaps.T)
+        if self.switched.size:
+            self.switches[:self.saved] = np.where(self.switched <= alphas[:self.saved, None], self.switched, np.nan)
         if self.cut_beyond_bounds():
             return True
         if not diverged:
@@ -224,7 +232,7 @@ class _LeapReplica(Replica):
         return False
 
     def _show(self, drift, y, own, rows):
-        """Fill in the states at the times that were saved, where entries ``own`` moved, and the others of ``y`` did not."""
+        """Fill in the states at the times that were saved, where entries ``own`` moved and others are those of y."""
         saved = self.saved + len(rows)
         new = slice(self.saved, saved)
         full = np.repeat(drift.full[np.newaxis], len(rows), 0)
@@ -241,10 +249,14 @@ class _LeapReplica(Replica):
         after = steps[saved] if saved < len(steps) else before
         self.counts[0] = min(max(round(alpha * self.N), int(before)), int(after))
 
-    def _end(self, drift, place, y, squared_lengths):
+    @staticmethod
+    def _full(drift, y):
         full = drift.full.copy()
         full[drift.active] = y
-        present = dict(zip(OVERLAPS, drift.layout.unpack(full)))
+        return full
+
+    def _end(self, drift, place, y, squared_lengths):
+        present = dict(zip(OVERLAPS, drift.layout.unpack(self._full(drift, y))))
         self.end = {"alpha": self.steps_made / self.N, "steps": self.steps_made, **present,
                     "state_clock": np.concatenate([place.numbers, place.counts[:3]]),
                     **lengths_to_keep(squared_lengths)}
