@@ -45,8 +45,8 @@ def _checkpoint_kind(engine):
     def make():
         import onlinemode as om
 
-        N = 1000 if engine == "leap" else 40
-        leave_checkpoint("run.ckpt", om.initial.committee(N, K=2), 1e5, engine)
+        N, alpha = (1000, 2e4) if engine == "leap" else (40, 1e5)
+        leave_checkpoint("run.ckpt", om.initial.committee(N, K=2), alpha, engine)
 
     def use(_):
         import onlinemode as om
