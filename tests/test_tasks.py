@@ -430,7 +430,7 @@ def test_pictures_have_every_task_and_lines_at_switches():
                       om.initial.tasks(100, heads=(0, 1), seed=1), 6.0, "chain", save_at=20)
     ax = om.plotting.plot_error(om.plotting.new_figure(4.0, 3.0).subplots(), run)
     curves = [line for line in ax.lines if line.get_label().startswith("task ")]
-    assert [line.get_label() for line in curves] == ["task 1", "task 2"]
+    assert [line.get_label() for line in curves] == ["task 0", "task 1"]
     for task, line in enumerate(curves):
         assert set(line.get_ydata()) <= set(run.task_errors[0, :, task])
     assert [line.get_xdata()[0] for line in ax.lines if line not in curves] == [3.0]

@@ -104,7 +104,7 @@ def plot_tasks(ax: Axes, runs: Trajectory | Iterable[Trajectory]) -> Axes:
     for number, (run, count) in enumerate(zip(runs, counts)):
         for task in range(count):
             draw(ax, run, "task_errors", (task,), colours[task], MARKERS[number % len(MARKERS)],
-                 label=f"task {task + 1}" if number == 0 else None)
+                 label=f"task {task}" if number == 0 else None)
     time_axis(ax, runs)
     changes = {jump for run in runs for jump in run.problem.switches if jump < run.alpha[-1]}
     changes |= {alpha for run in runs if run.switched_at is not None for alpha in run.switched_at[0] if alpha > 0.0}
