@@ -137,6 +137,8 @@ def test_beside_runs_and_in_files(tmp_path):
         om.go_on(loaded, 5.0)
     run = om.simulate(experiment.problem(), experiment.start(), 3.0, store_final=True)
     assert om.go_on(run, 5.0, engine="ode").info.spectral_nodes is not None
+    with pytest.raises(EngineError, match="make the run that goes on with store_final=True"):
+        om.go_on(om.simulate(experiment.problem(), experiment.start(), 3.0), 5.0, engine="ode")
     assert json.dumps(found.theory.info.to_dict())
 
 

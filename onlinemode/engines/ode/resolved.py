@@ -84,15 +84,17 @@ def _resolution_of(start, problem, count, alpha, most_groups, more, N):
         require_covariance(inputs)
     if inputs.independent:
         return Resolution(None)
+    advice = "start from Weights, or ResolvedOverlaps"
     if isinstance(start, ReplicaState):
         start = resolved_overlaps_of(start, inputs, N, problem.batch) or start.start()
+        advice = "make the run that goes on with store_final=True"
     rate = float(problem.numbers_at(np.linspace(0.0, alpha, TIMES))[:, 0].max())
     if isinstance(start, ResolvedOverlaps):
         return _of_shares(shares_of(start), start, count, rate, alpha, most_groups, more)
     if not isinstance(start, Weights):
         raise EngineError("engine ode needs the weight vectors where inputs have a covariance, since overlaps do not "
                           f"tell how they are shared among its eigenvalues; got {type(start).__name__} and "
-                          f"{inputs!r}: start from Weights, or ResolvedOverlaps")
+                          f"{inputs!r}: {advice}")
     eigenvalues, vectors = inputs.eigenbasis(start.N)
     modes, teacher = start.xi_in, start.teacher
     if not inputs.sees_inputs:
