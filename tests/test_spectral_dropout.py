@@ -83,6 +83,6 @@ def test_the_error_is_that_of_the_whole_student(start):
 
 
 def test_corrections_are_refused(start):
-    with pytest.raises(EngineError, match="constraint or dropout; got .* dropout 0.3, method LSODA: leave") as caught:
+    with pytest.raises(EngineError, match="or dropout; got .* dropout 0.3, the loss squared: leave") as caught:
         om.simulate(problem_of(BLOCKS, dropout=0.3), start, 1.0, "ode", corrections="on")
     assert "\n" not in str(caught.value)

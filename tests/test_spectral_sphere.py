@@ -85,7 +85,7 @@ def test_starts_without_vectors_tasks_and_going_on(random_weights):
 def test_what_is_refused(random_weights):
     start = random_weights(200, K=2, M=2, P=2, seed=3)
     for options, message in (({"method": "exponential"}, "method exponential knows no constraints; got 'sphere': take"),
-                             ({"corrections": "on"}, "no constraint or dropout; got Blocks.* sphere, method LSODA:")):
+                             ({"corrections": "on"}, "constraint or dropout; got Blocks.* sphere, the loss squared:")):
         with pytest.raises(EngineError, match=message) as caught:
             om.simulate(problem_of(BLOCKS), start, 1.0, "ode", **options)
         assert "\n" not in str(caught.value)

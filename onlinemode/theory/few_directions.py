@@ -30,19 +30,20 @@ class FewDirections:
         self._layout, self._T, self._batch = layout, shares.T, batch
         self._weights = shares.eigenvalues**2 / N
         P, M = layout.P, layout.M
-        self.rows = slice(0, P * (P + 1) // 2 * layout.L)  # of the shares of G in a state
         self._walk = slice(P * P + P * M, 2 * P * P + P * M)  # in a generator
         self._pairs = [(a, b) for a in range(P + M) for b in range(a, P + M)]
 
-    def rates(self, y, generator_at):
+    def rates(self, y, generator, generator_at):
         """What is added to the rates of the shares of G, in the order of a state.
 
         Parameters
         ----------
         y : array (d,)
             A state in which all shares move.
+        generator : array
+            What moves all shares alike there.
         generator_at : callable
-            Of a state and a matrix (M, M) that is added to T; returns a generator.
+            The same of a state and a matrix (M, M) that is added to T.
         """
         P, M, L = self._layout.P, self._layout.M, self._layout.L
         C = self._covariances(y)
@@ -51,7 +52,6 @@ class FewDirections:
         for a, b in self._pairs:
             ends = [generator_at(*self._moved(y, a, b, step))[self._walk] for step in (h, -h)]
             turned += C[:, a, b, None] * np.subtract(*ends) / (2.0 * h)
-        generator = generator_at(y, np.zeros((M, M)))
         gain = np.hstack([generator[:P * P].reshape(P, P), generator[P * P:self._walk.start].reshape(P, M)])
         total = 2.0 * turned.reshape(L, P, P) + (1.0 - 1.0 / self._batch) * (gain @ C @ gain.T)
         upper = self._layout.of_sums.upper

@@ -334,11 +334,19 @@ class SpectralDrift:
         if problem.constraint is not None and moves[self.layout.shares].all():
             self._sphere = KeptLengths(self.layout, shares.squares)
 
-    def generator(self, y, alpha=0.0, more_T=None):
-        """What moves all shares alike at a state: a flat vector, see ``onlinemode.kernels.averages.spectral``.
+    def generator(self, y, alpha=0.0):
+        """What moves the shares at a state: a flat vector, see ``onlinemode.kernels.averages.spectral``."""
+        y = np.ascontiguousarray(y, np.float64)
+        generator = self._of_all_shares(y, alpha)
+        if self._few is None:
+            return generator
+        error = self.last_error
+        own = self._few.rates(y, generator, lambda state, more: self._of_all_shares(state, alpha, more))
+        self._error[0] = error
+        return np.concatenate([generator, own])
 
-        With ``more_T`` (M, M) added to the overlaps of the teacher.
-        """
+    def _of_all_shares(self, y, alpha, more_T=None):
+        """The part that is the same for all shares, with ``more_T`` (M, M) added to the overlaps of the teacher."""
         system = self._system
         if more_T is not None:
             system = system._replace(teacher=system.teacher._replace(T=system.teacher.T + more_T))
@@ -346,7 +354,6 @@ class SpectralDrift:
             from onlinemode.kernels.rule.step import rule_with_numbers
 
             system = system._replace(rule=rule_with_numbers(system.rule, self._problem.numbers_of(alpha)))
-        y = np.ascontiguousarray(y, np.float64)
         if self._masks is None:
             return self._generator(y, system)
         return self._masks.mean(lambda state, y: self._generator(y, system._replace(state=state)), y, alpha,
@@ -362,10 +369,6 @@ class SpectralDrift:
         rates = self._rates(y, generator, self._system)
         if self._sphere is not None:
             self._sphere.keep(y, rates, generator)
-        if self._few is not None:
-            error = self.last_error
-            rates[self._few.rows] += self._few.rates(y, lambda state, more: self.generator(state, alpha, more))
-            self._error[0] = error
         return rates
 
     @property

@@ -81,12 +81,13 @@ def test_solvers_agree(method):
     assert np.abs(found.generalization_error[0] / expected - 1.0).max() < 1e-4
 
 
-def test_exponential_steps_are_of_fourth_order():
+@pytest.mark.parametrize("N", [None, 100], ids=["", "few directions"])
+def test_exponential_steps_are_of_fourth_order(N):
     from onlinemode.theory.spectral import SpectralDrift, resolve
 
     inputs, start = om.inputs.Blocks((3.0, 0.5), (0.2, 0.8)), start_of(100)
     shares = resolve(start.xi_in, start.teacher, inputs.spectrum(100), 2, 1.0, 1.0)
-    drift = SpectralDrift(problem_of(inputs), start.order_parameters(inputs), shares)
+    drift = SpectralDrift(problem_of(inputs), start.order_parameters(inputs), shares, N=N)
 
     class Rate:
         generator = staticmethod(lambda alpha, y: drift.generator(y, alpha))

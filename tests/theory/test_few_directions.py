@@ -72,7 +72,18 @@ def test_on_by_default_for_few_directions_alone():
     on = om.simulate(problem, w, 5.0, "ode", corrections="on")
     assert not off.info.corrected and "1/N" not in repr(off) and "1/N at N = 40" in repr(on)
     assert np.abs(on.generalization_error / off.generalization_error - 1.0).max() > 1e-3
-    assert not om.simulate(problem, w, 5.0, "ode", method="exponential").info.corrected
-    for changes, method in (({}, "exponential"), ({"inputs": om.inputs.Gaussian()}, None)):
+    for changes in ({"inputs": om.inputs.Gaussian()}, {"constraint": "sphere"}):
         with pytest.raises(EngineError, match="corrections are for inputs with a covariance"):
-            om.simulate(replace(problem, **changes), w, 5.0, "ode", method=method, corrections="on")
+            om.simulate(replace(problem, **changes), w, 5.0, "ode", corrections="on")
+
+
+def test_whatever_the_number_of_shares_and_the_method():
+    """All 200 eigenvalues take exponential steps, their interpolation those of LSODA; without the terms 5 % more."""
+    w = om.initial.committee(200, K=2, seed=1)
+    problem = om.Problem(rates=om.LearningRates(xi_in=1.0), inputs=om.inputs.PowerLaw(6.0))
+    few, every, off = (om.simulate(problem, w, 1.0, "ode", save_at=[0.0, 0.3, 1.0], **options)
+                       for options in ({}, {"spectral_nodes": 200}, {"corrections": "off"}))
+    assert (few.info.method, every.info.method) == ("LSODA", "exponential") and every.info.spectral_nodes == 200
+    assert few.info.corrected and every.info.corrected and not off.info.corrected
+    np.testing.assert_allclose(every.generalization_error, few.generalization_error, rtol=1e-4)
+    assert off.generalization_error[0, -1] > 1.05 * few.generalization_error[0, -1]

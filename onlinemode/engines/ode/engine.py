@@ -68,7 +68,7 @@ def run(call, options):
     began = time.perf_counter()
     given = options.nodes, options.node_seed, options.averages
     directions = None if shares[0] is None else participation(*problem.inputs.eigenspaces(call.N))
-    N = call.N if options.corrects(problem, method, directions) else None
+    N = call.N if options.corrects(problem, directions) else None
 
     def drift_from(start, resolved):
         return (make_drift(problem, start, *given) if resolved is None else

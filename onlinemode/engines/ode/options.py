@@ -44,7 +44,7 @@ class Options(base.Options):
         With ``resolve`` that is of each group.
     corrections : {"auto", "on", "off"}, default "auto"
         Terms of order 1/N that matter where inputs have few directions: by default where the participation number is
-        below 20 (docs/theory, section 18.2); not with exponential steps, and for averages in closed form alone.
+        below 20 (docs/theory, section 18.2), where averages are in closed form.
     resolve : int, optional
         Also give the overlaps in at most so many groups of eigenvalues of the inputs' covariance, as ``run.resolved``
         (docs/theory, section 18.7).
@@ -111,15 +111,13 @@ class Options(base.Options):
         size = order_parameters(problem, overlaps.K, overlaps.M, overlaps.P, len(shares.eigenvalues))
         return EXPONENTIAL if size > LARGE else "LSODA"
 
-    def corrects(self, problem, method, directions):
+    def corrects(self, problem, directions):
         """Whether the terms of order 1/N of few directions are added.
 
         Parameters
         ----------
         problem : Problem
             What is learned and how.
-        method : str
-            Its solver.
         directions : float or None
             The participation number of the inputs; None where there is nothing to resolve.
 
@@ -133,14 +131,13 @@ class Options(base.Options):
         EngineError
             If they are asked for where they are not known.
         """
-        known = (directions is not None and method != EXPONENTIAL and problem.plain
-                 and problem.constraint is None and not problem.drops_out and is_closed(problem, self.averages))
+        known = (directions is not None and problem.plain and problem.constraint is None and not problem.drops_out
+                 and is_closed(problem, self.averages))
         if self.corrections == "on" and not known:
             constraint = "" if problem.constraint is None else f"{problem.constraint}, "
             raise EngineError("corrections are for inputs with a covariance of several eigenvalues, averages in closed "
-                              "form, methods other than exponential, and no constraint or dropout; got "
-                              f"{problem.inputs!r}, the loss {problem.loss}, {problem.dropout_words}{constraint}method "
-                              f"{method}: leave corrections at auto")
+                              f"form, and no constraint or dropout; got {problem.inputs!r}, {problem.dropout_words}"
+                              f"{constraint}the loss {problem.loss}: leave corrections at auto")
         return known and (self.corrections == "on" or (self.corrections == "auto" and directions < FEW_DIRECTIONS))
 
     def tolerances(self, problem, resolved=False):

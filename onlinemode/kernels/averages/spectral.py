@@ -6,7 +6,8 @@ At a given state all shares (G_l, S_l) of the overlaps, one an eigenvalue ω_l, 
     DG_l = ω_l (pull G_l + lift S_lᵀ + transpose) + ω_l τ_l walk − 2κ G_l
 
 pull, lift and walk, κ and the rates of the small factors are the *generator*, one flat vector in this order; it is a
-function of the sums over l alone.  A state is one flat vector, too: the upper triangle of G by rows and S, each entry
+function of the sums over l alone.  A walk of each share's own, which few directions have, may follow: what is added to
+DG_l, in the order of a state.  A state is one flat vector, too: the upper triangle of G by rows and S, each entry
 for all l, then strengths, xi_out and readout.
 """
 
@@ -213,12 +214,13 @@ def generator(y, system):
 
 @compiled(inner=True)
 def _matrices(generator, sizes):
-    """pull (P, P), lift (P, M), walk (P, P), κ, and the rates of the small factors."""
-    _, M, P = sizes
+    """pull (P, P), lift (P, M), walk (P, P), κ, the rates of the small factors, and the shares' own walks, if any."""
+    K, M, P = sizes
     lift, walk = P * P, P * P + P * M
     decay = walk + P * P
+    own = decay + 1 + P + K * P + K
     return (generator[:lift].reshape((P, P)), generator[lift:walk].reshape((P, M)),
-            generator[walk:decay].reshape((P, P)), generator[decay], generator[decay + 1:])
+            generator[walk:decay].reshape((P, P)), generator[decay], generator[decay + 1:own], generator[own:])
 
 
 @compiled(inner=True, forceinline=True)
@@ -267,7 +269,7 @@ def rates(y, generator, system):
     """d/dα of the entries that move: what a generator does to a state."""
     _, M, P = system.sizes
     omega, traces, teacher = system.spectrum
-    pull, lift, walk, decay, of_factors = _matrices(generator, system.sizes)
+    pull, lift, walk, decay, of_factors, own = _matrices(generator, system.sizes)
     shares = _loaded(y, system)
     upper, L = P * (P + 1) // 2, omega.size
     out = np.zeros(system.state.size)
@@ -292,6 +294,8 @@ def rates(y, generator, system):
         lost = decay if i >= upper else 2.0 * decay
         for l in range(L):
             moved[i, l] = omega[l] * moved[i, l] - lost * shares[i, l]
+    for i in range(own.size):
+        out[i] += own[i]
     first = out.size - of_factors.size
     for i in range(of_factors.size):
         out[first + i] = of_factors[i]
@@ -314,11 +318,11 @@ def flow(y, generator, system):
     """Where a state is after a unit of time if its generator were constant: exact for every share.
 
     In the eigenbasis of pull, in which x are its eigenvalues times ω_l, less κ, the modes follow
-    X' = eˣ X + ω_l φ(x) lift B with φ(x) = (eˣ − 1)/x, and what the walk adds grows with φ(x_p + x_q).
+    X' = eˣ X + ω_l φ(x) lift B with φ(x) = (eˣ − 1)/x, and what the walks add grows with φ(x_p + x_q).
     """
     _, M, P = system.sizes
     omega, traces, teacher = system.spectrum
-    pull, lift, walk, decay, of_factors = _matrices(generator, system.sizes)
+    pull, lift, walk, decay, of_factors, own = _matrices(generator, system.sizes)
     shares = _loaded(y, system)
     upper, L = P * (P + 1) // 2, omega.size
     values, U = np.linalg.eigh(pull)
@@ -335,11 +339,22 @@ def flow(y, generator, system):
             for n in range(M):
                 _add_products(drive[p, n], teacher[n, m], lifted[p, m])
     S, G = _turned(U, shares, P, M, L)
+    if own.size > 0:
+        walks = np.zeros(shares.shape)
+        walks[:upper] = own.reshape((upper, L))
+        own_walk = _turned(U, walks, P, M, L)[1]
+        for p in range(P):
+            for q in range(p, P):
+                at = _upper(p, q, P)
+                for l in range(L):
+                    own_walk[at, l] *= _mean_exponential(x[p, l] + x[q, l])
+    else:
+        own_walk = np.zeros(G.shape)
     for p in range(P):
         for q in range(p, P):
             to = G[_upper(p, q, P)]
             for l in range(L):
-                to[l] = (growth[p, l] * growth[q, l] * to[l]
+                to[l] = (growth[p, l] * growth[q, l] * to[l] + own_walk[_upper(p, q, P), l]
                          + omega[l] * traces[l] * walk[p, q] * _mean_exponential(x[p, l] + x[q, l]))
             for m in range(M):
                 for l in range(L):
