@@ -1,6 +1,7 @@
 """Overlaps by group of eigenvalues: against projectors, between engines, in files and pictures; what is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -238,7 +239,7 @@ def test_commands(onlinemode, monkeypatch):
         code, _, _ = onlinemode("sweep", *settings, "--resolve", 2, "--engine", engine, "--over", "noise=0,0.1",
                                 "--out", engine, "--no-plot", "--quiet")
         assert code == 0 and (om.open_sweep(engine).status == "completed").all()
-    simulated(start=om.Weights(**{**vars(WEIGHTS), "origin": None}), alpha=1.0, save_at=2).save("own.npz")
+    simulated(start=replace(WEIGHTS, origin=None), alpha=1.0, save_at=2).save("own.npz")
     code, _, err = onlinemode("plot", "own.npz", "--out", "own")
     assert code == 0 and err.startswith("no theory: this run began from weights of your own")
 
@@ -288,7 +289,7 @@ def test_deviation_from_the_closed_form(onlinemode):
     assert not found.holds and found.deviation[found.worst] > 0.2 and found.alpha[found.worst] == 10.0
     assert "above 10% the fields are not Gaussian enough for the theory" in found.words and "\n" not in found.words
     eigenvalues, basis = inputs.eigenbasis(N)
-    rotated = om.Weights(**{**vars(WEIGHTS), "xi_in": WEIGHTS.xi_in @ basis, "teacher": WEIGHTS.teacher @ basis})
+    rotated = replace(WEIGHTS, xi_in=WEIGHTS.xi_in @ basis, teacher=WEIGHTS.teacher @ basis)
     control = om.simulate(problem_of(om.inputs.Spectrum(eigenvalues), noise=0.0), rotated, 10.0, save_at=TIMES,
                           replicas=2, test_samples=10_000)
     assert np.allclose(control.Q[:, 0], measured.Q[:, 0])
