@@ -16,6 +16,8 @@ from onlinemode.theory.spectral_sphere import KeptLengths
 SAME = 1e-8  # eigenvalues that differ by less, relative to themselves, are one
 NOISE = 1e-12  # of the largest: what rounding makes of equal eigenvalues of a matrix, and of 0
 NODE_ERROR = 1e-5  # of ε_g, for the usual number of nodes
+NODES_BESIDE = 6.0  # those that the error takes, see usual_nodes
+ALIKE = 1e-9  # range of ln(ω + ω_c)
 CUTOFF = 0.3  # of η α ω: directions that learn less than that differ little
 AT_ONCE = 2**16  # coordinates
 EXACT = 1e-12  # of the one eigenvalue of independent inputs, which is 1
@@ -84,10 +86,22 @@ def without_rounding(eigenvalues):
 
 
 def usual_nodes(eigenvalues, rate, alpha):
-    """How many nodes resolve a spectrum to NODE_ERROR up to a time, from the range of y = ln(ω + ω_c)."""
-    y = np.log(eigenvalues + _cutoff(rate, alpha))
-    reach = y.max() - y.min()
-    return int(np.ceil(6.0 - np.log(NODE_ERROR) / np.arcsinh(np.pi / reach))) if reach > 0.0 else 1
+    """How many shares resolve a spectrum to NODE_ERROR up to a time: the largest eigenvalues alone, and nodes.
+
+    Parameters
+    ----------
+    eigenvalues : array (L,)
+        The different ones, ascending.
+    rate, alpha : float
+        As in :func:`resolve`.
+
+    Returns
+    -------
+    int
+    """
+    gain = _gain_of_a_node(eigenvalues, len(eigenvalues), rate, alpha)
+    nodes = np.where(np.isinf(gain), 1.0, np.ceil(NODES_BESIDE - np.log(NODE_ERROR) / gain))
+    return int(np.min(np.arange(len(nodes)) + nodes))
 
 
 def effective_teacher(image, eigenvalues):
@@ -111,7 +125,9 @@ def effective_teacher(image, eigenvalues):
 
 
 def resolve(modes, teacher, eigenvalues, count, rate, alpha, more=0):
-    """The shares of vectors, at the eigenvalues themselves where these are few, else at nodes of an interpolation.
+    """The shares of vectors, at the eigenvalues themselves where these are few, else at the largest and at nodes.
+
+    Nodes interpolate the smaller ones; as many stand alone as makes the error least (docs/theory, section 18.3).
 
     Parameters
     ----------
@@ -137,29 +153,24 @@ def resolve(modes, teacher, eigenvalues, count, rate, alpha, more=0):
     eigenvalues = eigenvalues[there]
     vectors = np.concatenate([modes, teacher])[:, there]
     distinct = distinct_eigenvalues(eigenvalues)
-    if count is None:
-        count = usual_nodes(eigenvalues, rate, alpha)
-    count += more
-    exact = len(distinct) <= count
-    cutoff = _cutoff(rate, alpha)
-    nodes = distinct if exact else _nodes(eigenvalues, count, cutoff)
+    places = _places(distinct, count, rate, alpha, more)
     one, other = np.triu_indices(len(vectors))
-    sums, traces = np.zeros((len(nodes), one.size)), np.zeros(len(nodes))
+    L = len(places.eigenvalues)
+    sums, traces = np.zeros((L, one.size)), np.zeros(L)
     for first in range(0, eigenvalues.size, AT_ONCE):
         part = slice(first, first + AT_ONCE)
         values, rows = eigenvalues[part], vectors[:, part]
-        weights = (np.searchsorted(distinct, values, side="right") - 1 == np.arange(len(nodes))[:, None]
-                   if exact else _polynomials(values, nodes, cutoff)) * (values / N)
+        weights = places.weights(values) * (values / N)
         add_products(np.ascontiguousarray(weights), rows[one] * rows[other], sums, False)
         traces += weights.sum(1)
-    shares = np.empty((len(nodes), len(vectors), len(vectors)))
+    shares = np.empty((L, len(vectors), len(vectors)))
     shares[:, one, other] = shares[:, other, one] = sums
     parts = shares[:, :P, :P], shares[:, :P, P:], shares[:, P:, P:]
-    return Shares(nodes, traces, *(np.ascontiguousarray(part) for part in parts), exact)
+    return Shares(places.eigenvalues, traces, *(np.ascontiguousarray(part) for part in parts), places.alone == L)
 
 
 def at_nodes(shares, count, rate, alpha, more=0):
-    """Shares of all eigenvalues, at nodes of an interpolation where there are more than ``count`` of them.
+    """Shares of all eigenvalues, at the largest and at nodes where there are more than ``count`` of them.
 
     Parameters
     ----------
@@ -171,16 +182,58 @@ def at_nodes(shares, count, rate, alpha, more=0):
     -------
     Shares
     """
-    if count is None:
-        count = usual_nodes(shares.eigenvalues, rate, alpha)
-    count += more
-    if len(shares.eigenvalues) <= count:
+    places = _places(np.sort(shares.eigenvalues), count, rate, alpha, more)
+    if places.alone == len(shares.eigenvalues):
         return shares
-    cutoff = _cutoff(rate, alpha)
-    nodes = _nodes(shares.eigenvalues, count, cutoff)
-    weights = _polynomials(shares.eigenvalues, nodes, cutoff)
+    weights = places.weights(shares.eigenvalues)
     parts = (np.einsum("jl,l...->j...", weights, part) for part in (shares.traces, shares.G, shares.S, shares.T))
-    return Shares(nodes, *parts, False)
+    return Shares(places.eigenvalues, *parts, False)
+
+
+class _Places(NamedTuple):
+    """Where shares stand: at nodes between the smaller eigenvalues, and at each of the largest itself."""
+
+    eigenvalues: np.ndarray  # (L,)   nodes, then these eigenvalues, ascending
+    alone: int  # how many of the last are eigenvalues
+    cutoff: float
+
+    def weights(self, eigenvalues):
+        """What each eigenvalue adds to each share, (L, n)."""
+        between = len(self.eigenvalues) - self.alone
+        nodes, largest = self.eigenvalues[:between], self.eigenvalues[between:]
+        number = np.searchsorted(largest, eigenvalues, side="right") - 1
+        out = np.zeros((len(self.eigenvalues), eigenvalues.size))
+        out[between:] = number == np.arange(self.alone)[:, None]
+        if between:
+            out[:between, number < 0] = _polynomials(eigenvalues[number < 0], nodes, self.cutoff)
+        return out
+
+
+def _places(distinct, count, rate, alpha, more):
+    """The _Places of different eigenvalues, ascending, with as many alone as resolve them best."""
+    if count is None:
+        count = usual_nodes(distinct, rate, alpha)
+    count += more
+    cutoff = _cutoff(rate, alpha)
+    if len(distinct) <= count:
+        return _Places(distinct, len(distinct), cutoff)
+    gain = _gain_of_a_node(distinct, count, rate, alpha)
+    one = np.isinf(gain)
+    digits = (count - np.arange(len(gain)) - NODES_BESIDE) * np.where(one, 1.0, gain)
+    alone = int(np.argmax(np.where(one, np.inf, digits)))
+    between, largest = np.split(distinct, [len(distinct) - alone])
+    nodes = _nodes(between, 1 if one[alone] else count - alone, cutoff)
+    return _Places(np.concatenate([nodes, largest]), alone, cutoff)
+
+
+def _gain_of_a_node(distinct, most, rate, alpha):
+    """By what factor, its logarithm, a node lessens the error where the 0, 1, ..., most - 1 largest stand alone.
+
+    Infinite where rounding hardly tells the others apart: they learn alike, and have one node.
+    """
+    y = np.log(distinct + _cutoff(rate, alpha))
+    reach = y[::-1][:most] - y[0]
+    return np.where(reach > ALIKE, np.arcsinh(np.pi / np.maximum(reach, ALIKE)), np.inf)
 
 
 def _cutoff(rate, alpha):

@@ -70,6 +70,17 @@ def test_more_nodes_of_a_spectrum():
         error_of(inputs, start, spectral_nodes=3)
 
 
+def test_late_times_of_a_steep_spectrum():
+    """ε_g falls to 1e-4 of its start, so what is left of the largest eigenvalues, which is nothing, must be right."""
+    start = om.initial.committee(100, K=2, seed=1)
+    problem = problem_of(om.inputs.PowerLaw(6.0), noise=0.0, rates=om.LearningRates(xi_in=0.5))
+    given = {"save_at": [0.0, 10.0, 1e3, 1e4], "corrections": "off", "method": "exponential", "rtol": 1e-6}
+    few, every = (om.simulate(problem, start, 1e4, "ode", spectral_nodes=count, **given) for count in (None, 100))
+    assert few.info.spectral_nodes < 30 and few.info.spectral_error < 1e-5 and every.info.spectral_error is None
+    assert every.generalization_error[0, -1] < 1e-3 * every.generalization_error[0, 0]
+    np.testing.assert_allclose(few.generalization_error, every.generalization_error, rtol=1e-5)
+
+
 @pytest.mark.parametrize("method", ["LSODA", "BDF", "DOP853", "exponential"])
 def test_solvers_agree(method):
     problem = problem_of(om.inputs.PowerLaw(1.0), weight_decay=0.1,

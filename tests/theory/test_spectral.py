@@ -150,4 +150,22 @@ def test_shares_of_vectors():
             found, expected = np.tensordot(shares.eigenvalues, part, 1), one * eigenvalues**2 @ other.T / 300
             assert np.allclose(found, expected, rtol=0.0, atol=1e-3 * np.abs(expected).max())
     assert usual_nodes(np.ones(3), 1.0, 1.0) == 1
-    assert usual_nodes(om.inputs.PowerLaw(1.0).spectrum(1000), 0.5, 1000.0) == 33
+    assert usual_nodes(np.sort(om.inputs.PowerLaw(1.0).spectrum(1000)), 0.5, 1000.0) == 31
+
+
+@pytest.mark.parametrize("small", [1e-9, 1e-18])
+def test_eigenvalues_far_above_the_others_stand_alone(small):
+    """Those that have learned nothing are one node, however rounding places them; few nodes are left to many others."""
+    rng = np.random.default_rng(4)
+    X, B = rng.standard_normal((2, 300)), rng.standard_normal((2, 300))
+    eigenvalues = np.concatenate([[5.0, 3.0, 2.0, 1.0], small * (1.0 + 1e-3 * rng.random(296))])
+    for count in (None, 5, 9, 40):
+        shares = resolve(X, B, eigenvalues, count, 0.5, 100.0)
+        assert not shares.exact and np.array_equal(shares.eigenvalues[1:], [1.0, 2.0, 3.0, 5.0])
+        for part, one, other in ((shares.G, X, X), (shares.S, X, B), (shares.T, B, B)):
+            assert np.allclose(part[:0:-1], one.T[:4, :, None] * other.T[:4, None] * eigenvalues[:4, None, None] / 300,
+                               rtol=1e-12, atol=0.0)
+            assert np.allclose(part.sum(0), one * eigenvalues @ other.T / 300, rtol=0.0, atol=1e-12)
+    for count in range(2, 12):
+        shares = resolve(X, B, om.inputs.PowerLaw(3.0).spectrum(300), count, 0.5, 1e4)
+        assert len(shares.eigenvalues) == count and np.isfinite(shares.G).all()

@@ -40,8 +40,8 @@ class Options(base.Options):
         Another seed gives an independent set of nodes: the difference shows the quadrature's error.
     spectral_nodes : int, optional
         At most so many eigenvalues of the inputs' covariance are followed: all of them where there are no more, else
-        nodes of an interpolation; by default as many as 1e-5 of ε_g takes, 20 to 45 or so (docs/theory, section 18.3).
-        With ``resolve`` that is of each group.
+        the largest, and nodes of an interpolation of the others; by default as many as 1e-5 of ε_g takes, 15 to 50
+        or so (docs/theory, section 18.3).  With ``resolve`` that is of each group.
     corrections : {"auto", "on", "off"}, default "auto"
         Terms of order 1/N that matter where inputs have few directions: by default where the participation number is
         below 20 (docs/theory, section 18.2), where averages are in closed form.
