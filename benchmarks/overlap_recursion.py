@@ -216,7 +216,7 @@ class Chain:
         diverged = make_advance(ANY)(
             Networks(modes, self.small), Frame(self.begin.teacher_factor, self.base, self.begin.dof),
             self.problem.rule(self.N), Saved(save_steps, *paths),
-            Progress(np.array([self.made, 0]), 2**62, np.zeros(1, np.uint8)), Key(np.uint64(self.seed), 0))
+            Progress(np.array([self.made, 0]), 2**62, np.zeros(1, np.uint8)), Key(np.uint64(self.seed), 0), None)
         assert not diverged
         self.made = int(save_steps[-1])
         along, across = np.split(paths[0], [len(self.along)], axis=1)

@@ -139,7 +139,7 @@ def test_saved_times_and_threads_do_not_change_the_run():
     assert not np.allclose(few.G[0, 1], few.G[1, 1], atol=1e-6)
 
 
-@pytest.mark.parametrize("K, M, P, batch", [(4, 4, 4, 1), (3, 2, 5, 1), (2, 3, 1, 2), (1, 2, 6, 5)])
+@pytest.mark.parametrize("K, M, P, batch", [(4, 4, 4, 1), (1, 2, 6, 5)])
 def test_the_kernel_for_these_sizes_equals_the_one_for_all_sizes(K, M, P, batch, random_weights, monkeypatch):
     start = random_weights(300, K=K, M=M, P=P, seed=2)
     problem = om.Problem(noise=0.1, weight_decay=0.3, batch=batch, rates=om.LearningRates(xi_in=2.0, xi_out=0.5))

@@ -158,7 +158,7 @@ def test_helpers_may_come_late_and_leave_at_the_end(random_weights, late):
     steps = 2_000
     assert alone.advance(kappa=0.9, sigma=0.2, steps=steps) == steps
     work = (make_team(len(led.xi_in)), make_block(led.networks, 4, 1), led.networks,
-            rule_of(ALL, 0.9, 0.2, "erf", led.N, 1), Stretch(0, steps, 4), Key(SEED, 0))
+            rule_of(ALL, 0.9, 0.2, "erf", led.N, 1), Stretch(0, steps, 4), Key(SEED, 0), None, None, None, None)
     with ThreadPoolExecutor(5) as threads:
         early = threads.submit(take_part, False, *work)
         leader = threads.submit(take_part, True, *work)
