@@ -317,18 +317,18 @@ def escapes(run, level):
 
 
 def test_chain_escapes_by_the_law(law):
-    """300 runs of N = 100: a KS test at the false-alarm rate 1e-3, and the mean within 4 standard errors.
+    """150 runs of N = 100: a KS test at the false-alarm rate 1e-3, and the mean within 4 standard errors.
 
     The law of N = 2,000 is refused.
     """
     from scipy.stats import kstest
 
     at = law.at(100)
-    run = om.simulate(problem(), committee(2, Q=0.1, R=0.0), N=100, alpha=260.0, engine="chain", replicas=300, seed=3,
+    run = om.simulate(problem(), committee(2, Q=0.1, R=0.0), N=100, alpha=260.0, engine="chain", replicas=150, seed=3,
                       save_at=np.arange(0.0, 261.0))
     times = escapes(run, 0.01)
     assert kstest(times, at.cdf).pvalue > 1e-3
-    assert abs(times.mean() - at.mean) < 4.0 * at.sd / np.sqrt(300)
+    assert abs(times.mean() - at.mean) < 4.0 * at.sd / np.sqrt(150)
     assert kstest(times, law.at(2000).cdf).pvalue < 1e-6
 
 
