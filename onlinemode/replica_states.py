@@ -150,11 +150,9 @@ class ReplicaState:
                        teacher=self.teacher, teacher_readout=o.teacher_readout)
 
 
-def tells_resolved(state: "ReplicaState | ReplicaStates", inputs: Inputs, N: int) -> bool:
-    """Whether a state without vectors tells its overlaps by eigenvalue: it has frames, or there is one eigenvalue."""
-    if state.teacher is not None or inputs.independent:
-        return False
-    return "teacher_factor" in state.arrays or inputs.few_eigenvalues and len(inputs.eigenspaces(N).eigenvalues) == 1
+def tells_resolved(state: "ReplicaState | ReplicaStates", inputs: Inputs) -> bool:
+    """Whether a state without vectors tells its overlaps by eigenvalue: that of a chain beside a covariance."""
+    return state.teacher is None and not inputs.independent and "modes" in state.arrays
 
 
 def resolved_overlaps_of(state: ReplicaState, inputs: Inputs, N: int | None, batch: int) -> ResolvedOverlaps | None:
@@ -178,11 +176,11 @@ def resolved_overlaps_of(state: ReplicaState, inputs: Inputs, N: int | None, bat
     ParameterError
         If the state is damaged.
     """
-    if N is None or not tells_resolved(state, inputs, N):
+    if N is None or not tells_resolved(state, inputs):
         return None
     eigenvalues, multiplicities = inputs.eigenspaces(N)
     o, P = state.overlaps, state.P
-    if "teacher_factor" not in state.arrays:
+    if "teacher_factor" not in state.arrays:  # one eigenvalue, which has all
         return ResolvedOverlaps(N=N, eigenvalues=eigenvalues, multiplicities=multiplicities, G=o.G[None], S=o.S[None],
                                 T=o.T[None], strengths=o.strengths, xi_out=o.xi_out, readout=o.readout,
                                 teacher_readout=o.teacher_readout)

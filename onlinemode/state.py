@@ -156,6 +156,17 @@ class Weights(Sizes):
         """Number of inputs."""
         return self.xi_in.shape[1]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone, and not what is remembered of them."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy holds arrays that cannot be written to, as the original does."""
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+            object.__setattr__(self, name, value)
+
     def order_parameters(self, inputs: Inputs | None = None) -> "OrderParameters":
         """The overlaps of these weights: G = XΩXᵀ/N, S = XΩBᵀ/N, T = BΩBᵀ/N, and the small factors.
 

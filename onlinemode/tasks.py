@@ -241,7 +241,7 @@ class Tasks:
         below : float or sequence of float
             Level of each of them but the last one, or one for all.
         check_every : float, default 1
-            Unit of α after which micro and chain look; the chain then ends a block of at most four steps.  ode
+            Unit of α after which micro, chain and leap look; the chain then ends a block of at most four steps.  ode
             switches at the level itself.
         heads, noise, flips : sequence, optional
             As of the class.

@@ -290,7 +290,7 @@ class Trajectory(Described):
         """
         states = self.states_at_end()
         inputs, batch = self.problem.inputs, self.problem.batch
-        told = inputs.independent or self.N is not None and tells_resolved(states, inputs, self.N)
+        told = inputs.independent or self.N is not None and tells_resolved(states, inputs)
         if states.teacher is None and not told:
             raise ParameterError("final needs the vectors where the entries of inputs are not independent, and this "
                                  "run kept none: make it with store_final=True (engine micro)")
@@ -302,6 +302,8 @@ class Trajectory(Described):
             resolved = resolved_overlaps_of(state, inputs, self.N, batch)
             if resolved is None or first is None:
                 return state.start()
+            if self.problem.drifts:
+                return resolved
             return replace(resolved, T=first.T)  # the same teacher, which every replica has with a rounding of its own
 
         return final_of if self.replicas > 1 else final_of(0)

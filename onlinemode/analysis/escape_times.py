@@ -54,9 +54,11 @@ def escape_times(run: "Trajectory", level: float) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
         below = run.generalization_error < level
         if run.alpha[0] > 0.0 and below[:, 0].any():
+            piece = run.info.start["kind"] == "states"
             raise ParameterError(f"escape_times needs runs from before they fall below the level; got replica "
                                  f"{below[:, 0].argmax()} below {level:g} at the first saved time, α = "
-                                 f"{run.alpha[0]:.6g}: save α = 0, too, or join the pieces of a run (onlinemode.join)")
+                                 f"{run.alpha[0]:.6g}: "
+                                 + ("join what came before (onlinemode.join)" if piece else "save α = 0, too"))
         first, rows = below.argmax(1), np.arange(len(below))
         before = np.maximum(first - 1, 0)
         errors = np.log(run.generalization_error)
@@ -91,6 +93,9 @@ def law_of_run(run: "Trajectory", level: float | None = None) -> EscapeLaw:
     if run.info.start["kind"] == "states":
         raise ParameterError("the law of escape counts α from the start of a run; got a piece that goes on at α = "
                              f"{run.info.start['alpha']:.6g}: join it with what came before (onlinemode.join)")
+    if run.info.start["kind"] == "task":
+        raise ParameterError("the law of escape is that of a run that learns one task alone; got one task of several, "
+                             f"number {run.info.start['task']}: simulate it alone")
     if run.N is None:
         raise ParameterError("the law of escape needs N, the number of inputs; got a run of the mean-field equations "
                              "without it: give N")

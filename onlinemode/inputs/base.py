@@ -163,7 +163,8 @@ class Inputs:
         from onlinemode.theory.spectral import merged
 
         self.check(N)
-        values, counts = merged(*self._counted(N))
+        values, counts = self._counted(N)
+        values, counts = merged(values / values.max(), counts)  # so that sums of large ones are numbers
         return Eigenspaces(values * (N / np.sum(values * counts)), counts)
 
     def _counted(self, N):

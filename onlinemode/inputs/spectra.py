@@ -35,7 +35,12 @@ class Diagonal(Inputs):
         """
         self.check(N)
         values = self._eigenvalues(N)  # type: ignore[attr-defined]
-        return values / values.mean()
+        with np.errstate(over="ignore"):
+            mean = values.mean()
+        if not np.isfinite(mean):  # of very large ones
+            values = values / values.max()
+            mean = values.mean()
+        return values / mean
 
     def _products(self, N):
         spectrum = self.spectrum(N)

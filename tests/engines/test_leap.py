@@ -165,6 +165,25 @@ def test_tasks_in_turn_until_they_are_known(tmp_path):
     assert np.array_equal(om.load(tmp_path / "run.npz").switched_at, small.switched_at)
 
 
+def test_looks_at_tasks_are_taken_whatever_rounding_makes_of_their_times():
+    problem, begin = in_turn((0, 1))
+    for size, every in ((10**15 - 1, 1.0), (10**15, 1.0 / 3.0)):
+        tasks = om.Tasks.until_known((0, 1), 1e-9, every, heads=(0, 1))
+        run = leap(replace(problem, tasks=tasks), begin, 12.0, N=size, save_at=4)
+        assert run.status == [om.Status.COMPLETED] and "turn 1 of 2" in run.message[0]
+
+
+def test_the_first_leap_after_a_switch_is_short():
+    """The law of the chain just after a calm task is followed by one of large labels and noise."""
+    problem, begin = in_turn((0, 1), (20.0, 40.0), (0.01, 1.5))
+    begin = replace(begin, teacher_readout=np.array([[0.3, 0.3, 0.3], [4.0, -4.0, 4.0]]))
+    times = (20.05, 20.1)
+    runs = [om.simulate(replace(problem, weight_decay=0.0), begin, times[-1], name, N=N, replicas=400, save_at=times,
+                        seed=seed) for name, seed in (("leap", 7), ("chain", 1))]
+    found = chances(*runs)
+    assert rejected(found) == set(), {name: values.min() for name, values in found.items()}
+
+
 def test_tasks_in_turn_go_on_and_are_resumed(slow_looks, tmp_path, monkeypatch):
     """A head that is not trained keeps its readout over pieces and stops."""
     from onlinemode.engines.leap import engine

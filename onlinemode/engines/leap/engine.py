@@ -110,8 +110,8 @@ class _Simulation:
         self.problem, self.N = problem, N = call.problem, call.N
         last = float(alphas[-1])
         # where numbers jump, at the step of the chain that does
-        self.ends = np.append(np.unique([end for end in np.rint(np.array(problem.breaks) * N) / N if 0.0 < end < last]),
-                              last)
+        self.jumps = {float(jump) for jump in np.rint(np.array(problem.breaks) * N) / N}
+        self.ends = np.array([*sorted(jump for jump in self.jumps if 0.0 < jump < last), last])
         begins = np.append(0.0, self.ends[:-1])
         self.tasks = [0 if problem.tasks is None else int(np.argmax(problem.shares_of(middle)))
                       for middle in 0.5 * (begins + self.ends)]  # which has all samples, in each stretch between
@@ -168,7 +168,7 @@ class _LeapReplica(Replica):
         self.leap_counts = np.zeros(3, np.int64)  # kicks, halved kicks, leaps of this call
 
     def advance(self, stop):
-        from onlinemode.kernels.leap.steps import DIVERGED
+        from onlinemode.kernels.leap.steps import ALPHA, DIVERGED, FINISHED, STEP
 
         simulation, alphas = self.simulation, self.simulation.alphas
         drift = drift_of(self.problem, self.overlaps)
@@ -191,19 +191,24 @@ class _LeapReplica(Replica):
             self.look(lambda: self._copy(place, y))
             if stop[0]:
                 break
-            stretch = min(int(np.searchsorted(simulation.ends, place.numbers[0], side="right")),
+            stretch = min(int(np.searchsorted(simulation.ends, place.numbers[ALPHA], side="right")),
                           len(simulation.ends) - 1)
             task, look = simulation.task(stretch, self.stage), self.next_look
             end = simulation.ends[stretch] if look is None else min(simulation.ends[stretch], look / self.N)
             own = moving[task]
             place.y[:] = y[own]
-            diverged = simulation.advance(motions[task], place, end, rows, count, stop, self.number) == DIVERGED
+            why = simulation.advance(motions[task], place, end, rows, count, stop, self.number)
+            diverged = why == DIVERGED
             self._show(drift, y, own, rows[self.saved:count[0]])
             y[own] = place.y
-            self._count(place.numbers[0])
+            self._count(place.numbers[ALPHA])
             self.leap_counts = place.counts[:3] - begun
-            if look is not None and self.steps_made >= look and not diverged:
+            stage = self.stage
+            if look is not None and place.numbers[ALPHA] >= look / self.N and not diverged:
+                self.counts[0] = look  # and not what rounding makes of α N
                 self.look_at_error(*drift.layout.unpack(self._full(drift, y)), self.overlaps.T)
+            if why == FINISHED and (place.numbers[ALPHA] in simulation.jumps or self.stage > stage):
+                place.numbers[STEP] = 0.0  # the next leap is as short as at a start
         if self.switched.size:
             self.switches[:self.saved] = np.where(self.switched <= alphas[:self.saved, None], self.switched, np.nan)
         if self.cut_beyond_bounds():
