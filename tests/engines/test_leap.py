@@ -100,7 +100,7 @@ def test_means_and_spreads_on_a_plateau(monkeypatch):
 
     monkeypatch.setattr(engine, "CAPABILITIES", replace(engine.CAPABILITIES, least_N=1))
     problem, times, size = om.Problem(rates=om.LearningRates(1.0)), (10.0, 20.0), 200
-    runs = [om.simulate(problem, committee(), times[-1], name, N=size, replicas=REPLICAS, save_at=times, seed=seed)
+    runs = [om.simulate(problem, committee(), times[-1], name, N=size, replicas=REPLICAS // 2, save_at=times, seed=seed)
             for name, seed in (("leap", 3), ("chain", 4))]
     found = chances(*runs)
     assert not rejected(found) & {"mean", "spread"}, {name: values.min() for name, values in found.items()}
