@@ -583,3 +583,25 @@ def test_it_is_frozen_and_printed():
         GOOD.N = 3
     text = str(committee(HUGE))
     assert "N = 10,000,000,000, K = 2" in text and "4.26667 (1,250,000,000)" in text
+
+
+@pytest.mark.parametrize("inputs", [Spectrum((1.0,) * 20), Gaussian(np.eye(20))])
+def test_a_chain_of_one_eigenvalue_ends_in_a_start(inputs):
+    problem = om.Problem(rates=om.LearningRates(1.0), inputs=inputs)
+    run = om.simulate(problem, committee(20, inputs), 2.0, "chain", save_at=3)
+    assert len(run.final.eigenvalues) == 1 and np.allclose(run.final.G[0], run.G[0, -1])
+    assert om.go_on(run, 3.0, engine="ode", save_at=2).status == [om.Status.COMPLETED]
+
+
+def test_every_replica_ends_with_its_own_teacher_where_that_drifts():
+    problem = om.Problem(rates=om.LearningRates(1.0), inputs=PowerLaw(0.0), drift=0.5)
+    run = om.simulate(problem, initial.committee(60, K=2, seed=1), 2.0, "chain", save_at=3, replicas=2)
+    for replica in range(2):
+        assert np.allclose(run.final(replica).T.sum(0), run.T[replica, -1], atol=1e-12)
+    assert not np.allclose(run.T[0, -1], run.T[1, -1], atol=1e-3)
+
+
+def test_spectra_whose_sum_is_beyond_all_numbers():
+    inputs = Spectrum([1e308] * 4 + [1e307] * 4)
+    assert np.allclose(inputs.spectrum(8), [20 / 11] * 4 + [2 / 11] * 4)
+    assert np.allclose(inputs.eigenspaces(8).eigenvalues, [2 / 11, 20 / 11])

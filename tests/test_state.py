@@ -1,5 +1,8 @@
 """Weights and OrderParameters: validation, overlaps, and weights made from overlaps."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -177,3 +180,14 @@ def test_weights_from_a_rounded_table(random_weights):
                                  xi_out=o.xi_out, readout=o.readout, teacher_readout=o.teacher_readout)
     w = weights_from_overlaps(rounded, 20, seed=1)
     assert np.abs(w.order_parameters().covariance - o.covariance).max() < 1e-5
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
+def test_copies_of_weights_remember_nothing_and_cannot_be_written_to(copied):
+    weights = om.initial.committee(20, K=2, seed=1)
+    overlaps, fingerprint = weights.order_parameters(), weights.fingerprint()
+    other = copied(weights)
+    assert not {name for name in vars(other) if name.startswith("_")}
+    with pytest.raises(ValueError, match="read-only"):
+        other.xi_in[:] = 0.0
+    assert other.fingerprint() == fingerprint and np.array_equal(other.order_parameters().G, overlaps.G)

@@ -1,5 +1,6 @@
 """When the replicas of an ensemble fall below a level, and the picture of it beside its law."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,15 +25,18 @@ def test_times_are_those_of_a_known_curve():
     alpha = np.array([0.0, 1.0, 3.0, 4.0])
     errors = np.array([[1.0, np.exp(-1.0), np.exp(-3.0), np.exp(-4.0)], [1.0, 1.0, 1.0, 1.0],
                        [0.1, 0.1, 0.1, 0.1], [1.0, np.exp(-2.0), 1.0, np.exp(-6.0)], [1.0, 1.0, 1.0, 0.0]])
-    run = SimpleNamespace(alpha=alpha, generalization_error=errors, draws=5, replicas=5)
+    run = SimpleNamespace(alpha=alpha, generalization_error=errors, draws=5, replicas=5,
+                          info=SimpleNamespace(start={"kind": "overlaps"}))
     found = om.escape_times(run, np.exp(-1.5))
     assert found == pytest.approx([1.5, np.nan, 0.0, 0.75, 3.0], nan_ok=True)
     # a level that a saved time has exactly is passed after it
     assert om.escape_times(run, np.exp(-3.0))[0] == pytest.approx(3.0)
     # of a later beginning it is not known when replica 2 fell
     run.alpha = alpha + 1.0
-    with pytest.raises(ParameterError, match=r"got replica 2 below 0.22.* at the first saved time, α = 1: .*join"):
-        om.escape_times(run, np.exp(-1.5))
+    for kind, advice in (("overlaps", "save α = 0, too$"), ("states", "join what came before")):
+        run.info.start["kind"] = kind
+        with pytest.raises(ParameterError, match=f"got replica 2 below 0.22.* at the first saved time, α = 1: {advice}"):
+            om.escape_times(run, np.exp(-1.5))
     assert np.isnan(om.escape_times(run, 0.05)[2]) and om.escape_times(run, 0.05)[4] == 4.0
 
 
@@ -89,3 +93,10 @@ def test_what_cannot_be_drawn(runs):
         ": 0 of them out")
     whole = plotting.plot_escape(ax, om.join(runs, piece), law)
     assert whole.lines[0].get_xdata()[1:-1] == pytest.approx(np.sort(om.escape_times(runs, 0.01)))
+
+
+def test_one_task_of_several_has_no_law():
+    start = replace(SYMMETRIC, teacher_readout=np.array([[1.0, 1.0], [1.0, -1.0]]))
+    run = om.simulate(replace(PROBLEM, tasks=om.Tasks.in_turn((1, 0), (1.0,))), start, 2.0, "leap", N=1000, save_at=4)
+    with pytest.raises(ParameterError, match="one task of several, number 0: simulate it alone"):
+        plotting.plot_escape(Figure().subplots(), run.of_task(0), level=0.01)
