@@ -62,10 +62,10 @@ def test_a_sweep_needs_one_good_point(batch, code, onlinemode, monkeypatch):
 
     real = work._run
 
-    def run(job, point, progress):
+    def run(job, point, *given):
         if point["batch"] >= 100:
             raise ZeroDivisionError("no such batch")
-        return real(job, point, progress)
+        return real(job, point, *given)
 
     monkeypatch.setattr(work, "_run", run)
     assert onlinemode("sweep", "--over", f"batch={batch}", *SMALL, "--out", "s")[0] == code

@@ -242,6 +242,7 @@ class _Starts:
         values = tuple(getattr(experiment, name) for name in OF_START)
         if values != self._values:
             self._values = self._start = None  # before the next one is drawn: both may be large
+            experiment.problem()  # whose errors come first, as in a run
             self._start, self._values = experiment.start(), values
         return self._start
 

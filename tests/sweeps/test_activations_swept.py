@@ -55,7 +55,7 @@ def test_a_folder_goes_on_and_grows(over, softsign, steeper, tmp_path, monkeypat
     assert om.Activation.from_dict(written[0][1][0][0]) == softsign and written[0][1][1] == ["erf"]
     assert Axis.from_list(written[0]) == grid_of(over, None, RECIPE).axes[0]
     real, points = work._run, []
-    monkeypatch.setattr(work, "_run", lambda job, point, progress: points.append(point) or real(job, point, progress))
+    monkeypatch.setattr(work, "_run", lambda job, point, *given: points.append(point) or real(job, point, *given))
     assert identical(om.sweep(SMALL, over, store=tmp_path / "s"), made) and not points
     assert identical(om.open_sweep(tmp_path / "s"), made)
     more = om.sweep(SMALL, {"activation": [softsign, "linear"], "eta": [1, 2]}, store=tmp_path / "s")

@@ -132,8 +132,8 @@ def test_a_pool_of_the_user_that_breaks(tmp_path, long_serial):
 def test_a_batch_that_is_stopped_in_its_first_point(executor, tmp_path, monkeypatch):
     real = work._run
 
-    def stopped(job, point, progress):
-        run = real(job, point, progress)
+    def stopped(job, point, *given):
+        run = real(job, point, *given)
         run.status = [om.Status.INTERRUPTED]
         return run
 
@@ -204,10 +204,10 @@ def test_a_connection_that_is_lost_is_no_error_of_points():
 def test_threads_end_in_the_middle_of_a_point(monkeypatch):
     begun, real = threading.Event(), work._run
 
-    def run(job, point, progress):
+    def run(job, point, *given):
         begun.set()
         time.sleep(0.5)
-        return real(job, point, progress)
+        return real(job, point, *given)
 
     def stop(report):
         if begun.is_set():
@@ -222,9 +222,9 @@ def test_a_sweep_that_fails_leaves_another_one_alone(serial, monkeypatch):
     """Two of them in threads of one process."""
     outcomes, real, both = [], work._run, threading.Barrier(2)
 
-    def slowly(job, point, progress):
+    def slowly(job, point, *given):
         time.sleep(0.05)
-        return real(job, point, progress)
+        return real(job, point, *given)
 
     def fail(report):
         if report.done == 0:

@@ -22,7 +22,7 @@ from onlinemode.sweeps.plan import plan_of
 def counted(monkeypatch):
     """The points that are run, in a list."""
     numbers, real = [], work._run
-    monkeypatch.setattr(work, "_run", lambda job, point, progress: numbers.append(point) or real(job, point, progress))
+    monkeypatch.setattr(work, "_run", lambda job, point, *given: numbers.append(point) or real(job, point, *given))
     return numbers
 
 
@@ -378,11 +378,11 @@ def test_points_that_failed_are_made_anew_where_asked(tmp_path, monkeypatch):
     """Not those that diverged: they would again."""
     real, calls = work._run, []
 
-    def unlucky(job, point, progress):
+    def unlucky(job, point, *given):
         calls.append(point["eta"])
         if point["eta"] == 2.0:
             raise RuntimeError("no luck")
-        return real(job, point, progress)
+        return real(job, point, *given)
 
     monkeypatch.setattr(work, "_run", unlucky)
     diverging = om.Experiment(engine="chain", init="committee", activation="linear", N=20, K=2, alpha=40, save_at=4)

@@ -136,11 +136,11 @@ def test_ctrl_c_and_the_same_command_again(onlinemode, tmp_path, monkeypatch):
     assert onlinemode(*call, "s")[0] == 0
     made, real = [], work._run
 
-    def interrupted(job, point, progress):
+    def interrupted(job, point, *given):
         made.append(point["eta"])
         if len(made) == 3:
-            return real(job, point, lambda report: (_ for _ in ()).throw(KeyboardInterrupt))
-        return real(job, point, progress)
+            return real(job, point, given[0], lambda report: (_ for _ in ()).throw(KeyboardInterrupt))
+        return real(job, point, *given)
 
     monkeypatch.setattr(work, "_run", interrupted)
     code, out, err = onlinemode(*call, "t")
@@ -155,8 +155,8 @@ def test_ctrl_c_and_the_same_command_again(onlinemode, tmp_path, monkeypatch):
 
 def test_ctrl_c_in_the_first_point(onlinemode, tmp_path, monkeypatch):
     real = work._run
-    monkeypatch.setattr(work, "_run", lambda job, point, progress: real(
-        job, point, lambda report: (_ for _ in ()).throw(KeyboardInterrupt)))
+    monkeypatch.setattr(work, "_run", lambda job, point, starts, _: real(
+        job, point, starts, lambda report: (_ for _ in ()).throw(KeyboardInterrupt)))
     code, out, err = onlinemode(*TWO)
     assert code == 130 and "after 0 of 2 points" in err and "folder" not in out and list(tmp_path.iterdir()) == []
 
@@ -195,7 +195,7 @@ def test_points_that_cannot_be_run_stop_nothing(onlinemode, tmp_path):
 
 def test_a_sweep_without_a_point_that_can_be_run(onlinemode, tmp_path, monkeypatch):
     """Known only when it is run: the exit code tells."""
-    def fail(job, point, progress):
+    def fail(job, point, *given):
         raise RuntimeError("no luck")
 
     monkeypatch.setattr(work, "_run", fail)
@@ -434,7 +434,7 @@ def test_json_of_several_names_that_vary_together(onlinemode):
 
 def test_several_messages(onlinemode, tmp_path, monkeypatch):
     """The first three; they are told with --quiet, too."""
-    def fail(job, point, progress):
+    def fail(job, point, *given):
         raise RuntimeError(f"no luck with {point['eta']}")
 
     monkeypatch.setattr(work, "_run", fail)
