@@ -167,9 +167,15 @@ def test_tasks_in_turn_until_they_are_known(tmp_path):
 
 def test_looks_at_tasks_are_taken_whatever_rounding_makes_of_their_times():
     problem, begin = in_turn((0, 1))
+    reports = []
+
+    def watched(report):
+        reports.append(report)
+        assert len(reports) < 100, f"no end, at {report}"
+
     for size, every in ((10**15 - 1, 1.0), (10**15, 1.0 / 3.0)):
         tasks = om.Tasks.until_known((0, 1), 1e-9, every, heads=(0, 1))
-        run = leap(replace(problem, tasks=tasks), begin, 12.0, N=size, save_at=4)
+        run = leap(replace(problem, tasks=tasks), begin, 12.0, N=size, save_at=4, progress=watched)
         assert run.status == [om.Status.COMPLETED] and "turn 1 of 2" in run.message[0]
 
 
